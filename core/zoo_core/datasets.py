@@ -1,0 +1,209 @@
+"""The interface of datasets: where images come from and how one becomes a square picture.
+
+The author says how to list records and how to decode one. The zoo does the rest: cropping and resizing, worker processes,
+caching, progress, and pictures that cannot be read. This module imports no torch, and worker processes import only it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from .errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Box = tuple[float, float, float, float]
+"""left, top, right, bottom in pixels; right and bottom lie outside."""
+
+PICTURE_SUFFIXES = frozenset(
+    ".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image that a dataset can decode.
+
+    Args:
+        key: unique and stable, what a person would look for ("smiling/12.jpg"); packs list skipped images by it.
+        source: what `decode` needs, anything that can be pickled to a worker process.
+        stamp: changes when the content does (size and modification time, a checksum); part of the cache key.
+        label: index into `Listing.classes`, −1 without one.
+        attributes: for each of `Listing.attributes`, in order, the index of its value.
+    """
+
+    key: str
+    source: Any = None
+    stamp: str = ""
+    label: int = -1
+    attributes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All records of a split, in a stable order, with the names of their labels.
+
+    Args:
+        records: what there is.
+        classes: names of the labels.
+        attributes: attribute → names of its values ("glasses" → ("none", "round", …)).
+        notes: what the person should know ("3 files are no pictures").
+    """
+
+    records: Sequence[Record]
+    classes: tuple[str, ...] = ()
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """SHA-256 over keys, stamps and labels: equal when the source has not changed."""
+        digest = hashlib.sha256(repr((self.classes, dict(self.attributes))).encode())
+        for r in self.records:
+            digest.update(repr((r.key, r.stamp, r.label, r.attributes)).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image whose author also knows where something lies in it.
+
+    Args:
+        image: of any mode and size.
+        boxes: attribute → the pixels it occupies; what is not visible is left out.
+    """
+
+    image: Image
+    boxes: Mapping[str, Box] = field(default_factory=dict)
+
+
+class ImageDataset(ABC):
+    """Where images come from. A subclass takes `data`, `split` and its options as keywords and can be pickled.
+
+    Attributes:
+        boxed: names of the attributes for which `decode` gives boxes.
+        default_channels: what `--channels` is where nobody says so; None looks at the pictures (all grey: 1, else 3).
+        notice: what is being used and how to use something else; printed once before it is.
+        licence: the images' licence, where it is known; it goes into the model card.
+        credit: whose work the images are, where known.
+        tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
+    """
+
+    boxed: tuple[str, ...] = ()
+    default_channels: int | None = None
+    notice: str = ""
+    licence: str = ""
+    credit: str = ""
+    tiny: ClassVar[Mapping[str, Any] | None] = None
+
+    def __init__(self, *, data: str | None = None, split: str = "train") -> None:
+        self.data = Path(data) if data is not None else None
+        self.split = split
+
+    @abstractmethod
+    def listing(self) -> Listing:
+        """All records of the split, cheaply: nothing is decoded here.
+
+        Raises:
+            DataError: what the dataset needs is not there; says what was expected, what was found and what to type.
+        """
+
+    @abstractmethod
+    def decode(self, record: Record) -> Image | Picture:
+        """Read one record. Any exception means that it cannot be read: it is skipped, counted and listed."""
+
+    def crop(self, width: int, height: int) -> Box:
+        """The square of a width × height picture that is kept; by default the largest one in the centre."""
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return (left, top, left + side, top + side)
+
+
+class FileDataset(ImageDataset):
+    """Pictures in a folder and its sub-folders. Each first-level sub-folder with pictures is a class.
+
+    Pictures that lie beside the class folders leave the whole folder without labels. Hidden files and files whose name does
+    not end like a picture's are left out and counted.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Annotated[str | None, "folder of pictures; sub-folders become labels"] = None,
+        split: Annotated[str, "only 'train': a folder has no other split"] = "train",
+    ) -> None:
+        super().__init__(data=data, split=split)
+
+    def folder(self) -> Path:
+        """The folder to read; raises `DataError` where there is none."""
+        if self.data is None:
+            raise UsageError("this dataset needs a folder of pictures", hint="add: --data DIR")
+        if not self.data.exists():
+            raise DataError(f"{self.data} does not exist", hint="give the folder that holds the pictures: --data DIR")
+        if not self.data.is_dir():
+            raise DataError(f"{self.data} is a file, not a folder", hint=f"perhaps: --data {str(self.data.parent)!r}")
+        return self.data
+
+    def listing(self) -> Listing:
+        root = self.folder()
+        if self.split != "train":
+            raise UsageError(f"a folder of pictures has no split {self.split!r}; valid: train")
+        found, others = _walk(root)
+        if not found:
+            what = f"{others} other files" if others else "nothing"
+            raise DataError(
+                f"no pictures in {root}; found {what}",
+                hint=f"a picture's name ends in {', '.join(sorted(PICTURE_SUFFIXES))}",
+            )
+        tops = {path.split("/")[0] if "/" in path else "" for path, _ in found}
+        classes = tuple(sorted(tops)) if "" not in tops and len(tops) > 1 else ()
+        index = {name: i for i, name in enumerate(classes)}
+        records = [
+            Record(key=path, source=path, stamp=stamp, label=index.get(path.split("/")[0], -1)) for path, stamp in found
+        ]
+        notes = (f"{others} files are no pictures by their name and were left out",) if others else ()
+        return Listing(records, classes=classes, notes=notes)
+
+    def decode(self, record: Record) -> Image:
+        from PIL import Image
+
+        assert self.data is not None
+        return Image.open(self.data / record.source)
+
+
+def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:
+    """All pictures below `root` as (path with '/', stamp), sorted by path, and the number of other files."""
+    found: list[tuple[str, str]] = []
+    others = 0
+    pending, entered = [(root, "")], set()
+    while pending:
+        folder, prefix = pending.pop()
+        real = os.path.realpath(folder)
+        if real in entered:  # a link back to a folder that contains it
+            continue
+        entered.add(real)
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            raise DataError(f"{folder} cannot be read: {error.strerror}") from error
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                pending.append((Path(entry.path), f"{prefix}{entry.name}/"))
+            elif os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES:
+                try:
+                    status = entry.stat()
+                    stamp = f"{status.st_size}:{status.st_mtime_ns}"
+                except OSError:
+                    stamp = "unreadable"  # a dangling link: decoding it will say so
+                found.append((f"{prefix}{entry.name}", stamp))
+            else:
+                others += 1
+    return sorted(found), others

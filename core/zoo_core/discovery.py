@@ -1,0 +1,125 @@
+"""Finding installed plugins: one entry point of the group `zoo.plugins` for each, each loaded under guard."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from glob import escape, iglob
+
+import entrypoints
+
+from .errors import PluginError
+from .records import Plugin
+
+GROUP = "zoo.plugins"
+OURS = "dcgan-zoo"
+SLOW = 0.5
+"""Seconds of import time above which a plugin is named."""
+
+
+def normalise(distribution: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+@dataclass(frozen=True)
+class InstalledPlugin:
+    """A plugin as it was found.
+
+    Args:
+        name: of its entry point.
+        distribution: normalised name of the package that it came with.
+        version: of that package, "" where unknown.
+        plugin: the record, None for a broken one.
+        problem: why it is broken, "" otherwise.
+        seconds: what its import took.
+    """
+
+    name: str
+    distribution: str
+    version: str = ""
+    plugin: Plugin | None = None
+    problem: str = ""
+    seconds: float = 0.0
+
+
+def entry_points(group: str = GROUP, path: list[str] | None = None) -> tuple[list[entrypoints.EntryPoint], list[str]]:
+    """All entry points of a group, and a line about each entry-point file that could not be read."""
+    problems: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", entrypoints.BadEntryPoint)
+        try:
+            found = entrypoints.get_group_all(group, path=path)
+        except Exception:  # one malformed file, of anybody's, ends the whole search: look file by file
+            found = list(_one_by_one(group, path, problems))
+    problems += [str(w.message) for w in caught if not issubclass(w.category, DeprecationWarning)]
+    return found, problems
+
+
+def _one_by_one(group: str, path: list[str] | None, problems: list[str]):  # type: ignore[no-untyped-def]
+    seen: set[str] = set()
+    for folder in sys.path if path is None else path:
+        for suffix in ("dist-info", "egg-info"):
+            for file in iglob(os.path.join(escape(folder), f"*.{suffix}", "entry_points.txt")):
+                distro = entrypoints.Distribution.from_name_version(
+                    os.path.splitext(os.path.basename(os.path.dirname(file)))[0]
+                )
+                if distro.name in seen:
+                    continue
+                seen.add(distro.name)
+                parser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
+                try:
+                    parser.read([file], encoding="utf-8")
+                    items = list(parser[group].items()) if group in parser else []
+                    yield from [entrypoints.EntryPoint.from_string(target, name, distro) for name, target in items]
+                except Exception as error:
+                    reason = str(error).splitlines()[0]
+                    problems.append(f"{distro.name}: its entry_points.txt cannot be read and was skipped: {reason}")
+
+
+def load(point: entrypoints.EntryPoint) -> InstalledPlugin:
+    """Import one plugin's record; whatever goes wrong becomes its `problem`."""
+    distribution = normalise(point.distro.name) if point.distro else "unknown"
+    version = (point.distro.version or "") if point.distro else ""
+    plugin, problem = None, ""
+    start = time.perf_counter()
+    try:
+        plugin = point.load()
+        if not isinstance(plugin, Plugin):
+            problem = f"{point.module_name}:{point.object_name} is a {type(plugin).__name__}, not a zoo_core.Plugin"
+            plugin = None
+    except KeyboardInterrupt:
+        raise
+    except PluginError as error:
+        problem = error.message
+    except SystemExit as error:
+        problem = f"its import exits (SystemExit({error.code!r}))"
+    except BaseException as error:
+        problem = f"its import fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
+    return InstalledPlugin(point.name, distribution, version, plugin, problem, time.perf_counter() - start)
+
+
+def discover(path: list[str] | None = None) -> tuple[list[InstalledPlugin], list[str]]:
+    """Load every installed plugin, our own first, then by distribution and name.
+
+    `ZOO_PLUGINS=a,b` limits the set to the entry points a and b (and our own built-ins, which are always there).
+
+    Returns:
+        The plugins, broken ones included, and lines about entry-point files that could not be read.
+    """
+    points, problems = entry_points(path=path)
+    wanted = os.environ.get("ZOO_PLUGINS")
+    if wanted is not None:
+        names = {name.strip() for name in wanted.split(",")}
+        known = {p.name for p in points}
+        problems += [f"ZOO_PLUGINS names {n!r}, and no such plugin is installed" for n in sorted(names - known - {""})]
+        points = [p for p in points if p.name in names or (p.distro and normalise(p.distro.name) == OURS)]
+    plugins = [load(point) for point in points]
+    problems += [
+        f"plugin {p.name!r} of {p.distribution} took {p.seconds:.1f} s to import" for p in plugins if p.seconds > SLOW
+    ]
+    return sorted(plugins, key=lambda p: (p.distribution != OURS, p.distribution, p.name)), problems

@@ -1,0 +1,92 @@
+"""What can go wrong, in words for the person who typed the command.
+
+Every error says what was wrong, what would be valid and what to type next. The command line prints the message and exits
+with `exit_code`; a traceback appears only with `--debug`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """Base of every error that a user can cause or mend. `exit_code` 1: something failed while running."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:  # keeps the hint when a worker process raises
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+def _rebuild(kind: type[ZooError], message: str, hint: str) -> ZooError:
+    return kind(message, hint=hint)
+
+
+class UsageError(ZooError):
+    """The command itself was wrong. Exit code 2."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that nothing bears."""
+
+
+class OptionError(UsageError):
+    """An option that does not exist, has the wrong type or an impossible value."""
+
+
+class AmbiguousNameError(UsageError):
+    """Two distributions claim one name."""
+
+
+class PluginError(ZooError):
+    """A plugin that is broken, missing or written for another version of the contract."""
+
+
+class DataError(ZooError):
+    """Images that are missing, unreadable or not what the dataset expects."""
+
+
+class CheckpointError(ZooError):
+    """A run folder or checkpoint that cannot be read."""
+
+
+class ModelError(ZooError):
+    """A model folder that cannot be read or does not fit."""
+
+
+class TrainingError(ZooError):
+    """Training stopped because it could not go on."""
+
+
+def near(name: str, valid: Iterable[str], *, limit: int = 3) -> list[str]:
+    """The valid names closest to `name`, best first, at most `limit`."""
+    valid = sorted(set(valid))
+    close = difflib.get_close_matches(name, valid, n=limit, cutoff=0.5)
+    inside = [v for v in valid if v not in close and (name in v or v in name)] if len(name) > 1 else []
+    return (close + inside)[:limit]
+
+
+def unknown(what: str, name: str, valid: Iterable[str], *, hint: str = "") -> UnknownNameError:
+    """An error for an unknown `what` called `name`, with the near matches or all the valid names."""
+    valid = sorted(set(valid))
+    close = near(name, valid)
+    if close:
+        message = f"unknown {what} {name!r}; did you mean {' or '.join(close)}?"
+    elif not valid:
+        message = f"unknown {what} {name!r}; there is none"
+    elif len(valid) <= 20:
+        message = f"unknown {what} {name!r}; valid: {', '.join(valid)}"
+    else:
+        message = f"unknown {what} {name!r}; {len(valid)} exist, for example {', '.join(valid[:5])}"
+    return UnknownNameError(message, hint=hint)

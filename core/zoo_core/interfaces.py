@@ -1,0 +1,146 @@
+"""The interfaces of networks, losses and feature extractors.
+
+Networks compute, losses return scalars, and only the training loop calls `backward` and `step`. Constructors take keyword
+arguments only: they are the schema of the component's options (`zoo_core.options`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .records import ImageSpec
+from .settings import Latent
+
+__all__ = ["Discriminator", "FeatureExtractor", "Generator", "ImageSpec", "Loss"]
+
+
+class Generator(nn.Module, ABC):
+    """A network from latents to images.
+
+    A subclass takes `image` and its options as keywords, hands `image` and `latent_dim` on, and defines `forward` and
+    `stages`. Weights are initialised in the constructor, from torch's global random state.
+
+    Attributes:
+        image: what it draws.
+        latent_dim: length of a latent vector.
+        latent: distribution of the latents; the zoo sets what the recipe says.
+        tiny: options (and optionally `image`) of an instance small enough for the conformance checks.
+    """
+
+    tiny: ClassVar[Mapping[str, Any]] = {}
+    latent: Latent = "normal"
+
+    def __init__(self, *, image: ImageSpec, latent_dim: int) -> None:
+        super().__init__()
+        self.image = image
+        self.latent_dim = latent_dim
+
+    def sample_latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        """Draw `n` latents [n, latent_dim], float32, on the device of `rng` (CPU without one)."""
+        device = rng.device if rng is not None else torch.device("cpu")
+        if self.latent == "uniform":
+            return torch.rand(n, self.latent_dim, generator=rng, device=device) * 2 - 1
+        return torch.randn(n, self.latent_dim, generator=rng, device=device)
+
+    @abstractmethod
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Draw images.
+
+        Args:
+            z: latents [N, latent_dim].
+            labels: class indices [N], int64, for a model with `image.num_classes` > 0.
+
+        Returns:
+            Images [N, channels, size, size] in [−1, 1].
+        """
+
+    @abstractmethod
+    def stages(self) -> Mapping[str, nn.Module]:
+        """The named hidden stages, from latent to image; each module's output is a feature map [N, C, H, W] (or [N, C]).
+
+        What makes the image from the last feature map is no stage.
+        Tools read and silence feature maps by hooks on these modules, so each must be called exactly once in `forward`.
+        """
+
+
+class Discriminator(nn.Module, ABC):
+    """A network from images to logits: high for real, low for generated.
+
+    Attributes:
+        image: what it looks at.
+        tiny: options (and optionally `image`) of an instance small enough for the conformance checks.
+    """
+
+    tiny: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, *, image: ImageSpec) -> None:
+        super().__init__()
+        self.image = image
+
+    @abstractmethod
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Judge images [N, channels, size, size] in [−1, 1]; returns logits [N] (no sigmoid)."""
+
+    @abstractmethod
+    def stages(self) -> Mapping[str, nn.Module]:
+        """The named hidden stages, from image to logit, without what makes the logit; see `Generator.stages`."""
+
+    def features(self, x: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        """The activations of every stage, lowest first, as they are in `forward(x, labels)`."""
+        seen: list[Tensor] = []
+        handles = [stage.register_forward_hook(lambda _m, _i, out: seen.append(out)) for stage in self.stages().values()]
+        try:
+            self(x, labels)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return seen
+
+
+class FeatureExtractor(nn.Module, ABC):
+    """A network from images to vectors, for distances and neighbours.
+
+    Attributes:
+        dim: length of a feature vector.
+        tiny: options of an instance small enough for the conformance checks.
+    """
+
+    dim: int
+    tiny: ClassVar[Mapping[str, Any]] = {}
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [N, 1 or 3, S, S] in [−1, 1], any S, to features [N, dim]. Resizing is the extractor's own affair."""
+
+
+class Loss(ABC):
+    """What the two networks minimise, as functions of logits. Holds no state and never calls `backward`.
+
+    Attributes:
+        penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; the loop does not rescale it).
+        needs_real_logits: whether `generator` wants the logits of real images, which cost a forward pass.
+        tiny: options of an instance for the conformance checks.
+    """
+
+    penalty_every: int = 1
+    needs_real_logits: ClassVar[bool] = False
+    tiny: ClassVar[Mapping[str, Any]] = {}
+
+    @abstractmethod
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """What the discriminator minimises, a scalar, from the logits [N] of real and of generated images."""
+
+    @abstractmethod
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """What the generator minimises, a scalar, from the logits [N] of generated images."""
+
+    def penalty(
+        self, discriminator: Discriminator, real: Tensor, fake: Tensor, labels: Tensor | None = None
+    ) -> Tensor | None:
+        """A scalar added to the discriminator's loss, from images [N, C, S, S]; None for a loss without one."""
+        return None

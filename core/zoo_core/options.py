@@ -1,0 +1,183 @@
+"""Constructors are the schema: what options a component takes, read from its signature.
+
+One signature serves the help of `zoo show`, the parsing of `--set`, the validation of recipes and of a model folder's
+`config.json`. Options are keyword-only, typed, and have defaults that JSON can hold; a type may carry its explanation:
+`width: Annotated[int, "feature maps at the finest stage"] = 64`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import OptionError, PluginError, unknown
+
+GIVEN = ("image",)
+"""Constructor arguments that the zoo supplies itself, hence no options."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a component. `type` is a type or typing construct; `default` is what the signature says."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str = ""
+
+    @property
+    def type_name(self) -> str:
+        """The type as a person writes it: `int`, `'normal' | 'uniform'`, `str | none`."""
+        return _type_name(self.type)
+
+
+def schema(target: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a class (or function), by name, in the order of its signature.
+
+    Raises:
+        PluginError: a positional argument, a missing annotation or default, or a default that JSON cannot hold.
+    """
+    function = target.__init__ if inspect.isclass(target) else target
+    label = getattr(target, "__qualname__", str(target))
+    if function.__qualname__ in ("object.__init__", "Module.__init__"):  # a class that defines no constructor
+        return {}
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except Exception as error:
+        raise PluginError(f"{label}: its annotations cannot be read: {error}") from error
+    options: dict[str, Option] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name == "self" or name in GIVEN:
+            continue
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise PluginError(f"{label}: argument {name!r} must be keyword-only (put it behind '*')")
+        if parameter.default is inspect.Parameter.empty:
+            raise PluginError(f"{label}: option {name!r} needs a default")
+        if name not in hints:
+            raise PluginError(f"{label}: option {name!r} needs a type annotation")
+        hint, words = hints[name], ""
+        if typing.get_origin(hint) is typing.Annotated:
+            hint, *extras = typing.get_args(hint)
+            words = next((extra for extra in extras if isinstance(extra, str)), "")
+        try:
+            json.dumps(parameter.default, allow_nan=False)
+        except (TypeError, ValueError):
+            raise PluginError(f"{label}: the default of {name!r} must be something JSON can hold") from None
+        options[name] = Option(name, hint, parameter.default, words)
+    return options
+
+
+def parse(option: Option, text: str, *, key: str) -> Any:
+    """Turn the text behind `--set KEY=` into a value of the option's type.
+
+    Raises:
+        OptionError: the text is no such value; the message names `key`.
+    """
+    kind = option.type
+    for member in _members(kind):
+        if member is type(None) and text.lower() in ("none", "null"):
+            return None
+        if member is bool and text.lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+            return text.lower() in ("true", "yes", "on", "1")
+        if member in (int, float):
+            try:
+                return check(option, member(text), key=key)
+            except ValueError:
+                continue
+        if typing.get_origin(member) is typing.Literal:
+            for value in typing.get_args(member):
+                if text == str(value):
+                    return value
+        if member is str:
+            return text
+        if typing.get_origin(member) in (tuple, list, dict):
+            try:
+                return check(option, json.loads(text), key=key)
+            except json.JSONDecodeError:
+                if typing.get_origin(member) is not dict and typing.get_args(member)[0] is str:
+                    return check(option, text.split(","), key=key)
+    raise _ill_typed(option, text, key)
+
+
+def check(option: Option, value: Any, *, key: str) -> Any:
+    """Return `value` if it has the option's type (a whole number passes for a float); raise `OptionError` otherwise."""
+    for member in _members(option.type):
+        origin = typing.get_origin(member)
+        if member is type(None) and value is None:
+            return None
+        if member is float and isinstance(value, int | float) and not isinstance(value, bool):
+            if math.isfinite(value):
+                return float(value)
+        elif member is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        elif (member in (bool, str) and type(value) is member) or (member is Any):
+            return value
+        elif origin is typing.Literal and value in typing.get_args(member) and not isinstance(value, bool):
+            return value
+        elif origin in (tuple, list) and isinstance(value, list | tuple):
+            inner = Option(option.name, typing.get_args(member)[0], None)
+            return [check(inner, item, key=key) for item in value]
+        elif origin is dict and isinstance(value, Mapping):
+            return dict(value)
+    raise _ill_typed(option, value, key)
+
+
+def complete(target: Callable[..., Any], given: Mapping[str, Any], *, where: str, hint: str = "") -> dict[str, Any]:
+    """All options of `target` with their values: those given, checked, and the defaults of the rest.
+
+    Args:
+        target: class or function whose signature is the schema.
+        given: option name → value.
+        where: what stands before the dot in messages ("generator").
+        hint: the command to type next.
+
+    Raises:
+        OptionError: an ill-typed value.
+        UnknownNameError: an option that does not exist, with the valid ones.
+    """
+    options = schema(target)
+    for name in given:
+        if name not in options:
+            raise unknown(f"option of {where}", name, options, hint=hint)
+    return {
+        name: check(option, given[name], key=f"{where}.{name}") if name in given else _plain(option.default)
+        for name, option in options.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return typing.get_args(kind)
+    return (kind,)
+
+
+def _type_name(kind: Any) -> str:
+    names = []
+    for member in _members(kind):
+        origin, args = typing.get_origin(member), typing.get_args(member)
+        if member is type(None):
+            names.append("none")
+        elif origin is typing.Literal:
+            names += [str(value) for value in args]
+        elif origin in (tuple, list):
+            names.append(f"list of {_type_name(args[0])}")
+        else:
+            names.append(getattr(origin or member, "__name__", str(member)))
+    return " | ".join(names)
+
+
+def _ill_typed(option: Option, value: Any, key: str) -> OptionError:
+    return OptionError(
+        f"{key} must be {option.type_name}, not {value!r}",
+        hint=f"for example: --set {key}={'none' if option.default is None else option.default}",
+    )

@@ -1,0 +1,235 @@
+"""The registry: names to components and recipes, across all plugins."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from . import options as _options
+from .discovery import InstalledPlugin, discover, normalise
+from .errors import AmbiguousNameError, PluginError, UsageError, unknown
+from .records import CONTRACT, KINDS, Component, Plugin, Recipe
+
+_INTERFACES = {
+    "generators": ".interfaces:Generator",
+    "discriminators": ".interfaces:Discriminator",
+    "losses": ".interfaces:Loss",
+    "features": ".interfaces:FeatureExtractor",
+    "datasets": ".datasets:ImageDataset",
+}
+_SINGULAR = {
+    "generators": "generator",
+    "discriminators": "discriminator",
+    "losses": "loss",
+    "features": "feature extractor",
+    "datasets": "dataset",
+    "recipes": "recipe",
+    "commands": "command",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered name: what it stands for and who provides it."""
+
+    kind: str
+    name: str
+    value: Component | Recipe
+    plugin: InstalledPlugin
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+        return self.value.summary
+
+    @property
+    def qualified(self) -> str:
+        """"distribution:name", which no other distribution can claim."""
+        return f"{self.plugin.distribution}:{self.name}"
+
+
+class Registry:
+    """Finds components and recipes by name. Plugins are discovered when something is first looked up.
+
+    Args:
+        plugins: the plugins to hold; None discovers the installed ones.
+    """
+
+    def __init__(self, plugins: list[InstalledPlugin] | None = None) -> None:
+        self._installed = plugins
+        self._added: list[InstalledPlugin] = []
+        self._problems: list[str] = []
+        self._index: dict[tuple[str, str], list[Entry]] | None = None
+
+    def plugins(self) -> list[InstalledPlugin]:
+        """All plugins, broken ones included, in a stable order."""
+        if self._installed is None:
+            self._installed, self._problems = discover()
+        return [*self._installed, *self._added]
+
+    def problems(self) -> list[str]:
+        """Lines about what discovery found amiss, for the person to read; empty when all is well."""
+        broken = [
+            f"plugin {p.name!r} of {p.distribution} is broken and was left out: {p.problem}"
+            for p in self.plugins()
+            if p.problem
+        ]
+        return [*self._problems, *broken]
+
+    @contextmanager
+    def _undo(self, plugin: InstalledPlugin) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._added.remove(plugin)
+            self._index = None
+
+    def add(self, plugin: Plugin, *, distribution: str = "local") -> Any:
+        """Register a plugin in this process, for notebooks and tests.
+
+        Returns:
+            A context manager; leaving it takes the plugin out again. It may be ignored.
+        """
+        if not isinstance(plugin, Plugin):
+            raise PluginError(f"registry.add takes a zoo_core.Plugin, not a {type(plugin).__name__}")
+        added = InstalledPlugin("local", normalise(distribution), plugin=plugin)
+        self._added.append(added)
+        self._index = None
+        return self._undo(added)
+
+    def names(self, kind: str) -> list[str]:
+        """All names of a kind ("generators", …, "recipes", "commands"), sorted."""
+        return sorted(name for k, name in self._entries() if k == kind)
+
+    def entries(self, kind: str) -> list[Entry]:
+        """All entries of a kind, sorted by name; names that two distributions claim are there twice."""
+        return [e for (k, _), claims in sorted(self._entries().items()) if k == kind for e in claims]
+
+    def find(self, kind: str, name: str) -> Entry:
+        """Look up a name, or "distribution:name".
+
+        Raises:
+            UnknownNameError: nothing bears it; near matches are named.
+            AmbiguousNameError: two distributions claim it.
+        """
+        distribution, _, bare = name.rpartition(":")
+        claims = self._entries().get((kind, bare), [])
+        if distribution:
+            claims = [e for e in claims if e.plugin.distribution == normalise(distribution)]
+        if not claims:
+            what = _SINGULAR[kind]
+            command = f"zoo list {kind}" if kind != "commands" else "zoo --help"
+            raise unknown(what, name, self.names(kind), hint=f"to see all: {command}")
+        if len(claims) > 1:
+            who = " and ".join(e.plugin.distribution for e in claims)
+            raise AmbiguousNameError(
+                f"{_SINGULAR[kind]} {bare!r} is claimed by {who}",
+                hint=f"choose one: {' or '.join(e.qualified for e in claims)}",
+            )
+        return claims[0]
+
+    def load(self, kind: str, name: str) -> Any:
+        """Import the class that bears a name and check that it is what its kind promises.
+
+        Raises:
+            PluginError: the import fails, the class does not implement the interface, its constructor is no schema, or its
+                plugin was written for another version of the contract.
+        """
+        entry = self.find(kind, name)
+        plugin, component = entry.plugin, entry.value
+        assert isinstance(component, Component) and plugin.plugin is not None
+        who = f"{_SINGULAR[kind]} {entry.name!r} of {plugin.distribution}"
+        if plugin.plugin.contract != CONTRACT:
+            raise PluginError(
+                f"{who} was written for contract {plugin.plugin.contract}; this zoo has contract {CONTRACT}",
+                hint=f"try another version: pip install --upgrade {plugin.distribution}",
+            )
+        target = import_target(component.target, who)
+        if kind in _INTERFACES:
+            interface = import_target(f"zoo_core{_INTERFACES[kind]}", "zoo")
+            if not (isinstance(target, type) and issubclass(target, interface)):
+                raise PluginError(f"{who}: {component.target} does not subclass zoo_core.{interface.__name__}")
+            missing = sorted(getattr(target, "__abstractmethods__", ()))
+            if missing:
+                raise PluginError(f"{who}: {component.target} does not define {', '.join(missing)}")
+            _options.schema(target)
+        return target
+
+    def recipe(self, name: str) -> Recipe:
+        """A recipe with its bases folded in: generator, discriminator and loss are named, `base` is None.
+
+        Raises:
+            UnknownNameError: it or one of its bases does not exist.
+            UsageError: its bases go round in a circle, or nobody says which generator, discriminator or loss.
+        """
+        chain, seen = [], []
+        following: str | None = name
+        while following is not None:
+            try:
+                entry = self.find("recipes", following)
+            except UsageError as error:
+                if not chain:
+                    raise
+                raise type(error)(f"recipe {chain[-1].name!r} is based on {error.message}", hint=error.hint) from None
+            if entry.qualified in seen:
+                raise UsageError(f"recipe {name!r} is based on itself: {' → '.join([*(r.name for r in chain), entry.name])}")
+            recipe = entry.value
+            assert isinstance(recipe, Recipe)
+            seen.append(entry.qualified)
+            chain.append(recipe)
+            following = recipe.base
+        resolved = chain[-1]
+        for recipe in reversed(chain[:-1]):
+            resolved = recipe.over(resolved)
+        missing = [part for part in ("generator", "discriminator", "loss") if getattr(resolved, part) is None]
+        if missing:
+            raise UsageError(f"recipe {name!r} names no {' and no '.join(missing)}, and neither does its base")
+        return resolved
+
+    def create(self, kind: str, name: str, given: Mapping[str, Any] | None = None, **supplied: Any) -> Any:
+        """Load a component and call its constructor.
+
+        Args:
+            kind, name: what to create.
+            given: options; the rest take their defaults.
+            supplied: what the zoo hands over beside the options (`image`).
+        """
+        target = self.load(kind, name)
+        where = _SINGULAR[kind]
+        full = _options.complete(target, given or {}, where=where, hint=f"to see them: zoo show {name}")
+        return target(**supplied, **full)
+
+    def _entries(self) -> dict[tuple[str, str], list[Entry]]:
+        if self._index is None:
+            index: dict[tuple[str, str], list[Entry]] = {}
+            for installed in self.plugins():
+                if installed.plugin is None:
+                    continue
+                for kind in (*KINDS, "commands"):
+                    for name, component in getattr(installed.plugin, kind).items():
+                        index.setdefault((kind, name), []).append(Entry(kind, name, component, installed))
+                for recipe in installed.plugin.recipes:
+                    index.setdefault(("recipes", recipe.name), []).append(Entry("recipes", recipe.name, recipe, installed))
+            self._index = index
+        return self._index
+
+
+def import_target(target: str, who: str) -> Any:
+    """Import "package.module:Class"; raises `PluginError` naming `who` when that fails."""
+    module, _, attribute = target.partition(":")
+    try:
+        value: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            value = getattr(value, part)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginError(f"{who}: {target} cannot be imported: {type(error).__name__}: {error}") from error
+    return value
+
+
+registry = Registry()
+"""The registry of this process, with every installed plugin."""

@@ -1,0 +1,73 @@
+"""Hyperparameters that belong to the zoo rather than to a component: the keys `training.*` and `optimizer.*`.
+
+The signatures below are the schema, as a component's constructor is: `zoo_core.options` reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from .errors import OptionError
+
+Latent = Literal["normal", "uniform"]
+"""Distribution of the latents: N(0, 1), or U(−1, 1) as in the paper."""
+
+
+def _require(condition: bool, key: str, value: object, valid: str) -> None:
+    if not condition:
+        raise OptionError(f"{key} is {value!r}; it must be {valid}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a recipe is trained. Raises `OptionError` for impossible values.
+
+    The exponential moving average of the generator has at update t the decay min(`ema`, (1 + t) / (10 + t)): it follows the
+    weights closely at first and becomes slow as training goes on.
+    """
+
+    batch: Annotated[int, "real images in each minibatch, over all processes"] = 128
+    size: Annotated[int, "height and width of the images in pixels"] = 64
+    epochs: Annotated[float, "budget where the command names none"] = 25.0
+    updates: Annotated[
+        Literal["both", "alternate"],
+        "'both': each minibatch updates the discriminator, then the generator; 'alternate': each updates one of them",
+    ] = "both"
+    discriminator_steps: Annotated[int, "discriminator updates for each generator update"] = 1
+    latent: Annotated[Latent, "distribution of the latents: N(0, 1) or U(-1, 1)"] = "normal"
+    conditional: Annotated[bool, "whether the networks are told the labels"] = False
+    ema: Annotated[float, "largest decay of the generator's moving average; 0 keeps none"] = 0.999
+    log_every: Annotated[int, "steps between two lines of metrics.jsonl"] = 20
+    samples_every: Annotated[int, "real images between two sample grids"] = 10_000
+    checkpoint_minutes: Annotated[float, "minutes between two checkpoints"] = 5.0
+    keep: Annotated[int, "checkpoints that stay on disk"] = 2
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "size", "discriminator_steps", "log_every", "samples_every", "keep"):
+            _require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
+        for name in ("epochs", "checkpoint_minutes"):
+            _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "more than 0")
+        _require(0 <= self.ema < 1, "training.ema", self.ema, "at least 0 and less than 1")
+
+
+FREE = frozenset({"epochs", "log_every", "samples_every", "checkpoint_minutes", "keep"})
+"""Training settings that a resumed run may change; all others are part of what the run is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """Adam (Kingma and Ba 2014, arXiv:1412.6980), with the paper's values. Raises `OptionError` for impossible values."""
+
+    lr: Annotated[float, "learning rate"] = 2e-4
+    beta1: Annotated[float, "decay of the first moment"] = 0.5
+    beta2: Annotated[float, "decay of the second moment"] = 0.999
+    eps: Annotated[float, "added to the denominator"] = 1e-8
+    weight_decay: Annotated[float, "L2 penalty on all parameters, added to the gradient"] = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.lr > 0, "optimizer.lr", self.lr, "more than 0")
+        _require(self.eps > 0, "optimizer.eps", self.eps, "more than 0")
+        _require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "at least 0")
+        for name in ("beta1", "beta2"):
+            _require(0 <= getattr(self, name) < 1, f"optimizer.{name}", getattr(self, name), "at least 0 and less than 1")

@@ -1,0 +1,1 @@
+"""The built-in plugins, each entering by the same door as anybody's: one record, one entry point."""

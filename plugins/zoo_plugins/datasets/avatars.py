@@ -1,0 +1,430 @@
+"""Faces drawn with DiceBear's "Avataaars" artwork: what a face looks like, its labels, its picture, and where its parts are.
+
+A face is chosen by random numbers of our own, so that it depends on (seed, split, index) alone; DiceBear turns the choice
+into SVG and resvg turns the SVG into pixels. Coordinates without a unit are those of the artwork's 280 × 280 canvas.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zoo_core.datasets import Box
+from zoo_core.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from dicebear import Style
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+DRAWING = 1
+"""Version of what this module draws. To be raised with every change that alters a pixel or a label."""
+
+CANVAS = 280.0
+HIDDEN = "hidden"
+"""The value of an attribute that a hat or dark glasses cover."""
+
+
+class Look(NamedTuple):
+    """One value of an attribute: its label, how often it is drawn, and what it is called in the artwork (or its colour)."""
+
+    label: str
+    share: float
+    drawn: str
+
+
+def _looks(*looks: tuple[str, float, str]) -> tuple[Look, ...]:
+    return tuple(Look(*look) for look in looks)
+
+
+# The colours differ enough from each other and from the skins that every part stays visible: DiceBear's own palettes put
+# beards on skin of nearly the same colour.
+LOOKS: Mapping[str, tuple[Look, ...]] = {
+    "hair": _looks(
+        ("bald", 0.06, ""),
+        ("buzz", 0.10, "theCaesar"),
+        ("short", 0.12, "shortFlat"),
+        ("quiff", 0.10, "shortCurly"),
+        ("shaggy", 0.10, "shaggy"),
+        ("bun", 0.10, "bun"),
+        ("curly", 0.10, "curly"),
+        ("afro", 0.10, "fro"),
+        ("bob", 0.11, "bob"),
+        ("long", 0.11, "straight01"),
+    ),
+    "hair_color": _looks(
+        ("black", 0.20, "#241a1c"),
+        ("brown", 0.20, "#87441f"),
+        ("blond", 0.20, "#ecbe45"),
+        ("ginger", 0.14, "#e2602a"),
+        ("silver", 0.13, "#dcdfe8"),
+        ("pink", 0.13, "#f06bb0"),
+    ),
+    "skin_color": _looks(
+        ("light", 0.28, "#ffdbb4"),
+        ("tan", 0.26, "#e0a67c"),
+        ("brown", 0.24, "#b9723f"),
+        ("dark", 0.22, "#614335"),
+    ),
+    "glasses": _looks(
+        ("none", 0.58, ""),
+        ("round", 0.14, "round"),
+        ("square", 0.14, "prescription02"),
+        ("sunglasses", 0.14, "wayfarers"),
+    ),
+    "mouth": _looks(
+        ("smile", 0.40, "smile"),
+        ("serious", 0.24, "serious"),
+        ("sad", 0.14, "sad"),
+        ("shout", 0.11, "screamOpen"),
+        ("grimace", 0.11, "grimace"),
+    ),
+    "eyes": _looks(
+        ("open", 0.46, "default"),
+        ("wide", 0.18, "surprised"),
+        ("happy", 0.18, "happy"),
+        ("closed", 0.18, "closed"),
+    ),
+    "eyebrows": _looks(
+        ("level", 0.34, "defaultNatural"),
+        ("raised", 0.22, "raisedExcitedNatural"),
+        ("angry", 0.22, "angryNatural"),
+        ("worried", 0.22, "sadConcernedNatural"),
+    ),
+    "facial_hair": _looks(
+        ("none", 0.70, ""),
+        ("moustache", 0.10, "moustacheMagnum"),
+        ("goatee", 0.10, "beardLight"),
+        ("beard", 0.10, "beardMajestic"),
+    ),
+    "hat": _looks(
+        ("none", 0.85, ""),
+        ("beanie", 0.05, "winterHat03"),
+        ("earflaps", 0.05, "winterHat02"),
+        ("brim", 0.05, "hat"),
+    ),
+    "clothes_color": _looks(
+        ("red", 0.25, "#e8484f"),
+        ("white", 0.25, "#f4f4f6"),
+        ("yellow", 0.25, "#f7c531"),
+        ("charcoal", 0.25, "#2b3038"),
+    ),
+    "background": _looks(
+        ("blue", 0.25, "#65c9ff"),
+        ("green", 0.25, "#8fdc9f"),
+        ("violet", 0.25, "#b7a1f0"),
+        ("navy", 0.25, "#37568a"),
+    ),
+}
+
+_CLOTHES = ("shirtCrewNeck", "shirtVNeck", "hoodie", "collarAndSweater")
+_SIDES = {"tilt": ("left", "none", "right"), "turn": ("left", "front", "right")}
+_MAYBE_HIDDEN = ("hair", "hair_color", "eyes", "eyebrows")
+
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    **{
+        name: (*(look.label for look in looks), *((HIDDEN,) if name in _MAYBE_HIDDEN else ()))
+        for name, looks in LOOKS.items()
+    },
+    **_SIDES,
+}
+"""Attribute → its values, as `Listing.attributes` wants them. Left and right are the picture's."""
+
+# attribute → (component of the artwork, what is drawn above it and can cover a part of it)
+_PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "glasses": ("accessories", ()),
+    "hat": ("top", ()),
+    "hair": ("top", ()),
+    "facial_hair": ("facialHair", ()),
+    "mouth": ("mouth", ("facial_hair",)),
+    "eyes": ("eyes", ()),
+}
+BOXED = tuple(_PARTS)
+"""Attributes with a box. Eyebrows have none: how much of them a fringe covers changes with the turn of the head."""
+
+_TILT = 9.0  # degrees to either side
+_TURN = 8.0  # how far the eyes move sideways when a head is turned all the way
+# Parts nearer to the viewer move further when a head turns; the outline of head and hair stays.
+_DEPTH = {"eyes": 1.0, "eyebrows": 1.0, "accessories": 0.9, "nose": 1.4, "mouth": 1.1}
+_FACIAL_DEPTH = {"moustacheMagnum": 1.1, "beardLight": 0.5, "beardMajestic": 0.2}  # a beard is part of the outline
+_ZOOM = 1.25  # the artwork is a bust: go nearer, to a portrait
+_MIDDLE = 112.0  # height on the canvas that comes to lie in the middle of the picture
+
+_USE = re.compile(r'<use transform="translate\(([-\d.]+)([^)]*)\)" href="#([A-Za-z]+)-([A-Za-z0-9]+)-')
+_CLIP = re.compile(r' clip-path="url\(#clip-[^"]*"')
+
+
+class Face(NamedTuple):
+    """Everything that determines a picture; plain data.
+
+    Args:
+        looks: for each attribute of `LOOKS`, in order, the index of its look, also where something covers it.
+        clothes: index of the cut.
+        tilt: degrees, positive to the picture's right (clockwise).
+        turn: −1 (to the picture's left) … 1 (to its right).
+        x, y: shift in hundredths of the picture's side, right and down.
+        scale: about 1.
+    """
+
+    looks: tuple[int, ...]
+    clothes: int
+    tilt: float
+    turn: float
+    x: float
+    y: float
+    scale: float
+
+    def look(self, attribute: str) -> Look:
+        """The look that was chosen for an attribute, whether or not it is visible."""
+        return LOOKS[attribute][self.looks[_ORDER[attribute]]]
+
+
+_ORDER = {name: i for i, name in enumerate(LOOKS)}
+
+
+def face(seed: int, split: str, index: int) -> Face:
+    """The face that (seed, split, index) determine, on every machine and Python alike.
+
+    Only `Random.random` is used: it is the one method whose sequence Python promises never to change.
+    """
+    draw = Random(f"{seed}/{split}/{index}").random
+    looks = tuple(_pick(looks, draw()) for looks in LOOKS.values())
+    return Face(
+        looks=looks,
+        clothes=int(draw() * len(_CLOTHES)),
+        tilt=round(_TILT * (2 * draw() - 1), 3),
+        turn=round(2 * draw() - 1, 4),
+        x=round(6 * draw() - 3, 3),
+        y=round(5 * draw() - 2, 3),
+        scale=round(0.95 + 0.13 * draw(), 4),
+    )
+
+
+def _pick(looks: tuple[Look, ...], chance: float) -> int:
+    for i, look in enumerate(looks):
+        chance -= look.share
+        if chance < 0:
+            return i
+    return len(looks) - 1  # the shares' sum may fall short of 1 by a rounding
+
+
+def labels(drawn: Face) -> tuple[int, ...]:
+    """For each of `ATTRIBUTES`, in order, the index of what can be seen in the picture."""
+    values = list(drawn.looks)
+    for name in hidden(drawn):
+        values[_ORDER[name]] = len(LOOKS[name])
+    for amount, most in ((drawn.tilt, _TILT), (drawn.turn, 1.0)):
+        values.append(0 if amount < -most / 3 else 2 if amount > most / 3 else 1)
+    return tuple(values)
+
+
+def hidden(drawn: Face) -> set[str]:
+    """Attributes of which this face shows nothing: hair under a hat, the colour of no hair, eyes behind dark glasses."""
+    names: set[str] = set()
+    if drawn.look("hat").drawn:
+        names |= {"hair", "hair_color"}
+    elif not drawn.look("hair").drawn:
+        names.add("hair_color")
+    if drawn.look("glasses").label == "sunglasses":
+        names |= {"eyes", "eyebrows"}
+    return names
+
+
+def render(drawn: Face, *, resolution: int, without: str = "") -> Image:
+    """Draw a face.
+
+    Args:
+        drawn: what to draw.
+        resolution: height and width in pixels.
+        without: one of `BOXED` to leave away.
+
+    Returns:
+        An RGB image of resolution × resolution pixels.
+    """
+    return _pixels(_svg(_options(drawn, without), drawn.turn), resolution)
+
+
+def boxes(drawn: Face, *, resolution: int) -> dict[str, Box]:
+    """Where each visible part lies in the picture that `render` draws, in its pixels.
+
+    Each part's outline is measured once per process, as the difference that it makes to an upright face, and then moved
+    as the face is: two more drawings for every face would cost three times as much.
+    """
+    import numpy as np
+
+    found: dict[str, Box] = {}
+    covered = hidden(drawn)
+    per_pixel = CANVAS / resolution
+    angle = math.radians(drawn.tilt)
+    turned = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]) * (_ZOOM * drawn.scale)
+    shift_x, shift_y = (CANVAS * hundredths / 100 for hundredths in _shift(drawn))
+    for name, (component, above) in _PARTS.items():
+        variant = drawn.look(name).drawn
+        if name in covered or not variant:
+            continue
+        points = _outline(name, variant, tuple((other, drawn.look(other).drawn) for other in above if other not in covered))
+        if not len(points):
+            continue
+        aside = _TURN * drawn.turn * _depth(component, variant)
+        points = (points + np.array([aside, 0.0]) - CANVAS / 2) @ turned
+        points = (points + CANVAS / 2 + np.array([shift_x, shift_y])) / per_pixel
+        points = points[(points[:, 1] >= 0) & (points[:, 1] <= resolution)]
+        if not len(points):
+            continue
+        left, right = np.clip([points[:, 0].min(), points[:, 0].max()], 0, resolution)
+        top, bottom = points[:, 1].min(), points[:, 1].max()
+        if right > left and bottom > top:  # a pixel that is touched belongs to the part
+            found[name] = (math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
+    return found
+
+
+def _options(drawn: Face, without: str = "") -> dict[str, Any]:
+    """The face in DiceBear's words: all that is drawn is stated, so that nothing is left to its own random numbers.
+
+    What is not drawn is not mentioned further: DiceBear checks every option against a schema, a tenth of a face's time.
+    """
+    parts = {
+        "top": drawn.look("hat").drawn or drawn.look("hair").drawn,
+        "accessories": drawn.look("glasses").drawn,
+        "facialHair": drawn.look("facial_hair").drawn,
+        "mouth": drawn.look("mouth").drawn,
+        # dark lenses let eyes shine through: nothing may be there where the label says "hidden"
+        "eyes": "" if "eyes" in hidden(drawn) else drawn.look("eyes").drawn,
+        "eyebrows": "" if "eyebrows" in hidden(drawn) else drawn.look("eyebrows").drawn,
+        "clothes": _CLOTHES[drawn.clothes],
+    }
+    colours = {
+        "top": ("hat", "clothes_color") if drawn.look("hat").drawn else ("hair", "hair_color"),
+        "facialHair": ("facialHair", "hair_color"),
+        "clothes": ("clothes", "clothes_color"),
+    }
+    x, y = _shift(drawn)
+    options: dict[str, Any] = {
+        "skinColor": drawn.look("skin_color").drawn,
+        "backgroundColor": drawn.look("background").drawn,
+        "rotate": drawn.tilt,
+        "scale": _ZOOM * drawn.scale,
+        "translateX": x,
+        "translateY": y,
+    }
+    if without:
+        parts[_PARTS[without][0]] = ""
+    for part, variant in parts.items():
+        options |= {f"{part}Variant": variant, f"{part}Probability": 100} if variant else {f"{part}Probability": 0}
+        if variant and part in colours:
+            colour, attribute = colours[part]
+            options[f"{colour}Color"] = drawn.look(attribute).drawn
+    if parts["accessories"]:
+        options["accessoriesColor"] = "#22262c"
+    return options
+
+
+def _shift(drawn: Face) -> tuple[float, float]:
+    """How far the canvas moves right and down, in hundredths of its side."""
+    return drawn.x, drawn.y + 100 * _ZOOM * (CANVAS / 2 - _MIDDLE) / CANVAS
+
+
+def _depth(component: str, variant: str) -> float:
+    return _FACIAL_DEPTH[variant] if component == "facialHair" else _DEPTH.get(component, 0.0)
+
+
+def _svg(options: Mapping[str, Any], turn: float) -> str:
+    from dicebear import Avatar
+
+    def place(match: re.Match[str]) -> str:
+        x, rest, component, variant = match.groups()
+        moved = float(x) + _TURN * turn * _depth(component, variant)
+        return f'<use transform="translate({moved:.3f}{rest})" href="#{component}-{variant}-'
+
+    text = str(Avatar(_style(), dict(options)))
+    text, placed = _USE.subn(place, text)
+    if not placed:
+        raise DataError("this version of dicebear-core writes SVG in another way than this zoo knows")
+    return _CLIP.sub("", text)  # clips to the canvas, which the picture's edge does anyhow, at half of the drawing's time
+
+
+def _pixels(svg: str, resolution: int) -> Image:
+    import io
+
+    import resvg_py
+    from PIL import Image
+
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=resolution, height=resolution, skip_system_fonts=True)
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+@cache
+def _style() -> Style:
+    from dicebear import Style
+
+    return Style(definition())
+
+
+def definition() -> dict[str, Any]:
+    """The artwork as DiceBear ships it, with its licence and author under "meta"."""
+    from importlib.resources import files
+
+    found: dict[str, Any] = json.loads(files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8"))
+    return found
+
+
+def versions() -> str:
+    """What the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …".
+
+    Raises:
+        DataError: a package that draws is missing.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    parts = [f"drawing {DRAWING}"]
+    for package in ("dicebear-core", "dicebear-styles", "resvg-py"):
+        try:
+            parts.append(f"{package} {version(package)}")
+        except PackageNotFoundError as error:
+            raise DataError(f"drawing faces needs {package}", hint=f"type: pip install {package}") from error
+    return ", ".join(parts)
+
+
+def _plain(chosen: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """An upright, untouched face that shows `chosen` (attribute, drawn) and otherwise nothing that could cover them.
+
+    Its colours lie far apart, so that the edge of a part is where it can be seen.
+    """
+    bare = Face((0,) * len(LOOKS), 0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    options = _options(bare) | {"scale": 1, "rotate": 0, "translateX": 0, "translateY": 0}
+    colours = {"skin": "#ffdbb4", "hair": "#1030c0", "facialHair": "#1030c0", "hat": "#1030c0", "accessories": "#1030c0"}
+    options |= {f"{part}Color": colour for part, colour in colours.items()}
+    options["backgroundColor"] = "#60ff60"
+    for name, variant in chosen:
+        if variant:
+            part = _PARTS[name][0]
+            options |= {f"{part}Probability": 100, f"{part}Variant": variant}
+    return options
+
+
+@cache
+def _outline(name: str, variant: str, above: tuple[tuple[str, str], ...]) -> NDArray[np.float64]:
+    """Points [N, 2] (x, y) around everything that a part changes in an upright face drawn one pixel to a unit."""
+    import numpy as np
+
+    side = int(CANVAS)
+    options = _plain([*above, (name, variant)])
+    shown = np.asarray(_pixels(_svg(options, 0.0), side), dtype=np.int16)
+    options[f"{_PARTS[name][0]}Probability"] = 0
+    bare = np.asarray(_pixels(_svg(options, 0.0), side), dtype=np.int16)
+    changed = np.abs(shown - bare).max(axis=2) > VISIBLE
+    rows = np.flatnonzero(changed.any(axis=1))
+    first = changed[rows].argmax(axis=1)
+    last = side - changed[rows][:, ::-1].argmax(axis=1)
+    corners = [(x, y) for x in (first, last) for y in (rows, rows + 1)]
+    return np.concatenate([np.stack(corner, axis=1) for corner in corners]).astype(np.float64)
+
+
+VISIBLE = 32
+"""By how much (of 255) a channel must change for a pixel to count as part of something."""

@@ -1,0 +1,93 @@
+"""Faces: drawn on this machine where nobody names a folder, else the photographs of that folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from zoo_core.datasets import FileDataset, ImageDataset, Listing, Picture, Record
+from zoo_core.errors import OptionError
+
+from . import avatars
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_COUNT, _SEED, _RESOLUTION = 10_000, 0, 128
+_SPLITS = ("train", "test")
+
+
+class Faces(ImageDataset):
+    """Pictures of faces.
+
+    With `data` it is that folder, like any other (`FileDataset`). Without, it is the zoo's embedded default: portraits in
+    DiceBear's "Avataaars" style, square and cropped to the head, each with labels of what can be seen and boxes of where.
+    A drawing depends on seed, split and its own number only, so that a larger `count` adds faces and changes none.
+
+    Raises:
+        OptionError: a value out of range, or an option of the drawings together with `data`.
+    """
+
+    tiny: ClassVar[dict[str, Any]] = {"count": 12}
+
+    def __init__(
+        self,
+        *,
+        data: Annotated[str | None, "folder of photographs to use instead of the drawn faces"] = None,
+        split: Annotated[str, "'train' or 'test'; a folder has only 'train'"] = "train",
+        count: Annotated[int, "faces to draw for 'train'; 'test' has a tenth as many, all different ones"] = _COUNT,
+        seed: Annotated[int, "another seed draws other faces"] = _SEED,
+        resolution: Annotated[int, "height and width of a drawing in pixels, before it is resized"] = _RESOLUTION,
+    ) -> None:
+        super().__init__(data=data, split=split)
+        self.count, self.seed, self.resolution = count, seed, resolution
+        self._folder = FileDataset(data=data, split=split) if data is not None else None
+        if data is not None:
+            given = {"count": count != _COUNT, "seed": seed != _SEED, "resolution": resolution != _RESOLUTION}
+            if extra := [f"dataset.{name}" for name, differs in given.items() if differs]:
+                raise OptionError(
+                    f"{' and '.join(extra)} belong to the drawn faces, not to the pictures in {data}",
+                    hint="leave out either --data or these options",
+                )
+            return
+        if split not in _SPLITS:
+            raise OptionError(f"faces have no split {split!r}; valid: train, test", hint="for example: --split test")
+        if count < 1:
+            raise OptionError(
+                f"dataset.count must be at least 1, not {count}", hint=f"for example: --set dataset.count={_COUNT}"
+            )
+        if not 16 <= resolution <= 1024:
+            raise OptionError(
+                f"dataset.resolution must be between 16 and 1024 pixels, not {resolution}",
+                hint=f"for example: --set dataset.resolution={_RESOLUTION}",
+            )
+        self.boxed = avatars.BOXED
+        self.default_channels = 3
+        self.licence = "free for personal and commercial use (https://avataaars.com/)"
+        self.credit = (
+            "remix of “Avataaars” by Pablo Stanley (https://avataaars.com/), "
+            "drawn with DiceBear (https://www.dicebear.com, MIT)"
+        )
+        self.notice = (
+            f"Using {len(self):,} faces drawn on this machine by DiceBear, not photographs. "
+            "Artwork: “Avataaars” by Pablo Stanley, free for personal and commercial use (https://avataaars.com/). "
+            "To use your own pictures: --data DIR"
+        )
+
+    def __len__(self) -> int:
+        return self.count if self.split == "train" else max(1, self.count // 10)
+
+    def listing(self) -> Listing:
+        if self._folder is not None:
+            return self._folder.listing()
+        stamp = f"{avatars.versions()}, seed {self.seed}, {self.resolution} px"
+        records = []
+        for i in range(len(self)):
+            drawn = avatars.face(self.seed, self.split, i)
+            records.append(Record(f"{self.split}/{i:05d}", drawn, stamp, attributes=avatars.labels(drawn)))
+        return Listing(records, attributes=dict(avatars.ATTRIBUTES))
+
+    def decode(self, record: Record) -> Image | Picture:
+        if self._folder is not None:
+            return self._folder.decode(record)
+        image = avatars.render(record.source, resolution=self.resolution)
+        return Picture(image, avatars.boxes(record.source, resolution=self.resolution))

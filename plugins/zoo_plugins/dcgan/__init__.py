@@ -1,0 +1,39 @@
+"""DCGAN (Radford, Metz and Chintala 2015): record of the plugin."""
+
+from zoo_core import Component, Plugin, Recipe
+
+PAPER = "Radford, Metz and Chintala 2015, arXiv:1511.06434"
+
+plugin = Plugin(
+    summary="Deep convolutional GANs",
+    generators={"dcgan": Component("zoo_plugins.dcgan.networks:DCGANGenerator", "fractionally-strided convolutions", PAPER)},
+    discriminators={"dcgan": Component("zoo_plugins.dcgan.networks:DCGANDiscriminator", "strided convolutions", PAPER)},
+    recipes=[
+        Recipe(
+            "dcgan",
+            generator="dcgan",
+            discriminator="dcgan",
+            loss="non-saturating",
+            summary="what most people call DCGAN today: 4×4 kernels, width 64, normal latents, both updates each minibatch",
+            paper=f"{PAPER}, as in the authors' Torch port",
+        ),
+        Recipe(
+            "dcgan-paper",
+            base="dcgan",
+            options={
+                "generator.width": 128,
+                "generator.kernel": 5,
+                "generator.projection_norm": "unit",
+                "generator.norm_eps": 1e-8,
+                "discriminator.width": 128,
+                "discriminator.kernel": 5,
+                "discriminator.norm_eps": 1e-8,
+                "optimizer.weight_decay": 1e-5,
+                "training.updates": "alternate",
+                "training.latent": "uniform",
+            },
+            summary="the paper's own: 5×5 kernels, width 128, uniform latents, alternating updates, L2 penalty",
+            paper=PAPER,
+        ),
+    ],
+)

@@ -1,0 +1,59 @@
+"""A zoo of generative adversarial networks: the public Python API.
+
+    import zoo
+
+    run = zoo.train("dcgan", dataset="faces", images=60_000)
+    model = zoo.load(run.path)
+    zoo.save_grid(model.sample(64, seed=1), "faces.png")
+
+Importing this package imports no torch; each public name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo_core._lazy import attach
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from zoo_core import ImageSpec as ImageSpec
+    from zoo_core import ZooError as ZooError
+    from zoo_core import registry as registry
+
+    from .models.grids import save_grid as save_grid
+    from .models.grids import to_pictures as to_pictures
+    from .models.loading import create as create
+    from .models.loading import export as export
+    from .models.loading import load as load
+    from .models.model import Model as Model
+    from .packs import Pack as Pack
+    from .packs import PackRequest as PackRequest
+    from .packs import build_pack as build_pack
+    from .packs import open_pack as open_pack
+    from .training.runs import Run as Run
+    from .training.training import plan as plan
+    from .training.training import train as train
+
+_WHERE = {
+    "ImageSpec": ".contract",
+    "Model": ".models.model",
+    "Pack": ".packs",
+    "PackRequest": ".packs",
+    "Run": ".training.runs",
+    "ZooError": ".contract",
+    "build_pack": ".packs",
+    "create": ".models.loading",
+    "export": ".models.loading",
+    "load": ".models.loading",
+    "open_pack": ".packs",
+    "plan": ".training.training",
+    "registry": ".contract",
+    "save_grid": ".models.grids",
+    "to_pictures": ".models.grids",
+    "train": ".training.training",
+}
+
+__all__ = sorted(_WHERE)
+__getattr__, __dir__ = attach(globals(), _WHERE)

@@ -1,0 +1,146 @@
+"""Writing so that a reader never sees half a file, and where the cache lies."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from zoo_core import ZooError
+
+TEMPORARY = ".unfinished-"
+"""What the name of everything half-written begins with."""
+
+
+def cache_folder(*parts: str) -> Path:
+    """A folder in the zoo's cache, made if need be: `ZOO_CACHE`, else `$XDG_CACHE_HOME/dcgan-zoo`, else `~/.cache/dcgan-zoo`.
+
+    Raises:
+        ZooError: it cannot be written.
+    """
+    root = os.environ.get("ZOO_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "dcgan-zoo")
+    folder = Path(root).expanduser().joinpath(*parts)
+    with explained(folder, hint="choose another cache folder: export ZOO_CACHE=DIR"):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return folder
+
+
+@contextmanager
+def explained(path: Path, *, hint: str = "") -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into a `ZooError` with words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = hint or "free some space and run the same command again; what was complete before is untouched"
+            raise ZooError(f"no space left on disk for {path}", hint=hint) from error
+        raise ZooError(f"{path} cannot be written: {error.strerror or error}", hint=hint) from error
+
+
+@contextmanager
+def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a new folder beside `target` that bears its name once the block ends without an error.
+
+    Its files are flushed to disk first. After an error nothing stays behind.
+
+    Args:
+        target: the final name.
+        replace: whether `target` may exist; it is then replaced.
+
+    Raises:
+        ZooError: the disk is full or the place cannot be written.
+    """
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent))
+        try:
+            os.chmod(folder, 0o777 & ~_umask())
+            yield folder
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    _flush(file)
+            _flush(folder)
+            if replace and target.exists():
+                old = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent))
+                os.rename(target, old / "old")
+                os.rename(folder, target)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.rename(folder, target)
+            _flush(target.parent)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Yield the temporary name of a file that bears the name `target` once the block ends without an error."""
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{target.stem}-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            _flush(temporary)
+            os.replace(temporary, target)
+            _flush(target.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` atomically as indented UTF-8 JSON."""
+    with atomic_file(target) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what a killed process left half-written in `folder`."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _flush(path: Path) -> None:
+    """fsync a file, or a folder where the system allows it (Windows does not)."""
+    try:
+        handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Models: what `zoo.load` returns, and the folder that one is published as."""

@@ -1,0 +1,177 @@
+"""One picture of a dataset becomes a square of bytes.
+
+Worker processes import this module, so it imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from zoo_core.datasets import Box, ImageDataset, Picture, Record
+
+VERSION = 1
+"""Raised whenever the same picture would come out differently; part of every pack's key."""
+
+MAX_PIXELS = 178_956_970
+"""Larger pictures are skipped before they are decoded: Pillow's own limit, held even where a script has lifted that."""
+
+_RUNS_PROGRAMS = ("EPS", "WMF")  # Pillow hands these to an interpreter, whatever the file's name
+
+
+class Decoded(NamedTuple):
+    """A picture as it goes into a pack.
+
+    Args:
+        pixels: uint8 [S, S, C]; C is 1 for a grey picture where the number of channels was left open.
+        grey: whether red, green and blue are equal everywhere.
+        boxes: int16 [B, 4], one row for each of `dataset.boxed`: left, top, right, bottom in pixels of the packed picture,
+            rounded outwards; −1 where not visible.
+    """
+
+    pixels: NDArray[np.uint8]
+    grey: bool
+    boxes: NDArray[np.int16]
+
+
+def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded | str:
+    """Decode, crop and resize one record.
+
+    Args:
+        size: height and width of the result in pixels.
+        channels: 1, 3, or None for 1 where the picture is grey and 3 where it is not.
+
+    Returns:
+        The picture, or in a few words why it was skipped. Nothing that a picture contains raises.
+    """
+    try:
+        return _decode(dataset, record, size, channels)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of a decoder written in Rust is no Exception
+        return reason(error)
+
+
+def reason(error: BaseException) -> str:
+    """Why a picture was skipped, in one short line."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture, or of a format that cannot be read"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than the limit of {MAX_PIXELS:,} pixels"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    lines = str(error).splitlines()
+    words = lines[0] if lines else ""
+    if not isinstance(error, _Skip) and not (type(error) is OSError and words):
+        words = f"{type(error).__name__}: {words}".rstrip(": ")
+    return words if len(words) <= 200 else words[:199] + "…"
+
+
+class _Skip(Exception):
+    """A picture that can be read and is not wanted."""
+
+
+def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded:
+    given = dataset.decode(record)
+    image = given.image if isinstance(given, Picture) else given
+    if not isinstance(image, Image.Image):
+        raise TypeError(f"the dataset gave a {type(image).__name__}, not a picture")
+    _refuse(image, size)
+    image.load()
+    if not isinstance(given, Picture):  # a Picture's boxes refer to the pixels as they are stored
+        image = _upright(image)
+    box = _checked(dataset.crop(*image.size), *image.size)
+    image = plain(image)
+    if channels == 1 and image.mode == "RGB":
+        image = image.convert("L")
+    resized = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    pixels = np.asarray(resized)
+    if pixels.dtype != np.uint8:  # greys of more than 8 bits are rounded once, at the end
+        pixels = np.rint(pixels).clip(0, 255).astype(np.uint8)
+    pixels = pixels.reshape(size, size, -1)  # [S, S, 1 or 3]
+    grey = pixels.shape[2] == 1 or bool((pixels == pixels[:, :, :1]).all())
+    if grey and channels is None:
+        pixels = pixels[:, :, :1]
+    elif pixels.shape[2] == 1 and channels == 3:
+        pixels = np.repeat(pixels, 3, axis=2)
+    boxes = np.full((len(dataset.boxed), 4), -1, np.int16)
+    if isinstance(given, Picture):
+        for row, name in enumerate(dataset.boxed):
+            if name in given.boxes:
+                boxes[row] = _moved(given.boxes[name], box, size)
+    return Decoded(pixels, grey, boxes)
+
+
+def _refuse(image: Image.Image, size: int) -> None:
+    """Raise `_Skip` for what must not be decoded, judging by the header alone."""
+    width, height = image.size
+    least = max(2, size / 8)
+    if min(width, height) < least:
+        raise _Skip(f"{width}×{height} pixels: its shorter side is under {least:g}")
+    if width * height > MAX_PIXELS:
+        raise _Skip(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
+    if image.format in _RUNS_PROGRAMS:
+        raise _Skip(f"{image.format} is not read: it would need another program")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF data: the pixels are good all the same
+        return image
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """A picture of any mode as "L", "RGB", or as "F" with greys from 0 to 255 where it has more than 8 bits.
+
+    Transparent parts become white.
+
+    Raises:
+        ValueError: greys on a scale that nobody can know.
+    """
+    if image.mode.startswith("I"):  # 16 bits; files of 16 bits also arrive as "I"
+        values = np.asarray(image).astype(np.float32)
+        _within(values, 65535)
+        return Image.fromarray(values / 257)
+    if image.mode == "F":
+        values = np.asarray(image)
+        _within(values, 255)
+        return Image.fromarray(values * 255) if values.max() <= 1 else image
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _within(values: NDArray[np.float32], most: int) -> None:
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= most):  # also when one is not a number
+        raise ValueError(f"its greys run from {low:g} to {high:g}; expected 0 to {most}")
+
+
+def _checked(box: Box, width: int, height: int) -> Box:
+    """The crop without the last digits by which rounding may leave the picture."""
+    left, top, right, bottom = box
+    if min(left, top) < -0.5 or right > width + 0.5 or bottom > height + 0.5 or not (left < right and top < bottom):
+        raise ValueError(f"the dataset's crop {box} does not lie in the picture of {width}×{height} pixels")
+    return (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
+
+
+def _moved(box: Box, crop: Box, size: int) -> tuple[int, int, int, int]:
+    """A box of the decoded picture in pixels of the packed one; (−1, −1, −1, −1) where nothing of it is left."""
+    left, right = _side(box[0], box[2], crop[0], crop[2], size)
+    top, bottom = _side(box[1], box[3], crop[1], crop[3], size)
+    return (left, top, right, bottom) if left < right and top < bottom else (-1, -1, -1, -1)
+
+
+def _side(low: float, high: float, crop_low: float, crop_high: float, size: int) -> tuple[int, int]:
+    scale = size / (crop_high - crop_low)
+    low, high = (max(low, crop_low) - crop_low) * scale, (min(high, crop_high) - crop_low) * scale
+    if not high - low > 1e-6:
+        return (0, 0)
+    return (math.floor(low + 1e-6), math.ceil(high - 1e-6))

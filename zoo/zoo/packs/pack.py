@@ -1,0 +1,160 @@
+"""Reading a pack: images through a memory map, labels in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from zoo_core import DataError, ImageSpec
+
+from ..files import sha256
+
+FORMAT = 1
+"""Version of what lies in a pack's folder."""
+
+
+class Pack:
+    """The images of one split at one size, on disk. Made by `open_pack`.
+
+    Pickling one pickles its path, so worker processes share the memory map.
+
+    Attributes:
+        path: its folder.
+        info: what `pack.json` says.
+        spec: size, channels and number of classes of its images.
+        key: names its content; equal keys, equal images.
+        shards: uint8 tensors [n, S, S, C] on memory maps: reading one reads only the pages that are touched.
+        labels: int64 [N], index into `info["classes"]` (−1: none); None where the dataset has no classes.
+        attributes: attribute → int64 [N], index of its value in `info["attributes"]`.
+        boxes: attribute → int16 [N, 4]: left, top, right, bottom in pixels of the packed images, −1 where not visible.
+        records: int64 [N], each image's position in the dataset's listing.
+    """
+
+    def __init__(self, path: Path, info: dict[str, Any], shards: tuple[Tensor, ...], tables: dict[str, Tensor]) -> None:
+        self.path, self.info, self.shards = path, info, shards
+        self.key: str = info["key"]
+        self.spec = ImageSpec(info["size"], info["channels"], num_classes=len(info["classes"]))
+        self.labels = tables.get("labels")
+        self.records = tables["record"]
+        self.attributes = {name: tables["attributes"][:, i].contiguous() for i, name in enumerate(info["attributes"])}
+        self.boxes = {name: tables["boxes"][:, i].contiguous() for i, name in enumerate(info["boxed"])}
+        counts = torch.tensor([0, *(len(shard) for shard in shards)])
+        self._starts = counts.cumsum(0)[:-1]  # [shards]: number of the first image of each
+
+    def __len__(self) -> int:
+        return int(self.info["count"])
+
+    def __repr__(self) -> str:
+        return f"Pack({str(self.path)!r}: {len(self):,} images of {self.spec.shape})"
+
+    def __reduce__(self) -> tuple[Callable[[Path], Pack], tuple[Path]]:
+        return (open_pack, (self.path,))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all images."""
+        return sum(shard.nbytes for shard in self.shards)
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """Copy the images with the given numbers, in that order, from the memory map.
+
+        Args:
+            indices: int64 [n] on the CPU.
+
+        Returns:
+            uint8 [n, S, S, C].
+
+        Raises:
+            IndexError: a number is negative or not below `len(pack)`.
+        """
+        size, channels = self.spec.size, self.spec.channels
+        shards = [shard.flatten(1) for shard in self.shards]  # views; rows of one dimension are copied fastest
+        if len(shards) == 1:
+            return shards[0].index_select(0, indices).view(-1, size, size, channels)
+        images = torch.empty(len(indices), size * size * channels, dtype=torch.uint8)
+        where = (torch.searchsorted(self._starts, indices, right=True) - 1).clamp_(min=0)  # [n]: the shard of each
+        for number in sorted(set(where.tolist())):
+            rows = (where == number).nonzero().squeeze(1)
+            images.index_copy_(0, rows, shards[number].index_select(0, indices[rows] - self._starts[number]))
+        return images.view(-1, size, size, channels)
+
+    def verify(self) -> None:
+        """Read every file and compare its checksum; raises `DataError` naming the first that differs."""
+        for entry in (*self.info["shards"], self.info["labels"]):
+            path = self.path / entry["file"]
+            try:
+                found = sha256(path)
+            except OSError as error:
+                raise _damaged(self.path, f"{path.name} cannot be read: {error.strerror}") from error
+            if found != entry["sha256"]:
+                raise _damaged(self.path, f"the checksum of {path.name} differs")
+
+
+def open_pack(folder: str | Path) -> Pack:
+    """Open the pack in `folder`. Checks names, sizes and shapes; `Pack.verify` checks the content.
+
+    Raises:
+        DataError: the folder holds no pack, or a damaged one.
+    """
+    path = Path(folder)
+    try:
+        info = json.loads((path / "pack.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        what = "holds no pack (there is no pack.json)" if path.is_dir() else "does not exist"
+        raise DataError(f"{path} {what}", hint="to see the packs that exist: zoo data list") from None
+    except (OSError, ValueError) as error:
+        raise _damaged(path, f"pack.json cannot be read: {error}") from error
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        found = info.get("format") if isinstance(info, dict) else None
+        raise DataError(
+            f"{path} is a pack of format {found}; this zoo reads format {FORMAT}", hint="to build it again: zoo data build"
+        )
+    try:
+        size, channels, count = info["size"], info["channels"], info["count"]
+        shards = []
+        for entry in info["shards"]:
+            tensors = _tensors(path, entry["file"])
+            _expect(path, entry["file"], tensors, {"images": (entry["count"], size, size, channels)}, torch.uint8)
+            shards.append(tensors["images"])
+        if sum(map(len, shards)) != count or not shards:
+            raise _damaged(path, f"its files hold {sum(map(len, shards)):,} images, pack.json says {count:,}")
+        # cloned: a table is small and always read whole, so it need not hold a file open
+        tables = {name: tensor.clone() for name, tensor in _tensors(path, info["labels"]["file"]).items()}
+        shapes: dict[str, tuple[int, ...]] = {"record": (count,)}
+        shapes |= {"labels": (count,)} if info["classes"] else {}
+        shapes |= {"attributes": (count, len(info["attributes"]))} if info["attributes"] else {}
+        _expect(path, info["labels"]["file"], tables, shapes, torch.int64)
+        if info["boxed"]:
+            _expect(path, info["labels"]["file"], tables, {"boxes": (count, len(info["boxed"]), 4)}, torch.int16)
+        return Pack(path, info, tuple(shards), tables)
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, f"pack.json is not complete ({type(error).__name__}: {error})") from error
+
+
+def _tensors(path: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of a file. On the CPU safetensors puts them on a private memory map of it and reads nothing yet."""
+    try:
+        with safe_open(str(path / name), framework="pt", device="cpu") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+    except FileNotFoundError:
+        raise _damaged(path, f"{name} is missing") from None
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, f"{name} cannot be read: {error}") from error
+
+
+def _expect(path: Path, name: str, found: dict[str, Tensor], shapes: dict[str, tuple[int, ...]], dtype: torch.dtype) -> None:
+    for key, shape in shapes.items():
+        if key not in found:
+            raise _damaged(path, f"{name} has no {key}")
+        if tuple(found[key].shape) != shape or found[key].dtype != dtype:
+            raise _damaged(path, f"{key} in {name} is {tuple(found[key].shape)}, expected {shape}")
+
+
+def _damaged(path: Path, what: str) -> DataError:
+    return DataError(f"the pack {path} is damaged: {what}", hint="delete that folder and run the same command again")

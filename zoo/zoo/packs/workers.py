@@ -1,0 +1,229 @@
+"""Decoding many pictures, in worker processes where that pays.
+
+Worker processes import this module, so it imports no torch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import types
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo_core.datasets import ImageDataset, Record
+from zoo_core.errors import DataError
+
+from .decode import decode_one
+
+FEW = 256
+"""Fewer records than this are decoded before worker processes would have started."""
+
+CHUNK = 64
+"""Records that a worker takes at once, fewer for large pictures."""
+
+_CHUNK_BYTES = 8 << 20
+_MOST_WORKERS = 32
+
+
+class Chunk(NamedTuple):
+    """Some consecutive records, decoded.
+
+    Args:
+        images: uint8 [n, S, S, C] of those that could be read, in order; C is 1 if all of them are grey, or as asked.
+        boxes: int16 [n, B, 4].
+        skipped: position in the chunk → why it was skipped.
+        total: how many records it had.
+    """
+
+    images: NDArray[np.uint8]
+    boxes: NDArray[np.int16]
+    skipped: dict[int, str]
+    total: int
+
+
+class Flag(Protocol):
+    """A number that processes share."""
+
+    value: int
+
+
+class _Unusable(Exception):
+    """The dataset cannot be rebuilt in a worker process."""
+
+
+def default_workers() -> int:
+    """The cores that this process may use, within reason."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)
+
+
+def decode_all(
+    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, workers: int
+) -> Iterator[Chunk]:
+    """Decode all records and yield them chunk by chunk in their order.
+
+    With fewer than `FEW` records, one worker, or a dataset that cannot be sent to another process (a class typed into a
+    notebook), this process does it all. The generator must be closed, or exhausted, to end the worker processes.
+
+    Raises:
+        DataError: a worker process died.
+    """
+    length = max(1, min(CHUNK, _CHUNK_BYTES // (size * size * (channels or 3))))
+    chunks = [records[i : i + length] for i in range(0, len(records), length)]
+    done = 0
+    if workers > 1 and len(records) >= FEW and (packed := _packed(dataset, records[0])) is not None:
+        try:
+            for chunk in _in_workers(packed, chunks, size, channels, min(workers, len(chunks))):
+                done += 1
+                yield chunk
+        except _Unusable:
+            pass  # goes on below, from where the workers stopped
+    for some in chunks[done:]:
+        yield decode_chunk(dataset, some, size, channels)
+
+
+def decode_chunk(
+    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, cancelled: Flag | None = None
+) -> Chunk:
+    """Decode some records in this process; stops early once `cancelled` is not 0."""
+    kept, boxes, skipped = [], [], {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # damaged metadata and large pictures, which every decoder remarks upon
+        for position, record in enumerate(records):
+            if cancelled is not None and cancelled.value:
+                break
+            result = decode_one(dataset, record, size, channels)
+            if isinstance(result, str):
+                skipped[position] = result
+            else:
+                kept.append(result.pixels)
+                boxes.append(result.boxes)
+    depth = channels or max((pixels.shape[2] for pixels in kept), default=1)
+    images = np.empty((len(kept), size, size, depth), np.uint8)
+    for image, pixels in zip(images, kept, strict=True):
+        image[...] = pixels  # a grey picture among coloured ones is repeated
+    return Chunk(images, np.asarray(boxes, np.int16).reshape(len(kept), len(dataset.boxed), 4), skipped, len(records))
+
+
+def _packed(dataset: ImageDataset, record: Record) -> bytes | None:
+    """The dataset as a worker process will receive it, None where that is impossible."""
+    if multiprocessing.current_process().daemon:  # such a process may not have children
+        return None
+    try:
+        with _bare_main():  # what was defined in the user's script cannot be sent: workers do not have that
+            pickle.dumps(record)
+            return pickle.dumps(dataset)
+    except Exception:
+        return None
+
+
+def _in_workers(
+    packed: bytes, chunks: Sequence[Sequence[Record]], size: int, channels: int | None, workers: int
+) -> Iterator[Chunk]:
+    # "spawn" is the one way to start a process that is safe beside the threads of torch and CUDA, and exists everywhere
+    context = multiprocessing.get_context("spawn")
+    try:
+        cancelled: Flag = context.RawValue("b", 0)  # without a lock, which a worker that is killed might hold for ever
+        executor = ProcessPoolExecutor(workers, context, _start, (packed, os.getcwd(), cancelled))
+    except (OSError, ImportError) as error:  # a system without shared memory or semaphores
+        raise _Unusable from error
+    pending: deque[tuple[Sequence[Record], Future[Chunk]]] = deque()
+    try:
+        following = iter(chunks)
+        while True:
+            for records in itertools.islice(following, 2 * workers + 2 - len(pending)):
+                with _bare_main(), _interrupts_held():  # the pool starts its processes while it is given work
+                    try:
+                        future = executor.submit(_work, records, size, channels)
+                    except OSError as error:  # no more processes or memory to be had
+                        raise _Unusable from error
+                pending.append((records, future))
+            if not pending:
+                return
+            records, future = pending.popleft()
+            try:
+                chunk = future.result()
+            except BrokenProcessPool as error:
+                raise DataError(
+                    f"a worker process died while it decoded pictures, about {records[0].key} to {records[-1].key}",
+                    hint="perhaps memory ran out; to decode them in one process, which shows more: workers=1",
+                ) from error
+            yield chunk
+    finally:
+        cancelled.value = 1
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _bare_main() -> Iterator[None]:
+    """Hide the user's script while processes are started or something is pickled for them.
+
+    A spawned process imports the parent's `__main__` again. A script that trains without `if __name__ == "__main__":` would
+    thus train again in every worker, and a script read from standard input could not be found. Workers need nothing of
+    either, so while they start `__main__` is a module that says neither its file nor its name.
+    """
+    ours = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = ours
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes with SIGINT blocked, which they inherit: Ctrl-C is the parent's to handle, even while they start."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Worker:
+    """What a worker process holds."""
+
+    dataset: ImageDataset | None = None
+    cancelled: Flag | None = None
+
+
+def _start(packed: bytes, folder: str, cancelled: Flag) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    os.chdir(folder)  # where the parent is now, which need not be where it began
+    _Worker.cancelled = cancelled
+    try:
+        _Worker.dataset = pickle.loads(packed)
+    except Exception:
+        _Worker.dataset = None  # said by `_work`: an error here would only break the pool
+
+
+def _leave_with_parent() -> None:
+    """End this process when the parent was killed and could not say goodbye; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work(records: Sequence[Record], size: int, channels: int | None) -> Chunk:
+    if _Worker.dataset is None:
+        raise _Unusable
+    return decode_chunk(_Worker.dataset, records, size, channels, _Worker.cancelled)

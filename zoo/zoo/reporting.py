@@ -1,0 +1,128 @@
+"""How long work tells a person where it is: rich progress on a terminal, plain lines elsewhere, or nothing.
+
+Everything goes to standard error; standard output belongs to results.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Task:
+    """One piece of long work; this one tells nobody."""
+
+    def update(self, done: float, **values: str) -> None:
+        """Say how much is done, of the task's total, and what else is worth seeing (`images_per_s="41"`)."""
+
+
+class Reporter:
+    """Where notes, warnings and progress go; this one tells nobody."""
+
+    def note(self, text: str) -> None:
+        """A line that the person should read."""
+
+    def warn(self, text: str) -> None:
+        """A line about something amiss that does not stop the work."""
+
+    @contextmanager
+    def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        """Announce long work of `total` units (None: unknown)."""
+        yield Task()
+
+
+class PlainReporter(Reporter):
+    """Lines of text, at most one progress line every `every` seconds."""
+
+    def __init__(self, every: float = 10.0) -> None:
+        self.every = every
+
+    def note(self, text: str) -> None:
+        self._print(text)
+
+    def warn(self, text: str) -> None:
+        self._print(f"warning: {text}")
+
+    @contextmanager
+    def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        yield _PlainTask(self, label, total, unit)
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+class _PlainTask(Task):
+    def __init__(self, reporter: PlainReporter, label: str, total: float | None, unit: str) -> None:
+        self.reporter, self.label, self.total, self.unit = reporter, label, total, unit
+        self.start = self.last = time.monotonic()
+
+    def update(self, done: float, **values: str) -> None:
+        now = time.monotonic()
+        finished = self.total is not None and done >= self.total
+        if now - self.last < self.reporter.every and not (finished and now - self.start >= self.reporter.every):
+            return
+        self.last = now
+        parts = [f"{self.label}: {done:,.0f}" + (f" of {self.total:,.0f}" if self.total else "") + f" {self.unit}".rstrip()]
+        parts += [f"{key.replace('_', ' ')} {value}" for key, value in values.items()]
+        if self.total and done:
+            parts.append(f"left {_clock((now - self.start) * max(self.total - done, 0) / done)}")
+        self.reporter.note(", ".join(parts))
+
+
+class RichReporter(Reporter):
+    """A progress bar on a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True, highlight=False)
+
+    def note(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        self.console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+    @contextmanager
+    def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[amount]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}", style="dim"),
+        )
+        with Progress(*columns, console=self.console, transient=False) as progress:
+            identity = progress.add_task(label, total=total, amount="", values="")
+            yield _RichTask(progress, identity, total, unit)
+
+
+class _RichTask(Task):
+    def __init__(self, progress: Progress, identity: TaskID, total: float | None, unit: str) -> None:
+        self.progress, self.identity, self.total, self.unit = progress, identity, total, unit
+
+    def update(self, done: float, **values: str) -> None:
+        amount = f"{done:,.0f}" + (f"/{self.total:,.0f}" if self.total else "") + f" {self.unit}".rstrip()
+        text = "  ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
+        self.progress.update(self.identity, completed=done, amount=amount, values=text)
+
+
+def reporter_for_terminal() -> Reporter:
+    """Rich progress where standard error is a terminal, plain lines elsewhere."""
+    return RichReporter() if sys.stderr.isatty() else PlainReporter()
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

@@ -1,0 +1,174 @@
+"""Checkpoints: a folder each, of safetensors and JSON, written whole or not at all.
+
+    step-00000400/
+        networks.safetensors     generator.*, discriminator.*, average.*
+        optimizers.safetensors   generator.<number of the parameter>.<exp_avg, …>, discriminator.…
+        random.safetensors       the states of torch's and numpy's random generators, for each process
+        state.json               counters, Python's random state, gradient scaler, checksums of the files above
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from zoo_core import CheckpointError
+
+from ..files import atomic_folder, sha256
+from ..reporting import Reporter
+from .state import State
+
+FORMAT = 1
+FILES = ("networks.safetensors", "optimizers.safetensors", "random.safetensors")
+
+
+def save_checkpoint(folder: Path, state: State, accelerator: Any, keep: int) -> None:
+    """Write the state as the newest checkpoint below `folder` and delete all but the newest `keep`.
+
+    Every process calls it; only the main one writes.
+
+    Raises:
+        ZooError: the disk is full or the folder cannot be written; what was there is untouched.
+    """
+    states = _random_states(accelerator)
+    if not accelerator.is_main_process:
+        return
+    networks = {f"{name}.{key}": t for name, net in state.networks().items() for key, t in net.state_dict().items()}
+    optimizers = {
+        f"{name}.{index}.{key}": value
+        for name, optimizer in _optimizers(state).items()
+        for index, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+    }
+    version, internal, gauss = random.getstate()
+    counters = {"step": state.step, "images": state.images, "updates": state.updates, "seconds": state.seconds}
+    with atomic_folder(folder / f"step-{state.step:08d}", replace=True) as new:
+        for file, tensors in zip(FILES, (networks, optimizers, states), strict=True):
+            save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, new / file)
+        description = {
+            "format": FORMAT,
+            **counters,
+            "python_random": [version, list(internal), gauss],
+            "scaler": accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
+            "sha256": {file: sha256(new / file) for file in FILES},
+        }
+        (new / "state.json").write_text(json.dumps(description), encoding="utf-8")
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """All checkpoints below `folder`, oldest first."""
+    return sorted(folder.glob("step-????????*"), key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+    """A checkpoint's `state.json` and the tensors of its files; raises `CheckpointError` if any byte is not as written."""
+    try:
+        described = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        if described["format"] > FORMAT:
+            raise CheckpointError(
+                f"{path} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
+            )
+        tensors = {}
+        for file in FILES:
+            if sha256(path / file) != described["sha256"][file]:
+                raise CheckpointError(f"{path / file} is damaged: its checksum differs")
+            tensors[file] = load_file(path / file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return described, tensors
+
+
+def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, Any], dict[str, dict[str, Tensor]]]:
+    """The newest checkpoint that is whole; a damaged one is reported and the one before is taken.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    found = checkpoints(folder)
+    for path in reversed(found):
+        try:
+            return (path, *read_checkpoint(path))
+        except CheckpointError as error:
+            report.warn(f"{error.message}; trying the checkpoint before it")
+    what = f"none of the {len(found)} checkpoints in {folder} is whole" if found else f"there is no checkpoint in {folder} yet"
+    raise CheckpointError(what, hint="train it again from the start, into another folder")
+
+
+def restore(
+    state: State, accelerator: Any, described: dict[str, Any], tensors: dict[str, dict[str, Tensor]], path: Path
+) -> None:
+    """Put a checkpoint's content into `state` and into the global random generators.
+
+    Raises:
+        CheckpointError: it is of other networks.
+    """
+    for name, network in state.networks().items():
+        mine = _below(tensors["networks.safetensors"], name)
+        try:
+            network.load_state_dict(mine)
+        except RuntimeError as error:
+            raise CheckpointError(f"{path} does not hold this run's {name}: {error}") from error
+    for name, optimizer in _optimizers(state).items():
+        inner: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _below(tensors["optimizers.safetensors"], name).items():
+            index, _, what = key.partition(".")
+            inner.setdefault(int(index), {})[what] = tensor
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": inner})
+    for counter in ("step", "images", "updates", "seconds"):
+        setattr(state, counter, described[counter])
+    if accelerator.scaler is not None and described["scaler"]:
+        accelerator.scaler.load_state_dict(described["scaler"])
+    version, internal, gauss = described["python_random"]
+    random.setstate((version, tuple(internal), gauss))
+    _restore_random(_below(tensors["random.safetensors"], str(accelerator.process_index)))
+
+
+def _optimizers(state: State) -> dict[str, Any]:
+    return {"generator": state.generator_optimizer, "discriminator": state.discriminator_optimizer}
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{prefix}."): t for key, t in tensors.items() if key.startswith(f"{prefix}.")}
+
+
+def _random_states(accelerator: Any) -> dict[str, Tensor]:
+    """The global random states of every process, by "<process>.<what>"."""
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    assert kind == "MT19937"
+    mine = {
+        "torch": torch.get_rng_state(),
+        "numpy_keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        "numpy_rest": torch.tensor([position, has_gauss, cached], dtype=torch.float64),
+    }
+    if accelerator.device.type == "cuda":
+        mine["cuda"] = torch.cuda.get_rng_state(accelerator.device)
+    elif accelerator.device.type == "mps":
+        mine["mps"] = torch.mps.get_rng_state()
+    everybody = [mine]
+    if accelerator.num_processes > 1:
+        everybody = [{}] * accelerator.num_processes
+        torch.distributed.all_gather_object(everybody, mine)
+    return {f"{rank}.{key}": tensor for rank, states in enumerate(everybody) for key, tensor in states.items()}
+
+
+def _restore_random(states: dict[str, Tensor]) -> None:
+    if "torch" not in states:  # a process that the run did not have before
+        return
+    torch.set_rng_state(states["torch"])
+    position, has_gauss, cached = states["numpy_rest"].tolist()
+    keys = states["numpy_keys"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
