@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels; right and bottom lie outside."""
 
-PICTURE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()
-)
+PICTURE_SUFFIXES = frozenset(".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split())
 
 
 @dataclass(frozen=True, slots=True)

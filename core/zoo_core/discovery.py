@@ -99,7 +99,9 @@ def load(point: entrypoints.EntryPoint) -> InstalledPlugin:
     except SystemExit as error:
         problem = f"its import exits (SystemExit({error.code!r}))"
     except BaseException as error:
-        problem = f"its import fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
+        problem = f"its import fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(
+            ": "
+        )
     return InstalledPlugin(point.name, distribution, version, plugin, problem, time.perf_counter() - start)
 
 

@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def qualified(self) -> str:
-        """"distribution:name", which no other distribution can claim."""
+        """ "distribution:name", which no other distribution can claim."""
         return f"{self.plugin.distribution}:{self.name}"
 
 

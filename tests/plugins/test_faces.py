@@ -17,7 +17,8 @@ from PIL import Image
 
 from zoo_core import Listing, OptionError, Picture, Record, UsageError, registry
 from zoo_plugins.datasets import avatars
-from zoo_plugins.datasets.avatars import ATTRIBUTES, BOXED, LOOKS, Face
+from zoo_plugins.datasets.avatars import BOXED
+from zoo_plugins.datasets.looks import ATTRIBUTES, CLOTHES, LOOKS, Face, face
 
 SAMPLE = 40
 FIRST = Face(looks=(2, 2, 0, 0, 1, 3, 0, 0, 0, 3, 1), clothes=2, tilt=-6.908, turn=-0.5855, x=0.783, y=2.597, scale=1.0321)
@@ -56,12 +57,12 @@ def visible_parts(
     sample: list[tuple[Face, dict[str, str], Picture]],
 ) -> Iterator[tuple[str, Face, dict[str, str], Picture, Any]]:
     """Every visible part of the sample, with the pixels [H, W] that it alone changes."""
-    for face, names, picture in sample:
+    for drawn, names, picture in sample:
         for part in BOXED:
             if names[part] in ("none", "bald", "hidden"):
                 continue
-            bare = avatars.render(face, resolution=picture.image.width, without=part)
-            yield part, face, names, picture, np.abs(pixels(picture) - pixels(bare)).max(axis=2) > 8
+            bare = avatars.render(drawn, resolution=picture.image.width, without=part)
+            yield part, drawn, names, picture, np.abs(pixels(picture) - pixels(bare)).max(axis=2) > 8
 
 
 def test_a_listing_has_keys_labels_and_one_vocabulary(listing: Listing) -> None:
@@ -80,12 +81,13 @@ def test_every_variant_and_colour_exists_in_the_artwork() -> None:
         assert {look.drawn for look in LOOKS[part]} - {""} <= set(components[name]["variants"])
     for part in ("mouth", "eyes", "eyebrows"):
         assert {look.drawn for look in LOOKS[part]} <= set(components[part]["variants"])
+    assert set(CLOTHES) <= set(components["clothes"]["variants"])
     for looks in LOOKS.values():
         assert sum(look.share for look in looks) == pytest.approx(1)
 
 
 def test_the_first_face_is_the_same_on_every_machine() -> None:
-    assert avatars.face(0, "train", 0) == FIRST
+    assert face(0, "train", 0) == FIRST
 
 
 def test_the_same_seed_draws_the_same_pixels() -> None:
@@ -134,18 +136,18 @@ def test_labels_name_nothing_that_is_covered(listing: Listing) -> None:
         assert (names["hair"] == "hidden") == (names["hat"] != "none")
         assert (names["hair_color"] == "hidden") == (names["hair"] in ("hidden", "bald"))
         assert (names["eyes"] == "hidden") == (names["eyebrows"] == "hidden") == (names["glasses"] == "sunglasses")
-        face: Face = record.source
-        assert names["turn"] == ("left" if face.turn < -1 / 3 else "right" if face.turn > 1 / 3 else "front")
-        assert names["tilt"] == ("left" if face.tilt < -3 else "right" if face.tilt > 3 else "none")
+        drawn: Face = record.source
+        assert names["turn"] == ("left" if drawn.turn < -1 / 3 else "right" if drawn.turn > 1 / 3 else "front")
+        assert names["tilt"] == ("left" if drawn.tilt < -3 else "right" if drawn.tilt > 3 else "none")
 
 
 def test_pictures_fill_their_square(sample: list[tuple[Face, dict[str, str], Picture]]) -> None:
-    for face, names, picture in sample:
+    for drawn, names, picture in sample:
         assert picture.image.mode == "RGB"
         assert picture.image.size == (128, 128)
         corners = pixels(picture)[[0, 0], [0, -1]]
         if names["hair"] not in ("afro", "curly", "long", "bob") and names["hat"] != "brim":
-            assert (corners == rgb(face.look("background").drawn)).all()
+            assert (corners == rgb(drawn.look("background").drawn)).all()
 
 
 def test_every_labelled_part_is_visible_and_lies_in_its_box(sample: list[tuple[Face, dict[str, str], Picture]]) -> None:
@@ -187,8 +189,8 @@ def test_hair_and_skin_have_the_labelled_colours(sample: list[tuple[Face, dict[s
         if part == "hair":
             color = np.median(pixels(picture)[changed], axis=0)
             assert min(hair, key=lambda name: float(np.abs(hair[name] - color).sum())) == names["hair_color"]
-    for face, _, picture in sample:
-        skin = rgb(face.look("skin_color").drawn)
+    for drawn, _, picture in sample:
+        skin = rgb(drawn.look("skin_color").drawn)
         assert (np.abs(pixels(picture) - skin).max(axis=2) <= 3).mean() > 0.05
 
 
@@ -199,8 +201,8 @@ def test_no_hair_has_nearly_the_colour_of_a_skin_or_background() -> None:
 
 
 def test_turned_heads_look_aside() -> None:
-    face = avatars.face(0, "train", 0)._replace(tilt=0.0)
-    left, front, right = (avatars.boxes(face._replace(turn=turn), resolution=256)["mouth"] for turn in (-1.0, 0.0, 1.0))
+    drawn = face(0, "train", 0)._replace(tilt=0.0)
+    left, front, right = (avatars.boxes(drawn._replace(turn=turn), resolution=256)["mouth"] for turn in (-1.0, 0.0, 1.0))
     for a, b in pairwise((left, front, right)):
         assert b[0] - a[0] > 6
         assert abs((b[2] - b[0]) - (a[2] - a[0])) <= 2

@@ -1,7 +1,7 @@
-"""Faces drawn with DiceBear's "Avataaars" artwork: what a face looks like, its labels, its picture, and where its parts are.
+"""Drawing a face with DiceBear's "Avataaars" artwork, and finding where its parts lie.
 
-A face is chosen by random numbers of our own, so that it depends on (seed, split, index) alone; DiceBear turns the choice
-into SVG and resvg turns the SVG into pixels. Coordinates without a unit are those of the artwork's 280 × 280 canvas.
+DiceBear turns the chosen looks into SVG, resvg turns the SVG into pixels. Coordinates without a unit are those of the
+artwork's 280 × 280 canvas.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from zoo_core.datasets import Box
 from zoo_core.errors import DataError
+
+from .looks import CLOTHES, LOOKS, Face, hidden
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,117 +25,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 DRAWING = 1
-"""Version of what this module draws. To be raised with every change that alters a pixel or a label."""
+"""Version of what this module draws. To be raised with every change that alters a pixel or a label, `looks` included."""
 
 CANVAS = 280.0
-HIDDEN = "hidden"
-"""The value of an attribute that a hat or dark glasses cover."""
-
-
-class Look(NamedTuple):
-    """One value of an attribute: its label, how often it is drawn, and what it is called in the artwork (or its colour)."""
-
-    label: str
-    share: float
-    drawn: str
-
-
-def _looks(*looks: tuple[str, float, str]) -> tuple[Look, ...]:
-    return tuple(Look(*look) for look in looks)
-
-
-# The colours differ enough from each other and from the skins that every part stays visible: DiceBear's own palettes put
-# beards on skin of nearly the same colour.
-LOOKS: Mapping[str, tuple[Look, ...]] = {
-    "hair": _looks(
-        ("bald", 0.06, ""),
-        ("buzz", 0.10, "theCaesar"),
-        ("short", 0.12, "shortFlat"),
-        ("quiff", 0.10, "shortCurly"),
-        ("shaggy", 0.10, "shaggy"),
-        ("bun", 0.10, "bun"),
-        ("curly", 0.10, "curly"),
-        ("afro", 0.10, "fro"),
-        ("bob", 0.11, "bob"),
-        ("long", 0.11, "straight01"),
-    ),
-    "hair_color": _looks(
-        ("black", 0.20, "#241a1c"),
-        ("brown", 0.20, "#87441f"),
-        ("blond", 0.20, "#ecbe45"),
-        ("ginger", 0.14, "#e2602a"),
-        ("silver", 0.13, "#dcdfe8"),
-        ("pink", 0.13, "#f06bb0"),
-    ),
-    "skin_color": _looks(
-        ("light", 0.28, "#ffdbb4"),
-        ("tan", 0.26, "#e0a67c"),
-        ("brown", 0.24, "#b9723f"),
-        ("dark", 0.22, "#614335"),
-    ),
-    "glasses": _looks(
-        ("none", 0.58, ""),
-        ("round", 0.14, "round"),
-        ("square", 0.14, "prescription02"),
-        ("sunglasses", 0.14, "wayfarers"),
-    ),
-    "mouth": _looks(
-        ("smile", 0.40, "smile"),
-        ("serious", 0.24, "serious"),
-        ("sad", 0.14, "sad"),
-        ("shout", 0.11, "screamOpen"),
-        ("grimace", 0.11, "grimace"),
-    ),
-    "eyes": _looks(
-        ("open", 0.46, "default"),
-        ("wide", 0.18, "surprised"),
-        ("happy", 0.18, "happy"),
-        ("closed", 0.18, "closed"),
-    ),
-    "eyebrows": _looks(
-        ("level", 0.34, "defaultNatural"),
-        ("raised", 0.22, "raisedExcitedNatural"),
-        ("angry", 0.22, "angryNatural"),
-        ("worried", 0.22, "sadConcernedNatural"),
-    ),
-    "facial_hair": _looks(
-        ("none", 0.70, ""),
-        ("moustache", 0.10, "moustacheMagnum"),
-        ("goatee", 0.10, "beardLight"),
-        ("beard", 0.10, "beardMajestic"),
-    ),
-    "hat": _looks(
-        ("none", 0.85, ""),
-        ("beanie", 0.05, "winterHat03"),
-        ("earflaps", 0.05, "winterHat02"),
-        ("brim", 0.05, "hat"),
-    ),
-    "clothes_color": _looks(
-        ("red", 0.25, "#e8484f"),
-        ("white", 0.25, "#f4f4f6"),
-        ("yellow", 0.25, "#f7c531"),
-        ("charcoal", 0.25, "#2b3038"),
-    ),
-    "background": _looks(
-        ("blue", 0.25, "#65c9ff"),
-        ("green", 0.25, "#8fdc9f"),
-        ("violet", 0.25, "#b7a1f0"),
-        ("navy", 0.25, "#37568a"),
-    ),
-}
-
-_CLOTHES = ("shirtCrewNeck", "shirtVNeck", "hoodie", "collarAndSweater")
-_SIDES = {"tilt": ("left", "none", "right"), "turn": ("left", "front", "right")}
-_MAYBE_HIDDEN = ("hair", "hair_color", "eyes", "eyebrows")
-
-ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    **{
-        name: (*(look.label for look in looks), *((HIDDEN,) if name in _MAYBE_HIDDEN else ()))
-        for name, looks in LOOKS.items()
-    },
-    **_SIDES,
-}
-"""Attribute → its values, as `Listing.attributes` wants them. Left and right are the picture's."""
+VISIBLE = 32
+"""By how much (of 255) a channel must change for a pixel to count as part of something."""
 
 # attribute → (component of the artwork, what is drawn above it and can cover a part of it)
 _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -148,7 +43,6 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 BOXED = tuple(_PARTS)
 """Attributes with a box. Eyebrows have none: how much of them a fringe covers changes with the turn of the head."""
 
-_TILT = 9.0  # degrees to either side
 _TURN = 8.0  # how far the eyes move sideways when a head is turned all the way
 # Parts nearer to the viewer move further when a head turns; the outline of head and hair stays.
 _DEPTH = {"eyes": 1.0, "eyebrows": 1.0, "accessories": 0.9, "nose": 1.4, "mouth": 1.1}
@@ -158,82 +52,6 @@ _MIDDLE = 112.0  # height on the canvas that comes to lie in the middle of the p
 
 _USE = re.compile(r'<use transform="translate\(([-\d.]+)([^)]*)\)" href="#([A-Za-z]+)-([A-Za-z0-9]+)-')
 _CLIP = re.compile(r' clip-path="url\(#clip-[^"]*"')
-
-
-class Face(NamedTuple):
-    """Everything that determines a picture; plain data.
-
-    Args:
-        looks: for each attribute of `LOOKS`, in order, the index of its look, also where something covers it.
-        clothes: index of the cut.
-        tilt: degrees, positive to the picture's right (clockwise).
-        turn: −1 (to the picture's left) … 1 (to its right).
-        x, y: shift in hundredths of the picture's side, right and down.
-        scale: about 1.
-    """
-
-    looks: tuple[int, ...]
-    clothes: int
-    tilt: float
-    turn: float
-    x: float
-    y: float
-    scale: float
-
-    def look(self, attribute: str) -> Look:
-        """The look that was chosen for an attribute, whether or not it is visible."""
-        return LOOKS[attribute][self.looks[_ORDER[attribute]]]
-
-
-_ORDER = {name: i for i, name in enumerate(LOOKS)}
-
-
-def face(seed: int, split: str, index: int) -> Face:
-    """The face that (seed, split, index) determine, on every machine and Python alike.
-
-    Only `Random.random` is used: it is the one method whose sequence Python promises never to change.
-    """
-    draw = Random(f"{seed}/{split}/{index}").random
-    looks = tuple(_pick(looks, draw()) for looks in LOOKS.values())
-    return Face(
-        looks=looks,
-        clothes=int(draw() * len(_CLOTHES)),
-        tilt=round(_TILT * (2 * draw() - 1), 3),
-        turn=round(2 * draw() - 1, 4),
-        x=round(6 * draw() - 3, 3),
-        y=round(5 * draw() - 2, 3),
-        scale=round(0.95 + 0.13 * draw(), 4),
-    )
-
-
-def _pick(looks: tuple[Look, ...], chance: float) -> int:
-    for i, look in enumerate(looks):
-        chance -= look.share
-        if chance < 0:
-            return i
-    return len(looks) - 1  # the shares' sum may fall short of 1 by a rounding
-
-
-def labels(drawn: Face) -> tuple[int, ...]:
-    """For each of `ATTRIBUTES`, in order, the index of what can be seen in the picture."""
-    values = list(drawn.looks)
-    for name in hidden(drawn):
-        values[_ORDER[name]] = len(LOOKS[name])
-    for amount, most in ((drawn.tilt, _TILT), (drawn.turn, 1.0)):
-        values.append(0 if amount < -most / 3 else 2 if amount > most / 3 else 1)
-    return tuple(values)
-
-
-def hidden(drawn: Face) -> set[str]:
-    """Attributes of which this face shows nothing: hair under a hat, the colour of no hair, eyes behind dark glasses."""
-    names: set[str] = set()
-    if drawn.look("hat").drawn:
-        names |= {"hair", "hair_color"}
-    elif not drawn.look("hair").drawn:
-        names.add("hair_color")
-    if drawn.look("glasses").label == "sunglasses":
-        names |= {"eyes", "eyebrows"}
-    return names
 
 
 def render(drawn: Face, *, resolution: int, without: str = "") -> Image:
@@ -297,7 +115,7 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
         # dark lenses let eyes shine through: nothing may be there where the label says "hidden"
         "eyes": "" if "eyes" in hidden(drawn) else drawn.look("eyes").drawn,
         "eyebrows": "" if "eyebrows" in hidden(drawn) else drawn.look("eyebrows").drawn,
-        "clothes": _CLOTHES[drawn.clothes],
+        "clothes": CLOTHES[drawn.clothes],
     }
     colours = {
         "top": ("hat", "clothes_color") if drawn.look("hat").drawn else ("hair", "hair_color"),
@@ -424,7 +242,3 @@ def _outline(name: str, variant: str, above: tuple[tuple[str, str], ...]) -> NDA
     last = side - changed[rows][:, ::-1].argmax(axis=1)
     corners = [(x, y) for x in (first, last) for y in (rows, rows + 1)]
     return np.concatenate([np.stack(corner, axis=1) for corner in corners]).astype(np.float64)
-
-
-VISIBLE = 32
-"""By how much (of 255) a channel must change for a pixel to count as part of something."""

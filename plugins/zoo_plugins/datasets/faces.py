@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from zoo_core.datasets import FileDataset, ImageDataset, Listing, Picture, Record
 from zoo_core.errors import OptionError
 
-from . import avatars
+from . import avatars, looks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,9 +82,9 @@ class Faces(ImageDataset):
         stamp = f"{avatars.versions()}, seed {self.seed}, {self.resolution} px"
         records = []
         for i in range(len(self)):
-            drawn = avatars.face(self.seed, self.split, i)
-            records.append(Record(f"{self.split}/{i:05d}", drawn, stamp, attributes=avatars.labels(drawn)))
-        return Listing(records, attributes=dict(avatars.ATTRIBUTES))
+            drawn = looks.face(self.seed, self.split, i)
+            records.append(Record(f"{self.split}/{i:05d}", drawn, stamp, attributes=looks.labels(drawn)))
+        return Listing(records, attributes=dict(looks.ATTRIBUTES))
 
     def decode(self, record: Record) -> Image | Picture:
         if self._folder is not None:

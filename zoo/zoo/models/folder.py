@@ -1,10 +1,10 @@
 """The model folder: what a trained model is published as.
 
-    config.json                registry names and options, image, latents, provenance: plain data, never code
-    generator.safetensors      the averaged weights, batch-norm statistics included
-    discriminator.safetensors
-    README.md                  model card
-    samples.png                a grid of samples
+config.json                registry names and options, image, latents, provenance: plain data, never code
+generator.safetensors      the averaged weights, batch-norm statistics included
+discriminator.safetensors
+README.md                  model card
+samples.png                a grid of samples
 """
 
 from __future__ import annotations

@@ -71,5 +71,7 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False) -> Path:
     """Write the model folder of a run's latest checkpoint; raises `UsageError`, `ModelError` or `CheckpointError`."""
     place = Path(run)
     if not is_run(place):
-        raise UsageError(f"{place} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/")
+        raise UsageError(
+            f"{place} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/"
+        )
     return write_model(model_of_run(place, raw=raw), Path(folder))

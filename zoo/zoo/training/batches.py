@@ -31,13 +31,26 @@ class Batches:
     """
 
     def __init__(
-        self, pack: Pack, batch: int, seed: int, device: torch.device, *, conditional: bool = False, rank: int = 0, world: int = 1
+        self,
+        pack: Pack,
+        batch: int,
+        seed: int,
+        device: torch.device,
+        *,
+        conditional: bool = False,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         if batch > len(pack):
-            raise UsageError(f"a minibatch of {batch} is more than the {len(pack):,} images there are", hint="try: --batch "
-                             f"{1 << (len(pack).bit_length() - 1)}")
+            raise UsageError(
+                f"a minibatch of {batch} is more than the {len(pack):,} images there are",
+                hint=f"try: --batch {1 << (len(pack).bit_length() - 1)}",
+            )
         if batch % world:
-            raise UsageError(f"a minibatch of {batch} cannot be shared by {world} processes", hint=f"try: --batch {batch // world * world or world}")
+            raise UsageError(
+                f"a minibatch of {batch} cannot be shared by {world} processes",
+                hint=f"try: --batch {batch // world * world or world}",
+            )
         self.pack, self.batch, self.seed, self.device, self.conditional = pack, batch, seed, device, conditional
         share = batch // world
         self.mine = slice(rank * share, (rank + 1) * share)

@@ -1,10 +1,10 @@
 """Checkpoints: a folder each, of safetensors and JSON, written whole or not at all.
 
-    step-00000400/
-        networks.safetensors     generator.*, discriminator.*, average.*
-        optimizers.safetensors   generator.<number of the parameter>.<exp_avg, …>, discriminator.…
-        random.safetensors       the states of torch's and numpy's random generators, for each process
-        state.json               counters, Python's random state, gradient scaler, checksums of the files above
+step-00000400/
+    networks.safetensors     generator.*, discriminator.*, average.*
+    optimizers.safetensors   generator.<number of the parameter>.<exp_avg, …>, discriminator.…
+    random.safetensors       the states of torch's and numpy's random generators, for each process
+    state.json               counters, Python's random state, gradient scaler, checksums of the files above
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
             return (path, *read_checkpoint(path))
         except CheckpointError as error:
             report.warn(f"{error.message}; trying the checkpoint before it")
-    what = f"none of the {len(found)} checkpoints in {folder} is whole" if found else f"there is no checkpoint in {folder} yet"
+    what = (
+        f"none of the {len(found)} checkpoints in {folder} is whole" if found else f"there is no checkpoint in {folder} yet"
+    )
     raise CheckpointError(what, hint="train it again from the start, into another folder")
 
 

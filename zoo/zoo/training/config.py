@@ -101,7 +101,9 @@ class RunConfig:
             components["dataset"].update(reserved)
         shared = grouped["optimizer"]
         optimizer = {
-            part: asdict(OptimizerSettings(**_resolve(OptimizerSettings, {**shared, **grouped[f"optimizer.{part}"]}, "optimizer")))
+            part: asdict(
+                OptimizerSettings(**_resolve(OptimizerSettings, {**shared, **grouped[f"optimizer.{part}"]}, "optimizer"))
+            )
             for part in ("generator", "discriminator")
         }
         config = cls(
@@ -219,7 +221,9 @@ def _resolve(target: Any, given: Mapping[str, Any], where: str, hint: str = "") 
     return complete(target, read, where=where, hint=hint)
 
 
-def model_config(config: RunConfig, provenance: Mapping[str, Any] | None = None, weights: str = "untrained") -> dict[str, Any]:
+def model_config(
+    config: RunConfig, provenance: Mapping[str, Any] | None = None, weights: str = "untrained"
+) -> dict[str, Any]:
     """The model folder's `config.json` for a run."""
     assert config.image is not None
     image = config.image

@@ -29,7 +29,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         if not 0 < self.amount < float("inf"):
-            raise UsageError(f"--{self.kind} must be more than 0, not {self.amount:g}", hint=f"for example: --{self.kind} 10")
+            raise UsageError(
+                f"--{self.kind} must be more than 0, not {self.amount:g}", hint=f"for example: --{self.kind} 10"
+            )
 
     @classmethod
     def choose(cls, *, epochs: float | None, images: int | None, minutes: float | None, default: float) -> Budget:

@@ -80,7 +80,9 @@ def train_loop(
                 penalty = loss.penalty(discriminator, real, fake.detach().float(), labels)
                 d_loss = d_loss if penalty is None else d_loss + penalty
             _update(state.discriminator_optimizer, d_loss, discriminator, accelerator)
-            meter.add(d_loss=d_loss, d_real=real_logits.float().sigmoid().mean(), d_fake=fake_logits.float().sigmoid().mean())
+            meter.add(
+                d_loss=d_loss, d_real=real_logits.float().sigmoid().mean(), d_fake=fake_logits.float().sigmoid().mean()
+            )
 
         # 4. The generator learns to pass as real. Its gradient runs through the discriminator, whose own weights need none.
         if updates_generator:

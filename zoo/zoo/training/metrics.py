@@ -74,9 +74,7 @@ class Meter:
         """The mean of each since the last reading, over all processes; names without a value are left out."""
         sums = accelerator.reduce(self.sums, "mean") if accelerator.num_processes > 1 else self.sums
         means = {
-            name: total / self.counts[name]
-            for name, total in zip(NAMES, sums.tolist(), strict=True)
-            if self.counts[name]
+            name: total / self.counts[name] for name, total in zip(NAMES, sums.tolist(), strict=True) if self.counts[name]
         }
         self.sums.zero_()
         self.counts = dict.fromkeys(NAMES, 0)

@@ -1,10 +1,10 @@
 """The run folder: what one training leaves on disk.
 
-    run.json        the whole resolved configuration, versions, and how to type it again
-    metrics.jsonl   one line for each reading of the losses
-    samples/        grids of the same latents, named by the real images shown
-    checkpoints/    see `zoo.training.checkpoints`
-    model/          the model folder, once the budget is spent
+run.json        the whole resolved configuration, versions, and how to type it again
+metrics.jsonl   one line for each reading of the losses
+samples/        grids of the same latents, named by the real images shown
+checkpoints/    see `zoo.training.checkpoints`
+model/          the model folder, once the budget is spent
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def is_run(folder: Path) -> bool:
 def read_run(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
     """A run's configuration and the rest of `run.json`; raises `UsageError` or `CheckpointError`."""
     if not is_run(folder):
-        raise UsageError(f"{folder} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/")
+        raise UsageError(
+            f"{folder} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/"
+        )
     file = folder / "run.json"
     try:
         described = json.loads(file.read_text(encoding="utf-8"))
@@ -156,5 +158,3 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "torch": torch.__version__,
         "command": command,
     }
-
-

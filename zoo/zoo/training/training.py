@@ -115,7 +115,9 @@ def plan(
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if dataset is None:
-        raise UsageError("name a dataset", hint=f"for example: zoo train {recipe} --dataset faces (zoo list datasets shows all)")
+        raise UsageError(
+            "name a dataset", hint=f"for example: zoo train {recipe} --dataset faces (zoo list datasets shows all)"
+        )
     given["seed"] = DEFAULT_SEED if seed is None else seed
     config = RunConfig.resolve(recipe, options=options, **given)
     chosen = Budget.choose(**budget_given, default=config.training.epochs)
@@ -126,7 +128,9 @@ def plan(
     return Plan(config, chosen, folder_or_none, False, where, resolve_precision(precision or "auto", where), command, track)
 
 
-def train(recipe: str | None = None, *, report: Reporter | None = None, workers: int | None = None, **choices: Any) -> runs.Run:
+def train(
+    recipe: str | None = None, *, report: Reporter | None = None, workers: int | None = None, **choices: Any
+) -> runs.Run:
     """Train a recipe on a dataset, or go on with a run.
 
     Ctrl-C and SIGTERM finish the step, save and return; a second Ctrl-C leaves at once.
@@ -175,7 +179,9 @@ def execute(plan: Plan, *, report: Reporter | None = None, workers: int | None =
     )
     with ExitStack() as stack:
         tracker: Tracker | None = None
-        folder = _agree(plan.folder or runs.new_folder(config.recipe["name"], pack.info["dataset"]["name"].split(":")[-1]), accelerator)
+        folder = _agree(
+            plan.folder or runs.new_folder(config.recipe["name"], pack.info["dataset"]["name"].split(":")[-1]), accelerator
+        )
         if accelerator.is_main_process:
             _open(folder, plan, config, stack)
             if plan.track:

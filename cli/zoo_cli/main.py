@@ -1,0 +1,124 @@
+"""The group that all commands hang on, and how errors reach the person."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+BUILT_IN = {
+    "export": "zoo_cli.export:export",
+    "list": "zoo_cli.list:list_command",
+    "plugins": "zoo_cli.plugins:plugins",
+    "sample": "zoo_cli.sample:sample",
+    "show": "zoo_cli.show:show",
+    "train": "zoo_cli.train:train",
+}
+
+
+class Failure(click.ClickException):
+    """A `ZooError` on its way to the person."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        click.secho("error: ", fg="red", nl=False, err=True)
+        click.echo(self.message, err=True)
+
+
+class Zoo(click.Group):
+    """Loads a command when it is used; plugins add theirs, and a built-in name stays ours."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from zoo_core import registry
+
+        return sorted({*BUILT_IN, *registry.names("commands")})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in BUILT_IN:
+            module, _, attribute = BUILT_IN[cmd_name].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        from zoo_core import ZooError, registry
+
+        if cmd_name not in registry.names("commands") and ":" not in cmd_name:
+            return None
+        try:
+            loaded = registry.load("commands", cmd_name)
+            if not isinstance(loaded, click.Command):
+                raise ZooError(f"command {cmd_name!r} is a {type(loaded).__name__}, not a click.Command")
+        except ZooError as error:
+            raise Failure(str(error), error.exit_code) from error
+        return loaded
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from zoo_core.errors import near
+
+            close = near(args[0], self.list_commands(ctx))
+            if close:
+                error.message += f" Did you mean {' or '.join(close)}?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Like click's, but a plugin's command is not imported to be listed."""
+        from zoo_core import registry
+
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name) if name in BUILT_IN else None
+            text = command.get_short_help_str() if command else registry.entries("commands") and _summary(name)
+            rows.append((name, text or ""))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from zoo_core import ZooError
+
+        try:
+            return super().invoke(ctx)
+        except ZooError as error:
+            if ctx.params.get("debug"):
+                raise
+            raise Failure(str(error), error.exit_code) from error
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("stopped at once; what was saved before is whole", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:  # the reader of our output went away
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            what = f"{type(error).__name__}: {error}"
+            raise Failure(f"unexpected {what}\nto see where: zoo --debug {ctx.invoked_subcommand} …", 1) from error
+
+
+def _summary(name: str) -> str:
+    from zoo_core import registry
+
+    found = [entry for entry in registry.entries("commands") if entry.name == name]
+    return f"{found[0].summary} [{found[0].plugin.distribution}]".strip()
+
+
+@click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="dcgan-zoo", prog_name="zoo")
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+def zoo(debug: bool) -> None:
+    """Train, sample and share generative adversarial networks.
+
+    \b
+    Examples:
+      zoo train dcgan --dataset faces
+      zoo sample runs/dcgan-faces --out samples.png
+      zoo list recipes
+    """

@@ -1,0 +1,35 @@
+"""Printing: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """One JSON object (or list) on standard output."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns; the last one may be as long as it likes."""
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
+        click.echo("  ".join([*cells, row[-1]]).rstrip())
+
+
+def warn_about_plugins() -> None:
+    """Say on standard error what is amiss with installed plugins."""
+    from zoo_core import registry
+
+    for line in registry.problems():
+        click.secho(f"warning: {line}", fg="yellow", err=True)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for a machine to read.")

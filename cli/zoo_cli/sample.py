@@ -1,0 +1,43 @@
+"""`zoo sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .output import json_option, print_json, warn_about_plugins
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.option("-n", "--number", "n", type=int, default=64, show_default=True, help="How many.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Image i depends on the seed and i alone.")
+@click.option("--out", required=True, metavar="FILE_OR_DIR", help="A picture file for a grid, or a folder for single files.")
+@click.option("--numbered", is_flag=True, help="Write each picture's number below it (grids only).")
+@click.option("--label", help="Class to draw, for a conditional model: its name or number.")
+@click.option("--raw", is_flag=True, help="Take the weights that are not averaged (run folders only).")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
+@json_option
+def sample(
+    model: str, n: int, seed: int, out: str, numbered: bool, label: str | None, raw: bool, device: str, as_json: bool
+) -> None:
+    """Draw samples from MODEL, a run folder or a model folder.
+
+    \b
+    Examples:
+      zoo sample runs/dcgan-faces --out samples.png
+      zoo sample runs/dcgan-faces -n 1000 --seed 7 --out samples/
+    """
+    import zoo
+    from zoo.reporting import reporter_for_terminal
+    from zoo.sampling import sample_to
+
+    warn_about_plugins()
+    loaded = zoo.load(model, device=device, raw=raw)
+    report = reporter_for_terminal()
+    written = sample_to(loaded, Path(out), n, seed=seed, label=label, numbered=numbered, report=report)
+    if as_json:
+        print_json({"out": written, "n": n, "seed": seed})
+    else:
+        click.echo(written)

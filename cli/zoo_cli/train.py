@@ -1,0 +1,89 @@
+"""`zoo train`."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import click
+
+from .output import json_option, print_json, warn_about_plugins
+
+
+def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    settings = {}
+    for text in values:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE; for example: --set generator.width=128")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+@click.command(no_args_is_help=True)
+@click.argument("recipe", required=False)
+@click.option("--dataset", help="Registry name of the images; zoo list datasets shows all.")
+@click.option("--data", metavar="PATH", help="Where your pictures lie.")
+@click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
+@click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: what the pictures are]")
+@click.option("--batch", type=int, help="Real images in a minibatch.  [default: the recipe's]")
+@click.option("--seed", type=int, help="Of initial weights, order of the data and latents.  [default: 0]")
+@click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>]")
+@click.option("--epochs", type=float, help="Budget: passes through the data.  [default: the recipe's]")
+@click.option("--images", type=int, help="Budget: real images shown.")
+@click.option("--minutes", type=float, help="Budget: minutes of training.")
+@click.option(
+    "--set", "options", multiple=True, callback=_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
+)
+@click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
+@click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
+@click.option("--track", metavar="tensorboard", help="Log to TensorBoard, in RUN/tensorboard.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
+@json_option
+def train(options: dict[str, str], dry_run: bool, as_json: bool, **choices: Any) -> None:
+    """Train RECIPE on a dataset, or go on with a run.
+
+    Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once.
+
+    \b
+    Examples:
+      zoo train dcgan --dataset faces
+      zoo train dcgan --dataset faces --data ~/Pictures/portraits --minutes 30
+      zoo train dcgan-paper --dataset faces --size 32 --set generator.width=64
+      zoo train --resume runs/dcgan-faces --epochs 50
+
+    \b
+    Keys of --set: generator.*, discriminator.*, loss.*, dataset.* (zoo show NAME lists them), training.*, optimizer.* (both
+    networks), optimizer.generator.*, optimizer.discriminator.* (zoo show training, zoo show optimizer).
+    """
+    import zoo
+    from zoo.training.training import execute
+
+    warn_about_plugins()
+    plan = zoo.plan(options=options, **choices)
+    if dry_run:
+        print_json(plan.to_json())
+        return
+    run = execute(plan)
+    if as_json:
+        print_json(
+            {
+                "run": run.path,
+                "model": run.model,
+                "finished": run.finished,
+                "steps": run.steps,
+                "images": run.images,
+                "seconds": run.seconds,
+                "resume": run.resume_command,
+            }
+        )
+    elif run.finished:
+        click.echo(f"trained on {run.images:,} images in {run.seconds / 60:.1f} minutes")
+        click.echo(f"model: {run.model}")
+        click.echo(f"draw from it: zoo sample {run.path} -n 64 --out samples.png")
+    else:
+        click.echo(f"stopped by {run.signal} after {run.images:,} images; everything is saved")
+        click.echo(f"go on: {run.resume_command}")
+    if not run.finished and run.signal:
+        click.get_current_context().exit(128 + signal.Signals[run.signal])
