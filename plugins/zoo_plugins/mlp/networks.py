@@ -1,0 +1,122 @@
+"""Networks of fully connected layers, which do not know where a pixel lies.
+
+Goodfellow et al., "Generative Adversarial Nets", 2014, arXiv:1406.2661: a generator of rectified linear units that is given
+noise at its lowest layer only, against a discriminator of maxout units (Goodfellow et al. 2013, arXiv:1302.4389) with
+dropout. The image's range is [−1, 1] here, so the output is Tanh where the original has a sigmoid on [0, 1]. Default widths are the
+original's for MNIST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from zoo_core import Discriminator, Generator, ImageSpec, OptionError
+
+
+def _check(**options: int) -> None:
+    for name, value in options.items():
+        if value < 1:
+            raise OptionError(f"{name} must be at least 1, not {value}")
+
+
+class Maxout(nn.Module):
+    """The largest of `pieces` linear functions, for each unit."""
+
+    def __init__(self, inputs: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, units * pieces)
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, inputs] → [N, units]."""
+        out: Tensor = self.linear(x)
+        return out.reshape(len(x), -1, self.pieces).amax(2)
+
+
+class MLPGenerator(Generator):
+    """Linear layers with ReLU, then one with Tanh. Raises `OptionError` for a width, depth or latent length below 1."""
+
+    tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(8), "width": 16, "latent_dim": 8}
+
+    def __init__(
+        self,
+        *,
+        image: ImageSpec,
+        latent_dim: Annotated[int, "length of a latent"] = 100,
+        width: Annotated[int, "units of a hidden layer"] = 1200,
+        layers: Annotated[int, "hidden layers"] = 2,
+    ) -> None:
+        super().__init__(image=image, latent_dim=latent_dim)
+        _check(latent_dim=latent_dim, width=width, layers=layers)
+        sizes = [latent_dim, *[width] * layers]
+        self.hidden = nn.ModuleDict(
+            {
+                f"layer{i + 1}": nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(inplace=True))
+                for i, (inputs, outputs) in enumerate(pairwise(sizes))
+            }
+        )
+        channels, height, side = image.shape
+        self.to_image = nn.Sequential(nn.Linear(width, channels * height * side), nn.Tanh())
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = z  # [N, latent_dim]
+        for layer in self.hidden.values():
+            x = layer(x)  # [N, width]
+        out: Tensor = self.to_image(x)
+        return out.reshape(len(z), *self.image.shape)  # [N, C, S, S]
+
+    def stages(self) -> Mapping[str, nn.Module]:
+        return dict(self.hidden.items())
+
+
+class MLPDiscriminator(Discriminator):
+    """Hidden layers of maxout (or LeakyReLU) units with dropout on what each is given, then one linear unit.
+
+    Raises:
+        OptionError: a width, depth or number of pieces below 1, a dropout outside of [0, 1).
+    """
+
+    tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(8), "width": 16}
+
+    def __init__(
+        self,
+        *,
+        image: ImageSpec,
+        width: Annotated[int, "units of a hidden layer"] = 240,
+        layers: Annotated[int, "hidden layers"] = 2,
+        activation: Annotated[Literal["maxout", "leaky-relu"], "of the hidden layers"] = "maxout",
+        pieces: Annotated[int, "linear functions of a maxout unit"] = 5,
+        slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
+        input_dropout: Annotated[float, "share of pixels set to zero in training"] = 0.2,
+        dropout: Annotated[float, "share of hidden units set to zero in training"] = 0.5,
+    ) -> None:
+        super().__init__(image=image)
+        _check(width=width, layers=layers, pieces=pieces)
+        for name, share in (("input_dropout", input_dropout), ("dropout", dropout)):
+            if not 0 <= share < 1:
+                raise OptionError(f"{name} must be at least 0 and less than 1, not {share}")
+        channels, height, side = image.shape
+        sizes = [channels * height * side, *[width] * layers]
+        self.hidden = nn.ModuleDict()
+        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+            drop = nn.Dropout(input_dropout if i == 0 else dropout)
+            if activation == "maxout":
+                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, Maxout(inputs, outputs, pieces))
+            else:
+                linear = nn.Linear(inputs, outputs)
+                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, linear, nn.LeakyReLU(slope, inplace=True))
+        self.to_logit = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, 1))
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = x.flatten(1)  # [N, C·S·S]
+        for layer in self.hidden.values():
+            x = layer(x)  # [N, width]
+        logits: Tensor = self.to_logit(x)
+        return logits.squeeze(1)  # [N]
+
+    def stages(self) -> Mapping[str, nn.Module]:
+        return dict(self.hidden.items())
