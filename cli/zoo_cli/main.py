@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from zoo_core import ZooError
 
 BUILT_IN = {
     "export": "zoo_cli.export:export",
@@ -20,15 +23,21 @@ BUILT_IN = {
 
 
 class Failure(click.ClickException):
-    """A `ZooError` on its way to the person."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    """A `ZooError` on its way to the person: something failed while running."""
 
     def show(self, file: Any = None) -> None:
         click.secho("error: ", fg="red", nl=False, err=True)
         click.echo(self.message, err=True)
+
+
+class Misuse(Failure):
+    """A `ZooError` on its way to the person: the command itself was wrong."""
+
+    exit_code = 2
+
+
+def _failure(error: ZooError) -> Failure:
+    return (Misuse if error.exit_code == Misuse.exit_code else Failure)(str(error))
 
 
 class Zoo(click.Group):
@@ -53,7 +62,7 @@ class Zoo(click.Group):
             if not isinstance(loaded, click.Command):
                 raise ZooError(f"command {cmd_name!r} is a {type(loaded).__name__}, not a click.Command")
         except ZooError as error:
-            raise Failure(str(error), error.exit_code) from error
+            raise _failure(error) from error
         return loaded
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -63,19 +72,20 @@ class Zoo(click.Group):
             from zoo_core.errors import near
 
             close = near(args[0], self.list_commands(ctx))
-            if close:
-                error.message += f" Did you mean {' or '.join(close)}?"
-            raise
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise click.UsageError(f"{error.format_message()}{hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Like click's, but a plugin's command is not imported to be listed."""
         from zoo_core import registry
 
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        theirs = {e.name: f"{e.summary} [{e.plugin.distribution}]".strip() for e in registry.entries("commands")}
         rows = []
-        for name in self.list_commands(ctx):
+        for name in names:
             command = self.get_command(ctx, name) if name in BUILT_IN else None
-            text = command.get_short_help_str() if command else registry.entries("commands") and _summary(name)
-            rows.append((name, text or ""))
+            rows.append((name, command.get_short_help_str(room) if command else theirs[name]))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -87,7 +97,7 @@ class Zoo(click.Group):
         except ZooError as error:
             if ctx.params.get("debug"):
                 raise
-            raise Failure(str(error), error.exit_code) from error
+            raise _failure(error) from error
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except KeyboardInterrupt:
@@ -100,14 +110,7 @@ class Zoo(click.Group):
             if ctx.params.get("debug"):
                 raise
             what = f"{type(error).__name__}: {error}"
-            raise Failure(f"unexpected {what}\nto see where: zoo --debug {ctx.invoked_subcommand} …", 1) from error
-
-
-def _summary(name: str) -> str:
-    from zoo_core import registry
-
-    found = [entry for entry in registry.entries("commands") if entry.name == name]
-    return f"{found[0].summary} [{found[0].plugin.distribution}]".strip()
+            raise Failure(f"unexpected {what}\nto see where: zoo --debug {ctx.invoked_subcommand} …") from error
 
 
 @click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

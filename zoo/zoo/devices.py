@@ -24,7 +24,11 @@ def available_devices() -> list[str]:
 
 
 def check_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first GPU where there is one. Raises `UsageError` where there is no such one."""
+    """The device called `name`; "auto" is the first GPU where there is one.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
     names = available_devices()
     if name == "auto":
         return torch.device("cuda" if "cuda" in names else "mps" if "mps" in names else "cpu")
@@ -46,7 +50,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
         return any(check is not None and check() for check in checks)

@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from zoo_core import ZooError
 
@@ -20,7 +22,9 @@ TEMPORARY = ".unfinished-"
 
 
 def cache_folder(*parts: str) -> Path:
-    """A folder in the zoo's cache, made if need be: `ZOO_CACHE`, else `$XDG_CACHE_HOME/dcgan-zoo`, else `~/.cache/dcgan-zoo`.
+    """A folder in the zoo's cache, made if need be.
+
+    The cache is `$ZOO_CACHE`, else `$XDG_CACHE_HOME/dcgan-zoo`, else `~/.cache/dcgan-zoo`.
 
     Raises:
         ZooError: it cannot be written.
@@ -39,11 +43,18 @@ def explained(path: Path, *, hint: str = "") -> Iterator[None]:
     """Turn the operating system's refusal to write `path` into a `ZooError` with words."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, SafetensorError) as error:
+        if _is_full(error):
             hint = hint or "free some space and run the same command again; what was complete before is untouched"
             raise ZooError(f"no space left on disk for {path}", hint=hint) from error
-        raise ZooError(f"{path} cannot be written: {error.strerror or error}", hint=hint) from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ZooError(f"{path} cannot be written: {reason or error}", hint=hint) from error
+
+
+def _is_full(error: OSError | SafetensorError) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"(os error {errno.ENOSPC})" in str(error)  # safetensors hands the system's error on as text
 
 
 @contextmanager
@@ -54,24 +65,25 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
 
     Args:
         target: the final name.
-        replace: whether `target` may exist; it is then replaced.
+        replace: whether `target` may exist; it is then replaced, in two renames, as no system swaps folders in one: whoever
+            is killed just between them has neither.
 
     Raises:
         ZooError: the disk is full or the place cannot be written.
     """
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent))
+        folder = _unfinished(target)
+        folder.mkdir()
         try:
-            os.chmod(folder, 0o777 & ~_umask())
             yield folder
             for file in folder.rglob("*"):
                 if file.is_file():
                     _flush(file)
             _flush(folder)
             if replace and target.exists():
-                old = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{target.name}-", dir=target.parent))
-                os.rename(target, old / "old")
+                old = _unfinished(target)
+                os.rename(target, old)
                 os.rename(folder, target)
                 shutil.rmtree(old, ignore_errors=True)
             else:
@@ -87,12 +99,9 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """Yield the temporary name of a file that bears the name `target` once the block ends without an error."""
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{target.stem}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _unfinished(target)
         try:
             yield temporary
-            os.chmod(temporary, 0o666 & ~_umask())
             _flush(temporary)
             os.replace(temporary, target)
             _flush(target.parent)
@@ -125,10 +134,9 @@ def remove_unfinished(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _unfinished(target: Path) -> Path:
+    """A new name beside `target`, with the same ending, from which writers tell the format."""
+    return target.with_name(f"{TEMPORARY}{target.name}-{uuid.uuid4().hex[:8]}{target.suffix}")
 
 
 def _flush(path: Path) -> None:

@@ -2,8 +2,8 @@
 
 Goodfellow et al., "Generative Adversarial Nets", 2014, arXiv:1406.2661: a generator of rectified linear units that is given
 noise at its lowest layer only, against a discriminator of maxout units (Goodfellow et al. 2013, arXiv:1302.4389) with
-dropout. The image's range is [−1, 1] here, so the output is Tanh where the original has a sigmoid on [0, 1]. Default widths are the
-original's for MNIST.
+dropout. The image's range is [−1, 1] here, so the output is Tanh where the original has a sigmoid on [0, 1]. Default widths
+are the original's for MNIST.
 """
 
 from __future__ import annotations

@@ -1,0 +1,270 @@
+"""Checks that generators and discriminators share."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
+from torch import Tensor, nn
+
+from ..records import ImageSpec
+from .subjects import (
+    Failed,
+    N,
+    Subject,
+    difference,
+    listed,
+    parameters_without_gradient,
+    random_state_is_untouched,
+    require,
+    same,
+)
+
+SECONDS = 5.0
+"""CPU seconds that a forward and backward pass of a small instance may take, for 8 images."""
+
+Inputs = tuple[Tensor, Tensor | None]
+
+
+def inputs(network: nn.Module, n: int = N, *, seed: int = 1) -> Inputs:
+    """Latents or images for a network, and labels where it knows classes."""
+    from ..interfaces import Generator
+
+    rng = torch.Generator().manual_seed(seed)
+    image = network.image
+    assert isinstance(image, ImageSpec)
+    labels = torch.randint(image.num_classes, (n,), generator=rng) if image.num_classes else None
+    if isinstance(network, Generator):
+        return network.sample_latent(n, rng), labels
+    return torch.rand(n, *image.shape, generator=rng) * 2 - 1, labels
+
+
+def call(network: nn.Module, given: Inputs) -> Tensor:
+    """One forward pass, labels only where there are some."""
+    first, labels = given
+    out: Tensor = network(first) if labels is None else network(first, labels)
+    return out
+
+
+def moved(network: nn.Module) -> nn.Module:
+    """A network as training leaves it: weights a little off their initial values, statistics from two batches."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+        network.train()
+        for seed in (11, 12):
+            call(network, inputs(network, seed=seed))
+    return network
+
+
+def trained(subject: Subject, *, seed: int = 0) -> nn.Module:
+    """A moved network in evaluation mode."""
+    network: nn.Module = subject.build(seed=seed)
+    return moved(network).eval()
+
+
+def gradients(network: nn.Module) -> None:
+    """Fail unless a gradient reaches every trainable parameter, and the input where it can have one."""
+    moved(network).train()
+    first, labels = inputs(network)
+    first.requires_grad_()
+    out = call(network, (first, labels))
+    torch.manual_seed(2)
+    (out * torch.rand_like(out)).sum().backward()
+    lost = parameters_without_gradient(network)
+    require(not lost, f"no gradient reaches {listed(lost)}, expected one for every parameter of {type(network).__name__}")
+    wrong = [name for name, p in network.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
+    require(not wrong, f"the gradient of {listed(wrong)} is not finite")
+    reached = first.grad is not None and bool(first.grad.any())
+    require(reached, "no gradient reaches the input of forward, expected one")
+
+
+def gradients_reach_every_parameter(subject: Subject) -> None:
+    gradients(subject.build())
+
+
+@torch.no_grad()
+def same_input_same_output(subject: Subject) -> None:
+    network = trained(subject)
+    given = inputs(network)
+    before = given[0].clone()
+    first = random_state_is_untouched("forward", lambda: call(network, given))
+    require(torch.equal(before, given[0]), "forward changes its input in place, expected it untouched")
+    torch.manual_seed(99)
+    second = call(network, given)
+    require(
+        same(first, second),
+        f"two calls in evaluation mode on the same input differ by {difference(first, second):.3g}, expected equal outputs",
+    )
+
+
+@torch.no_grad()
+def independent_of_batch_mates(subject: Subject) -> None:
+    network = trained(subject)
+    first, labels = inputs(network)
+    others, other_labels = inputs(network, seed=5)
+    others[0] = first[0]
+    if labels is not None and other_labels is not None:
+        other_labels[0] = labels[0]
+    whole = call(network, (first, labels))
+    beside = call(network, (others, other_labels))
+    alone = call(network, (first[:1], None if labels is None else labels[:1]))
+    for out, how in ((beside, "beside others"), (alone, "alone")):
+        require(
+            same(whole[0], out[0], tolerance=1e-4),
+            f"the first output {how} differs by {difference(whole[0], out[0]):.3g} in evaluation mode, expected it not to "
+            "depend on the rest of the batch",
+        )
+
+
+def save_and_load(subject: Subject) -> None:
+    network = trained(subject)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    try:
+        stored = read_tensors(write_tensors(state))
+    except RuntimeError as error:
+        raise Failed(
+            f"state_dict cannot be saved as safetensors, expected each tensor once: {str(error).splitlines()[0]}"
+        ) from error
+    again: nn.Module = subject.build(seed=1)
+    again.load_state_dict(stored)
+    again.eval()
+    with torch.no_grad():
+        given = inputs(network)
+        before, after = call(network, given), call(again, given)
+    require(
+        same(before, after),
+        f"after saving and loading the output differs by {difference(before, after):.3g}, expected it equal: "
+        "something that forward needs is not in state_dict",
+    )
+
+
+def can_be_copied(subject: Subject) -> None:
+    """The moving average is a deep copy, made when the network may have been used."""
+    network = trained(subject)
+    network.train()
+    call(network, inputs(network)).sum().backward()
+    twin = copy.deepcopy(network).eval()
+    network.eval()
+    with torch.no_grad():
+        given = inputs(network)
+        require(same(call(network, given), call(twin, given)), "copy.deepcopy gives a network with other outputs")
+        kept = call(twin, given)
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+        require(same(kept, call(twin, given)), "copy.deepcopy shares weights with the original, expected its own")
+
+
+def builds_without_memory(subject: Subject) -> None:
+    """On the device "meta", with the small options and with the defaults: options are checked like this."""
+    for options in (subject.options, {}):
+        with torch.device("meta"):
+            network = subject.cls(image=subject.image, **options)
+        real = [name for name, tensor in network.state_dict().items() if tensor.device.type != "meta"]
+        require(not real, f"under torch.device('meta') {listed(real)} takes memory; make it without naming a device")
+
+
+@torch.no_grad()
+def half_precision(subject: Subject) -> None:
+    network = trained(subject)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = call(network, inputs(network))
+    require(bool(torch.isfinite(out).all()), "under bfloat16 autocast the output is not finite")
+
+
+def cpu_seconds(subject: Subject) -> None:
+    start = time.process_time()
+    network: nn.Module = subject.build()
+    call(network, inputs(network, 8)).sum().backward()
+    took = time.process_time() - start
+    require(took <= SECONDS, f"a pass over 8 images took {took:.1f} CPU seconds, expected at most {SECONDS:.0f}: make tiny smaller")
+
+
+def stages(subject: Subject) -> None:
+    network = trained(subject)
+    named = network.stages()  # type: ignore[operator]
+    require(isinstance(named, Mapping), f"stages() gave a {type(named).__name__}, expected a mapping from names to modules")
+    require(bool(named), "stages() is empty, expected at least one stage")
+    inside = set(network.modules())
+    for name, module in named.items():
+        require(isinstance(name, str) and isinstance(module, nn.Module), f"stages()[{name!r}] is no module with a name")
+        require(module in inside, f"stages()[{name!r}] is no part of the network: keep the module in an attribute")
+    require(len({id(m) for m in named.values()}) == len(named), "stages() names one module twice")
+    seen: list[tuple[str, object]] = []
+    handles = [
+        module.register_forward_hook(lambda _m, _i, out, name=name: seen.append((name, out))) for name, module in named.items()
+    ]
+    try:
+        with torch.no_grad():
+            result = call(network, inputs(network))
+    finally:
+        for handle in handles:
+            handle.remove()
+    called = [name for name, _ in seen]
+    for name in named:
+        times = called.count(name)
+        require(times == 1, f"forward calls stage {name!r} {times} times, expected once, by calling the module itself")
+    require(called == list(named), f"forward calls the stages as {listed(called)}, expected the order of stages(): {listed([*named])}")
+    for name, out in seen:
+        if not isinstance(out, Tensor):
+            raise Failed(f"stage {name!r} gives a {type(out).__name__}, expected a feature map [N, C, H, W] or [N, C]")
+        fits = out.dim() in (2, 4) and out.shape[0] == N
+        require(fits, f"stage {name!r} gives {list(out.shape)} for {N} inputs, expected [N, C, H, W] or [N, C]")
+        require(not same(out, result), f"stage {name!r} gives the network's own output; what makes that is no stage")
+        if out.any():
+            _silence(network, name, named[name], result)
+
+
+def _silence(network: nn.Module, name: str, module: nn.Module, result: Tensor) -> None:
+    handle = module.register_forward_hook(lambda _m, _i, out: torch.zeros_like(out))
+    try:
+        with torch.no_grad():
+            changed = not same(call(network, inputs(network)), result)
+    finally:
+        handle.remove()
+    require(changed, f"silencing stage {name!r} by a hook changes nothing, expected its output to be what forward goes on with")
+
+
+def sizes_and_channels(subject: Subject) -> str:
+    """1 and 3 channels, another size; refusing by `OptionError` is an answer too."""
+    image = subject.image
+    refused = []
+    for other, what in (
+        (replace(image, channels=4 - image.channels if image.channels in (1, 3) else 3), "channels"),
+        (replace(image, size=image.size * 2), "size"),
+        (replace(image, size=max(1, image.size // 2)), "size"),
+    ):
+        network = subject.build_or_refuse(other)
+        if network is None:
+            refused.append(f"{what} {getattr(other, what)}")
+            continue
+        try:
+            with torch.no_grad():
+                out = call(network, inputs(network))
+        except Exception as error:
+            raise Failed(f"at {other}: {type(error).__name__}: {error}; expected it to work, or OptionError from the constructor") from error
+        expected = (N, *other.shape) if subject.kind == "generators" else (N,)
+        require(out.shape == expected, f"at {other} forward gave {list(out.shape)}, expected {list(expected)}")
+    return f"refuses {', '.join(refused)}" if refused else ""
+
+
+def labels(subject: Subject) -> str:
+    """With classes, `forward` takes labels, and gradients still reach everything."""
+    network = subject.build_or_refuse(replace(subject.image, num_classes=3))
+    if network is None:
+        return "refuses labels"
+    first, classes = inputs(network)
+    assert classes is not None
+    out = network(first, classes)
+    expected = (N, *subject.image.shape) if subject.kind == "generators" else (N,)
+    require(out.shape == expected, f"with labels forward gave {list(out.shape)}, expected {list(expected)}")
+    gradients(network)
+    network.eval()
+    with torch.no_grad():
+        ignored = same(network(first, classes), network(first, (classes + 1) % 3))
+    return "takes labels and ignores them" if ignored else ""

@@ -1,0 +1,197 @@
+"""What is checked, and how one check's outcome is recorded."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import OptionError, ZooError
+from ..records import ImageSpec
+
+N = 4
+"""Images in the batches that are checked."""
+
+_OURS = str(Path(__file__).parent)
+_TORCH = str(Path(torch.__file__).parent)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check found.
+
+    Args:
+        name: of the check.
+        problem: what is wrong, what is expected and where; "" where all is well.
+        seconds: CPU time that it took.
+        note: what else is worth knowing ("refuses 1 channel").
+    """
+
+    name: str
+    problem: str = ""
+    seconds: float = 0.0
+    note: str = ""
+
+
+class Failed(Exception):
+    """A check's finding."""
+
+
+def require(condition: bool, problem: str) -> None:
+    """Raise `Failed` with `problem` unless `condition` holds."""
+    if not condition:
+        raise Failed(problem)
+
+
+class Subject:
+    """A component under examination. `cls`, `options` and `image` are known once the first checks have passed.
+
+    Args:
+        kind: as in `zoo_core.records.KINDS`.
+        options: what the person gave instead of `tiny`; None where nothing.
+        image: likewise.
+    """
+
+    cls: Any
+    image: ImageSpec
+    options: dict[str, Any]
+
+    def __init__(self, kind: str, *, options: Mapping[str, Any] | None, image: ImageSpec | None) -> None:
+        self.kind = kind
+        self.given = options
+        self.wanted_image = image
+        self.needs_data = False
+
+    @property
+    def label(self) -> str:
+        """ "module:Class", for messages."""
+        return f"{getattr(self.cls, '__module__', '?')}:{getattr(self.cls, '__qualname__', self.cls)}"
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is told what its images are."""
+        return self.kind in ("generators", "discriminators")
+
+    def build(self, *, image: ImageSpec | None = None, seed: int = 0) -> Any:
+        """A new instance; weights come from `seed`."""
+        torch.manual_seed(seed)
+        if self.is_network:
+            return self.cls(image=image or self.image, **self.options)
+        return self.cls(**self.options)
+
+    def build_or_refuse(self, image: ImageSpec) -> Any:
+        """A new instance, or None where the component refuses such images by `OptionError`."""
+        try:
+            return self.build(image=image)
+        except OptionError:
+            return None
+
+
+AnySubject = TypeVar("AnySubject")
+
+
+def run(
+    checks: Sequence[Callable[[AnySubject], str | None]], subject: AnySubject, *, stop: bool = False
+) -> list[Outcome]:
+    """Run each check; whatever it raises becomes its problem, what it returns its note. `stop` ends at the first problem."""
+    outcomes = []
+    for check in checks:
+        problem, note, start = "", None, time.process_time()
+        try:
+            with _isolated():
+                note = check(subject)
+        except Failed as error:
+            problem = str(error)
+        except ZooError as error:
+            problem = error.message
+        except (Exception, SystemExit) as error:
+            problem = f"{type(error).__name__}: {error} {_place(error)}".strip()
+        name = check.__name__.strip("_").replace("_", " ")
+        outcomes.append(Outcome(name, problem, time.process_time() - start, note or ""))
+        if stop and problem:
+            break
+    return outcomes
+
+
+@contextmanager
+def _isolated() -> Iterator[None]:
+    """Random states, gradient mode and default type as they were; torch starts from a fixed seed."""
+    dtype, state = torch.get_default_dtype(), random.getstate()
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(0)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+            random.setstate(state)
+
+
+def _place(error: BaseException) -> str:
+    """Where it happened: the innermost line that is neither ours nor torch's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [f for f in frames if not f.filename.startswith((_OURS, _TORCH))]
+    if not theirs:
+        return ""
+    return f"(in {theirs[-1].name}, {theirs[-1].filename}:{theirs[-1].lineno})"
+
+
+# What the checks of several kinds ask.
+
+
+def as_tensor(value: object, what: str, *, shape: Sequence[int], meaning: str) -> Tensor:
+    """Return `value` if it is a finite float32 tensor of `shape`; `meaning` spells the shape in words."""
+    if not isinstance(value, Tensor):
+        raise Failed(f"{what} gave a {type(value).__name__}, expected a tensor {meaning}")
+    require(list(value.shape) == list(shape), f"{what} gave {list(value.shape)}, expected {meaning} = {list(shape)}")
+    require(value.dtype == torch.float32, f"{what} gave {value.dtype}, expected torch.float32 from float32 input")
+    bad = int((~torch.isfinite(value)).sum())
+    require(not bad, f"{what} gave {bad} of {value.numel()} numbers that are not finite")
+    return value
+
+
+def same(one: Tensor, other: Tensor, *, tolerance: float = 0.0) -> bool:
+    """Whether two tensors agree, relative to the larger of 1 and their largest value."""
+    if one.shape != other.shape:
+        return False
+    if not tolerance:
+        return torch.equal(one, other)
+    return difference(one, other) <= tolerance * max(1.0, float(one.abs().max()))
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    """Largest absolute difference."""
+    return float((one - other).abs().max())
+
+
+def random_state_is_untouched(what: str, call: Callable[[], Any]) -> Any:
+    """Run `call`; fail if it draws from torch's or Python's global random numbers."""
+    torch_state, state = torch.get_rng_state(), random.getstate()
+    result = call()
+    require(
+        torch.equal(torch_state, torch.get_rng_state()) and state == random.getstate(),
+        f"{what} draws from the global random numbers, expected none in evaluation mode",
+    )
+    return result
+
+
+def parameters_without_gradient(network: nn.Module) -> list[str]:
+    """Names of trainable parameters whose gradient is missing or zero everywhere."""
+    return [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())
+    ]
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
