@@ -3,26 +3,36 @@
 Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
 2015, arXiv:1511.06434. The paper's guidelines: strided and fractionally-strided convolutions instead of pooling; batch
 normalisation everywhere but the generator's output and the discriminator's input; no fully connected hidden layers; ReLU in
-the generator with Tanh at its output; LeakyReLU in the discriminator.
+the generator with Tanh at its output; LeakyReLU in the discriminator. Each can be broken by an option.
 
 Both networks meet at a 4×4 feature map. `width` counts the feature maps at half the image's size and doubles with each
 halving: 64 gives 64×32×32, 128×16×16, 256×8×8 and 512×4×4 for images of 64×64.
+
+With `image.num_classes`, both are conditional as the paper's MNIST model is: the one-hot label is concatenated to the input
+of every layer, as constant maps where that input is a feature map.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot, relu
+from torch.nn.utils.parametrizations import spectral_norm
 
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
 
-SMALLEST, LARGEST = 16, 256
+from .augmentation import POLICIES, augmented
+
+SIZES = (16, 32, 64, 128, 256)
 Kernel = Annotated[Literal[3, 4, 5], "side of the convolution kernels; the paper has 5, its Torch port 4"]
 Width = Annotated[int, "feature maps at half the image's size, doubled with each halving"]
 MaxWidth = Annotated[int, "most feature maps of any stage"]
 NormEps = Annotated[float, "added to the variance in batch normalisation"]
+Hidden = Annotated[int, "units of a fully connected hidden layer beside the 4x4 maps; 0: none, the paper's guideline"]
 
 
 def stage_widths(size: int, width: int, max_width: int) -> list[int]:
@@ -31,11 +41,11 @@ def stage_widths(size: int, width: int, max_width: int) -> list[int]:
     Raises:
         OptionError: `size` is not a power of two from 16 to 256, or a width is below 1.
     """
-    if size not in (16, 32, 64, 128, 256):
-        fitting = sorted((16, 32, 64, 128, 256), key=lambda s: abs(s - size))[:2]
+    if size not in SIZES:
+        near = sorted(sorted(SIZES, key=lambda s: abs(s - size))[:2])
         raise OptionError(
-            f"DCGAN draws images of {SMALLEST}, 32, 64, 128 or {LARGEST} pixels, not {size}",
-            hint="try: " + " or ".join(f"--size {s}" for s in sorted(fitting)),
+            f"DCGAN draws images of {', '.join(map(str, SIZES[:-1]))} or {SIZES[-1]} pixels, not {size}",
+            hint="try: " + " or ".join(f"--size {s}" for s in near),
         )
     if width < 1 or max_width < 1:
         raise OptionError(f"width {width} and max_width {max_width} must be at least 1", hint="for example: width=64")
@@ -43,21 +53,35 @@ def stage_widths(size: int, width: int, max_width: int) -> list[int]:
     return [min(width << k, max_width) for k in reversed(range(halvings))]
 
 
-def _check_channels(image: ImageSpec) -> None:
+def _check(image: ImageSpec, **least: tuple[float, float]) -> None:
+    """Refuse other channels than 1 and 3, and options below the least that is valid: name=(value, least)."""
     if image.channels not in (1, 3):
         raise OptionError(f"DCGAN draws images of 1 or 3 channels, not {image.channels}", hint="try: --channels 3")
+    for name, (value, smallest) in least.items():
+        if value < smallest:
+            raise OptionError(f"{name} must be at least {smallest}, not {value}")
 
 
-def _down(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    """A convolution that halves height and width."""
-    return nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=False)
+def _same(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    """A convolution that keeps height and width. Needs an odd kernel: 4 becomes 3."""
+    odd = kernel - 1 + kernel % 2
+    return nn.Conv2d(inputs, outputs, odd, padding=odd // 2, bias=False)
 
 
-def _up(inputs: int, outputs: int, kernel: int) -> nn.ConvTranspose2d:
-    """A fractionally-strided convolution that doubles height and width."""
-    return nn.ConvTranspose2d(
-        inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, output_padding=kernel % 2, bias=False
-    )
+def _down(inputs: int, outputs: int, kernel: int, how: str = "strided") -> list[nn.Module]:
+    """Layers that halve height and width: a strided convolution, or a convolution and 2×2 pooling."""
+    if how == "strided":
+        return [nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=False)]
+    return [_same(inputs, outputs, kernel), nn.MaxPool2d(2) if how == "max" else nn.AvgPool2d(2)]
+
+
+def _up(inputs: int, outputs: int, kernel: int, how: str = "transposed") -> list[nn.Module]:
+    """Layers that double height and width: a fractionally-strided convolution, or nearest-neighbour upsampling and a
+    convolution."""
+    if how == "transposed":
+        padding, extra = (kernel - 1) // 2, kernel % 2
+        return [nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, output_padding=extra, bias=False)]
+    return [nn.Upsample(scale_factor=2, mode="nearest"), _same(inputs, outputs, kernel)]
 
 
 def _initialise(module: nn.Module) -> None:
@@ -69,26 +93,44 @@ def _initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-class Projection(nn.Module):
-    """Latents to the first feature map: a matrix product, batch normalisation and ReLU.
+def _with_label(x: Tensor, label: Tensor | None) -> Tensor:
+    """Concatenate a one-hot label [N, K] to x [N, F] or, as constant maps, to x [N, F, H, W]."""
+    if label is None:
+        return x
+    label = label.to(x.dtype)
+    return torch.cat([x, label if x.ndim == 2 else label[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
 
-    Normalises each of the maps · 16 units by itself (`norm="unit"`, as the authors' code does) or each map over its
-    positions (`"channel"`).
+
+def _one_hot(labels: Tensor | None, classes: int) -> Tensor | None:
+    """Labels [N] → [N, classes], None for an unconditional network; raises `ValueError` when a label is missing."""
+    if not classes:
+        return None
+    if labels is None:
+        raise ValueError(f"this network is conditional on {classes} classes and needs labels")
+    return one_hot(labels, classes)
+
+
+class Projection(nn.Module):
+    """Latents to the first feature map: a matrix product, normalisation and ReLU.
+
+    `per` says what batch normalisation averages over: each of the maps · 16 units by itself ("unit", as in the authors'
+    code), or each map over its positions too ("channel").
     """
 
-    def __init__(self, latent_dim: int, maps: int, norm: str, eps: float) -> None:
+    def __init__(self, inputs: int, maps: int, norm: str, per: str, eps: float) -> None:
         super().__init__()
-        self.maps = maps
-        self.linear = nn.Linear(latent_dim, maps * 16, bias=False)
-        self.norm: nn.Module = nn.BatchNorm1d(maps * 16, eps) if norm == "unit" else nn.BatchNorm2d(maps, eps)
-        self.unit = norm == "unit"
+        self.linear = nn.Linear(inputs, maps * 16, bias=False)
+        self.unflatten = nn.Unflatten(1, (maps, 4, 4))
+        self.unit = per == "unit"
+        self.norm: nn.Module = nn.Identity()
+        if norm == "batch":
+            self.norm = nn.BatchNorm1d(maps * 16, eps) if self.unit else nn.BatchNorm2d(maps, eps)
 
     def forward(self, z: Tensor) -> Tensor:
-        """z [N, latent_dim] → [N, maps, 4, 4]."""
-        x: Tensor = self.linear(z)
-        if self.unit:
-            return nn.functional.relu(self.norm(x)).unflatten(1, (self.maps, 4, 4))
-        return nn.functional.relu(self.norm(x.unflatten(1, (self.maps, 4, 4))))
+        """z [N, inputs] → [N, maps, 4, 4]."""
+        x = self.linear(z)
+        out = self.unflatten(self.norm(x)) if self.unit else self.norm(self.unflatten(x))
+        return relu(out)
 
 
 class DCGANGenerator(Generator):
@@ -104,29 +146,46 @@ class DCGANGenerator(Generator):
         width: Width = 64,
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
+        upsample: Annotated[
+            Literal["transposed", "nearest"], "how maps grow; 'nearest' is followed by a convolution"
+        ] = "transposed",
+        norm: Annotated[Literal["batch", "none"], "of the hidden layers"] = "batch",
+        output_norm: Annotated[bool, "batch normalisation before the Tanh too, against the guideline"] = False,
         projection_norm: Annotated[Literal["channel", "unit"], "what the projection's batch norm averages over"] = "channel",
         norm_eps: NormEps = 1e-5,
+        hidden: Hidden = 0,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
-        _check_channels(image)
-        if latent_dim < 1:
-            raise OptionError(f"latent_dim must be at least 1, not {latent_dim}")
-        widths = stage_widths(image.size, width, max_width)
-        self.blocks = nn.ModuleDict({"4x4": Projection(latent_dim, widths[0], projection_norm, norm_eps)})
+        _check(image, latent_dim=(latent_dim, 1), hidden=(hidden, 0))
+        classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
+
+        def normalised(layers: list[nn.Module], maps: int) -> list[nn.Module]:
+            return [*layers, nn.BatchNorm2d(maps, norm_eps)] if norm == "batch" else layers
+
+        self.blocks = nn.ModuleDict()
+        inputs = latent_dim
+        if hidden:
+            layers: list[nn.Module] = [nn.Linear(inputs + classes, hidden, bias=norm == "none")]
+            layers += [nn.BatchNorm1d(hidden, norm_eps)] if norm == "batch" else []
+            self.blocks["hidden"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
+            inputs = hidden
+        self.blocks["4x4"] = Projection(inputs + classes, widths[0], norm, projection_norm, norm_eps)
         side = 4
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             side *= 2
-            self.blocks[f"{side}x{side}"] = nn.Sequential(
-                _up(inputs, outputs, kernel), nn.BatchNorm2d(outputs, norm_eps), nn.ReLU(inplace=True)
-            )
-        self.to_image = nn.Sequential(_up(widths[-1], image.channels, kernel), nn.Tanh())
+            layers = normalised(_up(inputs + classes, outputs, kernel, upsample), outputs)
+            self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
+        layers = _up(widths[-1] + classes, image.channels, kernel, upsample)
+        layers += [nn.BatchNorm2d(image.channels, norm_eps)] if output_norm else []
+        self.to_image = nn.Sequential(*layers, nn.Tanh())
         self.apply(_initialise)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        label = _one_hot(labels, self.image.num_classes)  # [N, K] or None
         x = z  # [N, latent_dim]
         for block in self.blocks.values():
-            x = block(x)  # [N, maps, side, side]
-        out: Tensor = self.to_image(x)
+            x = block(_with_label(x, label))  # [N, maps, side, side]
+        out: Tensor = self.to_image(_with_label(x, label))
         return out  # [N, C, S, S]
 
     def stages(self) -> Mapping[str, nn.Module]:
@@ -134,7 +193,11 @@ class DCGANGenerator(Generator):
 
 
 class DCGANDiscriminator(Discriminator):
-    """Strided convolutions down to 4×4, flattened into one logit. Source: paper §3."""
+    """Strided convolutions down to 4×4, flattened into one logit. Source: paper §3.
+
+    `augment` applies differentiable augmentation (see `zoo_plugins.dcgan.augmentation`) and `instance_noise` adds Gaussian
+    noise (Sønderby et al. 2016, arXiv:1610.04490) to whatever it is shown in training, real or generated.
+    """
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 8}
 
@@ -145,29 +208,61 @@ class DCGANDiscriminator(Discriminator):
         width: Width = 64,
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
+        downsample: Annotated[
+            Literal["strided", "max", "avg"], "how maps shrink; pooling follows a convolution"
+        ] = "strided",
+        activation: Annotated[Literal["leaky-relu", "relu"], "of all hidden layers"] = "leaky-relu",
         slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
+        norm: Annotated[Literal["batch", "none", "spectral"], "of the hidden layers; 'spectral' of all weights"] = "batch",
+        input_norm: Annotated[bool, "batch normalisation at the input layer too, against the guideline"] = False,
         norm_eps: NormEps = 1e-5,
+        head: Annotated[Literal["flat", "gap"], "the 4x4 maps flattened, or averaged globally, before the logit"] = "flat",
+        hidden: Hidden = 0,
+        augment: Annotated[list[str], "differentiable augmentation: brightness, color, translation, cutout"] = [],  # noqa: B006
+        instance_noise: Annotated[float, "standard deviation of noise added to its input in training"] = 0.0,
     ) -> None:
         super().__init__(image=image)
-        _check_channels(image)
-        widths = stage_widths(image.size, width, max_width)[::-1]
+        _check(image, hidden=(hidden, 0), instance_noise=(instance_noise, 0))
+        wrong = [name for name in augment if name not in POLICIES]
+        if wrong:
+            raise OptionError(f"unknown augmentation {wrong[0]!r}; valid: {', '.join(POLICIES)}")
+        self.augment, self.instance_noise = tuple(augment), instance_noise
+        self.pool = head == "gap"
+        classes, widths = image.num_classes, stage_widths(image.size, width, max_width)[::-1]
+
+        def act() -> nn.Module:
+            return nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(slope, inplace=True)
+
         self.blocks = nn.ModuleDict()
         side, inputs = image.size, image.channels
         for outputs in widths:
-            side //= 2
-            layers: list[nn.Module] = [_down(inputs, outputs, kernel)]
-            if side != image.size // 2:  # the input layer is not normalised
+            first, side = side == image.size, side // 2
+            layers = _down(inputs + classes, outputs, kernel, downsample)
+            if norm == "batch" and (input_norm or not first):
                 layers.append(nn.BatchNorm2d(outputs, norm_eps))
-            self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, nn.LeakyReLU(slope, inplace=True))
+            self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, act())
             inputs = outputs
-        self.to_logit = nn.Linear(inputs * 16, 1, bias=False)
+        units = inputs if self.pool else inputs * 16
+        self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), act()) if hidden else None
+        self.to_logit = nn.Linear((hidden or units) + classes, 1, bias=False)
         self.apply(_initialise)
+        if norm == "spectral":
+            for module in [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]:
+                spectral_norm(module)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        for block in self.blocks.values():  # [N, maps, side, side]
-            x = block(x)
-        logits: Tensor = self.to_logit(x.flatten(1))
+        label = _one_hot(labels, self.image.num_classes)  # [N, K] or None
+        if self.training and self.augment:
+            x = augmented(x, self.augment)
+        if self.training and self.instance_noise:
+            x = x + self.instance_noise * torch.randn_like(x)
+        for block in self.blocks.values():
+            x = block(_with_label(x, label))  # [N, maps, side, side]
+        x = x.mean((2, 3)) if self.pool else x.flatten(1)
+        if self.hidden is not None:
+            x = self.hidden(_with_label(x, label))
+        logits: Tensor = self.to_logit(_with_label(x, label))
         return logits.squeeze(1)  # [N]
 
     def stages(self) -> Mapping[str, nn.Module]:
-        return dict(self.blocks.items())
+        return {**self.blocks, **({"hidden": self.hidden} if self.hidden is not None else {})}

@@ -3,13 +3,26 @@
 from zoo_core import Component, Plugin
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
+HERE = "zoo_plugins.losses"
 
 plugin = Plugin(
     summary="Adversarial losses",
     losses={
-        "minimax": Component("zoo_plugins.losses.minimax:Minimax", "G minimises log(1 − D(G(z))); saturates", GOODFELLOW),
-        "non-saturating": Component(
-            "zoo_plugins.losses.non_saturating:NonSaturating", "G maximises log D(G(z)); DCGAN's", GOODFELLOW
+        "minimax": Component(f"{HERE}.minimax:Minimax", "G minimises log(1 − D(G(z))); saturates", GOODFELLOW),
+        "non-saturating": Component(f"{HERE}.non_saturating:NonSaturating", "G maximises log D(G(z)); DCGAN's", GOODFELLOW),
+        "non-saturating-r1": Component(
+            f"{HERE}.non_saturating:NonSaturatingR1",
+            "non-saturating, with a gradient penalty on real images",
+            "Mescheder et al. 2018, arXiv:1801.04406",
+        ),
+        "least-squares": Component(
+            f"{HERE}.least_squares:LeastSquares", "squared distance to 0 and 1", "Mao et al. 2017, arXiv:1611.04076"
+        ),
+        "hinge": Component(f"{HERE}.hinge:Hinge", "margins of 1", "Lim and Ye 2017, arXiv:1705.02894"),
+        "wasserstein": Component(
+            f"{HERE}.wasserstein:Wasserstein",
+            "difference of means, with a gradient penalty",
+            "Gulrajani et al. 2017, arXiv:1704.00028",
         ),
     },
 )

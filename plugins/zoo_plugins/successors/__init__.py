@@ -1,0 +1,59 @@
+"""What came after DCGAN, on DCGAN's body: recipes only, each the difference from `dcgan`."""
+
+from zoo_core import Plugin, Recipe
+
+plugin = Plugin(
+    summary="Later losses, penalties and augmentation on DCGAN's body",
+    recipes=[
+        Recipe(
+            "lsgan",
+            base="dcgan",
+            loss="least-squares",
+            summary="least-squares loss",
+            paper="Mao et al. 2017, arXiv:1611.04076",
+        ),
+        Recipe(
+            "wgan-gp",
+            base="dcgan",
+            loss="wasserstein",
+            options={
+                "discriminator.norm": "none",
+                "training.discriminator_steps": 5,
+                "optimizer.lr": 1e-4,
+                "optimizer.beta1": 0.0,
+                "optimizer.beta2": 0.9,
+            },
+            summary="Wasserstein loss with gradient penalty, five critic steps for one of the generator",
+            paper="Gulrajani et al. 2017, arXiv:1704.00028",
+        ),
+        Recipe(
+            "sngan",
+            base="dcgan",
+            loss="hinge",
+            options={"discriminator.norm": "spectral"},
+            summary="spectral normalisation in D and the hinge loss",
+            paper="Miyato et al. 2018, arXiv:1802.05957",
+        ),
+        Recipe(
+            "dcgan-r1",
+            base="dcgan",
+            loss="non-saturating-r1",
+            options={"discriminator.norm": "none"},
+            summary="R1 penalty every 16 steps, D without batch normalisation",
+            paper="Mescheder et al. 2018, arXiv:1801.04406",
+        ),
+        Recipe(
+            "dcgan-diffaug",
+            base="dcgan",
+            options={"discriminator.augment": ["color", "translation", "cutout"]},
+            summary="differentiable augmentation, for a few hundred pictures",
+            paper="Zhao et al. 2020, arXiv:2006.10738",
+        ),
+        Recipe(
+            "cdcgan",
+            base="dcgan",
+            options={"training.conditional": True},
+            summary="conditional: labels at every layer, as in the paper's MNIST model; wants labelled pictures",
+        ),
+    ],
+)
