@@ -14,7 +14,8 @@ plugin = Plugin(
             generator="dcgan",
             discriminator="dcgan",
             loss="non-saturating",
-            summary="what most people call DCGAN today: 4×4 kernels, width 64, normal latents, both updates each minibatch",
+            options={"training.batch": 64},
+            summary="what most people call DCGAN today: 4×4 kernels, width 64, normal latents, both updated each minibatch",
             paper=f"{PAPER}, as in the authors' Torch port",
         ),
         Recipe(
@@ -29,6 +30,7 @@ plugin = Plugin(
                 "discriminator.kernel": 5,
                 "discriminator.norm_eps": 1e-8,
                 "optimizer.weight_decay": 1e-5,
+                "training.batch": 128,
                 "training.updates": "alternate",
                 "training.latent": "uniform",
             },
