@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels; right and bottom lie outside."""
 
-PICTURE_SUFFIXES = frozenset(".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split())
+_SUFFIXES = ".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp"
+PICTURE_SUFFIXES = frozenset(_SUFFIXES.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Record:
         source: what `decode` needs, anything that can be pickled to a worker process.
         stamp: changes when the content does (size and modification time, a checksum); part of the cache key.
         label: index into `Listing.classes`, −1 without one.
-        attributes: for each of `Listing.attributes`, in order, the index of its value.
+        attributes: for each of `Listing.attributes`, in order, the index of its value; −1 where nobody knows it.
     """
 
     key: str
@@ -91,6 +92,9 @@ class ImageDataset(ABC):
         licence: the images' licence, where it is known; it goes into the model card.
         credit: whose work the images are, where known.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
+        prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material (faces cut
+            out of photographs): reads the folder `source`, writes what the dataset then reads into the empty folder `out`,
+            calls `progress(done, total)`, and returns a summary that JSON can hold. None where there is no such step.
     """
 
     boxed: tuple[str, ...] = ()
@@ -99,6 +103,7 @@ class ImageDataset(ABC):
     licence: str = ""
     credit: str = ""
     tiny: ClassVar[Mapping[str, Any] | None] = None
+    prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None
 
     def __init__(self, *, data: str | None = None, split: str = "train") -> None:
         self.data = Path(data) if data is not None else None
@@ -165,14 +170,22 @@ class FileDataset(ImageDataset):
         records = [
             Record(key=path, source=path, stamp=stamp, label=index.get(path.split("/")[0], -1)) for path, stamp in found
         ]
-        notes = (f"{others} files are no pictures by their name and were left out",) if others else ()
-        return Listing(records, classes=classes, notes=notes)
+        notes = [f"{others} files are no pictures by their name and were left out"] if others else []
+        if empty := [name for name in _folders(root) if name not in index] if classes else []:
+            shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
+            notes.append(f"folders without pictures are no class: {shown}")
+        return Listing(records, classes=classes, notes=tuple(notes))
 
     def decode(self, record: Record) -> Image:
         from PIL import Image
 
         assert self.data is not None
         return Image.open(self.data / record.source)
+
+
+def _folders(root: Path) -> list[str]:
+    """The names of the folders in `root` that are not hidden."""
+    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:

@@ -7,6 +7,8 @@ import re
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from glob import escape, iglob
 
@@ -60,7 +62,7 @@ def entry_points(group: str = GROUP, path: list[str] | None = None) -> tuple[lis
     return found, problems
 
 
-def _one_by_one(group: str, path: list[str] | None, problems: list[str]):  # type: ignore[no-untyped-def]
+def _one_by_one(group: str, path: list[str] | None, problems: list[str]) -> Iterator[entrypoints.EntryPoint]:
     seen: set[str] = set()
     for folder in sys.path if path is None else path:
         for suffix in ("dist-info", "egg-info"):
@@ -88,7 +90,8 @@ def load(point: entrypoints.EntryPoint) -> InstalledPlugin:
     plugin, problem = None, ""
     start = time.perf_counter()
     try:
-        plugin = point.load()
+        with redirect_stdout(sys.stderr):  # what a module prints while it loads must not end up in --json
+            plugin = point.load()
         if not isinstance(plugin, Plugin):
             problem = f"{point.module_name}:{point.object_name} is a {type(plugin).__name__}, not a zoo_core.Plugin"
             plugin = None

@@ -33,7 +33,7 @@ class Option:
 
     @property
     def type_name(self) -> str:
-        """The type as a person writes it: `int`, `'normal' | 'uniform'`, `str | none`."""
+        """The type as a person writes it: `int`, `normal | uniform`, `str | none`."""
         return _type_name(self.type)
 
 
@@ -53,10 +53,14 @@ def schema(target: Callable[..., Any]) -> dict[str, Option]:
         raise PluginError(f"{label}: its annotations cannot be read: {error}") from error
     options: dict[str, Option] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if name == "self" or name in GIVEN:
+        if name == "self":
             continue
+        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            raise PluginError(f"{label}: *args and **kwargs hide which options there are; name each one behind '*'")
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise PluginError(f"{label}: argument {name!r} must be keyword-only (put it behind '*')")
+        if name in GIVEN:
+            continue
         if parameter.default is inspect.Parameter.empty:
             raise PluginError(f"{label}: option {name!r} needs a default")
         if name not in hints:
@@ -79,29 +83,28 @@ def parse(option: Option, text: str, *, key: str) -> Any:
     Raises:
         OptionError: the text is no such value; the message names `key`.
     """
-    kind = option.type
-    for member in _members(kind):
-        if member is type(None) and text.lower() in ("none", "null"):
-            return None
-        if member is bool and text.lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-            return text.lower() in ("true", "yes", "on", "1")
-        if member in (int, float):
-            try:
-                return check(option, member(text), key=key)
-            except ValueError:
-                continue
+    for member in sorted(_members(option.type), key=_specific):
         if typing.get_origin(member) is typing.Literal:
             for value in typing.get_args(member):
                 if text == str(value):
                     return value
-        if member is str:
-            return text
-        if typing.get_origin(member) in (tuple, list, dict):
+        elif member is type(None) and text.lower() in ("none", "null"):
+            return None
+        elif member is bool and text.lower() in _BOOLEANS:
+            return _BOOLEANS[text.lower()]
+        elif member in (int, float):
+            try:
+                return check(Option(option.name, member, option.default), member(text), key=key)
+            except (ValueError, OptionError):
+                continue
+        elif typing.get_origin(member) in (tuple, list, dict):
             try:
                 return check(option, json.loads(text), key=key)
             except json.JSONDecodeError:
                 if typing.get_origin(member) is not dict and typing.get_args(member)[0] is str:
                     return check(option, text.split(","), key=key)
+        elif member is str:
+            return text
     raise _ill_typed(option, text, key)
 
 
@@ -114,15 +117,17 @@ def check(option: Option, value: Any, *, key: str) -> Any:
         if member is float and isinstance(value, int | float) and not isinstance(value, bool):
             if math.isfinite(value):
                 return float(value)
-        elif member is int and isinstance(value, int) and not isinstance(value, bool):
+        elif member is Any or (member in (int, bool, str) and type(value) is member):
             return value
-        elif (member in (bool, str) and type(value) is member) or (member is Any):
-            return value
-        elif origin is typing.Literal and value in typing.get_args(member) and not isinstance(value, bool):
-            return value
+        elif origin is typing.Literal:
+            if any(type(value) is type(valid) and value == valid for valid in typing.get_args(member)):
+                return value
         elif origin in (tuple, list) and isinstance(value, list | tuple):
-            inner = Option(option.name, typing.get_args(member)[0], None)
-            return [check(inner, item, key=key) for item in value]
+            kinds = typing.get_args(member)
+            if origin is list or kinds[-1] is Ellipsis:
+                kinds = (kinds[0],) * len(value)
+            if len(kinds) == len(value):
+                return [check(Option(option.name, k, option.default), v, key=key) for k, v in zip(kinds, value, strict=True)]
         elif origin is dict and isinstance(value, Mapping):
             return dict(value)
     raise _ill_typed(option, value, key)
@@ -155,6 +160,17 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+_BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
+
+
+def _specific(kind: Any) -> int:
+    """Order in which the members of a union read a text: `str` takes anything, hence last."""
+    order = (type(None), bool, int, float)
+    if typing.get_origin(kind) is typing.Literal:
+        return -1
+    return order.index(kind) if kind in order else len(order) + (kind is str)
+
+
 def _members(kind: Any) -> tuple[Any, ...]:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return typing.get_args(kind)
@@ -169,6 +185,8 @@ def _type_name(kind: Any) -> str:
             names.append("none")
         elif origin is typing.Literal:
             names += [str(value) for value in args]
+        elif origin is tuple and args[-1] is not Ellipsis:
+            names.append(f"list of {', '.join(map(_type_name, args))}")
         elif origin in (tuple, list):
             names.append(f"list of {_type_name(args[0])}")
         else:

@@ -16,6 +16,17 @@ CONTRACT = 1
 KINDS = ("generators", "discriminators", "losses", "datasets", "features")
 """What a plugin can provide besides recipes and commands; also the plugin record's field names."""
 
+SINGULAR = {
+    "generators": "generator",
+    "discriminators": "discriminator",
+    "losses": "loss",
+    "features": "feature extractor",
+    "datasets": "dataset",
+    "recipes": "recipe",
+    "commands": "command",
+}
+"""What one of a kind is called."""
+
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _OPTION = re.compile(r"(generator|discriminator|loss|dataset|training|optimizer(\.generator|\.discriminator)?)\.[a-z]\w*")
@@ -28,6 +39,13 @@ def check_name(name: object, what: str) -> str:
             f"{name!r} is no name for a {what}: lower-case letters and digits, joined by single '-', '_' or '.'"
         )
     return name
+
+
+def _check_texts(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if not isinstance(value, str):
+            raise PluginError(f"{type(record).__name__}: {name} must be a text, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,7 @@ class Component:
     def __post_init__(self) -> None:
         if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
             raise PluginError(f"{self.target!r} is no import string; write 'package.module:Class'")
+        _check_texts(self, "summary", "paper", "licence")
 
 
 @dataclass(frozen=True)
@@ -105,6 +124,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_name(self.name, "recipe")
+        _check_texts(
+            self, "summary", "paper", *(p for p in ("base", "generator", "discriminator", "loss") if getattr(self, p))
+        )
         if not isinstance(self.options, Mapping):
             raise PluginError(f"recipe {self.name!r}: options must be a mapping such as {{'generator.width': 128}}")
         for key in self.options:
@@ -162,15 +184,18 @@ class Plugin:
     contract: int = CONTRACT
 
     def __post_init__(self) -> None:
+        _check_texts(self, "summary")
         for kind in (*KINDS, "commands"):
             given = getattr(self, kind)
             if not isinstance(given, Mapping):
                 raise PluginError(f"{kind} must be a mapping from names to import strings, not {type(given).__name__}")
             checked = {}
             for name, target in given.items():
-                check_name(name, kind.removesuffix("s"))
+                check_name(name, SINGULAR[kind])
                 checked[name] = target if isinstance(target, Component) else Component(target)
             object.__setattr__(self, kind, MappingProxyType(checked))
+        if not isinstance(self.recipes, Sequence) or isinstance(self.recipes, str):
+            raise PluginError(f"recipes must be a list of zoo_core.Recipe records, not {type(self.recipes).__name__}")
         recipes = tuple(self.recipes)
         for recipe in recipes:
             if not isinstance(recipe, Recipe):
@@ -179,5 +204,5 @@ class Plugin:
         if repeated:
             raise PluginError(f"recipe {', '.join(sorted(repeated))} stands twice in one plugin")
         object.__setattr__(self, "recipes", recipes)
-        if not isinstance(self.contract, int):
+        if type(self.contract) is not int:
             raise PluginError(f"contract must be a whole number such as {CONTRACT}, not {self.contract!r}")

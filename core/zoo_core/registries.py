@@ -11,7 +11,7 @@ from typing import Any
 from . import options as _options
 from .discovery import InstalledPlugin, discover, normalise
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
-from .records import CONTRACT, KINDS, Component, Plugin, Recipe
+from .records import CONTRACT, KINDS, SINGULAR, Component, Plugin, Recipe
 
 _INTERFACES = {
     "generators": ".interfaces:Generator",
@@ -19,15 +19,6 @@ _INTERFACES = {
     "losses": ".interfaces:Loss",
     "features": ".interfaces:FeatureExtractor",
     "datasets": ".datasets:ImageDataset",
-}
-_SINGULAR = {
-    "generators": "generator",
-    "discriminators": "discriminator",
-    "losses": "loss",
-    "features": "feature extractor",
-    "datasets": "dataset",
-    "recipes": "recipe",
-    "commands": "command",
 }
 
 
@@ -120,14 +111,17 @@ class Registry:
         if distribution:
             claims = [e for e in claims if e.plugin.distribution == normalise(distribution)]
         if not claims:
-            what = _SINGULAR[kind]
+            what = SINGULAR[kind]
             command = f"zoo list {kind}" if kind != "commands" else "zoo --help"
             raise unknown(what, name, self.names(kind), hint=f"to see all: {command}")
         if len(claims) > 1:
-            who = " and ".join(e.plugin.distribution for e in claims)
+            who = sorted({e.plugin.distribution for e in claims})
+            if len(who) == 1:
+                plugins = " and ".join(e.plugin.name for e in claims)
+                raise AmbiguousNameError(f"{SINGULAR[kind]} {bare!r} is claimed by the plugins {plugins} of {who[0]}")
             raise AmbiguousNameError(
-                f"{_SINGULAR[kind]} {bare!r} is claimed by {who}",
-                hint=f"choose one: {' or '.join(e.qualified for e in claims)}",
+                f"{SINGULAR[kind]} {bare!r} is claimed by {' and '.join(who)}",
+                hint=f"choose one: {' or '.join(f'{distribution}:{bare}' for distribution in who)}",
             )
         return claims[0]
 
@@ -140,8 +134,9 @@ class Registry:
         """
         entry = self.find(kind, name)
         plugin, component = entry.plugin, entry.value
-        assert isinstance(component, Component) and plugin.plugin is not None
-        who = f"{_SINGULAR[kind]} {entry.name!r} of {plugin.distribution}"
+        assert isinstance(component, Component)
+        assert plugin.plugin is not None
+        who = f"{SINGULAR[kind]} {entry.name!r} of {plugin.distribution}"
         if plugin.plugin.contract != CONTRACT:
             raise PluginError(
                 f"{who} was written for contract {plugin.plugin.contract}; this zoo has contract {CONTRACT}",
@@ -149,7 +144,7 @@ class Registry:
             )
         target = import_target(component.target, who)
         if kind in _INTERFACES:
-            interface = import_target(f"zoo_core{_INTERFACES[kind]}", "zoo")
+            interface = interface_of(kind)
             if not (isinstance(target, type) and issubclass(target, interface)):
                 raise PluginError(f"{who}: {component.target} does not subclass zoo_core.{interface.__name__}")
             missing = sorted(getattr(target, "__abstractmethods__", ()))
@@ -165,7 +160,8 @@ class Registry:
             UnknownNameError: it or one of its bases does not exist.
             UsageError: its bases go round in a circle, or nobody says which generator, discriminator or loss.
         """
-        chain, seen = [], []
+        chain: list[Recipe] = []
+        seen: list[str] = []
         following: str | None = name
         while following is not None:
             try:
@@ -198,7 +194,7 @@ class Registry:
             supplied: what the zoo hands over beside the options (`image`).
         """
         target = self.load(kind, name)
-        where = _SINGULAR[kind]
+        where = SINGULAR[kind]
         full = _options.complete(target, given or {}, where=where, hint=f"to see them: zoo show {name}")
         return target(**supplied, **full)
 
@@ -215,6 +211,12 @@ class Registry:
                     index.setdefault(("recipes", recipe.name), []).append(Entry("recipes", recipe.name, recipe, installed))
             self._index = index
         return self._index
+
+
+def interface_of(kind: str) -> type:
+    """The class of `zoo_core` that components of a kind subclass. Imports torch where the interface needs it."""
+    interface: type = import_target(f"zoo_core{_INTERFACES[kind]}", "zoo")
+    return interface
 
 
 def import_target(target: str, who: str) -> Any:

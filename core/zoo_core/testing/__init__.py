@@ -5,8 +5,8 @@ A plugin's own tests need two lines for each component,
     def test_generator():
         assert_conforms("generators", plugin.generators["mine"])
 
-and the checks of `zoo plugins check` are these too. A component states in the class attribute `tiny` the options of an instance
-that is small enough to be checked in a moment. Every failing outcome says what is wrong, what is expected and where.
+and the checks of `zoo plugins check` are these too. A component states in the class attribute `tiny` the options of an
+instance that is small enough to be checked in a moment. Every problem says what is wrong, what is expected and where.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def check_component(
 ) -> list[Outcome]:
     """Check one component, on the CPU.
 
-    The first checks (its import, base class, schema and constructor) decide whether there is anything to run the others on: when
-    one of them fails, its outcome is the last.
+    The first checks (its import, base class, schema and constructor) decide whether there is anything to run the others on:
+    when one of them fails, its outcome is the last.
 
     Args:
         kind: "generators", "discriminators", "losses", "datasets" or "features".
@@ -126,7 +126,9 @@ def _subclass(subject: Subject) -> None:
     require(isinstance(subject.cls, type), f"{subject.label} is a {type(subject.cls).__name__}, expected a class")
     require(issubclass(subject.cls, interface), f"{subject.label} does not subclass zoo_core.{interface.__name__}")
     missing = sorted(getattr(subject.cls, "__abstractmethods__", ()))
-    require(not missing, f"{subject.label} does not define {', '.join(missing)}, which zoo_core.{interface.__name__} asks for")
+    require(
+        not missing, f"{subject.label} does not define {', '.join(missing)}, which zoo_core.{interface.__name__} asks for"
+    )
 
 
 def _options(subject: Subject) -> None:
@@ -136,7 +138,9 @@ def _options(subject: Subject) -> None:
         check_option(option, option.default, key=f"{subject.label}: the default of {option.name!r}")
     if subject.kind == "datasets":
         missing = [name for name in ("data", "split") if name not in options]
-        require(not missing, f"{subject.label}: its constructor takes no {' and no '.join(missing)}; the zoo hands both over")
+        require(
+            not missing, f"{subject.label}: its constructor takes no {' and no '.join(missing)}; the zoo hands both over"
+        )
     tiny = getattr(subject.cls, "tiny", {})
     unset = tiny is None and subject.kind == "datasets"
     require(unset or isinstance(tiny, Mapping), f"{subject.label}: tiny is {tiny!r}, expected a mapping of options")
@@ -146,7 +150,9 @@ def _options(subject: Subject) -> None:
     elif subject.kind == "datasets":
         subject.needs_data = False
     image = (tiny or {}).get("image")
-    require(image is None or isinstance(image, ImageSpec), f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec")
+    require(
+        image is None or isinstance(image, ImageSpec), f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec"
+    )
     subject.image = subject.wanted_image or image or ImageSpec(32, 3)
     subject.options = complete(subject.cls, subject.given, where=f"{subject.label} tiny")
 

@@ -26,7 +26,9 @@ def listing(subject: Subject) -> str:
     require(not wrong, f"listing().records holds a {wrong[0] if wrong else ''}, expected zoo_core.Record only")
     require(len(found.records) > 0, "listing() has no records, expected at least one")
     for again, how in ((dataset.listing(), "called twice"), (subject.build().listing(), "of a second instance")):
-        same = [r.key for r in again.records] == [r.key for r in found.records] and again.fingerprint() == found.fingerprint()
+        same = [r.key for r in again.records] == [
+            r.key for r in found.records
+        ] and again.fingerprint() == found.fingerprint()
         require(same, f"listing() {how} gives other records, expected the same in the same order")
     keys = [r.key for r in found.records]
     odd = [repr(key) for key in keys if not isinstance(key, str) or not key]
@@ -46,9 +48,10 @@ def _labels(dataset: ImageDataset, found: Listing) -> None:
             -1 <= record.label < len(found.classes),
             f"record {record.key!r} has label {record.label}, expected −1 or an index into the {len(found.classes)} classes",
         )
+        given = len(record.attributes)
         require(
-            len(record.attributes) == len(sizes),
-            f"record {record.key!r} has {len(record.attributes)} attributes, expected {len(sizes)}, as in listing().attributes",
+            given == len(sizes),
+            f"record {record.key!r} has {given} attributes, expected the {len(sizes)} of listing().attributes",
         )
         for (name, size), value in zip(sizes.items(), record.attributes, strict=True):
             require(
@@ -134,7 +137,7 @@ def texts(subject: Subject) -> None:
     require(channels in (None, 1, 3), f"default_channels is {channels!r}, expected None, 1 or 3")
     for name in ("notice", "licence", "credit"):
         value = getattr(dataset, name)
-        require(isinstance(value, str), f"{name} is {value!r}, expected a text, \"\" where nothing is known")
+        require(isinstance(value, str), f'{name} is {value!r}, expected a text, "" where nothing is known')
 
 
 CHECKS = (listing, pictures, boxes, can_be_pickled, crop, texts)

@@ -38,7 +38,9 @@ def logits_are_no_probabilities(subject: Subject) -> None:
             found.append(networks.call(network, networks.inputs(network, 8)))
     every = torch.cat(found)
     within = bool((every >= 0).all() and (every <= 1).all())
-    require(not within, "every logit lies in [0, 1], also with the signs of all weights turned: expected no sigmoid at the end")
+    require(
+        not within, "every logit lies in [0, 1], also with the signs of all weights turned: expected no sigmoid at the end"
+    )
 
 
 def features(subject: Subject) -> None:
@@ -56,9 +58,14 @@ def features(subject: Subject) -> None:
     if not isinstance(given, list) or not all(isinstance(f, Tensor) for f in given):
         raise Failed(f"features gave a {type(given).__name__}, expected a list of tensors")
     names = list(network.stages())
-    require(len(given) == len(names), f"features gave {len(given)} activations, expected one for each of {len(names)} stages")
+    require(
+        len(given) == len(names), f"features gave {len(given)} activations, expected one for each of {len(names)} stages"
+    )
     for name, own, hooked in zip(names, given, seen, strict=True):
-        require(own.shape == hooked.shape, f"features gave {list(own.shape)} for stage {name!r}, forward has {list(hooked.shape)}")
+        require(
+            own.shape == hooked.shape,
+            f"features gave {list(own.shape)} for stage {name!r}, forward has {list(hooked.shape)}",
+        )
         require(
             same(own, hooked),
             f"features of stage {name!r} differ from those in forward by {difference(own, hooked):.3g}, expected equal ones "

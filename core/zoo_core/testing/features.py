@@ -19,7 +19,7 @@ def _pictures(channels: int = 3, size: int = 32, n: int = N, *, seed: int = 1) -
 def vectors(subject: Subject) -> None:
     """[N, dim] for grey and colour, several sizes and a single image."""
     extractor = subject.build().eval()
-    dim = getattr(extractor, "dim", None)
+    dim: Any = getattr(extractor, "dim", None)
     require(isinstance(dim, int) and dim >= 1, f"its dim is {dim!r}, expected a whole number of at least 1")
     for channels, size, n in ((3, 32, N), (1, 32, N), (3, 64, N), (1, 64, 1)):
         what = f"forward of images [{n}, {channels}, {size}, {size}]"
@@ -40,7 +40,10 @@ def same_input_same_output(subject: Subject) -> None:
     require(torch.equal(before, x), "forward changes its input in place, expected it untouched")
     torch.manual_seed(99)
     second = extractor(x)
-    require(same(first, second), f"two calls on the same images differ by {difference(first, second):.3g}, expected equal features")
+    require(
+        same(first, second),
+        f"two calls on the same images differ by {difference(first, second):.3g}, expected equal features",
+    )
     again = subject.build(seed=7).eval()(x)
     require(same(first, again), "another instance gives other features, expected fixed weights or a seed among the options")
 

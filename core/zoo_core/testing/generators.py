@@ -28,7 +28,7 @@ def latents(subject: Subject) -> None:
         def draw(n: int, seed: int) -> Any:
             return network.sample_latent(n, torch.Generator().manual_seed(seed))
 
-        z = random_state_is_untouched("sample_latent(n, rng)", lambda: draw(N, 1))  # noqa: B023
+        z = random_state_is_untouched("sample_latent(n, rng)", lambda: draw(N, 1))
         as_tensor(z, f"sample_latent({N}, rng)", shape=[N, network.latent_dim], meaning="[n, latent_dim]")
         require(same(z, draw(N, 1)), "sample_latent differs for two rng of one seed, expected equal latents")
         require(not same(z, draw(N, 2)), "sample_latent is the same for two seeds of rng, expected others")
@@ -46,7 +46,7 @@ def images(subject: Subject) -> None:
         z, classes = networks.inputs(network, n)
         for factor in (1.0, 10.0):
             out = networks.call(network, (z * factor, classes))
-            as_tensor(out, "forward", shape=[n, *subject.image.shape], meaning="[N, channels, size, size]")
+            out = as_tensor(out, "forward", shape=[n, *subject.image.shape], meaning="[N, channels, size, size]").detach()
             low, high = float(out.min()), float(out.max())
             if low < -1 or high > 1:
                 raise Failed(f"forward gave values from {low:.3g} to {high:.3g}, expected images in [-1, 1]")

@@ -40,6 +40,10 @@ def _scalar(value: object, what: str) -> Tensor:
     return value
 
 
+def _plain(value: Tensor) -> float:
+    return float(value.detach())
+
+
 def _logits(*values: float) -> Tensor:
     return torch.tensor(values).requires_grad_()
 
@@ -53,7 +57,10 @@ def _both(loss: Loss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     }
     untouched = torch.equal(before[0], real) and torch.equal(before[1], fake)
     require(untouched, "it changes the logits in place, expected them untouched")
-    require(real.grad is None and fake.grad is None, "it calls backward itself, expected a scalar only: the training loop does it")
+    require(
+        real.grad is None and fake.grad is None,
+        "it calls backward itself, expected a scalar only: the training loop does it",
+    )
     return found
 
 
@@ -68,7 +75,9 @@ def finite_scalars(subject: Subject) -> None:
                 if not value.requires_grad:
                     raise Failed(f"{name} gave a constant, expected something to differentiate")
                 for gradient in torch.autograd.grad(value, logits, allow_unused=True, retain_graph=True):
-                    require(gradient is None or bool(torch.isfinite(gradient).all()), f"the gradient of {name} is not finite")
+                    require(
+                        gradient is None or bool(torch.isfinite(gradient).all()), f"the gradient of {name} is not finite"
+                    )
         except Failed as problem:
             raise Failed(f"{problem} (at real logits of {real:g} and fake ones of {fake:g})") from None
 
@@ -90,24 +99,24 @@ def same_input_same_output(subject: Subject) -> None:
     """A loss holds no state."""
     loss = subject.build()
     real, fake = _logits(0.3, -0.1), _logits(-0.2, 0.4)
-    first = {name: float(value) for name, value in _both(loss, real, fake).items()}
+    first = {name: _plain(value) for name, value in _both(loss, real, fake).items()}
     torch.manual_seed(5)
-    second = {name: float(value) for name, value in _both(loss, real, fake).items()}
+    second = {name: _plain(value) for name, value in _both(loss, real, fake).items()}
     require(first == second, f"two calls on the same logits give {first} and {second}, expected equal ones")
 
 
 def direction(subject: Subject) -> None:
-    """High logits mean real: from there to there, the discriminator's loss falls, and the generator's with its images' logits."""
+    """High logits mean real: the discriminator's loss falls as it becomes right, the generator's as its images fool it."""
     loss = subject.build()
     low, high = _logits(-0.5, -0.4, -0.6), _logits(0.5, 0.4, 0.6)
-    wrong, right = float(loss.discriminator(low, high)), float(loss.discriminator(high, low))
+    wrong, right = _plain(loss.discriminator(low, high)), _plain(loss.discriminator(high, low))
     require(
         right < wrong,
         f"discriminator gives {right:.3g} where real logits are high and fake ones low, {wrong:.3g} the other way round; "
         "expected the first to be less",
     )
     real = torch.zeros(3)
-    caught, fooling = float(loss.generator(low, real)), float(loss.generator(high, real))
+    caught, fooling = _plain(loss.generator(low, real)), _plain(loss.generator(high, real))
     require(
         fooling < caught,
         f"generator gives {fooling:.3g} where fake logits are high and {caught:.3g} where they are low; expected the first "

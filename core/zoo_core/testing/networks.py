@@ -75,7 +75,7 @@ def gradients(network: nn.Module) -> None:
     first.requires_grad_()
     out = call(network, (first, labels))
     torch.manual_seed(2)
-    (out * torch.rand_like(out)).sum().backward()
+    torch.autograd.backward((out * torch.rand_like(out)).sum())
     lost = parameters_without_gradient(network)
     require(not lost, f"no gradient reaches {listed(lost)}, expected one for every parameter of {type(network).__name__}")
     wrong = [name for name, p in network.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
@@ -148,7 +148,7 @@ def can_be_copied(subject: Subject) -> None:
     """The moving average is a deep copy, made when the network may have been used."""
     network = trained(subject)
     network.train()
-    call(network, inputs(network)).sum().backward()
+    torch.autograd.backward(call(network, inputs(network)).sum())
     twin = copy.deepcopy(network).eval()
     network.eval()
     with torch.no_grad():
@@ -180,9 +180,12 @@ def half_precision(subject: Subject) -> None:
 def cpu_seconds(subject: Subject) -> None:
     start = time.process_time()
     network: nn.Module = subject.build()
-    call(network, inputs(network, 8)).sum().backward()
+    torch.autograd.backward(call(network, inputs(network, 8)).sum())
     took = time.process_time() - start
-    require(took <= SECONDS, f"a pass over 8 images took {took:.1f} CPU seconds, expected at most {SECONDS:.0f}: make tiny smaller")
+    require(
+        took <= SECONDS,
+        f"a pass over 8 images took {took:.1f} CPU seconds, expected at most {SECONDS:.0f}: make tiny smaller",
+    )
 
 
 def stages(subject: Subject) -> None:
@@ -197,7 +200,8 @@ def stages(subject: Subject) -> None:
     require(len({id(m) for m in named.values()}) == len(named), "stages() names one module twice")
     seen: list[tuple[str, object]] = []
     handles = [
-        module.register_forward_hook(lambda _m, _i, out, name=name: seen.append((name, out))) for name, module in named.items()
+        module.register_forward_hook(lambda _m, _i, out, name=name: seen.append((name, out)))
+        for name, module in named.items()
     ]
     try:
         with torch.no_grad():
@@ -209,7 +213,10 @@ def stages(subject: Subject) -> None:
     for name in named:
         times = called.count(name)
         require(times == 1, f"forward calls stage {name!r} {times} times, expected once, by calling the module itself")
-    require(called == list(named), f"forward calls the stages as {listed(called)}, expected the order of stages(): {listed([*named])}")
+    require(
+        called == list(named),
+        f"forward calls the stages as {listed(called)}, expected the order of stages(): {listed([*named])}",
+    )
     for name, out in seen:
         if not isinstance(out, Tensor):
             raise Failed(f"stage {name!r} gives a {type(out).__name__}, expected a feature map [N, C, H, W] or [N, C]")
@@ -227,7 +234,9 @@ def _silence(network: nn.Module, name: str, module: nn.Module, result: Tensor) -
             changed = not same(call(network, inputs(network)), result)
     finally:
         handle.remove()
-    require(changed, f"silencing stage {name!r} by a hook changes nothing, expected its output to be what forward goes on with")
+    require(
+        changed, f"silencing stage {name!r} by a hook changes nothing, expected its output to be what forward goes on with"
+    )
 
 
 def sizes_and_channels(subject: Subject) -> str:
@@ -247,7 +256,9 @@ def sizes_and_channels(subject: Subject) -> str:
             with torch.no_grad():
                 out = call(network, inputs(network))
         except Exception as error:
-            raise Failed(f"at {other}: {type(error).__name__}: {error}; expected it to work, or OptionError from the constructor") from error
+            raise Failed(
+                f"at {other}: {type(error).__name__}: {error}; expected it to work, or OptionError from the constructor"
+            ) from error
         expected = (N, *other.shape) if subject.kind == "generators" else (N,)
         require(out.shape == expected, f"at {other} forward gave {list(out.shape)}, expected {list(expected)}")
     return f"refuses {', '.join(refused)}" if refused else ""

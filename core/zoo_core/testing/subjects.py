@@ -98,9 +98,7 @@ class Subject:
 AnySubject = TypeVar("AnySubject")
 
 
-def run(
-    checks: Sequence[Callable[[AnySubject], str | None]], subject: AnySubject, *, stop: bool = False
-) -> list[Outcome]:
+def run(checks: Sequence[Callable[[AnySubject], str | None]], subject: AnySubject, *, stop: bool = False) -> list[Outcome]:
     """Run each check; whatever it raises becomes its problem, what it returns its note. `stop` ends at the first problem."""
     outcomes = []
     for check in checks:
@@ -123,14 +121,19 @@ def run(
 
 @contextmanager
 def _isolated() -> Iterator[None]:
-    """Random states, gradient mode and default type as they were; torch starts from a fixed seed."""
-    dtype, state = torch.get_default_dtype(), random.getstate()
+    """Random states, gradient mode, default type and threads as they were; torch starts from a fixed seed.
+
+    One thread: networks are tiny, and on a busy machine threads mostly wait for each other.
+    """
+    dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), random.getstate()
+    torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         try:
             yield
         finally:
             torch.set_default_dtype(dtype)
+            torch.set_num_threads(threads)
             random.setstate(state)
 
 
@@ -163,12 +166,12 @@ def same(one: Tensor, other: Tensor, *, tolerance: float = 0.0) -> bool:
         return False
     if not tolerance:
         return torch.equal(one, other)
-    return difference(one, other) <= tolerance * max(1.0, float(one.abs().max()))
+    return difference(one, other) <= tolerance * max(1.0, float(one.detach().abs().max()))
 
 
 def difference(one: Tensor, other: Tensor) -> float:
     """Largest absolute difference."""
-    return float((one - other).abs().max())
+    return float((one - other).detach().abs().max())
 
 
 def random_state_is_untouched(what: str, call: Callable[[], Any]) -> Any:

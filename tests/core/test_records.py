@@ -1,0 +1,149 @@
+"""The records that plugins hand over."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from zoo_core import Component, ImageSpec, OptionError, Plugin, PluginError, Recipe, ZooError
+from zoo_core.errors import near, unknown
+
+
+@pytest.mark.parametrize("name", ["dcgan", "sn-dcgan", "a", "3d", "x2.y_z", "efficientnet-lite0"])
+def test_names_that_are_fine(name: str) -> None:
+    assert Recipe(name).name == name
+    assert name in Plugin(losses={name: "a:B"}).losses
+
+
+@pytest.mark.parametrize("name", ["", "DCGAN", "a b", "-a", "a-", "a--b", "a/b", "../a", "é", "a:b", 3, None, "a\n"])
+def test_names_that_are_refused(name: Any) -> None:
+    with pytest.raises(PluginError, match="lower-case letters and digits"):
+        Recipe(name)
+    with pytest.raises(PluginError, match="is no name for a"):
+        Plugin(generators={name: "a:B"})
+
+
+@pytest.mark.parametrize("target", ["a:B", "a.b.c:D.E", "_a:_b"])
+def test_import_strings(target: str) -> None:
+    assert Component(target).target == target
+
+
+@pytest.mark.parametrize("target", ["", "a", "a.B", "a:", ":B", "a:B()", "a b:C", "a:b:c", "os;x:y", 3, None, ImageSpec])
+def test_what_is_no_import_string(target: Any) -> None:
+    with pytest.raises(PluginError, match="is no import string"):
+        Component(target)
+    with pytest.raises(PluginError):
+        Plugin(losses={"x": target})
+
+
+def test_strings_become_components() -> None:
+    plugin = Plugin(losses={"a": "m:A", "b": Component("m:B", "about b")})
+    assert plugin.losses["a"] == Component("m:A")
+    assert plugin.losses["b"].summary == "about b"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"losses": ["m:A"]}, "losses must be a mapping from names to import strings, not list"),
+        ({"generators": None}, "generators must be a mapping"),
+        ({"recipes": ["dcgan"]}, "must hold zoo_core.Recipe records, not str"),
+        ({"recipes": [Recipe("a"), Recipe("b"), Recipe("a")]}, "recipe a stands twice"),
+        ({"contract": "1"}, "contract must be a whole number such as 1, not '1'"),
+        ({"contract": None}, "contract must be a whole number"),
+        ({"contract": True}, "contract must be a whole number"),
+        ({"recipes": Recipe("a")}, "recipes must be a list of zoo_core.Recipe records, not Recipe"),
+        ({"summary": None}, "summary must be a text, not None"),
+    ],
+)
+def test_a_plugin_record_of_the_wrong_shape(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        Plugin(**fields)
+
+
+def test_texts_are_texts() -> None:
+    with pytest.raises(PluginError, match="Component: summary must be a text, not None"):
+        Component("m:A", summary=None)  # type: ignore[arg-type]
+    with pytest.raises(PluginError, match="Recipe: loss must be a text"):
+        Recipe("a", loss=object)  # type: ignore[arg-type]
+
+
+def test_records_are_frozen() -> None:
+    plugin, recipe = Plugin(losses={"a": "m:A"}), Recipe("a", options={"loss.margin": 1})
+    with pytest.raises(FrozenInstanceError):
+        plugin.summary = "x"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        plugin.losses["b"] = "m:B"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        recipe.options["loss.margin"] = 2  # type: ignore[index]
+
+
+def test_a_record_does_not_change_with_what_it_was_made_from() -> None:
+    options: dict[str, Any] = {"loss.margin": 1}
+    recipe = Recipe("a", options=options)
+    options["loss.margin"] = 2
+    assert recipe.options["loss.margin"] == 1
+
+
+@pytest.mark.parametrize(
+    "key", ["generator.width", "optimizer.lr", "optimizer.generator.lr", "training.batch", "dataset.count", "loss.a_b2"]
+)
+def test_option_keys(key: str) -> None:
+    assert Recipe("a", options={key: 1}).options == {key: 1}
+
+
+@pytest.mark.parametrize("key", ["width", "generator", "generator.", "generators.width", "optimizer.loss.lr", "a.b", 3, ""])
+def test_what_is_no_option_key(key: Any) -> None:
+    with pytest.raises(PluginError, match="is no option key"):
+        Recipe("a", options={key: 1})
+
+
+def test_options_that_are_no_mapping() -> None:
+    with pytest.raises(PluginError, match="options must be a mapping"):
+        Recipe("a", options=[("generator.width", 1)])  # type: ignore[arg-type]
+
+
+def test_records_cross_to_another_process() -> None:
+    recipe = Recipe("a", base="b", options={"loss.margin": 1}, summary="s")
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    "values", [{"size": 0}, {"size": -1}, {"size": 6.5}, {"size": "64"}, {"size": True}, {"size": 8, "channels": 0}]
+)
+def test_an_image_must_be_possible(values: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="must be a whole number of at least"):
+        ImageSpec(**values)
+
+
+def test_the_shape_of_an_image() -> None:
+    assert ImageSpec(64, 1).shape == (1, 64, 64)
+    assert ImageSpec(64).channels == 3
+
+
+def test_an_error_says_what_to_type_and_keeps_it_across_processes() -> None:
+    error = OptionError("wrong", hint="type this")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), type(again), again.exit_code) == ("wrong\ntype this", OptionError, 2)
+    assert str(ZooError("wrong")) == "wrong"
+
+
+def test_near_matches() -> None:
+    assert near("dcgn", ["mlp", "dcgan", "dcgan-paper"])[0] == "dcgan"
+    assert near("zzz", ["mlp", "dcgan"]) == []
+    assert near("paper", ["mlp", "dcgan-paper"]) == ["dcgan-paper"]
+
+
+@pytest.mark.parametrize(
+    ("valid", "words"),
+    [
+        (["mlp", "dcgan"], "unknown loss 'zzz'; valid: dcgan, mlp"),
+        ([], "unknown loss 'zzz'; there is none"),
+        ([f"a{i}" for i in range(30)], "unknown loss 'zzz'; 30 exist, for example a0, a1"),
+    ],
+)
+def test_an_unknown_name_without_near_matches(valid: list[str], words: str) -> None:
+    assert str(unknown("loss", "zzz", valid)).startswith(words)
