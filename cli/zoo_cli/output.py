@@ -28,7 +28,14 @@ def warn_about_plugins() -> None:
     """Say on standard error what is amiss with installed plugins."""
     from zoo_core import registry
 
-    for line in registry.problems():
+    from .main import BUILT_IN
+
+    hidden = [
+        f"command {entry.name!r} of {entry.plugin.distribution} is left out: zoo has one of that name"
+        for entry in registry.entries("commands")
+        if entry.name in BUILT_IN
+    ]
+    for line in [*registry.problems(), *hidden]:
         click.secho(f"warning: {line}", fg="yellow", err=True)
 
 

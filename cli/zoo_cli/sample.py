@@ -22,7 +22,7 @@ from .output import json_option, print_json, warn_about_plugins
 def sample(
     model: str, n: int, seed: int, out: str, numbered: bool, label: str | None, raw: bool, device: str, as_json: bool
 ) -> None:
-    """Draw samples from MODEL, a run folder or a model folder.
+    """Draw samples from MODEL: a run folder, a model folder, a name that zoo pull lists, or user/name on the Hub.
 
     \b
     Examples:

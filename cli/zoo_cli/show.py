@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
+from .completion import completing
 from .output import json_option, print_json, print_table, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
-@click.argument("name")
+@click.argument(
+    "name", shell_complete=completing("recipes", "generators", "discriminators", "losses", "datasets", "features")
+)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Say all about NAME: summary, paper, options with types and defaults.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import completing
 from .output import json_option, print_json, warn_about_plugins
+
+if TYPE_CHECKING:
+    from zoo.training.runs import Run
 
 
 def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -21,8 +26,10 @@ def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 
 
 @click.command(no_args_is_help=True)
-@click.argument("recipe", required=False)
-@click.option("--dataset", help="Registry name of the images; zoo list datasets shows all.")
+@click.argument("recipe", required=False, shell_complete=completing("recipes"))
+@click.option(
+    "--dataset", shell_complete=completing("datasets"), help="Registry name of the images; zoo list datasets shows all."
+)
 @click.option("--data", metavar="PATH", help="Where your pictures lie.")
 @click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
 @click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: what the pictures are]")
@@ -66,6 +73,13 @@ def train(options: dict[str, str], dry_run: bool, as_json: bool, **choices: Any)
         print_json(plan.to_json())
         return
     run = execute(plan)
+    if run.main:  # one of several processes speaks
+        _say(run, as_json)
+    if run.signal:
+        click.get_current_context().exit(128 + signal.Signals[run.signal])
+
+
+def _say(run: Run, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -75,15 +89,14 @@ def train(options: dict[str, str], dry_run: bool, as_json: bool, **choices: Any)
                 "steps": run.steps,
                 "images": run.images,
                 "seconds": run.seconds,
+                "signal": run.signal or None,
                 "resume": run.resume_command,
             }
         )
     elif run.finished:
         click.echo(f"trained on {run.images:,} images in {run.seconds / 60:.1f} minutes")
         click.echo(f"model: {run.model}")
-        click.echo(f"draw from it: zoo sample {run.path} -n 64 --out samples.png")
+        click.echo(f"draw from it: zoo sample {shlex.quote(str(run.path))} -n 64 --out samples.png")
     else:
         click.echo(f"stopped by {run.signal} after {run.images:,} images; everything is saved")
         click.echo(f"go on: {run.resume_command}")
-    if not run.finished and run.signal:
-        click.get_current_context().exit(128 + signal.Signals[run.signal])

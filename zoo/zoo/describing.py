@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from zoo_core import registry
+from zoo_core.discovery import InstalledPlugin
 from zoo_core.errors import near, unknown
 from zoo_core.options import schema
-from zoo_core.records import KINDS, Recipe
+from zoo_core.records import CONTRACT, KINDS, Recipe
 from zoo_core.settings import OptimizerSettings, TrainingSettings
 
 LISTED = ("recipes", *KINDS)
@@ -49,13 +50,21 @@ def list_plugins() -> list[dict[str, Any]]:
                 "name": installed.name,
                 "distribution": installed.distribution,
                 "version": installed.version,
-                "status": f"broken: {installed.problem}" if installed.problem else "ok",
+                "status": _status(installed),
                 "summary": summary,
                 "provides": provides,
                 "seconds": round(installed.seconds, 3),
             }
         )
     return rows
+
+
+def _status(installed: InstalledPlugin) -> str:
+    if installed.problem:
+        return f"broken: {installed.problem}"
+    if installed.plugin is not None and installed.plugin.contract != CONTRACT:
+        return f"broken: it was written for contract {installed.plugin.contract}; this zoo has contract {CONTRACT}"
+    return "ok"
 
 
 def describe(name: str) -> list[dict[str, Any]]:

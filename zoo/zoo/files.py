@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def explained(path: Path, *, hint: str = "") -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         if _is_full(error):
-            hint = hint or "free some space and run the same command again; what was complete before is untouched"
+            hint = hint or "free some space and try again; what was complete before is untouched"
             raise ZooError(f"no space left on disk for {path}", hint=hint) from error
         reason = error.strerror if isinstance(error, OSError) else None
         raise ZooError(f"{path} cannot be written: {reason or error}", hint=hint) from error
@@ -77,21 +77,28 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         folder.mkdir()
         try:
             yield folder
-            for file in folder.rglob("*"):
-                if file.is_file():
-                    _flush(file)
-            _flush(folder)
-            if replace and target.exists():
-                old = _unfinished(target)
-                os.rename(target, old)
-                os.rename(folder, target)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                os.rename(folder, target)
-            _flush(target.parent)
+            publish_folder(folder, target, replace=replace)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def publish_folder(folder: Path, target: Path, *, replace: bool = False) -> None:
+    """Flush the files of a finished folder to disk and give it the name `target`; see `atomic_folder` for `replace`."""
+    mode = folder.stat().st_mode & 0o666
+    for file in folder.rglob("*"):
+        if file.is_file():
+            os.chmod(file, mode)  # what the umask grants: safetensors keeps its files to their owner
+            _flush(file)
+    _flush(folder)
+    if replace and target.exists():
+        old = _unfinished(target)
+        os.rename(target, old)
+        os.rename(folder, target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.rename(folder, target)
+    _flush(target.parent)
 
 
 @contextmanager
@@ -132,6 +139,14 @@ def remove_unfinished(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder so that nobody sees half of it, if the system lets us: a file in use keeps it on Windows."""
+    doomed = _unfinished(folder)
+    with suppress(OSError):
+        os.rename(folder, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _unfinished(target: Path) -> Path:

@@ -27,10 +27,14 @@ def generator_for(seed: int, purpose: str, index: int = 0) -> torch.Generator:
 
 
 @contextmanager
-def seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Let torch's global CPU generator draw for `purpose` under `seed`, and leave it as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(_derived(seed, purpose, 0))
+def seeded(seed: int, purpose: str, device: torch.device | None = None) -> Iterator[None]:
+    """Let torch's global generators (CPU and device) draw for `purpose` under `seed`, and leave them as they were."""
+    number = _derived(seed, purpose, 0)
+    cuda = device is not None and device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(number)
+        if cuda:
+            torch.cuda.manual_seed(number)
         yield
 
 

@@ -60,18 +60,21 @@ class PlainReporter(Reporter):
 class _PlainTask(Task):
     def __init__(self, reporter: PlainReporter, label: str, total: float | None, unit: str) -> None:
         self.reporter, self.label, self.total, self.unit = reporter, label, total, unit
-        self.start = self.last = time.monotonic()
+        self.last = time.monotonic()
+        self.first: tuple[float, float] | None = None  # when, and what had been done by then
 
     def update(self, done: float, **values: str) -> None:
         now = time.monotonic()
-        finished = self.total is not None and done >= self.total
-        if now - self.last < self.reporter.every and not (finished and now - self.start >= self.reporter.every):
+        if self.first is None:
+            self.first = (now, done)
+        if now - self.last < self.reporter.every:
             return
         self.last = now
         parts = [f"{self.label}: {done:,.0f}" + (f" of {self.total:,.0f}" if self.total else "") + f" {self.unit}".rstrip()]
         parts += [f"{key.replace('_', ' ')} {value}" for key, value in values.items()]
-        if self.total and done:
-            parts.append(f"left {_clock((now - self.start) * max(self.total - done, 0) / done)}")
+        since, before = self.first
+        if self.total and done > before:
+            parts.append(f"left {_clock((now - since) * max(self.total - done, 0) / (done - before))}")
         self.reporter.note(", ".join(parts))
 
 

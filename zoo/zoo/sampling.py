@@ -58,6 +58,8 @@ def sample_to(
             f"{out.suffix!r} is no picture format that can be written; valid: {', '.join(FORMATS)}",
             hint="a name without an ending makes a folder of pictures",
         )
+    if out.resolve() == Path.cwd():
+        raise UsageError("the current folder cannot be replaced by one of pictures", hint="name another: --out DIR")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists and is not an empty folder", hint="choose another place: --out DIR")
     with (report or Reporter()).task("sampling", n, "images") as task, atomic_folder(out, replace=True) as folder:

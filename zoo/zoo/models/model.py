@@ -8,18 +8,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Discriminator, Generator, ImageSpec, UsageError
 from zoo_core.errors import unknown
 
-from ..randomness import generator_for, latents_for
+from ..randomness import generator_for, latents_for, seeded
 
 CHUNK = 32
 """Images that are always drawn together. Kernels round differently for different batch sizes; with a fixed one, an image is
 the same whatever is drawn beside it."""
 
-STATISTICS = 1024
-"""Fixed latents from which batch-norm statistics are estimated."""
+STATISTICS, BATCH = 1024, 128
+"""Fixed latents from which batch-norm statistics are estimated, and how many of them go together."""
 
 
 @dataclass
@@ -81,8 +82,8 @@ class Model:
         for start in range(0, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             z = latents_for(self.generator, seed, numbers).to(self.device, dtype)
-            labels = self._labels(numbers, chosen)
-            images = self.generator(z, labels)
+            with seeded(seed, f"sample {start}", self.device):  # for what a network draws by itself
+                images = self.generator(z, self._labels(numbers, chosen))
             yield images[: n - start].float().cpu()
 
     def _label(self, label: str | int | None) -> int | None:
@@ -104,37 +105,31 @@ class Model:
         return torch.tensor(values, device=self.device)
 
 
-def estimate_statistics(generator: Generator, *, batch: int = 128) -> None:
-    """Set the generator's batch-norm statistics from 1,024 fixed latents (classes in turn), in float32.
+@torch.no_grad()
+def estimate_statistics(generator: Generator) -> None:
+    """Set the generator's batch-norm statistics from 1,024 fixed latents (classes in turn), and evaluation mode.
 
     The paper samples with batch statistics, so that an image depends on its batch mates; statistics that are estimated once
-    and stored do away with that. Global random states are left as they were. Uses torch's `update_bn`.
+    and stored do away with that. They are the means of the statistics of 8 minibatches of 128, as those of
+    `torch.optim.swa_utils.update_bn`, which would put more than batch normalisation (dropout, say) into training mode too.
+    Global random states are left as they were.
     """
-    from torch.optim.swa_utils import update_bn
-
-    device = next(generator.parameters()).device
-    batches = []
-    for start in range(0, STATISTICS, batch):
-        n = min(batch, STATISTICS - start)
-        z = generator.sample_latent(n, generator_for(0, "statistics", start)).to(device)
-        classes = generator.image.num_classes
-        labels = torch.arange(start, start + n, device=device) % classes if classes else None
-        batches.append((z, labels))
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), torch.no_grad():
-        update_bn(range(len(batches)), _Numbered(generator, batches))
     generator.eval()
-
-
-class _Numbered(torch.nn.Module):
-    """A generator that is called with the number of a batch: `update_bn` hands a network one argument only."""
-
-    def __init__(self, generator: Generator, batches: list[tuple[Tensor, Tensor | None]]) -> None:
-        super().__init__()
-        self.generator = generator
-        self.batches = batches
-
-    def forward(self, number: int) -> Tensor:
-        z, labels = self.batches[number]
-        out: Tensor = self.generator(z, labels)
-        return out
+    momenta = {m: m.momentum for m in generator.modules() if isinstance(m, _BatchNorm) and m.track_running_stats}
+    if not momenta:
+        return
+    device, classes = next(generator.parameters()).device, generator.image.num_classes
+    try:
+        for norm in momenta:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+            norm.train()
+        with seeded(0, "statistics", device):
+            for start in range(0, STATISTICS, BATCH):
+                z = generator.sample_latent(BATCH, generator_for(0, "statistics", start)).to(device)
+                labels = torch.arange(start, start + BATCH, device=device) % classes if classes else None
+                generator(z, labels)
+    finally:
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
+            norm.eval()

@@ -46,13 +46,8 @@ class Batches:
                 f"a minibatch of {batch} is more than the {len(pack):,} images there are",
                 hint=f"try: --batch {1 << (len(pack).bit_length() - 1)}",
             )
-        if batch % world:
-            raise UsageError(
-                f"a minibatch of {batch} cannot be shared by {world} processes",
-                hint=f"try: --batch {batch // world * world or world}",
-            )
+        share = share_of(batch, world)
         self.pack, self.batch, self.seed, self.device, self.conditional = pack, batch, seed, device, conditional
-        share = batch // world
         self.mine = slice(rank * share, (rank + 1) * share)
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
@@ -86,3 +81,13 @@ class Batches:
             self._order = torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
             self._epoch = epoch
         return self._order
+
+
+def share_of(batch: int, world: int) -> int:
+    """Images of a minibatch for each of `world` processes; raises `UsageError` where they cannot be shared equally."""
+    if batch % world:
+        raise UsageError(
+            f"a minibatch of {batch} cannot be shared by {world} processes",
+            hint=f"try: --batch {batch // world * world or world}",
+        )
+    return batch // world

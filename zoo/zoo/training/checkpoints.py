@@ -4,14 +4,15 @@ step-00000400/
     networks.safetensors     generator.*, discriminator.*, average.*
     optimizers.safetensors   generator.<number of the parameter>.<exp_avg, …>, discriminator.…
     random.safetensors       the states of torch's and numpy's random generators, for each process
-    state.json               counters, Python's random state, gradient scaler, checksums of the files above
+    state.json               counters, unwritten losses, Python's random state, gradient scaler; checksums of all
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
-import shutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zoo_core import CheckpointError
+from zoo_core import CheckpointError, TrainingError
 
-from ..files import atomic_folder, sha256
+from ..files import atomic_folder, remove_folder, sha256
+from ..models.weights import fill
 from ..reporting import Reporter
 from .state import State
 
 FORMAT = 1
 FILES = ("networks.safetensors", "optimizers.safetensors", "random.safetensors")
+
+
+class _LaterError(CheckpointError):
+    """Written by a later version of the zoo: whole, and not ours to pass over."""
 
 
 def save_checkpoint(folder: Path, state: State, accelerator: Any, keep: int) -> None:
@@ -36,12 +42,19 @@ def save_checkpoint(folder: Path, state: State, accelerator: Any, keep: int) -> 
     Every process calls it; only the main one writes.
 
     Raises:
+        TrainingError: a weight is not finite; a run could not go on from there.
         ZooError: the disk is full or the folder cannot be written; what was there is untouched.
     """
-    states = _random_states(accelerator)
+    states, meter = _random_states(accelerator), state.meter.to_json(accelerator)
     if not accelerator.is_main_process:
         return
     networks = {f"{name}.{key}": t for name, net in state.networks().items() for key, t in net.state_dict().items()}
+    for key, tensor in networks.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise TrainingError(
+                f"{key} holds numbers that are not finite at step {state.step}: the training diverged",
+                hint="try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32",
+            )
     optimizers = {
         f"{name}.{index}.{key}": value
         for name, optimizer in _optimizers(state).items()
@@ -49,42 +62,58 @@ def save_checkpoint(folder: Path, state: State, accelerator: Any, keep: int) -> 
         for key, value in values.items()
     }
     version, internal, gauss = random.getstate()
-    counters = {"step": state.step, "images": state.images, "updates": state.updates, "seconds": state.seconds}
+    description = {
+        "format": FORMAT,
+        "step": state.step,
+        "images": state.images,
+        "updates": state.updates,
+        "seconds": state.seconds,
+        "meter": meter,
+        "python_random": [version, list(internal), gauss],
+        "scaler": accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
+    }
     with atomic_folder(folder / f"step-{state.step:08d}", replace=True) as new:
         for file, tensors in zip(FILES, (networks, optimizers, states), strict=True):
             save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, new / file)
-        description = {
-            "format": FORMAT,
-            **counters,
-            "python_random": [version, list(internal), gauss],
-            "scaler": accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
-            "sha256": {file: sha256(new / file) for file in FILES},
-        }
-        (new / "state.json").write_text(json.dumps(description), encoding="utf-8")
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        checksums = {**{file: sha256(new / file) for file in FILES}, "state": _checksum(description)}
+        (new / "state.json").write_text(json.dumps({**description, "sha256": checksums}), encoding="utf-8")
+    # Later ones are damaged: this run went on from an earlier one.
+    kept = [path for path in checkpoints(folder) if step_of(path) <= state.step][-keep:]
+    for path in checkpoints(folder):
+        if path not in kept:
+            remove_folder(path)
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints below `folder`, oldest first."""
-    return sorted(folder.glob("step-????????*"), key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted((path for path in folder.glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name)), key=step_of)
+
+
+def step_of(path: Path) -> int:
+    """The step that a checkpoint's name tells."""
+    return int(path.name.removeprefix("step-"))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
     """A checkpoint's `state.json` and the tensors of its files; raises `CheckpointError` if any byte is not as written."""
     try:
         described = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        checksums = described.pop("sha256")
+        if _checksum(described) != checksums["state"]:
+            raise CheckpointError(f"{path / 'state.json'} is damaged: its checksum differs")
         if described["format"] > FORMAT:
-            raise CheckpointError(
+            raise _LaterError(
                 f"{path} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
             )
         tensors = {}
         for file in FILES:
-            if sha256(path / file) != described["sha256"][file]:
+            if sha256(path / file) != checksums[file]:
                 raise CheckpointError(f"{path / file} is damaged: its checksum differs")
             tensors[file] = load_file(path / file)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is damaged: {Path(error.filename).name} is missing") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return described, tensors
 
 
@@ -92,12 +121,14 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
     """The newest checkpoint that is whole; a damaged one is reported and the one before is taken.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or the newest is of a later version.
     """
     found = checkpoints(folder)
     for path in reversed(found):
         try:
             return (path, *read_checkpoint(path))
+        except _LaterError:
+            raise
         except CheckpointError as error:
             report.warn(f"{error.message}; trying the checkpoint before it")
     what = (
@@ -112,27 +143,34 @@ def restore(
     """Put a checkpoint's content into `state` and into the global random generators.
 
     Raises:
-        CheckpointError: it is of other networks.
+        ModelError: it is of other networks.
     """
     for name, network in state.networks().items():
-        mine = _below(tensors["networks.safetensors"], name)
-        try:
-            network.load_state_dict(mine)
-        except RuntimeError as error:
-            raise CheckpointError(f"{path} does not hold this run's {name}: {error}") from error
+        fill(network, _below(tensors["networks.safetensors"], name), path / "networks.safetensors")
     for name, optimizer in _optimizers(state).items():
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         inner: dict[int, dict[str, Tensor]] = {}
         for key, tensor in _below(tensors["optimizers.safetensors"], name).items():
             index, _, what = key.partition(".")
-            inner.setdefault(int(index), {})[what] = tensor
+            inner.setdefault(int(index), {})[what] = _laid_out_like(parameters[int(index)], tensor)
         optimizer.load_state_dict({**optimizer.state_dict(), "state": inner})
     for counter in ("step", "images", "updates", "seconds"):
         setattr(state, counter, described[counter])
+    state.meter.load(described["meter"])
     if accelerator.scaler is not None and described["scaler"]:
         accelerator.scaler.load_state_dict(described["scaler"])
     version, internal, gauss = described["python_random"]
     random.setstate((version, tuple(internal), gauss))
     _restore_random(_below(tensors["random.safetensors"], str(accelerator.process_index)))
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """`tensor` in the memory format of its parameter: fused Adam pairs numbers by their place in memory, not by index."""
+    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+
+
+def _checksum(description: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def _optimizers(state: State) -> dict[str, Any]:

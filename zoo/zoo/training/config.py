@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -14,8 +15,10 @@ from zoo_core.errors import unknown
 from zoo_core.options import check, complete, parse, schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
-from ..models.folder import FORMAT as MODEL_FORMAT
-from ..models.folder import build_component, component_config
+from .. import __version__
+from ..models.building import build_component, component_config, weightless
+from ..models.config import FORMAT as MODEL_FORMAT
+from ..randomness import seeded
 
 PARTS = {"generator": "generators", "discriminator": "discriminators", "loss": "losses", "dataset": "datasets"}
 RESERVED = {"dataset": ("data", "split")}
@@ -35,7 +38,8 @@ class RunConfig:
         optimizer: {"generator": …, "discriminator": …}, all settings of each.
         training: batch, schedule, latents, average, …
         seed: of initial weights, order of the data, latents.
-        pack: key of the pack, "" until it is built.
+        pack: checksum of the pictures and labels, "" until they are packed.
+        facts: what the pack says about them: count, classes, licence, credit.
     """
 
     recipe: dict[str, Any]
@@ -74,7 +78,8 @@ class RunConfig:
             UsageError: a name, key or value that is not valid, in words.
         """
         found = registry.recipe(recipe)
-        settings = {**found.options, **(options or {})}
+        settings = {key: value for key, value in found.options.items() if dataset or not key.startswith("dataset.")}
+        settings.update(options or {})
         for key, value in (("training.size", size), ("training.batch", batch)):
             if value is not None:
                 settings[key] = value
@@ -86,7 +91,7 @@ class RunConfig:
         for part, name in {**names, "dataset": dataset}.items():
             if name is None:
                 if grouped[part]:
-                    raise UsageError(f"dataset.{next(iter(grouped[part]))} is set, and there is no dataset")
+                    raise UsageError(f"{part}.{next(iter(grouped[part]))} is set, and there is no {part}")
                 continue
             components[part] = component_config(PARTS[part], name, _resolve_component(part, name, grouped[part]))
         if dataset is not None:
@@ -125,7 +130,7 @@ class RunConfig:
         """Build the networks and the loss without memory for their weights, so that a bad option is found at once."""
         classes = 2 if self.training.conditional else 0
         image = self.image or ImageSpec(self.training.size, self.channels or 3, classes)
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with weightless():
             for part in ("generator", "discriminator"):
                 build_component(PARTS[part], getattr(self, part), image)
         self.build_loss()
@@ -133,8 +138,7 @@ class RunConfig:
     def build_networks(self) -> tuple[Generator, Discriminator]:
         """Generator and discriminator on the CPU, initialised from the seed."""
         assert self.image is not None
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed, "weights"):
             generator: Generator = build_component("generators", self.generator, self.image)
             discriminator: Discriminator = build_component("discriminators", self.discriminator, self.image)
         generator.latent = self.training.latent
@@ -243,20 +247,10 @@ def model_config(
 
 def versions() -> dict[str, str]:
     """Versions of what computes."""
-    import accelerate
-    import numpy
-    import PIL
-    import torchvision
-
-    from zoo import __version__
-
     return {
         "dcgan-zoo": __version__,
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "accelerate": accelerate.__version__,
-        "numpy": numpy.__version__,
-        "Pillow": PIL.__version__,
+        **{name: metadata.version(name) for name in ("torchvision", "accelerate", "numpy", "Pillow")},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": str(torch.get_num_threads()),

@@ -1,11 +1,11 @@
-"""When to stop, to save and to draw: budgets, signals, the clock."""
+"""How long to train, and who may end it sooner: budgets, signals, the clock."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -14,6 +14,8 @@ from typing import Any, Literal
 from zoo_core import UsageError
 
 from .state import State
+
+Kind = Literal["epochs", "images", "minutes"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Budget:
         UsageError: `amount` is not more than 0.
     """
 
-    kind: Literal["epochs", "images", "minutes"]
+    kind: Kind
     amount: float
 
     def __post_init__(self) -> None:
@@ -34,15 +36,15 @@ class Budget:
             )
 
     @classmethod
-    def choose(cls, *, epochs: float | None, images: int | None, minutes: float | None, default: float) -> Budget:
-        """The one budget that was given, else `default` epochs; raises `UsageError` for more than one."""
-        given = {"epochs": epochs, "images": images, "minutes": minutes}
+    def choose(cls, given: Mapping[Kind, float | None], default: Budget) -> Budget:
+        """The one budget that was given, else `default`; raises `UsageError` for more than one."""
         named = {kind: amount for kind, amount in given.items() if amount is not None}
         if len(named) > 1:
-            raise UsageError(f"{' and '.join(f'--{kind}' for kind in named)} are both budgets; give one of them")
+            flags = [f"--{kind}" for kind in named]
+            raise UsageError(f"{' and '.join(flags)} are budgets; give one of them", hint=f"for example only {flags[0]}")
         for kind, amount in named.items():
-            return cls(kind, amount)  # type: ignore[arg-type]
-        return cls("epochs", default)
+            return cls(kind, amount)
+        return default
 
     def total(self, count: int) -> float:
         """The budget in its progress unit: images, or seconds. `count`: images in the dataset."""
@@ -71,16 +73,6 @@ class Stop:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
 
-    def agreed(self, accelerator: Any) -> bool:
-        """Whether any process was asked; every process gets the same answer, and all must call it together."""
-        if accelerator.num_processes == 1:
-            return self.signal is not None
-        import torch
-
-        flag = torch.tensor(int(self.signal is not None), device=accelerator.device)
-        torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
-        return bool(flag.item())
-
     @contextmanager
     def listening(self) -> Iterator[Stop]:
         """Take Ctrl-C and SIGTERM as a wish to finish the step and save; a second Ctrl-C leaves at once.
@@ -106,21 +98,33 @@ class Stop:
                 signal.signal(number, handler)
 
 
-class Alarm:
-    """Rings every so many seconds, in the same step on every process."""
+class Clock:
+    """Counts seconds, without the pauses."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.last = seconds, time.monotonic()
+    def __init__(self) -> None:
+        self.since = time.monotonic()
 
-    def rings(self, accelerator: Any) -> bool:
-        """Whether the time is up; if so it starts anew. The main process's clock counts."""
-        up = time.monotonic() - self.last >= self.seconds
-        if accelerator.num_processes > 1:
-            import torch
+    def read(self) -> float:
+        """Seconds since the last reading."""
+        now = time.monotonic()
+        elapsed, self.since = now - self.since, now
+        return elapsed
 
-            flag = torch.tensor(int(up), device=accelerator.device)
-            torch.distributed.broadcast(flag, src=0)
-            up = bool(flag.item())
-        if up:
-            self.last = time.monotonic()
-        return up
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens within does not count."""
+        begun = time.monotonic()
+        yield
+        self.since += time.monotonic() - begun
+
+
+def agree(accelerator: Any, *values: float) -> list[float]:
+    """The greatest that any process has of each value; every process must call it together."""
+    if accelerator.num_processes == 1:
+        return list(values)
+    import torch
+
+    greatest = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
+    torch.distributed.all_reduce(greatest, op=torch.distributed.ReduceOp.MAX)
+    found: list[float] = greatest.tolist()
+    return found

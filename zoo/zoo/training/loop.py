@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from .batches import Batches
 from .config import RunConfig
-from .control import Alarm, Budget, Stop
-from .metrics import Meter, Recorder
+from .control import Budget, Clock, Stop, agree
+from .metrics import Recorder
 from .state import State
 
 POLL = 10
-"""Steps between two agreements of several processes on whether to stop or save."""
+"""Steps after which several processes agree anew on the time and on whether to stop."""
 
 
 def train_loop(
@@ -38,10 +38,10 @@ def train_loop(
         state: where to start; changed in place.
         batches: real images and latents by position and step.
         accelerator: device, autocast, gradient scaling, processes.
-        recorder: hears the losses every `training.log_every` steps.
+        recorder: hears the losses every `training.log_every` steps, and at the end of the budget.
         stop: tells that somebody wants an end.
-        save: writes a checkpoint; called now and then, not at the end.
-        draw: writes a sample grid; likewise.
+        save: writes a checkpoint; called every `training.checkpoint_minutes` of training, not at the end.
+        draw: writes a sample grid; called every `training.samples_every` images, not at the end.
 
     Returns:
         Whether the budget is spent.
@@ -49,18 +49,17 @@ def train_loop(
     Raises:
         TrainingError: a loss is no finite number any more.
     """
-    settings, loss, count = config.training, state.loss, len(batches.pack)
+    settings, loss, meter, count = config.training, state.loss, state.meter, len(batches.pack)
     generator, discriminator = state.generator, state.discriminator
-    cycle = settings.discriminator_steps + (settings.updates == "alternate")
+    both = settings.updates == "both"
+    cycle = settings.discriminator_steps + (not both)
     poll = 1 if accelerator.num_processes == 1 else POLL
-    meter, alarm = Meter(accelerator.device), Alarm(settings.checkpoint_minutes * 60)
-    clock = time.monotonic()
+    clock, saved = Clock(), state.seconds
 
     while not budget.spent(state, count):
         # 1. Whose turn it is. "both": each minibatch is D's, and every so many are G's too; "alternate": one or the other.
-        turn = state.step % cycle
-        updates_generator = turn == cycle - 1
-        updates_discriminator = settings.updates == "both" or not updates_generator
+        updates_generator = state.step % cycle == cycle - 1
+        updates_discriminator = both or not updates_generator
 
         # 2. A minibatch of real images and one of generated images.
         real, labels = batches.real(state.images)  # [n, C, S, S], [n] or None
@@ -73,52 +72,56 @@ def train_loop(
         if updates_discriminator:
             discriminator.requires_grad_(True)
             with accelerator.autocast():
-                real_logits = discriminator(real, labels)  # [n]
-                fake_logits = discriminator(fake.detach(), labels)  # [n]
-            d_loss = loss.discriminator(real_logits.float(), fake_logits.float())
-            if state.step % loss.penalty_every == 0:
+                real_logits = discriminator(real, labels).float()  # [n]
+                fake_logits = discriminator(fake.detach(), labels).float()  # [n]
+            d_loss = loss.discriminator(real_logits, fake_logits)
+            d_steps = state.step if both else state.step - state.updates
+            if d_steps % loss.penalty_every == 0:
                 penalty = loss.penalty(discriminator, real, fake.detach().float(), labels)
                 d_loss = d_loss if penalty is None else d_loss + penalty
             _update(state.discriminator_optimizer, d_loss, discriminator, accelerator)
-            meter.add(
-                d_loss=d_loss, d_real=real_logits.float().sigmoid().mean(), d_fake=fake_logits.float().sigmoid().mean()
-            )
+            meter.add(d_loss=d_loss, d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean())
 
         # 4. The generator learns to pass as real. Its gradient runs through the discriminator, whose own weights need none.
         if updates_generator:
             discriminator.requires_grad_(False)
             with accelerator.autocast():
-                logits = discriminator(fake, labels)  # [n]
+                logits = discriminator(fake, labels).float()  # [n]
                 with torch.no_grad():
                     against = discriminator(real, labels).float() if loss.needs_real_logits else None  # [n]
-            g_loss = loss.generator(logits.float(), against)
+            g_loss = loss.generator(logits, against)
             _update(state.generator_optimizer, g_loss, generator, accelerator)
             state.updates += 1
             state.update_average(settings.ema)
             meter.add(g_loss=g_loss)
 
-        # 5. Count.
-        before = state.images
+        # 5. Count. `seconds` is the same in every process, or they would not end, or save, at the same step.
+        before, asked = state.images, 0.0
         state.step += 1
         state.images += settings.batch
-        now = time.monotonic()
-        state.seconds, clock = state.seconds + now - clock, now
-
-        # 6. Say, draw and save what is due.
-        if state.step % settings.log_every == 0:
-            recorder.record(state, meter.read(accelerator), budget.done(state))
-        if before // settings.samples_every != state.images // settings.samples_every:
-            draw()
         if state.step % poll == 0:
-            if stop.agreed(accelerator):
-                break
-            if alarm.rings(accelerator):
-                save()
-        clock = time.monotonic()  # drawing and saving are no training time
+            elapsed, asked = agree(accelerator, clock.read(), stop.signal or 0)
+            state.seconds += elapsed
 
-    if state.step % settings.log_every:
-        recorder.record(state, meter.read(accelerator), budget.done(state))
-    return budget.spent(state, count)
+        # 6. Say, draw, stop and save when it is due.
+        recorder.tick(budget.done(state))
+        with clock.paused():
+            if state.step % settings.log_every == 0:
+                recorder.record(state, meter.means(accelerator), budget.done(state))
+                meter.reset(state.step)
+            if before // settings.samples_every != state.images // settings.samples_every:
+                draw()
+            if asked:
+                stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
+                break
+            if state.seconds - saved >= settings.checkpoint_minutes * 60:
+                save()
+                saved = state.seconds
+
+    spent = budget.spent(state, count)
+    if spent and state.step != meter.start:  # the meter is not reset: a larger budget goes on as if nothing had happened
+        recorder.record(state, meter.means(accelerator), budget.done(state))
+    return spent
 
 
 def _update(optimizer: Any, loss: Tensor, network: nn.Module, accelerator: Any) -> None:
@@ -140,5 +143,7 @@ def _average_gradients(parameters: Iterable[nn.Parameter], processes: int) -> No
     flat = torch.cat([g.reshape(-1) for g in gradients])
     torch.distributed.all_reduce(flat)
     flat /= processes
-    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()

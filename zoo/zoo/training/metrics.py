@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from zoo_core import TrainingError, UsageError, ZooError
@@ -17,7 +18,8 @@ from ..files import atomic_file, explained
 from ..reporting import Task
 from .state import State
 
-NAMES = ("d_loss", "g_loss", "d_real", "d_fake")
+TICK = 0.5
+"""Least seconds between two updates of the progress line without a reading."""
 
 
 class Tracker(Protocol):
@@ -34,58 +36,65 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Writes for TensorBoard; raises `UsageError` where it is not installed."""
+    """Writes for TensorBoard, which must be installed (see `check_tracker`).
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard.writer import SummaryWriter
-        except ImportError as error:
-            raise UsageError(
-                "--track tensorboard needs TensorBoard, which is not installed",
-                hint='install it with: pip install "dcgan-zoo[tensorboard]"',
-            ) from error
-        self.writer: Any = SummaryWriter(str(folder))
+    Args:
+        folder: where the event files go.
+        images: real images shown so far; what an earlier sitting recorded behind them is not shown any more.
+
+    Raises:
+        ZooError: a method cannot write.
+    """
+
+    def __init__(self, folder: Path, images: int = 0) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self.folder = folder
+        with explained(folder):
+            self.writer: Any = SummaryWriter(str(folder), purge_step=images)  # type: ignore[no-untyped-call]
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, step)
+        with explained(self.folder):
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, step)
 
     def picture(self, name: str, image: Tensor, step: int) -> None:
-        self.writer.add_image(name, image, step)
+        with explained(self.folder):
+            self.writer.add_image(name, image, step)
 
     def close(self) -> None:
-        self.writer.close()
+        with explained(self.folder):
+            self.writer.close()
 
 
-class Meter:
-    """Sums over the steps since the last reading, kept on the device so that no step waits for one."""
+def check_tracker(name: str | None) -> None:
+    """Raise `UsageError` unless `name` is a tracker that can be used here, or None."""
+    if name is None:
+        return
+    if name != "tensorboard":
+        raise UsageError(f"unknown tracker {name!r}; valid: tensorboard", hint="for example: --track tensorboard")
+    if find_spec("tensorboard") is None:
+        raise UsageError(
+            "--track tensorboard needs TensorBoard, which is not installed",
+            hint='install it with: pip install "dcgan-zoo[tensorboard]"',
+        )
 
-    def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(len(NAMES), device=device)
-        self.counts = dict.fromkeys(NAMES, 0)
 
-    def add(self, **values: Tensor) -> None:
-        """Add scalars by name."""
-        for name, value in values.items():
-            self.sums[NAMES.index(name)] += value.detach()
-            self.counts[name] += 1
-
-    def read(self, accelerator: Any) -> dict[str, float]:
-        """The mean of each since the last reading, over all processes; names without a value are left out."""
-        sums = accelerator.reduce(self.sums, "mean") if accelerator.num_processes > 1 else self.sums
-        means = {
-            name: total / self.counts[name] for name, total in zip(NAMES, sums.tolist(), strict=True) if self.counts[name]
-        }
-        self.sums.zero_()
-        self.counts = dict.fromkeys(NAMES, 0)
-        return means
+def ensure_finite(means: Mapping[str, float], step: int) -> None:
+    """Raise `TrainingError` unless all means are finite numbers."""
+    bad = [name for name, value in means.items() if not math.isfinite(value)]
+    if bad:
+        raise TrainingError(
+            f"{bad[0]} is {means[bad[0]]} at step {step}: the training diverged",
+            hint="try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32",
+        )
 
 
 class Recorder:
-    """Writes one line of `metrics.jsonl` for each reading.
+    """Writes one line of `metrics.jsonl` for each reading, and keeps the progress line alive between them.
 
     Args:
-        path: the file; lines behind `state.step`, of a sitting whose checkpoint is lost, are cut off.
+        path: the file; lines behind the meter's beginning, of a sitting whose checkpoint is lost, are cut off.
         state: where the training is when it begins.
         count: images in the dataset.
         task: the progress line.
@@ -97,26 +106,22 @@ class Recorder:
         self, path: Path, state: State, count: int, task: Task, tracker: Tracker | None, *, writes: bool = True
     ) -> None:
         self.path, self.count, self.task, self.tracker, self.writes = path, count, task, tracker, writes
-        self.last = (time.monotonic(), state.images)
+        self.read, self.told = (time.monotonic(), state.images), time.monotonic()
+        self.shown: dict[str, str] = {}
         if writes:
-            cut_metrics(path, state.step)
+            cut_metrics(path, state.meter.start)
 
     def record(self, state: State, means: dict[str, float], done: float) -> None:
         """Write a reading down and show it.
 
         Raises:
-            TrainingError: a loss is not finite.
+            TrainingError: a mean is not finite.
             ZooError: the file cannot be written.
         """
+        ensure_finite(means, state.step)
         now = time.monotonic()
-        speed = (state.images - self.last[1]) / max(now - self.last[0], 1e-9)
-        self.last = (now, state.images)
-        bad = [name for name, value in means.items() if not math.isfinite(value)]
-        if bad:
-            raise TrainingError(
-                f"{bad[0]} is {means[bad[0]]} at step {state.step}: the training diverged",
-                hint="try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32",
-            )
+        speed = (state.images - self.read[1]) / max(now - self.read[0], 1e-9)
+        self.read = (now, state.images)
         line = {
             "step": state.step,
             "images": state.images,
@@ -130,8 +135,20 @@ class Recorder:
                 file.write(json.dumps(line) + "\n")
             if self.tracker is not None:
                 self.tracker.scalars({**means, "images_per_s": speed}, state.images)
-        shown = {name.replace("d_real", "D(real)").replace("d_fake", "D(fake)"): f"{v:.3f}" for name, v in means.items()}
-        self.task.update(done, **shown, images_per_s=f"{speed:.0f}")
+        words = {"d_real": "D(real)", "d_fake": "D(fake)"}
+        self.shown = {words.get(name, name): f"{value:.3f}" for name, value in means.items()}
+        self.shown["images_per_s"] = f"{speed:.0f}"
+        self._tell(done, now)
+
+    def tick(self, done: float) -> None:
+        """Show how far it is, now and then, with what the last reading said."""
+        now = time.monotonic()
+        if now - self.told >= TICK:
+            self._tell(done, now)
+
+    def _tell(self, done: float, now: float) -> None:
+        self.told = now
+        self.task.update(done, **self.shown)
 
 
 def cut_metrics(path: Path, step: int) -> None:
@@ -147,14 +164,14 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read."""
     lines = []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {error.strerror}") from error
     for line in text.splitlines():
         try:
             value = json.loads(line)
-        except json.JSONDecodeError:
+        except ValueError:
             continue
-        if isinstance(value, dict) and "step" in value:
+        if isinstance(value, dict) and isinstance(value.get("step"), int):
             lines.append(value)
     return lines

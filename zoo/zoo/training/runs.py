@@ -12,21 +12,25 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
 
-from zoo_core import CheckpointError, UsageError
+from zoo_core import CheckpointError, ModelError, OptionError, UsageError
 
 from ..files import explained, write_json
-from ..models.folder import build_component, fill, read_config, read_model
+from ..models.building import build_component
+from ..models.config import read_config
+from ..models.folder import read_model
 from ..models.model import Model, estimate_statistics
-from ..reporting import Reporter
-from .checkpoints import newest_checkpoint
+from ..models.weights import fill
+from ..reporting import reporter_for_terminal
+from .checkpoints import checkpoints, newest_checkpoint, step_of
 from .config import RunConfig, model_config
+from .control import Budget
 
 FORMAT = 1
 
@@ -42,6 +46,7 @@ class Run:
         steps, images, seconds: how far it is.
         model: the model folder, None while the run is not finished.
         signal: what interrupted it ("SIGINT"), "" if nothing did.
+        main: whether this is the only process, or the one of several that writes and speaks.
     """
 
     path: Path
@@ -52,6 +57,7 @@ class Run:
     seconds: float
     model: Path | None = None
     signal: str = ""
+    main: bool = True
 
     @property
     def resume_command(self) -> str:
@@ -64,8 +70,30 @@ def is_run(folder: Path) -> bool:
     return (folder / "run.json").is_file()
 
 
-def read_run(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
-    """A run's configuration and the rest of `run.json`; raises `UsageError` or `CheckpointError`."""
+@dataclass(frozen=True)
+class RunRecord:
+    """What `run.json` holds.
+
+    Args:
+        config: what is trained.
+        budget: for how long.
+        precision: resolved.
+        command: how to type it again.
+    """
+
+    config: RunConfig
+    budget: Budget
+    precision: str
+    command: str
+
+
+def read_run(folder: Path) -> RunRecord:
+    """What the `run.json` of a run folder says.
+
+    Raises:
+        UsageError: it is no run folder.
+        CheckpointError: the file is damaged, or of a later version.
+    """
     if not is_run(folder):
         raise UsageError(
             f"{folder} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/"
@@ -77,37 +105,52 @@ def read_run(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
             raise CheckpointError(
                 f"{folder} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
             )
-        return RunConfig.from_json(described["config"]), described
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{file} is damaged: {error}") from error
+        ((kind, amount),) = described["budget"].items()
+        config = RunConfig.from_json(described["config"])
+        return RunRecord(config, Budget(kind, amount), described["precision"], described["command"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
+        raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
 
 
-def write_run(folder: Path, config: RunConfig, budget: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+def write_run(folder: Path, record: RunRecord) -> None:
     """Write `run.json` atomically; see `read_run`."""
-    write_json(folder / "run.json", {"format": FORMAT, "budget": dict(budget), **extra, "config": config.to_json()})
+    content = {
+        "format": FORMAT,
+        "budget": {record.budget.kind: record.budget.amount},
+        "command": record.command,
+        "precision": record.precision,
+        "config": record.config.to_json(),
+    }
+    write_json(folder / "run.json", content)
 
 
 def lock_run(folder: Path) -> FileLock:
     """Take the run folder for this process; raises `UsageError` when another one has it."""
     lock = FileLock(folder / ".lock")
-    try:
-        with explained(folder):
+    with explained(folder):
+        try:
             lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(
-            f"another process is training in {folder}", hint="wait until it has ended, or choose another folder: --out DIR"
-        ) from None
+        except Timeout:
+            raise UsageError(
+                f"another process is training in {folder}",
+                hint="wait until it has ended, or choose another folder: --out DIR",
+            ) from None
     return lock
 
 
-def new_folder(recipe: str, dataset: str) -> Path:
-    """runs/<recipe>-<dataset>, with a number behind it when that exists."""
-    base = Path("runs") / f"{recipe}-{dataset}".replace(":", "-")
+def make_folder(recipe: str, dataset: str) -> Path:
+    """Make runs/<recipe>-<dataset>, with a number behind it when that exists; raises `ZooError` where it cannot be."""
+    base = Path("runs") / f"{recipe}-{dataset}"
     folder, number = base, 1
-    while folder.exists():
-        number += 1
-        folder = base.with_name(f"{base.name}-{number}")
-    return folder
+    with explained(base):
+        base.parent.mkdir(exist_ok=True)
+        while True:
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:  # perhaps by another training, a moment ago
+                number += 1
+                folder = base.with_name(f"{base.name}-{number}")
 
 
 def model_of_run(folder: Path, *, raw: bool = False) -> Model:
@@ -121,26 +164,39 @@ def model_of_run(folder: Path, *, raw: bool = False) -> Model:
     Raises:
         CheckpointError: there is no whole checkpoint.
     """
-    config, described = read_run(folder)
-    path, counters, tensors = newest_checkpoint(folder / "checkpoints", Reporter())
-    finished = folder / "model"
-    if not raw and (finished / "config.json").is_file():
-        if read_config(finished).get("provenance", {}).get("step") == counters["step"]:
-            return read_model(finished)
+    record = read_run(folder)
+    config = record.config
+    if not raw and is_complete(folder):
+        return read_model(folder / "model")
+    path, counters, tensors = newest_checkpoint(folder / "checkpoints", reporter_for_terminal())
     if config.image is None:
         raise CheckpointError(f"{folder / 'run.json'} does not say what its images are")
-    weights = tensors["networks.safetensors"]
-    averaged = not raw and any(key.startswith("average.") for key in weights)
+    stored = tensors["networks.safetensors"]
+    averaged = not raw and config.training.ema > 0
     networks = {}
-    for part, source in (("generator", "average" if averaged else "generator"), ("discriminator", "discriminator")):
+    for part in ("generator", "discriminator"):
         networks[part] = build_component(f"{part}s", getattr(config, part), config.image)
-        own = {key.partition(".")[2]: t for key, t in weights.items() if key.startswith(f"{source}.")}
-        fill(networks[part], own, path / "networks.safetensors")
+        weights = {key.removeprefix(f"{part}."): t for key, t in stored.items() if key.startswith(f"{part}.")}
+        if part == "generator" and averaged:  # only parameters are averaged; buffers are the generator's own
+            weights.update({name: stored[f"average.{name}"] for name, _ in networks[part].named_parameters()})
+        fill(networks[part], weights, path / "networks.safetensors")
     networks["generator"].latent = config.training.latent
     estimate_statistics(networks["generator"])
-    provenance = provenance_of(config, counters, described.get("command", ""))
-    kind = "moving average" if averaged else "raw"
-    return Model(networks["generator"], networks["discriminator"].eval(), model_config(config, provenance, kind))
+    provenance = provenance_of(config, counters, record.command)
+    described = model_config(config, provenance, "moving average" if averaged else "raw")
+    return Model(networks["generator"], networks["discriminator"].eval(), described)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the model folder in a run folder is that of its newest checkpoint."""
+    found = checkpoints(folder / "checkpoints")
+    if not found or not (folder / "model" / "config.json").is_file():
+        return False
+    try:
+        step = read_config(folder / "model").get("provenance", {}).get("step")
+    except ModelError:  # damaged: it can be made again from the checkpoint
+        return False
+    return bool(step == step_of(found[-1]))
 
 
 def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) -> dict[str, Any]:
@@ -152,7 +208,7 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "images": counters["images"],
         "seed": config.seed,
         "dataset": {"name": config.dataset["name"], "split": config.dataset["split"], **facts},
-        "training": config.to_json()["training"],
+        "training": asdict(config.training),
         "optimizer": config.optimizer,
         "loss": config.loss,
         "torch": torch.__version__,

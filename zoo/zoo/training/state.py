@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from zoo_core import Discriminator, Generator, Loss
 
+from ..models.model import estimate_statistics
 from .config import RunConfig
+from .meter import Meter
 
 
 @dataclass
@@ -23,6 +25,7 @@ class State:
         average: moving average of the generator's parameters; None where the recipe keeps none.
         generator_optimizer, discriminator_optimizer: `torch.optim.Optimizer`, perhaps wrapped by Accelerate.
         loss: holds no state.
+        meter: the losses since they were last written down.
         step: minibatches so far.
         images: real images shown so far; also the position in the shuffled data.
         updates: of the generator.
@@ -35,6 +38,7 @@ class State:
     generator_optimizer: Any
     discriminator_optimizer: Any
     loss: Loss
+    meter: Meter
     step: int = 0
     images: int = 0
     updates: int = 0
@@ -46,13 +50,17 @@ class State:
         device = accelerator.device
         generator, discriminator = config.build_networks()
         for network in (generator, discriminator):
-            network.to(device, memory_format=torch.channels_last).train()
+            network.to(device).to(memory_format=torch.channels_last).train()
         average = copy.deepcopy(generator).requires_grad_(False).eval() if config.training.ema > 0 else None
-        optimizers = [
-            accelerator.prepare_optimizer(_adam(network, config.optimizer[name], device))
-            for name, network in (("generator", generator), ("discriminator", discriminator))
-        ]
-        return cls(generator, discriminator, average, *optimizers, config.build_loss())
+        return cls(
+            generator,
+            discriminator,
+            average,
+            accelerator.prepare_optimizer(_adam(generator, config.optimizer["generator"], device)),
+            accelerator.prepare_optimizer(_adam(discriminator, config.optimizer["discriminator"], device)),
+            config.build_loss(),
+            Meter(device),
+        )
 
     def networks(self) -> dict[str, nn.Module]:
         """The networks by the name that a checkpoint gives them."""
@@ -71,11 +79,12 @@ class State:
             torch._foreach_lerp_(mine, list(self.generator.parameters()), 1 - decay)
 
     def evaluated(self, *, raw: bool = False) -> Generator:
-        """A copy of the generator to draw with: averaged (or raw) parameters, batch-norm statistics estimated for them."""
-        from ..models.model import estimate_statistics
+        """A copy of the generator to draw with: averaged (or raw) parameters, batch-norm statistics estimated for them.
 
+        In the memory format that a loaded model has: kernels round differently in another one.
+        """
         source = self.generator if raw or self.average is None else self.average
-        drawn = copy.deepcopy(source).requires_grad_(False)
+        drawn = copy.deepcopy(source).requires_grad_(False).to(memory_format=torch.contiguous_format)
         with torch.no_grad():  # buffers that are not averaged, such as spectral norm's, are the generator's own
             for mine, theirs in zip(drawn.buffers(), self.generator.buffers(), strict=True):
                 mine.copy_(theirs)

@@ -1,131 +1,37 @@
-"""`zoo.train`: from names to a run folder."""
+"""`zoo.train`: from a plan to a run folder."""
 
 from __future__ import annotations
 
+import hashlib
 import shlex
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+import shutil
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zoo_core import OptionError, UsageError, ZooError
-from zoo_core.settings import FREE
+from zoo_core import Generator, OptionError, TrainingError, UsageError, ZooError
 
-from ..devices import check_device, make_accelerator, resolve_precision
-from ..files import remove_unfinished
+from ..devices import make_accelerator
+from ..files import explained, remove_unfinished
 from ..models.folder import write_model
 from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack
-from ..reporting import Reporter, reporter_for_terminal
+from ..randomness import seed_everything
+from ..reporting import Reporter, Task, reporter_for_terminal
 from . import runs
-from .batches import Batches
+from .batches import Batches, share_of
 from .checkpoints import checkpoints, newest_checkpoint, restore, save_checkpoint
-from .config import RunConfig, differences, model_config, split_options
-from .control import Budget, Stop
+from .config import RunConfig, model_config
+from .control import Stop
 from .loop import train_loop
-from .metrics import Recorder, TensorBoard, Tracker
+from .metrics import Recorder, TensorBoard, Tracker, ensure_finite
+from .planning import Plan, record_of, refuse_existing, refuse_finished
+from .planning import plan as plan
 from .samples import save_samples
 from .state import State
-
-DEFAULT_SEED = 0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training will do, resolved and checked, before any picture is read.
-
-    Args:
-        config: what is computed.
-        budget: for how long.
-        folder: the run folder, None for the next free name in runs/.
-        resume: whether `folder` holds the run to go on with.
-        device, precision: resolved.
-        command: how to type it again.
-        track: "tensorboard" or None.
-    """
-
-    config: RunConfig
-    budget: Budget
-    folder: Path | None
-    resume: bool
-    device: torch.device
-    precision: str
-    command: str
-    track: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, for `--dry-run`."""
-        return {
-            **self.config.to_json(),
-            "budget": {self.budget.kind: self.budget.amount},
-            "device": str(self.device),
-            "precision": self.precision,
-            "out": str(self.folder) if self.folder else None,
-            "command": self.command,
-        }
-
-
-def plan(
-    recipe: str | None = None,
-    *,
-    dataset: str | None = None,
-    data: str | Path | None = None,
-    size: int | None = None,
-    channels: int | None = None,
-    batch: int | None = None,
-    seed: int | None = None,
-    out: str | Path | None = None,
-    epochs: float | None = None,
-    images: int | None = None,
-    minutes: float | None = None,
-    options: Mapping[str, Any] | None = None,
-    precision: str | None = None,
-    device: str = "auto",
-    resume: str | Path | None = None,
-    track: str | None = None,
-) -> Plan:
-    """Resolve and check everything that `train` takes, without training. Same arguments, same errors."""
-    if track not in (None, "tensorboard"):
-        raise UsageError(f"unknown tracker {track!r}; valid: tensorboard")
-    where = check_device(device)
-    given: dict[str, Any] = {
-        "dataset": dataset,
-        "data": str(Path(data).expanduser().resolve()) if data is not None else None,
-        "size": size,
-        "channels": channels,
-        "batch": batch,
-        "seed": seed,
-    }
-    budget_given = {"epochs": epochs, "images": images, "minutes": minutes}
-    if resume is not None:
-        if out is not None:
-            raise UsageError("--resume goes on in its own folder; leave --out out")
-        folder = Path(resume)
-        config, described = _resumed(folder, recipe, given, options or {})
-        stored = Budget(*next(iter(described["budget"].items())))
-        chosen = Budget.choose(**budget_given, default=1) if any(v is not None for v in budget_given.values()) else stored
-        kind = precision or described.get("precision", "auto")
-        if precision is None and kind == "fp16" and where.type != "cuda":
-            kind = "auto"
-        resolved = resolve_precision(kind, where)
-        return Plan(config, chosen, folder, True, where, resolved, described.get("command", ""), track)
-    if recipe is None:
-        raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
-    if dataset is None:
-        raise UsageError(
-            "name a dataset", hint=f"for example: zoo train {recipe} --dataset faces (zoo list datasets shows all)"
-        )
-    given["seed"] = DEFAULT_SEED if seed is None else seed
-    config = RunConfig.resolve(recipe, options=options, **given)
-    chosen = Budget.choose(**budget_given, default=config.training.epochs)
-    folder_or_none = Path(out) if out is not None else None
-    if folder_or_none is not None:
-        _refuse_existing(folder_or_none, config)
-    command = _command(recipe, given, chosen, options or {})
-    return Plan(config, chosen, folder_or_none, False, where, resolve_precision(precision or "auto", where), command, track)
 
 
 def train(
@@ -164,211 +70,167 @@ def execute(plan: Plan, *, report: Reporter | None = None, workers: int | None =
     """Train what `plan` resolved; see `train`."""
     accelerator = make_accelerator(plan.device, plan.precision)
     report = (report or reporter_for_terminal()) if accelerator.is_main_process else Reporter()
-    if plan.resume:
-        _refuse_finished(plan, report)
-    pack = build_pack(_request(plan.config), workers=workers, report=report)
-    config = _with_pack(plan.config, pack)
-    batches = Batches(
-        pack,
-        config.training.batch,
-        config.seed,
-        accelerator.device,
-        conditional=config.training.conditional,
-        rank=accelerator.process_index,
-        world=accelerator.num_processes,
-    )
+    share_of(plan.config.training.batch, accelerator.num_processes)
     with ExitStack() as stack:
-        tracker: Tracker | None = None
-        folder = _agree(
-            plan.folder or runs.new_folder(config.recipe["name"], pack.info["dataset"]["name"].split(":")[-1]), accelerator
-        )
-        if accelerator.is_main_process:
-            _open(folder, plan, config, stack)
-            if plan.track:
-                tracker = TensorBoard(folder / "tensorboard")
-                stack.callback(tracker.close)
-        accelerator.wait_for_everyone()
-        if not plan.resume:
-            torch.manual_seed(config.seed + accelerator.process_index)
-        state = State.create(config, accelerator)
+        # 1. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
+        checkpoint = None
         if plan.resume:
-            path, described, tensors = newest_checkpoint(folder / "checkpoints", report)
+            assert plan.folder is not None
+            if accelerator.is_main_process:
+                _enter(plan.folder, stack)
+            accelerator.wait_for_everyone()
+            if checkpoints(plan.folder / "checkpoints"):  # none yet: begin again, which the seed makes the same run
+                checkpoint = newest_checkpoint(plan.folder / "checkpoints", report)
+                if runs.is_complete(plan.folder):
+                    refuse_finished(plan.folder, plan.config, plan.budget, checkpoint[1])
+
+        # 2. The pictures; only now is it known how many channels they have.
+        pack = build_pack(_request(plan.config), workers=workers, report=report)
+        config = _with_pack(plan.config, pack)
+        batches = Batches(
+            pack,
+            config.training.batch,
+            config.seed,
+            accelerator.device,
+            conditional=config.training.conditional,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+        )
+
+        # 3. The networks, as the seed or the checkpoint says.
+        seed_everything(config.seed, accelerator.process_index)
+        state = State.create(config, accelerator)
+        if checkpoint is not None:
+            path, described, tensors = checkpoint
             restore(state, accelerator, described, tensors, path)
+
+        # 4. The run folder, and who else hears.
+        chosen = _begin(plan, config, stack) if accelerator.is_main_process else None
+        folder = _agreed(chosen, accelerator)
+        tracker: Tracker | None = None
+        if plan.track and accelerator.is_main_process:
+            tracker = TensorBoard(folder / "tensorboard", state.images)
         report.note(_opening(plan, config, pack, folder, state, accelerator))
+
+        # 5. Train.
         stop = stack.enter_context(Stop().listening())
         try:
-            finished = _run(plan, config, pack, folder, state, batches, accelerator, tracker, stop, report)
+            watched = closing(tracker) if tracker is not None else nullcontext()
+            with watched, report.task("training", plan.budget.total(len(pack)), _unit(plan)) as task:
+                finished = _run(plan, config, folder, state, batches, accelerator, tracker, stop, task)
         except ZooError as error:
-            if checkpoints(folder / "checkpoints"):
-                again = f"the newest checkpoint is whole; go on from it with: zoo train --resume {shlex.quote(str(folder))}"
-                error.hint = f"{error.hint}\n{again}".strip()
+            kept = checkpoints(folder / "checkpoints")
+            if kept or not isinstance(error, TrainingError):  # what diverged from the start would do so again
+                whole = f"{kept[-1]} is whole; to go on from it" if kept else "to begin this run again"
+                error.hint = f"{error.hint}\n{whole}: zoo train --resume {shlex.quote(str(folder))}".strip()
             raise
         model = folder / "model" if finished else None
         name = stop.signal.name if stop.signal is not None and not finished else ""
-        return runs.Run(folder, config, finished, state.step, state.images, state.seconds, model, name)
+        main = bool(accelerator.is_main_process)
+        return runs.Run(folder, config, finished, state.step, state.images, state.seconds, model, name, main)
 
 
 def _run(
     plan: Plan,
     config: RunConfig,
-    pack: Pack,
     folder: Path,
     state: State,
     batches: Batches,
     accelerator: Any,
     tracker: Tracker | None,
     stop: Stop,
-    report: Reporter,
+    task: Task,
 ) -> bool:
-    """The loop with its surroundings: progress before, checkpoint, grid and model folder after."""
+    """The loop with what it writes; returns whether the budget is spent."""
+    saved = state.step if checkpoints(folder / "checkpoints") else None
 
     def save() -> None:
-        save_checkpoint(folder / "checkpoints", state, accelerator, config.training.keep)
+        nonlocal saved
+        ensure_finite(state.meter.means(accelerator), state.step)
+        if state.step != saved:
+            save_checkpoint(folder / "checkpoints", state, accelerator, config.training.keep)
+            saved = state.step
 
-    def draw() -> None:
+    def draw(generator: Generator | None = None) -> None:
         if accelerator.is_main_process:
-            picture = save_samples(Model(state.evaluated(), None, {}), folder / "samples", state.images)
+            picture = save_samples(Model(generator or state.evaluated(), None), folder / "samples", state.images)
             if tracker is not None:
                 tracker.picture("samples", picture, state.images)
 
-    unit = "s" if plan.budget.kind == "minutes" else "images"
-    with report.task("training", plan.budget.total(len(pack)), unit) as task:
-        recorder = Recorder(folder / "metrics.jsonl", state, len(pack), task, tracker, writes=accelerator.is_main_process)
-        finished = train_loop(config, plan.budget, state, batches, accelerator, recorder, stop, save=save, draw=draw)
-        task.update(plan.budget.done(state))
+    task.update(plan.budget.done(state))  # a resumed run begins in the middle
+    count = len(batches.pack)
+    recorder = Recorder(folder / "metrics.jsonl", state, count, task, tracker, writes=accelerator.is_main_process)
+    finished = train_loop(config, plan.budget, state, batches, accelerator, recorder, stop, save=save, draw=draw)
+    task.update(plan.budget.done(state))
     save()
     if finished and accelerator.is_main_process:
-        draw()
-        counters = {"step": state.step, "images": state.images}
-        provenance = runs.provenance_of(config, counters, plan.command)
-        weights = "raw" if state.average is None else "moving average"
-        networks = (state.evaluated().cpu(), state.discriminator.cpu().eval())
-        write_model(Model(*networks, model_config(config, provenance, weights)), folder / "model", replace=True)
+        generator = state.evaluated()
+        draw(generator)
+        provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, plan.command)
+        described = model_config(config, provenance, "raw" if state.average is None else "moving average")
+        write_model(Model(generator, state.discriminator.eval(), described).to("cpu"), folder / "model", replace=True)
     return finished
 
 
-def _open(folder: Path, plan: Plan, config: RunConfig, stack: ExitStack) -> None:
-    """Make the run folder or enter it, and keep others out."""
-    if not plan.resume:
-        _refuse_existing(folder, config)
-        folder.mkdir(parents=True, exist_ok=True)
+def _enter(folder: Path, stack: ExitStack) -> None:
+    """Keep others out of a run folder, and clear away what a killed process left half-written."""
     lock = runs.lock_run(folder)
     stack.callback(lock.release)
     for place in (folder, folder / "checkpoints", folder / "samples"):
         remove_unfinished(place)
-    extra = {"command": plan.command, "precision": plan.precision}
-    runs.write_run(folder, config, {plan.budget.kind: plan.budget.amount}, extra)
 
 
-def _refuse_existing(folder: Path, config: RunConfig) -> None:
-    if not folder.exists():
-        return
-    if runs.is_run(folder):
-        old, _ = runs.read_run(folder)
-        lines = differences({**old.identity(), "channels": None}, {**config.identity(), "channels": None})
-        what = "with another configuration:\n  " + "\n  ".join(lines) if lines else "with this very configuration"
-        hint = f"go on with it: zoo train --resume {shlex.quote(str(folder))}; or choose another folder: --out DIR"
-        raise UsageError(f"{folder} holds a run {what}", hint=hint)
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is a file", hint="choose another folder: --out DIR")
-    if any(folder.iterdir()):
-        raise UsageError(f"{folder} exists and is not empty", hint="choose another folder: --out DIR")
+def _begin(plan: Plan, config: RunConfig, stack: ExitStack) -> Path:
+    """Write `run.json`, into a new run folder unless one is resumed; leave no folder without one."""
+    record = record_of(plan, config)
+    if plan.resume:
+        assert plan.folder is not None
+        runs.write_run(plan.folder, record)
+        return plan.folder
+    made = True
+    if plan.folder is None:
+        assert config.dataset is not None
+        folder = runs.make_folder(config.recipe["name"], config.dataset["name"])
+    else:
+        folder, made = plan.folder, not plan.folder.exists()
+        refuse_existing(folder, config)
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _enter(folder, stack)
+        runs.write_run(folder, record)
+    except ZooError:
+        if made and not runs.is_run(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
 
 
-def _refuse_finished(plan: Plan, report: Reporter) -> None:
-    """Say so when there is nothing left to do, before anything is built."""
-    assert plan.folder is not None
-    _, described, _ = newest_checkpoint(plan.folder / "checkpoints", Reporter())
-    count = plan.config.facts.get("count", 0)
-    done = described["seconds"] if plan.budget.kind == "minutes" else described["images"]
-    if count and done >= plan.budget.total(count):
-        more = {"epochs": described["images"] / count * 2, "images": described["images"] * 2, "minutes": done / 30}
-        raise UsageError(
-            f"{plan.folder} is finished: {described['images']:,} images shown, and its budget is {plan.budget}",
-            hint=f"to go on: zoo train --resume {shlex.quote(str(plan.folder))} --{plan.budget.kind} "
-            f"{max(1, round(more[plan.budget.kind]))}",
-        )
-
-
-def _resumed(
-    folder: Path, recipe: str | None, given: Mapping[str, Any], options: Mapping[str, Any]
-) -> tuple[RunConfig, dict[str, Any]]:
-    """A run's configuration, with the settings changed that may be; raises `UsageError` with the differences otherwise."""
-    config, described = runs.read_run(folder)
-    lines = []
-    if recipe is not None and recipe != config.recipe["name"]:
-        lines.append(f"recipe: {config.recipe['name']!r} in the run, {recipe!r} now")
-    named = {key: value for key, value in given.items() if value is not None}
-    if (named or options) and not lines:
-        stored = _stored(config)
-        # A shared optimizer.* key speaks for both networks, so it must win over what the run holds for each.
-        shared = {key: value for key, value in options.items() if key.startswith("optimizer.") and key.count(".") == 1}
-        split_options(options)
-        for key, value in shared.items():
-            name = key.partition(".")[2]
-            stored.update({f"optimizer.{part}.{name}": value for part in ("generator", "discriminator")})
-        dataset = config.dataset or {}
-        wanted = RunConfig.resolve(
-            config.recipe["name"],
-            **{
-                "dataset": dataset.get("name"),
-                "data": dataset.get("data"),
-                "channels": config.channels,
-                "seed": config.seed,
-                **named,
-            },
-            options={**stored, **options},
-        )
-        old, new = config.identity(), wanted.identity()
-        # Data that moved are the same data; the pack tells (see _with_pack). Channels that nobody names stay what they are.
-        for identity in (old, new):
-            identity.pop("data", None)
-        if "channels" in named:
-            new["channels"] = named["channels"]
-        else:
-            old.pop("channels", None)
-        lines = differences(old, new)
-        if not lines:
-            free = {key: getattr(wanted.training, key) for key in FREE}
-            moved = {**dataset, "data": named.get("data", dataset.get("data"))}
-            config = replace(config, training=replace(config.training, **free), dataset=moved)
-    if lines:
-        raise UsageError(
-            f"{folder} was begun otherwise:\n  " + "\n  ".join(lines),
-            hint="leave these out to go on with the run, or begin another: zoo train … without --resume",
-        )
-    return config, described
-
-
-def _stored(config: RunConfig) -> dict[str, Any]:
-    """A run's settings as `--set` keys."""
-    stored: dict[str, Any] = {f"training.{key}": value for key, value in config.to_json()["training"].items()}
-    for part in ("generator", "discriminator", "loss", "dataset"):
-        component = getattr(config, part)
-        if component is not None:
-            stored.update({f"{part}.{key}": value for key, value in component["options"].items()})
-    for part, settings in config.optimizer.items():
-        stored.update({f"optimizer.{part}.{key}": value for key, value in settings.items()})
-    return stored
+def _agreed(folder: Path | None, accelerator: Any) -> Path:
+    """The main process's folder, on every process."""
+    chosen = [str(folder)]
+    if accelerator.num_processes > 1:
+        torch.distributed.broadcast_object_list(chosen)
+    return Path(chosen[0])
 
 
 def _request(config: RunConfig) -> PackRequest:
     dataset = config.dataset
     assert dataset is not None
-    channels = config.image.channels if config.image is not None else config.channels
     return PackRequest(
         dataset=f"{dataset['distribution']}:{dataset['name']}",
         data=dataset["data"],
         split=dataset["split"],
         size=config.training.size,
-        channels=channels,
+        channels=config.channels,
         options=dataset["options"],
     )
 
 
 def _with_pack(config: RunConfig, pack: Pack) -> RunConfig:
-    """The configuration with what the pack says; a resumed run must find the pack that it was begun with."""
-    content = "-".join(shard["sha256"][:16] for shard in pack.info["shards"])
+    """The configuration with what the pack says; a resumed run must find the pictures that it was begun with."""
+    files = [*pack.info["shards"], pack.info["labels"]]
+    content = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
     if config.pack:
         if config.pack != content:
             raise UsageError(
@@ -388,13 +250,8 @@ def _with_pack(config: RunConfig, pack: Pack) -> RunConfig:
     return resolved
 
 
-def _agree(folder: Path, accelerator: Any) -> Path:
-    """The main process's choice, on every process."""
-    if accelerator.num_processes == 1:
-        return folder
-    chosen = [str(folder)]
-    torch.distributed.broadcast_object_list(chosen)
-    return Path(chosen[0])
+def _unit(plan: Plan) -> str:
+    return "seconds" if plan.budget.kind == "minutes" else "images"
 
 
 def _opening(plan: Plan, config: RunConfig, pack: Pack, folder: Path, state: State, accelerator: Any) -> str:
@@ -402,26 +259,14 @@ def _opening(plan: Plan, config: RunConfig, pack: Pack, folder: Path, state: Sta
     assert config.image is not None
     sizes = [sum(p.numel() for p in net.parameters()) / 1e6 for net in (state.generator, state.discriminator)]
     verb = f"resuming at {state.images:,} images" if plan.resume else "training"
-    kind = "grey" if config.image.channels == 1 else "colour"
+    size, kind = config.image.size, "grey" if config.image.channels == 1 else "colour"
+    processes = f", {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
     return "\n".join(
         [
-            f"{verb}: {config.recipe['name']} on {len(pack):,} images, {config.image.size}×{config.image.size} {kind}, for "
-            f"{plan.budget} ({plan.budget.total(len(pack)):,.0f} {'seconds' if plan.budget.kind == 'minutes' else 'images'})",
+            f"{verb}: {config.recipe['name']} on {len(pack):,} images, {size}×{size} {kind}, for {plan.budget} "
+            f"({plan.budget.total(len(pack)):,.0f} {_unit(plan)})",
             f"generator {sizes[0]:.1f} M parameters, discriminator {sizes[1]:.1f} M; batch {config.training.batch}, seed "
-            f"{config.seed}, {accelerator.device} in {plan.precision}"
-            + (f", {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""),
+            f"{config.seed}, {accelerator.device} in {plan.precision}{processes}",
             f"run folder: {folder} (Ctrl-C saves and stops)",
         ]
     )
-
-
-def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any]) -> str:
-    """The command line that trains this; where the pictures lie is the person's own affair."""
-    words = ["zoo", "train", recipe]
-    for key, value in given.items():
-        if value is not None and not (key == "seed" and value == DEFAULT_SEED):
-            words += [f"--{key}", "DIR" if key == "data" else str(value)]
-    words += [f"--{budget.kind}", f"{budget.amount:g}" if budget.amount < 1e6 else f"{budget.amount:.0f}"]
-    for key, value in options.items():
-        words += ["--set", f"{key}={value}"]
-    return shlex.join(words)

@@ -1,0 +1,242 @@
+"""`zoo.plan`: everything that a training is told, resolved and checked before any picture is read."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo_core import UsageError
+from zoo_core.settings import FREE
+
+from ..devices import check_device, resolve_precision
+from .config import RunConfig, differences, split_options
+from .control import Budget, Kind
+from .metrics import check_tracker
+from .runs import RunRecord, is_run, read_run
+
+DEFAULT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do.
+
+    Args:
+        config: what is computed.
+        budget: for how long.
+        folder: the run folder, None for the next free name in runs/.
+        resume: whether `folder` holds the run to go on with.
+        device, precision: resolved.
+        command: how to type it again.
+        track: "tensorboard" or None.
+    """
+
+    config: RunConfig
+    budget: Budget
+    folder: Path | None
+    resume: bool
+    device: torch.device
+    precision: str
+    command: str
+    track: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for `--dry-run`."""
+        return {
+            **self.config.to_json(),
+            "budget": {self.budget.kind: self.budget.amount},
+            "device": str(self.device),
+            "precision": self.precision,
+            "out": str(self.folder) if self.folder else None,
+            "resume": self.resume,
+            "track": self.track,
+            "command": self.command,
+        }
+
+
+def plan(
+    recipe: str | None = None,
+    *,
+    dataset: str | None = None,
+    data: str | Path | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    epochs: float | None = None,
+    images: int | None = None,
+    minutes: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    precision: str | None = None,
+    device: str = "auto",
+    resume: str | Path | None = None,
+    track: str | None = None,
+) -> Plan:
+    """Resolve and check everything that `train` takes, without training. Same arguments, same errors."""
+    check_tracker(track)
+    where = check_device(device)
+    given: dict[str, Any] = {
+        "dataset": dataset,
+        "data": str(Path(data).expanduser().resolve()) if data is not None else None,
+        "size": size,
+        "channels": channels,
+        "batch": batch,
+        "seed": seed,
+    }
+    budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
+    options = options or {}
+    if resume is not None:
+        if out is not None:
+            raise UsageError("a resumed run stays in its own folder", hint="leave --out out")
+        folder = Path(resume)
+        record = read_run(folder)
+        config = _resumed(folder, record.config, recipe, given, options)
+        kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
+        budget = Budget.choose(budgets, record.budget)
+        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), record.command, track)
+    if recipe is None:
+        raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
+    if dataset is None:
+        raise UsageError(
+            "name a dataset", hint=f"for example: zoo train {recipe} --dataset faces (zoo list datasets shows all)"
+        )
+    given["seed"] = DEFAULT_SEED if seed is None else seed
+    config = RunConfig.resolve(recipe, options=options, **given)
+    budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
+    if out is not None:
+        refuse_existing(Path(out), config)
+    place = Path(out) if out is not None else None
+    _refuse_unwritable(place or Path("runs", "new"))
+    command = _command(recipe, given, budget, options)
+    return Plan(config, budget, place, False, where, resolve_precision(precision or "auto", where), command, track)
+
+
+def refuse_existing(folder: Path, config: RunConfig) -> None:
+    """Raise `UsageError` unless a new run can be made at `folder`: nothing is there, or an empty folder."""
+    if is_run(folder):
+        lines = differences(_comparable(read_run(folder).config), _comparable(config))
+        what = "with another configuration:\n  " + "\n  ".join(lines) if lines else "with this very configuration"
+        hint = f"go on with it: zoo train --resume {shlex.quote(str(folder))}; or choose another folder: --out DIR"
+        raise UsageError(f"{folder} holds a run {what}", hint=hint)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", hint="choose another folder: --out DIR")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} exists and is not empty", hint="choose another folder: --out DIR")
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Raise `UsageError` where `folder` cannot be made, before hours are spent on the way to it."""
+    place = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not place.is_dir():
+        raise UsageError(f"{folder} cannot be made: {place} is a file", hint="choose another folder: --out DIR")
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"{folder} cannot be made: {place} cannot be written", hint="choose another folder: --out DIR")
+
+
+def _comparable(config: RunConfig) -> dict[str, Any]:
+    """What makes a run, without how many channels its pictures turned out to have."""
+    return {**config.identity(), "channels": None}
+
+
+def _resumed(
+    folder: Path, config: RunConfig, recipe: str | None, given: Mapping[str, Any], options: Mapping[str, Any]
+) -> RunConfig:
+    """A run's configuration, with the settings changed that may be.
+
+    Raises:
+        UsageError: something else differs; says what.
+    """
+    named = {key: value for key, value in given.items() if value is not None}
+    assert config.dataset is not None
+    lines = [
+        f"{what}: {old!r} in the run, {new!r} now"
+        for what, old, new in (
+            ("recipe", config.recipe["name"], recipe),
+            ("dataset", config.dataset["name"], named.get("dataset")),
+        )
+        if new is not None and new.rpartition(":")[2] != old
+    ]
+    if (named or options) and not lines:
+        wanted = _wanted(config, named, options)
+        old, new = config.identity(), wanted.identity()
+        # Data that moved are the same data; the pack tells. Channels that nobody names stay what they are.
+        for identity in (old, new):
+            identity.pop("data", None)
+        if "channels" in named:
+            new["channels"] = named["channels"]
+        else:
+            old.pop("channels", None)
+            new.pop("channels", None)
+        lines = differences(old, new)
+        free = {key: getattr(wanted.training, key) for key in FREE}
+        moved = {**config.dataset, "data": named.get("data", config.dataset["data"])}
+        config = replace(config, training=replace(config.training, **free), dataset=moved)
+    if lines:
+        raise UsageError(
+            f"{folder} was begun otherwise:\n  " + "\n  ".join(lines),
+            hint="leave these out to go on with the run, or begin another: zoo train … without --resume",
+        )
+    return config
+
+
+def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, Any]) -> RunConfig:
+    """The configuration that a run would have, had it been begun with these flags and options too."""
+    dataset = config.dataset
+    assert dataset is not None
+    stored: dict[str, Any] = {f"training.{key}": value for key, value in config.to_json()["training"].items()}
+    for part in ("generator", "discriminator", "loss", "dataset"):
+        stored.update({f"{part}.{key}": value for key, value in getattr(config, part)["options"].items()})
+    for part, settings in config.optimizer.items():
+        stored.update({f"optimizer.{part}.{key}": value for key, value in settings.items()})
+    # An optimizer.* key speaks for both networks, so it must win over what the run holds for each.
+    for key, value in split_options(options)["optimizer"].items():
+        stored.update({f"optimizer.{part}.{key}": value for part in ("generator", "discriminator")})
+    flags = {
+        "dataset": f"{dataset['distribution']}:{dataset['name']}",
+        "data": dataset["data"],
+        "split": dataset["split"],
+        "channels": config.channels,
+        "seed": config.seed,
+    }
+    return RunConfig.resolve(config.recipe["name"], **{**flags, **named}, options={**stored, **options})
+
+
+def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: Mapping[str, Any]) -> None:
+    """Raise `UsageError` when a run's budget is spent, with a larger one to type.
+
+    Args:
+        counters: "images" and "seconds" so far.
+    """
+    count, images = config.facts["count"], counters["images"]
+    done = counters["seconds"] if budget.kind == "minutes" else images
+    if done < budget.total(count):
+        return
+    more = {"epochs": images / count * 2, "images": images * 2, "minutes": done / 30}[budget.kind]
+    raise UsageError(
+        f"{folder} is finished: {images:,} images shown, and its budget is {budget}",
+        hint=f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}",
+    )
+
+
+def record_of(plan: Plan, config: RunConfig) -> RunRecord:
+    """What `run.json` is to say of a plan, whose configuration now knows the pictures."""
+    return RunRecord(config, plan.budget, plan.precision, plan.command)
+
+
+def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any]) -> str:
+    """The command line that trains this; where the pictures lie is the person's own affair."""
+    words = ["zoo", "train", recipe]
+    for key, value in given.items():
+        if value is not None and not (key == "seed" and value == DEFAULT_SEED):
+            words += [f"--{key}", "DIR" if key == "data" else str(value)]
+    words += [f"--{budget.kind}", f"{budget.amount:g}" if budget.amount < 1e6 else f"{budget.amount:.0f}"]
+    for key, value in options.items():
+        words += ["--set", f"{key}={value}"]
+    return shlex.join(words)
