@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from .output import json_option, print_json, print_table, warn_about_plugins
@@ -11,8 +13,11 @@ KINDS = ("recipes", "generators", "discriminators", "losses", "datasets", "featu
 
 @click.command("list")
 @click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.option("--hub", is_flag=True, help="List models that people have published on the Hugging Face Hub instead.")
+@click.option("--author", help="With --hub: only those of this user or organisation.")
+@click.option("--search", help="With --hub: only those whose name holds this.")
 @json_option
-def list_command(kind: str | None, as_json: bool) -> None:
+def list_command(kind: str | None, hub: bool, author: str | None, search: str | None, as_json: bool) -> None:
     """List what is installed: recipes, generators, discriminators, losses, datasets, features.
 
     \b
@@ -20,10 +25,18 @@ def list_command(kind: str | None, as_json: bool) -> None:
       zoo list
       zoo list recipes
       zoo list datasets --json
+      zoo list --hub --search faces
     """
     from zoo.describing import list_entries
 
     warn_about_plugins()
+    if hub:
+        if kind is not None:
+            raise click.UsageError(f"--hub lists models, not {kind}")
+        _print_published(author, search, as_json)
+        return
+    if author is not None or search is not None:
+        raise click.UsageError("--author and --search go with --hub")
     entries = list_entries(kind)
     if as_json:
         print_json(entries)
@@ -36,3 +49,29 @@ def list_command(kind: str | None, as_json: bool) -> None:
         if rows:
             click.echo(listed)
             print_table(rows)
+
+
+def _print_published(author: str | None, search: str | None, as_json: bool) -> None:
+    import zoo
+    from zoo.reporting import reporter_for_terminal
+
+    models = zoo.list_published(author=author, search=search, report=reporter_for_terminal())
+    if as_json:
+        print_json([asdict(model) for model in models])
+        return
+    if not models:
+        click.echo("no published model matches" if author or search else "nobody has published a model yet")
+        return
+    print_table(
+        [
+            (
+                m.name,
+                m.dataset or "dataset not stated",
+                f"{m.size}×{m.size}" if m.size else "",
+                f"{m.bytes / 1e6:,.1f} MB" if m.bytes else "",
+                f"{m.downloads:,} downloads",
+                "private" if m.private else m.licence or "licence not stated",
+            )
+            for m in models
+        ]
+    )

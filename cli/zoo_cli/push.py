@@ -1,0 +1,47 @@
+"""`zoo push`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .output import json_option, print_json, warn_about_plugins
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model", metavar="RUN_OR_MODEL")
+@click.argument("repo")
+@click.option("--private", is_flag=True, help="Make a repository that only you see.")
+@click.option("--revision", metavar="BRANCH", help="Branch to push to, made if need be.  [default: main]")
+@click.option("--message", help="Of the commit.")
+@click.option("--tag", help="Name the commit, once it is complete: v1.0.")
+@click.option("--license", "licence", metavar="ID", help="Of this model, for its card: apache-2.0.  [default: not stated]")
+@click.option("--dry-run", is_flag=True, help="Write the folder that would be published, and ask nobody.")
+@json_option
+def push(model: str, repo: str, as_json: bool, **choices: Any) -> None:
+    """Publish RUN_OR_MODEL on the Hugging Face Hub as REPO (user/name).
+
+    Configuration, weights (safetensors), model card and samples go up in one commit. Log in once with: hf auth login
+
+    \b
+    Examples:
+      zoo push runs/dcgan-faces ada/dcgan-faces --dry-run
+      zoo push runs/dcgan-faces ada/dcgan-faces --license cc-by-4.0 --tag v1
+    """
+    import zoo
+    from zoo.reporting import reporter_for_terminal
+
+    warn_about_plugins()
+    pushed = zoo.push(model, repo, report=reporter_for_terminal(), **choices)
+    if as_json:
+        shown = {key: value for key, value in vars(pushed).items() if value not in (None, "")}
+        print_json({**shown, "dry_run": choices["dry_run"]})
+    elif pushed.folder is not None:
+        click.echo(pushed.folder)
+        click.echo(f"would publish {len(pushed.files)} files, {sum(pushed.files.values()) / 1e6:,.1f} MB, as {pushed.repo}")
+    else:
+        what = "published" if pushed.changed else "nothing to do: the Hub has all of it"
+        tag = f", tag {pushed.tag}" if pushed.tag else ""
+        click.echo(f"{what}: {pushed.url} at commit {pushed.commit[:12]}{tag}")
+        click.echo(f"use it: zoo sample {pushed.repo} -n 64 --out samples.png")

@@ -1,0 +1,82 @@
+"""`zoo list --hub`: the zoo models that people have published."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ..models.card import LIBRARY
+from ..reporting import Reporter
+from .client import api, call, printable
+
+LIMIT = 200
+"""Most models of one list."""
+
+_EXPAND = ["cardData", "createdAt", "downloads", "lastModified", "likes", "private", "siblings", "tags", "usedStorage"]
+_SIZE = re.compile(r"(\d{1,5})x\1")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A published model, as its card and the Hub describe it; "" and None where nobody says.
+
+    Args:
+        name: user/name.
+        dataset: what it was trained on.
+        size: height and width of its pictures in pixels.
+        bytes: what the repository takes.
+        downloads, likes: as the Hub counts them.
+        licence: of the model.
+        tags: all of them.
+        private: whether only its owner sees it.
+    """
+
+    name: str
+    dataset: str
+    size: int | None
+    bytes: int | None
+    downloads: int
+    likes: int
+    licence: str
+    tags: tuple[str, ...]
+    private: bool
+
+
+def list_published(
+    *, author: str | None = None, search: str | None = None, limit: int = LIMIT, report: Reporter | None = None
+) -> list[Listed]:
+    """Published zoo models, most downloaded first; raises `HubError`.
+
+    Args:
+        author: only those of this user or organisation.
+        search: only those whose name holds this.
+        limit: the most.
+    """
+
+    def ask() -> list[Any]:
+        expand = cast(Any, _EXPAND)
+        found = api().list_models(filter=LIBRARY, author=author, search=search, sort="downloads", limit=limit, expand=expand)
+        return list(found)
+
+    return [_listed(info) for info in call(ask, what="list", report=report)]
+
+
+def _listed(info: Any) -> Listed:
+    card = info.card_data.to_dict() if info.card_data is not None else {}
+    tags = tuple(printable(tag, 80) for tag in info.tags or ())
+    datasets = card.get("datasets") or [tag.partition(":")[2] for tag in tags if tag.startswith("dataset:")]
+    if not isinstance(datasets, list):
+        datasets = [datasets]
+    sizes = [match for match in map(_SIZE.fullmatch, tags) if match]
+    return Listed(
+        name=printable(info.id),
+        dataset=printable(", ".join(map(str, datasets)), 60),
+        size=int(sizes[0][1]) if sizes else None,
+        bytes=getattr(info, "used_storage", None),
+        downloads=info.downloads or 0,
+        likes=info.likes or 0,
+        licence=printable(card.get("license") or "", 40),
+        tags=tags,
+        private=bool(info.private),
+    )

@@ -1,0 +1,82 @@
+"""Names on the Hub: `user/name`, `user/name@revision`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from zoo_core import UsageError
+
+_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+_REPO = re.compile(rf"{_PART}/{_PART}", re.ASCII)
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
+_LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
+LONGEST = 96
+"""Most characters of a repository's name; the Hub's own limit."""
+
+DEFAULT_REVISION = "main"
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A repository and, where somebody named one, a branch, tag or commit of it."""
+
+    repo: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}" if self.revision else self.repo
+
+
+def is_hub_name(text: str) -> bool:
+    """Whether `text` could be `user/name` or `user/name@revision`."""
+    repo, _, revision = text.partition("@")
+    return _valid_repo(repo) and ("@" not in text or _valid_revision(revision))
+
+
+def parse_name(text: str, revision: str | None = None) -> HubName:
+    """Read `user/name[@revision]`.
+
+    Args:
+        text: what a person typed.
+        revision: said apart from it, by `--revision`.
+
+    Raises:
+        UsageError: it is no such name, or two revisions are named.
+    """
+    repo, sign, named = text.partition("@")
+    if not _valid_repo(repo):
+        raise UsageError(
+            f"{text!r} is no name of a repository on the Hub", hint="write user/name: letters, digits, '-', '_' and '.'"
+        )
+    if sign and revision is not None and named != revision:
+        raise UsageError(f"two revisions are named: {named!r} and {revision!r}", hint="name one of them")
+    chosen = named if sign else revision
+    if chosen is not None and not _valid_revision(chosen):
+        raise UsageError(f"{chosen!r} is no revision", hint="name a branch, a tag or a commit: user/name@v1")
+    return HubName(repo, chosen)
+
+
+def check_tag(tag: str) -> str:
+    """Return `tag` if a tag may be called so; raise `UsageError` otherwise."""
+    if not _valid_revision(tag):
+        raise UsageError(f"{tag!r} is no name for a tag", hint="letters, digits, '-', '_', '.' and '/': --tag v1.0")
+    return tag
+
+
+def check_licence(licence: str) -> str:
+    """Return `licence` if it is written as the Hub writes licences; raise `UsageError` otherwise."""
+    if not _LICENCE.fullmatch(licence):
+        raise UsageError(
+            f"{licence!r} is no licence identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
+        )
+    return licence
+
+
+def _valid_repo(repo: str) -> bool:
+    return bool(_REPO.fullmatch(repo)) and len(repo) <= LONGEST and "--" not in repo and ".." not in repo
+
+
+def _valid_revision(revision: str) -> bool:
+    bad = (".." in revision, "//" in revision, revision.endswith(("/", ".", ".lock")), len(revision) > 200)
+    return bool(_REVISION.fullmatch(revision)) and not any(bad)

@@ -1,0 +1,223 @@
+"""`config.json` of a model folder: plain data that may come from anybody, so nothing in it is believed before it is checked.
+
+It names registry keys and options and never an import path. Keys that no version of the format knows are refused, because
+a model that is not what its author meant is worse than none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo_core import ImageSpec, ModelError, PluginError, ZooError
+from zoo_core.records import check_name
+
+FORMAT = 1
+"""Version of the model folder. A reader refuses a later one and upgrades an earlier one."""
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Format → what turns a configuration of that format into one of the next."""
+
+CONFIG = "config.json"
+LIMIT = 1 << 20
+"""Most bytes of a `config.json`."""
+
+DEPTH = 32
+"""Deepest nesting of its objects and lists."""
+
+SIZE, CHANNELS, CLASSES = 8192, 64, 1_000_000
+"""Largest image that a configuration may state."""
+
+PARTS = ("generator", "discriminator")
+_DECIDING = (*PARTS, "image", "classes", "latent")
+"""Keys that decide what the model draws."""
+
+_KEYS: dict[str, Any] = {
+    "format": int,
+    "recipe": dict,
+    "generator": dict,
+    "discriminator": dict | None,
+    "image": dict,
+    "classes": list,
+    "latent": dict,
+    "weights": str,
+    "batch_norm": str,
+    "provenance": dict,
+    "sha256": dict,
+}
+_REQUIRED = ("format", "generator", "image", "latent")
+_PROVENANCE: dict[str, Any] = {
+    "step": int,
+    "images": int,
+    "seed": int,
+    "dataset": dict | None,
+    "training": dict,
+    "optimizer": dict,
+    "loss": dict,
+    "torch": str,
+    "command": str,
+    "licence": str,
+}
+_DATASET: dict[str, Any] = {"name": str, "split": str, "count": int, "licence": str, "credit": str}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a model folder, checked key by key.
+
+    Raises:
+        ModelError: it is missing, no JSON, of a later format, or says something that the format does not know.
+    """
+    file = folder / CONFIG
+    return check_config(read_json(file, LIMIT, hint="is this a model folder?"), file)
+
+
+def check_config(value: Any, file: Path) -> dict[str, Any]:
+    """The configuration in today's format; raises `ModelError` naming `file` and what is wrong in it."""
+    if not isinstance(value, dict) or type(value.get("format")) is not int:
+        raise ModelError(f"{file} is no configuration of a zoo model: it states no format")
+    config: dict[str, Any] = value
+    if config["format"] > FORMAT:
+        raise ModelError(
+            f"{file} has format {_shown(config['format'])}; this zoo reads up to {FORMAT}",
+            hint="upgrade it: pip install --upgrade dcgan-zoo",
+        )
+    while config["format"] < FORMAT:
+        upgrade = UPGRADES.get(config["format"])
+        if upgrade is None:
+            raise ModelError(f"{file} has format {_shown(config['format'])}, which never existed")
+        config = upgrade(config)
+    try:
+        _check_keys(config, _KEYS, _REQUIRED, "")
+        for part in PARTS:
+            if config.get(part) is not None:
+                _check_component(config[part], part)
+        _check_image(config)
+        _check_keys(config["latent"], {"distribution": str}, ("distribution",), "latent.")
+        if config["latent"]["distribution"] not in ("normal", "uniform"):
+            raise ModelError(f"latent.distribution is {_shown(config['latent']['distribution'])}; valid: normal, uniform")
+        _check_keys(config.get("recipe", {}), dict.fromkeys(("name", "summary", "paper"), str), (), "recipe.")
+        _check_keys(config.get("sha256", {}), dict.fromkeys(config.get("sha256", {}), str), (), "sha256.")
+        _check_provenance(config.get("provenance", {}))
+    except ZooError as error:
+        raise ModelError(f"{file}: {error.message}", hint=error.hint) from error
+    return config
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """The checksum of everything in a configuration that decides what the model draws; the rest may be edited by hand."""
+    deciding = {key: config.get(key) for key in _DECIDING}
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_json(file: Path, limit: int, *, hint: str = "") -> Any:
+    """JSON that nobody vouches for, from a regular file of at most `limit` bytes.
+
+    Raises:
+        ModelError: it is missing, too large, no JSON, nested more than 32 deep, or has a key twice or a number that is not
+            finite.
+    """
+    try:
+        if not file.is_file():
+            raise ModelError(f"{file} is missing", hint=hint)
+        if file.stat().st_size > limit:
+            raise ModelError(f"{file} has {file.stat().st_size:,} bytes; the most is {limit:,}", hint=hint)
+        value = json.loads(file.read_bytes().decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ModelError(f"{file} is nested too deeply", hint=hint) from error
+    except (OSError, ValueError) as error:  # json's message tells the place and never quotes what stands there
+        raise ModelError(f"{file} cannot be read: {error}", hint=hint) from error
+    _check_plain(value, file)
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _check_plain(value: Any, file: Path) -> None:
+    level, depth = [value], 0
+    while level:
+        if depth > DEPTH:
+            raise ModelError(f"{file} is nested too deeply: more than {DEPTH} levels")
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.values()
+                below += item
+            elif isinstance(item, list):
+                below += item
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise ModelError(f"{file} holds a number that is not finite")
+            elif isinstance(item, str) and any("\ud800" <= c <= "\udfff" for c in item):
+                raise ModelError(f"{file} holds text that is no Unicode")
+        level, depth = below, depth + 1
+
+
+def _check_keys(value: Mapping[str, Any], types: Mapping[str, Any], required: tuple[str, ...], where: str) -> None:
+    for key, item in value.items():
+        if key not in types:
+            raise ModelError(f"unknown key {_shown(where + key)}; valid: {', '.join(where + name for name in types)}")
+        if not isinstance(item, types[key]) or (isinstance(item, bool) and types[key] is int):
+            raise ModelError(f"{where}{key} must be {_words(types[key])}, not {_shown(item)}")
+    for key in required:
+        if key not in value:
+            raise ModelError(f"{where}{key} is missing")
+
+
+def _check_component(component: Mapping[str, Any], part: str) -> None:
+    fields = {"name": str, "distribution": str, "version": str, "options": dict}
+    _check_keys(component, fields, ("name", "distribution", "options"), f"{part}.")
+    for field in ("name", "distribution"):
+        try:
+            check_name(component[field].lower() if field == "distribution" else component[field], field)
+        except PluginError:
+            kind = "registry name" if field == "name" else field
+            raise ModelError(
+                f"{part}.{field} is {_shown(component[field])}, which is no {kind}; "
+                "a configuration names what is registered, and nothing that it names is imported or run"
+            ) from None
+
+
+def _check_image(config: Mapping[str, Any]) -> None:
+    limits = {"size": SIZE, "channels": CHANNELS, "num_classes": CLASSES}
+    _check_keys(config["image"], dict.fromkeys(limits, int), tuple(limits), "image.")
+    for key, most in limits.items():
+        if config["image"][key] > most:
+            raise ModelError(f"image.{key} is {_shown(config['image'][key])}; the most is {most:,}")
+    image = ImageSpec(**config["image"])
+    classes = config.get("classes", [])
+    if any(not isinstance(name, str) for name in classes):
+        raise ModelError("classes must be a list of names")
+    if classes and len(classes) != image.num_classes:
+        raise ModelError(f"classes has {len(classes)} names, and image.num_classes is {image.num_classes}")
+
+
+def _check_provenance(provenance: Mapping[str, Any]) -> None:
+    """What the card and the lists show must have its type; other keys are the writer's own affair."""
+    for where, value, types in (("", provenance, _PROVENANCE), ("dataset.", provenance.get("dataset") or {}, _DATASET)):
+        if not isinstance(value, dict):
+            raise ModelError(f"provenance.{where[:-1]} must be an object, not {_shown(value)}")
+        known = {key: item for key, item in value.items() if key in types}
+        _check_keys(known, types, (), f"provenance.{where}")
+
+
+def _words(kind: Any) -> str:
+    names = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
+    return names[kind]
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: escaped, and short whatever it is."""
+    text = ascii(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of more than 30 digits"
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,206 @@
+"""Weights on disk: safetensors that may come from anybody, read straight into the network's own memory.
+
+A file is compared with what its configuration builds before a single weight is allocated, so neither a huge number in a
+configuration nor a lying header costs memory. Each tensor is then read to where it belongs; there is no second copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from zoo_core import ModelError
+
+HEADER_LIMIT = 16 << 20
+"""Most bytes of a safetensors header; that of a GAN has some thousands."""
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""What a tensor on disk may be. Floating-point numbers of any width load into a network of any other."""
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One tensor as a header describes it; `start` and `end` count from the beginning of the file."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+def tensors_of(network: nn.Module, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+    """A network's parameters and buffers, contiguous and on the CPU, as safetensors wants them.
+
+    Args:
+        network: whose tensors.
+        dtype: what parameters are stored in; buffers (batch-norm statistics) stay as they are, for they are small and
+            rounding them would shift every image.
+    """
+    parameters = dict(network.named_parameters(remove_duplicate=False))
+    tensors, seen = {}, set()
+    for name, tensor in network.state_dict().items():
+        tensor = tensor.detach().cpu()
+        if dtype is not None and name in parameters and tensor.is_floating_point():
+            tensor = tensor.to(dtype)
+        tensor = tensor.contiguous()
+        if tensor.data_ptr() in seen:  # tied weights: safetensors wants each by itself
+            tensor = tensor.clone()
+        seen.add(tensor.data_ptr())
+        tensors[name] = tensor
+    return tensors
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file; raises `ModelError` where it is missing or damaged."""
+    try:
+        return load_file(file)
+    except FileNotFoundError as error:
+        raise ModelError(f"{file} is missing") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{file} is damaged: {error}") from error
+
+
+def read_header(file: Path) -> dict[str, Stored]:
+    """What a safetensors file holds, without reading the tensors.
+
+    Raises:
+        ModelError: it is missing, no regular file, or its header does not describe its bytes exactly: offsets that overlap,
+            leave holes or lie outside, shapes that do not fit them, dtypes that no network has.
+    """
+    if not file.is_file():
+        raise ModelError(f"{file} is missing")
+    try:
+        with open(file, "rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 2 <= length <= min(HEADER_LIMIT, os.fstat(stream.fileno()).st_size - 8):
+                raise ModelError(f"{file} is damaged: its first 8 bytes are no length of a safetensors header")
+            text = stream.read(length)
+        with safe_open(file, framework="np"):  # checks that the offsets tile the file and fit the shapes
+            pass
+        found = {}
+        for name, entry in json.loads(text).items():
+            if name == "__metadata__":
+                continue
+            if entry["dtype"] not in DTYPES:
+                raise ModelError(f"{file}: {name!a} has dtype {entry['dtype']}; valid: {', '.join(DTYPES)}")
+            start, end = (length + 8 + offset for offset in entry["data_offsets"])
+            found[name] = Stored(DTYPES[entry["dtype"]], tuple(entry["shape"]), start, end)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{file} is damaged: {str(error)[:200]}") from error
+    return found
+
+
+def compare(own: Mapping[str, Any], stored: Mapping[str, Any], file: Path, hint: str = "") -> None:
+    """Raise `ModelError` unless both have the same names, shapes and kinds of number (tensors, or `Stored` records)."""
+    missing, extra = sorted(set(own) - set(stored)), sorted(set(stored) - set(own))
+    if missing or extra:
+        parts = [
+            f"{what}: {', '.join(ascii(name)[1:-1][:80] for name in names[:3])}"
+            for what, names in (("missing", missing), ("unexpected", extra))
+            if names
+        ]
+        raise ModelError(f"{file} does not fit its configuration; {'; '.join(parts)}", hint=hint)
+    for name, tensor in stored.items():
+        shape, wanted = list(tensor.shape), list(own[name].shape)
+        if shape != wanted:
+            raise ModelError(f"{file}: {name} is {shape}, its configuration wants {wanted}", hint=hint)
+        dtypes = (tensor.dtype, own[name].dtype)
+        if dtypes[0] != dtypes[1] and not all(dtype.is_floating_point for dtype in dtypes):
+            kinds = [str(dtype).removeprefix("torch.") for dtype in dtypes]
+            raise ModelError(f"{file}: {name} is {kinds[0]}, its configuration wants {kinds[1]}", hint=hint)
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Load `tensors` into `network`; raises `ModelError` unless names and shapes agree and all numbers are finite."""
+    compare(network.state_dict(), tensors, file)
+    for name, tensor in tensors.items():
+        _check_finite(tensor, name, file)
+    network.load_state_dict(dict(tensors))
+
+
+def read_into(network: nn.Module, stored: Mapping[str, Stored], file: Path, sha256: str | None = None) -> None:
+    """Read the weights into `network`, whose names and shapes were compared before.
+
+    Args:
+        network: on the CPU.
+        stored: what `read_header` said.
+        file: where.
+        sha256: the checksum that the whole file must have; None where nobody said.
+
+    Raises:
+        ModelError: it cannot be read, has another checksum, or holds numbers that are not finite.
+    """
+    own = network.state_dict()
+    parameters = {**dict(network.named_parameters(remove_duplicate=False)), **dict(network.named_buffers())}
+    direct = all(name in parameters and parameters[name].data_ptr() == own[name].data_ptr() for name in own)
+    if not direct:  # a module whose state dict is made up when asked for: it must take it in by itself
+        own = {name: torch.empty_like(tensor) for name, tensor in own.items()}
+    seen = hashlib.sha256()
+    try:
+        with open(file, "rb", buffering=0) as stream:
+            order = sorted(stored, key=lambda name: stored[name].start)
+            seen.update(stream.read(stored[order[0]].start) if order else stream.read())
+            for name in order:
+                tensor = own[name]
+                if tensor.dtype == stored[name].dtype and tensor.is_contiguous():
+                    _read(stream, tensor, seen)
+                else:
+                    buffer = torch.empty(stored[name].shape, dtype=stored[name].dtype)
+                    _read(stream, buffer, seen)
+                    tensor.copy_(buffer)
+                _check_finite(tensor, name, file)
+    except (OSError, EOFError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from error
+    if sha256 is not None and seen.hexdigest() != sha256:
+        raise ModelError(
+            f"{file} is damaged: its checksum is not the one in config.json", hint="pull or export the model once more"
+        )
+    network.load_state_dict(own)  # onto itself where it was read in place: runs the hooks that modules have for it
+
+
+def _read(stream: BinaryIO, tensor: Tensor, seen: Any) -> None:
+    """Fill a tensor from where the stream is."""
+    if not tensor.numel():
+        return
+    memory = memoryview(tensor.detach().view(-1).view(torch.uint8).numpy().data)
+    done = 0
+    while done < len(memory):
+        count = stream.readinto(memory[done : done + CHUNK])  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError("it became shorter while it was read")
+        seen.update(memory[done : done + count])
+        done += count
+
+
+def _check_finite(tensor: Tensor, name: str, file: Path) -> None:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return
+    # One pass without memory of its own settles nearly all; a sum may overflow though every number is finite.
+    if not math.isfinite(tensor.sum().item()):
+        pieces = torch.split(tensor.detach().reshape(-1), CHUNK)
+        if not all(bool(torch.isfinite(piece).all()) for piece in pieces):
+            raise ModelError(f"{file}: {name} holds numbers that are not finite")
