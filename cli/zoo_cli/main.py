@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from zoo_core import ZooError
@@ -16,6 +17,8 @@ BUILT_IN = {
     "export": "zoo_cli.export:export",
     "list": "zoo_cli.list:list_command",
     "plugins": "zoo_cli.plugins:plugins",
+    "pull": "zoo_cli.pull:pull",
+    "push": "zoo_cli.push:push",
     "sample": "zoo_cli.sample:sample",
     "show": "zoo_cli.show:show",
     "train": "zoo_cli.train:train",
@@ -64,6 +67,18 @@ class Zoo(click.Group):
         except ZooError as error:
             raise _failure(error) from error
         return loaded
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Like click's, but a plugin's command is not imported to be completed."""
+        from zoo_core import registry
+
+        theirs = {entry.name: entry.summary for entry in registry.entries("commands")}
+        found = []
+        for name in self.list_commands(ctx):
+            if name.startswith(incomplete):
+                command = self.get_command(ctx, name) if name in BUILT_IN else None
+                found.append(CompletionItem(name, help=command.get_short_help_str() if command else theirs[name] or None))
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:

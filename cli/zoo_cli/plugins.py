@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .completion import completing
 from .output import json_option, print_json, print_table, warn_about_plugins
 
 
@@ -14,6 +15,12 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     """List installed plugins, what they provide, and which are broken.
 
     ZOO_PLUGINS=a,b limits the plugins that are loaded, beside the built-in ones.
+
+    \b
+    Examples:
+      zoo plugins
+      zoo plugins new zoo-acme --licence mit --author "Ada Lovelace"
+      zoo plugins check zoo-acme
     """
     from zoo.describing import list_plugins
 
@@ -36,3 +43,70 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
             for row in rows
         ]
     )
+
+
+@plugins.command(no_args_is_help=True)
+@click.argument("name")
+@click.option(
+    "--licence",
+    type=click.Choice(["apache-2.0", "mit", "bsd-3-clause", "none"], case_sensitive=False),
+    default="none",
+    show_default=True,
+    help="What the package's own code is given away under.",
+)
+@click.option("--author", default="", help="'Name' or 'Name <address>'.")
+@json_option
+def new(name: str, licence: str, author: str, as_json: bool) -> None:
+    """Write a plugin package ./NAME to start from: networks, a recipe, tests. NAME is what pip will install.
+
+    \b
+    Examples:
+      zoo plugins new zoo-acme
+      zoo plugins new zoo-acme --licence mit --author "Ada Lovelace <ada@example.org>"
+    """
+    from zoo.scaffold import new_plugin
+
+    folder = new_plugin(name, licence=licence, author=author)
+    if as_json:
+        print_json({"folder": folder})
+        return
+    click.echo(folder)
+    click.echo(f"install it: pip install -e ./{folder}")
+    click.echo(f"check it: zoo plugins check {name}")
+
+
+@plugins.command(no_args_is_help=True)
+@click.argument("name", shell_complete=completing("plugins"))
+@json_option
+@click.pass_context
+def check(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Check whether all that the plugin NAME provides is what it should be; exit with 1 where something is not.
+
+    NAME is a distribution or one of its plugins, as zoo plugins lists them.
+
+    \b
+    Examples:
+      zoo plugins check zoo-acme
+      zoo plugins check dcgan-zoo --json
+    """
+    from dataclasses import asdict
+
+    from zoo.checking import check_plugins
+
+    from .main import BUILT_IN
+
+    findings = []
+    for finding in check_plugins(name, reserved=BUILT_IN):
+        findings.append(finding)
+        if not as_json:
+            result = (
+                f"problem: {finding.problem}" if finding.problem else f"ok{f' ({finding.note})' if finding.note else ''}"
+            )
+            click.echo(f"{finding.what:<30}  {finding.check:<34}  {result}")
+    failed = sum(bool(f.problem) for f in findings)
+    if as_json:
+        print_json({"ok": not failed, "checks": [asdict(f) for f in findings]})
+    else:
+        click.echo(f"{len(findings)} checks, {failed or 'no'} problem{'' if failed == 1 else 's'}")
+    if failed:
+        ctx.exit(1)

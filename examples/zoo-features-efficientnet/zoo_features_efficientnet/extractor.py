@@ -1,0 +1,60 @@
+"""EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946) as a feature extractor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from zoo_core import FeatureExtractor, OptionError
+
+from .weights import load_weights
+
+NAME = "efficientnet-lite0"
+SIDE = 224
+"""Height and width that the network was trained on and is padded for."""
+
+
+class EfficientNetLite0(FeatureExtractor):
+    """The last feature map, averaged over its positions.
+
+    Pictures are resized to 224 × 224, antialiased, and shifted as in training: (p - 127) / 128 for p from 0 to 255. Grey
+    ones become three equal channels. Gradients pass to the pictures and not to the weights.
+
+    Args:
+        chunk: bounds memory, and does not change the features beyond rounding.
+
+    Raises:
+        OptionError: `chunk` below 1.
+    """
+
+    dim = 1280
+
+    def __init__(self, *, chunk: Annotated[int, "images that are looked at together"] = 64) -> None:
+        super().__init__()
+        if chunk < 1:
+            raise OptionError(f"chunk must be at least 1, not {chunk}")
+        self.chunk = chunk
+        with torch.device("meta"):  # random initial weights would cost time, and numbers of the global generator
+            self.network = EfficientNet.from_name(NAME)
+        self.network.load_state_dict(load_weights(), assign=True)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> EfficientNetLite0:
+        """Stays in evaluation mode: its statistics are part of the weights."""
+        super().train(False)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self._features(part) for part in x.split(self.chunk)])
+
+    def _features(self, x: Tensor) -> Tensor:
+        x = x.expand(-1, 3, -1, -1)  # [N, 3, S, S]
+        if x.shape[-2:] != (SIDE, SIDE):
+            x = interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+        x = (x * 127.5 + 0.5) / 128  # from p / 127.5 - 1 to (p - 127) / 128
+        features: Tensor = self.network.extract_features(x).mean(dim=(2, 3))
+        return features  # [N, 1280]

@@ -1,0 +1,138 @@
+"""`zoo plugins check`: the conformance checks on all that an installed plugin provides."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from zoo_core import Component, Plugin, PluginError, registry
+from zoo_core.discovery import InstalledPlugin, entry_points, normalise
+from zoo_core.errors import unknown
+from zoo_core.records import CONTRACT, KINDS, SINGULAR
+from zoo_core.registries import import_target
+
+_WITHOUT_TORCH = """
+import importlib, sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+importlib.import_module(sys.argv[1])
+"""
+"""Import a module where there is no torch, which is quicker than to import it and look."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check.
+
+    Args:
+        what: "generator acme", "recipe acme", "plugin acme".
+        check: name of the check.
+        problem: what is wrong, "" where all is well.
+        note: what else is worth knowing.
+        seconds: CPU time of the check.
+    """
+
+    what: str
+    check: str
+    problem: str = ""
+    note: str = ""
+    seconds: float = 0.0
+
+
+def check_plugins(name: str, *, reserved: Collection[str] = ()) -> Iterator[Finding]:
+    """Check all that a distribution or one of its plugins provides.
+
+    Args:
+        name: of an installed distribution, or of a plugin's entry point.
+        reserved: names of commands that a plugin cannot have.
+
+    Yields:
+        One finding for each check, as soon as it is there.
+
+    Raises:
+        UnknownNameError: nothing installed bears the name.
+    """
+    everything = registry.plugins()
+    wanted = [p for p in everything if name == p.name or normalise(name) == p.distribution]
+    if not wanted:
+        raise unknown(
+            "plugin", name, {n for p in everything for n in (p.name, p.distribution)}, hint="to see all: zoo plugins"
+        )
+    for installed in wanted:
+        yield from _record(installed)
+        if installed.plugin is not None:
+            yield from _provided(installed, installed.plugin, reserved)
+
+
+def _record(installed: InstalledPlugin) -> Iterator[Finding]:
+    what = f"plugin {installed.name}"
+    yield Finding(what, "record", installed.problem, seconds=installed.seconds)
+    if installed.plugin is None:
+        return
+    other = installed.plugin.contract != CONTRACT
+    problem = f"it was written for contract {installed.plugin.contract}, expected {CONTRACT}, this zoo's" if other else ""
+    yield Finding(what, "contract", problem)
+    if (module := _module(installed)) is not None:
+        yield Finding(what, "light", _weight(module))
+
+
+def _module(installed: InstalledPlugin) -> str | None:
+    """The module of a plugin's record, None for one that was registered in this process."""
+    for point in entry_points()[0]:
+        if point.name == installed.name and point.distro and normalise(point.distro.name) == installed.distribution:
+            return str(point.module_name)
+    return None
+
+
+def _weight(module: str) -> str:
+    done = subprocess.run([sys.executable, "-c", _WITHOUT_TORCH, module], capture_output=True, text=True, check=False)
+    if "No module named 'torch" not in done.stderr:
+        return ""
+    return f"importing {module} imports torch, expected a record without it: name classes by import strings"
+
+
+def _provided(installed: InstalledPlugin, plugin: Plugin, reserved: Collection[str]) -> Iterator[Finding]:
+    from zoo_core.testing import check_component, check_recipe
+
+    for kind in KINDS:
+        for name, component in getattr(plugin, kind).items():
+            yield from _clash(kind, name, installed)
+            for o in check_component(kind, component):
+                yield Finding(f"{SINGULAR[kind]} {name}", o.name, o.problem, o.note, o.seconds)
+    for recipe in plugin.recipes:
+        yield from _clash("recipes", recipe.name, installed)
+        for o in check_recipe(f"{installed.distribution}:{recipe.name}"):
+            yield Finding(f"recipe {recipe.name}", o.name, o.problem, o.note, o.seconds)
+    for name, command in plugin.commands.items():
+        yield from _clash("commands", name, installed)
+        assert isinstance(command, Component)
+        yield Finding(f"command {name}", "command", _command(name, command, reserved))
+
+
+def _clash(kind: str, name: str, installed: InstalledPlugin) -> Iterator[Finding]:
+    """A name that another distribution has too is no fault, but one has to write more."""
+    others = sorted({e.plugin.distribution for e in registry.entries(kind) if e.name == name} - {installed.distribution})
+    if others:
+        note = f"also claimed by {', '.join(others)}: one has to write {installed.distribution}:{name}"
+        yield Finding(f"{SINGULAR[kind]} {name}", "name", note=note)
+
+
+def _command(name: str, command: Component, reserved: Collection[str]) -> str:
+    import click
+
+    if name in reserved:
+        return f"zoo has a command {name} of its own, which wins: choose another name"
+    try:
+        target = import_target(command.target, f"command {name!r}")
+    except PluginError as error:
+        return error.message
+    if not isinstance(target, click.Command):
+        return f"{command.target} is a {type(target).__name__}, expected a click.Command"
+    return ""

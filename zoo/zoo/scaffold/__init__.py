@@ -1,0 +1,137 @@
+"""`zoo plugins new`: a complete plugin package to start from.
+
+The files below `template/` are the package; `$name` and its like are filled in.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import keyword
+import re
+import sys
+from pathlib import Path
+from string import Template
+
+from zoo_core import UsageError, registry
+from zoo_core.discovery import normalise
+from zoo_core.errors import unknown
+
+from .. import __version__
+from ..files import atomic_folder
+
+LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
+"""What `--licence` takes → SPDX identifier."""
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")  # as PyPI has it
+_AUTHOR = re.compile(r"\s*([^<>]*?)\s*(?:<\s*([^<>@\s]+@[^<>@\s]+)\s*>)?\s*")
+_TEMPLATE = Path(__file__).parent / "template"
+
+
+def new_plugin(name: str, *, into: str | Path = ".", licence: str = "none", author: str = "") -> Path:
+    """Write a plugin package with one record, a generator, a discriminator, a recipe, tests and a README.
+
+    Args:
+        name: of the distribution ("zoo-acme"). The import package is it with underscores, the recipe it without "zoo-".
+        into: the folder in which `name` is made.
+        licence: one of `LICENCES`.
+        author: "Name" or "Name <address>".
+
+    Returns:
+        The new folder.
+
+    Raises:
+        UsageError: the name, licence or author is not possible, or the folder exists.
+    """
+    if licence.lower() not in LICENCES:
+        raise unknown("licence", licence, LICENCES)
+    package = package_name(name)
+    folder = Path(into) / name
+    if folder.exists():
+        raise UsageError(f"{folder} exists already", hint="choose another name, or remove it first")
+    short = _registry_name(name)
+    values = {
+        "name": name,
+        "distribution": normalise(name),
+        "package": package,
+        "short": short,
+        "cls": _class_name(short),
+        "zoo_version": __version__,
+        "licence_line": f'license = "{LICENCES[licence.lower()]}"\n' if LICENCES[licence.lower()] else "",
+        "authors_line": _authors(author),
+        "licence_words": _licence_words(licence.lower()),
+    }
+    with atomic_folder(folder) as new:
+        for source in sorted(_TEMPLATE.rglob("*.txt")):
+            inside = source.relative_to(_TEMPLATE).with_suffix("")
+            target = new / inside.as_posix().replace("PACKAGE", package)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+    return folder
+
+
+def package_name(name: str) -> str:
+    """The import package of a distribution.
+
+    Raises:
+        UsageError: `name` is no distribution name, or its package would hide another module.
+    """
+    if not _DISTRIBUTION.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a distribution: letters, digits, '-', '_' and '.', first and last a letter or digit",
+            hint="for example: zoo plugins new zoo-acme",
+        )
+    if _installed(name):
+        raise UsageError(f"a distribution {name!r} is installed already", hint="choose another name")
+    package = normalise(name).replace("-", "_")
+    if not package.isidentifier() or keyword.iskeyword(package):
+        raise UsageError(f"{name!r} would be the module {package!r}, which Python cannot import", hint=f"try: zoo-{name}")
+    if package in sys.stdlib_module_names or _exists(package):
+        raise UsageError(f"{name!r} would be the module {package!r}, which there is already", hint=f"try: zoo-{name}")
+    return package
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _exists(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return True
+
+
+def _registry_name(name: str) -> str:
+    """What its recipe and networks are called: short, unless somebody has that name."""
+    whole = normalise(name)
+    short = whole.removeprefix("zoo-")
+    taken = {entry for kind in ("recipes", "generators", "discriminators") for entry in registry.names(kind)}
+    return whole if short in taken or short == "" else short
+
+
+def _class_name(short: str) -> str:
+    camel = "".join(part.capitalize() for part in re.split(r"[-_.]", short))
+    return camel if camel.isidentifier() else f"Net{camel}"
+
+
+def _authors(author: str) -> str:
+    if not author.strip():
+        return ""
+    found = _AUTHOR.fullmatch(author)
+    if not found or not found[1] or not author.isprintable():
+        raise UsageError(f"--author {author!r} is neither 'Name' nor 'Name <address>'")
+    fields = {"name": found[1], "email": found[2]}
+    pairs = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items() if value]
+    return f"authors = [{{ {', '.join(pairs)} }}]\n"
+
+
+def _licence_words(licence: str) -> str:
+    if not LICENCES[licence]:
+        return "Not stated."
+    return f"{LICENCES[licence]} (text: https://spdx.org/licenses/{LICENCES[licence]}.html; add it as `LICENSE`)."
