@@ -127,3 +127,14 @@ def test_it_crosses_to_a_worker(tmp_path: Path) -> None:
     paint(tmp_path / "a.png")
     found = pickle.loads(pickle.dumps(dataset(tmp_path)))
     found.decode(pickle.loads(pickle.dumps(found.listing().records[0]))).load()
+
+
+def test_an_empty_class_folder_is_no_class_and_is_named(tmp_path: Path) -> None:
+    for name in ("one/1.png", "two/2.png"):
+        paint(tmp_path / name)
+    (tmp_path / "three").mkdir()
+    (tmp_path / "four").mkdir()
+    (tmp_path / "four" / "notes.txt").write_text("no picture")
+    listing = dataset(tmp_path).listing()
+    assert listing.classes == ("one", "two")
+    assert listing.notes[-1] == "folders without pictures are no class: four, three"

@@ -1,18 +1,49 @@
-"""Where images come from: drawn faces, which need no download, and folders of pictures."""
+"""Where images come from: drawn faces, which need no download, folders of pictures, and the datasets of the field."""
 
 from zoo_core import Component, Plugin
 
 plugin = Plugin(
-    summary="Drawn faces that need no download, and folders of pictures",
+    summary="Drawn faces that need no download, folders of pictures, LSUN, ImageNet, CIFAR-10, SVHN, MNIST, the Hub",
     datasets={
         "faces": Component(
             "zoo_plugins.datasets.faces:Faces",
-            summary="faces: drawn on this machine with labelled attributes, or your photographs (--data DIR)",
+            summary="faces: drawn on this machine with labelled attributes; or (--data DIR) CelebA, LFW, your photographs",
             licence="drawings: free for personal and commercial use (https://avataaars.com/)",
         ),
         "folder": Component(
             "zoo_plugins.datasets.folder:Folder",
             summary="the pictures of a folder (--data DIR); sub-folders become labels",
+        ),
+        "lsun": Component(
+            "zoo_plugins.datasets.lsun:LSUN",
+            summary="LSUN's scenes in its own LMDB folders (--data DIR --set dataset.category=bedroom)",
+            paper="Yu et al. 2015, arXiv:1506.03365",
+        ),
+        "imagenet": Component(
+            "zoo_plugins.datasets.imagenet:ImageNet",
+            summary="ImageNet's ILSVRC 2012, class folders or the original tar (--data DIR)",
+            paper="Russakovsky et al. 2015, arXiv:1409.0575",
+            licence="non-commercial research and education only (https://image-net.org/download)",
+        ),
+        "cifar10": Component(
+            "zoo_plugins.datasets.cifar10:CIFAR10",
+            summary="CIFAR-10, 32×32: binary or python batches, zips or class folders (--data DIR)",
+            paper="Krizhevsky 2009",
+        ),
+        "svhn": Component(
+            "zoo_plugins.datasets.svhn:SVHN",
+            summary="Street View House Numbers, 32×32, the official .mat files (--data DIR)",
+            paper="Netzer et al. 2011",
+            licence="non-commercial use only (http://ufldl.stanford.edu/housenumbers/)",
+        ),
+        "mnist": Component(
+            "zoo_plugins.datasets.mnist:MNIST",
+            summary="handwritten digits, grey, 28×28 padded to 32×32: idx files (--data DIR)",
+            paper="LeCun et al. 1998",
+        ),
+        "hub": Component(
+            "zoo_plugins.datasets.hub:Hub",
+            summary="an image dataset of the Hugging Face Hub (--data user/name)",
         ),
     },
 )

@@ -1,0 +1,160 @@
+"""Image datasets of the Hugging Face Hub, through its `datasets` library."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, overload
+
+from zoo_core.datasets import ImageDataset, Listing, Record
+from zoo_core.errors import DataError, UsageError, ZooError, unknown
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetBuilder
+    from PIL.Image import Image
+
+_EXTRA = "type: pip install 'dcgan-zoo[hub-data]'"
+
+
+class Hub(ImageDataset):
+    """Any dataset on the Hub that has a column of images: parquet files, a folder of images, or what else its library reads.
+
+    `datasets` downloads it into its own cache (`HF_HOME`), continuing where a download was broken off, and maps it into
+    memory from there, so that pictures can be read in any order by several processes. Images stay encoded until they are
+    decoded one by one. No code from the Hub is run: the library dropped dataset scripts with version 4.
+
+    Raises:
+        UsageError: no dataset is named, or there are several configurations, image columns or splits and none fits.
+        DataError: it is not there, cannot be reached, holds no images, or the extra is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Annotated[str | None, "'user/name' on the Hub, or a folder that holds such a dataset"] = None,
+        split: Annotated[str, "one that the dataset has"] = "train",
+        config: Annotated[str | None, "which configuration, where it has several"] = None,
+        column: Annotated[str | None, "column of the pictures; none: the only one there is"] = None,
+        label: Annotated[str | None, "column of the labels; none: its only column of class labels; '' for no labels"] = None,
+        revision: Annotated[str | None, "branch, tag or commit"] = None,
+    ) -> None:
+        super().__init__(data=None, split=split)
+        self.repository = data
+        self.config, self.column, self.label, self.revision = config, column, label, revision
+        self._rows: Dataset | None = None
+        self._pictures = ""
+
+    def listing(self) -> Listing:
+        builder, rows = self._load()
+        classes, labels = self._labels(rows)
+        self.licence = str(rows.info.license or "")
+        self.credit = f"{self.repository} (https://huggingface.co/datasets/{self.repository})" if self._remote() else ""
+        stamp = f"{builder.hash}:{builder.config_id}"
+        return Listing(_Rows(self.split, stamp, labels, len(rows)), classes=classes)
+
+    def decode(self, record: Record) -> Image:
+        from PIL import Image
+
+        if self._rows is None:
+            self._load()
+        assert self._rows is not None
+        value = self._rows[record.source][self._pictures]
+        if value is None:
+            raise ValueError("the row has no picture")
+        return Image.open(io.BytesIO(value["bytes"]) if value["bytes"] is not None else value["path"])
+
+    def _remote(self) -> bool:
+        return self.repository is not None and not Path(self.repository).exists()
+
+    def _load(self) -> tuple[DatasetBuilder, Dataset]:
+        """The dataset, its image column left encoded and alone in `_rows`."""
+        if self.repository is None:
+            raise UsageError(
+                "hub needs the name of a dataset",
+                hint="for example: --data ylecun/mnist; to look for one: https://huggingface.co/datasets?modality=modality:image",
+            )
+        if self._remote() and self.repository.count("/") != 1:
+            raise UsageError(f"{self.repository!r} is neither a folder nor a dataset 'user/name' on the Hub")
+        try:
+            import datasets
+        except ImportError as error:
+            raise DataError("datasets of the Hub need the package datasets", hint=_EXTRA) from error
+        try:
+            builder = datasets.load_dataset_builder(self.repository, self.config, revision=self.revision)
+            builder.download_and_prepare()
+            splits = list(builder.info.splits or ())
+            if self.split not in splits:
+                raise unknown(f"split of {self.repository}:", self.split, splits, hint="for example: --split test")
+            rows: Any = builder.as_dataset(split=self.split)
+        except ZooError:
+            raise
+        except Exception as error:
+            raise self._explained(error) from error
+        images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
+        if self.column is not None and self.column not in images:
+            raise unknown(f"image column of {self.repository}:", self.column, images)
+        if not images:
+            raise DataError(f"{self.repository} has no column of images; its columns: {', '.join(rows.features) or 'none'}")
+        if self.column is None and len(images) > 1:
+            raise UsageError(
+                f"{self.repository} has several columns of images: {', '.join(images)}",
+                hint=f"choose one: --set dataset.column={images[0]}",
+            )
+        self._pictures = self.column or images[0]
+        encoded = rows.select_columns([self._pictures]).cast_column(self._pictures, datasets.Image(decode=False))
+        self._rows = encoded
+        return builder, rows
+
+    def _labels(self, rows: Dataset) -> tuple[tuple[str, ...], list[int] | None]:
+        """The names of the classes, and each row's index into them."""
+        import datasets
+
+        labelled = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
+        column = self.label if self.label is not None else labelled[0] if len(labelled) == 1 else ""
+        if not column:
+            return (), None
+        if column not in rows.features:
+            raise unknown(f"column of {self.repository}:", column, rows.features)
+        values = list(rows.select_columns([column])[:][column])
+        kind = rows.features[column]
+        if isinstance(kind, datasets.ClassLabel):
+            return tuple(kind.names), [-1 if value is None else int(value) for value in values]
+        if not all(isinstance(value, str | int | None) for value in values):
+            raise UsageError(f"column {column!r} of {self.repository} holds {kind}, which are no labels")
+        names = sorted({value for value in values if value is not None})
+        index = {value: i for i, value in enumerate(names)}
+        return tuple(str(name) for name in names), [index.get(value, -1) for value in values]
+
+    def _explained(self, error: Exception) -> ZooError:
+        words = (str(error).splitlines() or [""])[0] or type(error).__name__
+        if "Config name is missing" in words:
+            return UsageError(
+                f"{self.repository} has several configurations: {str(error).split('one of: ')[-1].splitlines()[0]}"
+                if "one of: " in str(error)
+                else words,
+                hint="choose one: --set dataset.config=NAME",
+            )
+        hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
+        where = f"{self.repository} on the Hub" if self._remote() else str(self.repository)
+        return DataError(f"{where} cannot be loaded: {type(error).__name__}: {words}", hint=hint if self._remote() else "")
+
+
+class _Rows(Sequence[Record]):
+    """A record for each row, made when it is asked for."""
+
+    def __init__(self, split: str, stamp: str, labels: list[int] | None, count: int) -> None:
+        self._split, self._stamp, self._labels, self._count = split, stamp, labels, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._count))]
+        i = range(self._count)[index]
+        return Record(f"{self._split}/{i:07d}", i, self._stamp, -1 if self._labels is None else self._labels[i])

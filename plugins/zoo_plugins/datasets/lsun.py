@@ -1,0 +1,195 @@
+"""LSUN: scenes by the million, in LMDB folders as its authors hand them out (Yu et al. 2015, arXiv:1506.03365)."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple, overload
+
+from zoo_core.datasets import ImageDataset, Listing, Record
+from zoo_core.errors import DataError, UsageError, unknown
+
+from .sources import Origin, check_split, few, file_stamp
+
+if TYPE_CHECKING:
+    import lmdb
+    from PIL.Image import Image
+
+ORIGIN = Origin(
+    "LSUN",
+    "https://github.com/fyu/lsun (python3 download.py -c bedroom; then unzip)",
+    "bedroom: 43 GB, 3,033,042 pictures; church_outdoor: 2.3 GB, 126,227",
+    "a folder with LSUN's own LMDB folders (bedroom_train_lmdb/data.mdb, …), or one of these",
+)
+_SPLITS = ("train", "val", "test")
+_FOLDER = re.compile(r"(?:(?P<category>.+)_)?(?P<split>train|val|test)_lmdb")
+
+
+class LSUN(ImageDataset):
+    """Pictures of one or several LSUN categories, read in place from `<category>_<split>_lmdb/data.mdb`.
+
+    Values are whole JPEG or WebP files. The databases are opened for reading only and without a lock, so that a folder that
+    cannot be written will do. Several categories become labels, in the order in which they are asked for. LSUN's object
+    categories, whose folders carry no split in their name (`cat/data.mdb`), count as 'train'.
+
+    Raises:
+        UsageError: several categories lie there and none is chosen.
+        DataError: no LMDB folder of that split, or one that is cut short.
+    """
+
+    credit = "LSUN, Yu et al. 2015 (https://www.yf.io/p/lsun)"
+
+    def __init__(
+        self,
+        *,
+        data: Annotated[str | None, "folder that holds bedroom_train_lmdb and the like"] = None,
+        split: Annotated[str, "'train', 'val' or 'test'"] = "train",
+        category: Annotated[
+            list[str] | str | None, "which: 'bedroom', or several ('bedroom,kitchen') as labels; none: the only one there"
+        ] = None,
+    ) -> None:
+        super().__init__(data=data, split=split)
+        check_split("LSUN", split, _SPLITS)
+        self.category = category.split(",") if isinstance(category, str) else category
+
+    def listing(self) -> Listing:
+        there = self._folders()
+        chosen = self.category
+        if chosen is None:
+            if len(there) > 1:
+                raise UsageError(
+                    f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}",
+                    hint=f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}",
+                )
+            chosen = list(there)
+        for name in chosen:
+            if name not in there:
+                raise unknown(f"LSUN category for split {self.split!r} in {self.data}:", name, there, hint=ORIGIN._hint())
+        chosen = list(dict.fromkeys(chosen))
+        several = len(chosen) > 1
+        parts = [_read_keys(name, there[name], i if several else -1) for i, name in enumerate(chosen)]
+        return Listing(_Keys(parts), classes=tuple(chosen) if several else ())
+
+    def decode(self, record: Record) -> Image:
+        from PIL import Image
+
+        folder, key = record.source
+        with _environment(Path(folder)).begin() as transaction:
+            value = transaction.get(key)
+        if value is None:
+            raise KeyError(f"{key!r} is no longer in {folder}")
+        return Image.open(io.BytesIO(value))
+
+    def _folders(self) -> dict[str, Path]:
+        """Category → LMDB folder, of this split."""
+        data = ORIGIN.existing(self.data)
+        folders = [data] if (data / "data.mdb").is_file() else [p.parent for p in sorted(data.glob("*/data.mdb"))]
+        named: dict[str, dict[str, Path]] = {split: {} for split in _SPLITS}
+        for folder in folders:
+            match = _FOLDER.fullmatch(folder.resolve().name)
+            split = match["split"] if match else "train"
+            category = (match["category"] or split) if match else folder.resolve().name
+            named[split][category] = folder
+        if named[self.split]:
+            return named[self.split]
+        if zipped := sorted(data.glob("*_lmdb.zip")) if data.is_dir() else []:
+            raise DataError(
+                f"{data} holds {few(p.name for p in zipped)}, which must be unpacked: LMDB is read in place",
+                hint=f"type: cd {str(data)!r} && unzip {zipped[0].name}",
+            )
+        others = [split for split in _SPLITS if named[split]]
+        looked_for = f"<category>_{self.split}_lmdb/data.mdb"
+        if others:
+            raise ORIGIN.wrong(data, looked_for=looked_for, hint=f"what is there: --split {' or --split '.join(others)}")
+        raise ORIGIN.wrong(data, looked_for=looked_for)
+
+
+class _Part(NamedTuple):
+    """All keys of one category, in the database's order."""
+
+    category: str
+    folder: str
+    stamp: str
+    label: int
+    keys: list[bytes]
+
+    def record(self, key: bytes) -> Record:
+        name = key.decode("utf-8", "backslashreplace")
+        return Record(f"{self.category}/{name}", (self.folder, key), self.stamp, self.label)
+
+
+class _Keys(Sequence[Record]):
+    """The records of some categories, each made when it is asked for: three million at once would take a gigabyte."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._parts = parts
+        self._starts = list(itertools.accumulate((len(part.keys) for part in parts), initial=0))
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __iter__(self) -> Iterator[Record]:
+        return (part.record(key) for part in self._parts for key in part.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = range(len(self))[index]
+        part = bisect_right(self._starts, i) - 1
+        return self._parts[part].record(self._parts[part].keys[i - self._starts[part]])
+
+
+def _read_keys(category: str, folder: Path, label: int) -> _Part:
+    """The keys alone: the pictures, hundreds of times larger, are not touched."""
+    import lmdb
+
+    folder = folder.resolve()
+    try:
+        with _environment(folder).begin() as transaction:
+            keys = list(transaction.cursor().iternext(keys=True, values=False))
+    except lmdb.Error as error:
+        raise DataError(f"{folder / 'data.mdb'} is damaged: {error}", hint=ORIGIN._hint()) from error
+    return _Part(category, str(folder), file_stamp(folder / "data.mdb"), label, keys)
+
+
+_OPEN: dict[str, tuple[str, lmdb.Environment]] = {}
+"""Folder → stamp and database. LMDB lets a process open each file once only."""
+
+
+def _environment(folder: Path) -> lmdb.Environment:
+    """The database in a folder, opened once per process.
+
+    Raises:
+        DataError: it is no LMDB, or cut short.
+    """
+    import lmdb
+
+    file = folder / "data.mdb"
+    stamp = file_stamp(file)
+    opened = _OPEN.get(str(folder))
+    if opened and opened[0] == stamp:
+        return opened[1]
+    if opened:
+        _OPEN.pop(str(folder))[1].close()
+    try:
+        environment = lmdb.open(str(folder), readonly=True, lock=False, create=False)
+    except lmdb.Error as error:
+        raise DataError(f"{file} is no LMDB database, or its beginning is damaged: {error}", hint=ORIGIN._hint()) from error
+    # a read beyond the end of the file would not raise but end the process (SIGBUS)
+    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = file.stat().st_size
+    if size < expected:
+        environment.close()
+        raise DataError(
+            f"{file} is cut short: {size:,} of {expected:,} bytes are there", hint="download and unpack it again"
+        )
+    _OPEN[str(folder)] = (stamp, environment)
+    return environment

@@ -1,0 +1,82 @@
+"""MNIST's idx files."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_helpers import dataset, decoded
+
+from zoo_core import DataError, OptionError, UsageError
+from zoo_core.testing import assert_conforms
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (7, 28, 28), np.uint8)
+DIGITS = np.arange(7, dtype=np.uint8)
+
+
+def idx(values: np.ndarray) -> bytes:
+    shape = b"".join(n.to_bytes(4, "big") for n in values.shape)
+    return bytes((0, 0, 8, values.ndim)) + shape + values.tobytes()
+
+
+def write(root: Path, *, part: str = "train", packed: bool = True, spelling: str = "-idx") -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    for kind, values in (("images", PIXELS), ("labels", DIGITS)):
+        name, value = f"{part}-{kind}{spelling}{values.ndim}-ubyte", idx(values)
+        (root / (f"{name}.gz" if packed else name)).write_bytes(gzip.compress(value) if packed else value)
+    return root
+
+
+def test_it_conforms(tmp_path: Path) -> None:
+    assert_conforms("datasets", "mnist", options={"data": str(write(tmp_path))})
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("below", ["", "MNIST/raw"])
+def test_digits_are_padded_to_32(tmp_path: Path, packed: bool, below: str) -> None:
+    write(tmp_path / below, packed=packed)
+    write(tmp_path / below, part="t10k", packed=packed, spelling=".idx")
+    found = dataset("mnist", tmp_path)
+    listing = found.listing()
+    assert listing.classes == tuple("0123456789")
+    assert [r.label for r in listing.records] == list(range(7))
+    pictures = np.stack(decoded(found))
+    assert pictures.shape == (7, 32, 32)
+    assert (pictures[:, 2:30, 2:30] == PIXELS).all()
+    assert pictures.sum() == PIXELS.sum()
+    assert found.default_channels == 1
+    assert dataset("mnist", tmp_path, split="test").listing().records[0].key == "test/00000"
+
+
+def test_the_border_is_an_option(tmp_path: Path) -> None:
+    assert (np.stack(decoded(dataset("mnist", write(tmp_path), pad=0))) == PIXELS).all()
+    with pytest.raises(OptionError, match="between 0 and 64"):
+        dataset("mnist", tmp_path, pad=-1)
+
+
+def test_damage_is_refused(tmp_path: Path) -> None:
+    images = write(tmp_path) / "train-images-idx3-ubyte.gz"
+    held = images.read_bytes()
+    huge = bytes((0, 0, 8, 3)) + b"\x7f\xff\xff\xff" * 3
+    for value, says in (
+        (held[:-200], "cut short"),
+        (gzip.compress(idx(PIXELS)[:-1]), "cut short: 5,487 of 5,488"),
+        (gzip.compress(idx(DIGITS)), "no idx file"),
+        (b"plain", "cannot be read"),
+        (gzip.compress(huge), "claims to hold"),
+        (gzip.compress(idx(PIXELS[:3])), "3 pictures and 7 labels"),
+    ):
+        images.write_bytes(value)
+        with pytest.raises(DataError, match=says):
+            dataset("mnist", tmp_path).listing()
+
+
+def test_a_wrong_folder_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"expected t10k-images-idx3-ubyte or .*; found train-") as caught:
+        dataset("mnist", write(tmp_path), split="test").listing()
+    assert "mnist" in caught.value.hint
+    with pytest.raises(UsageError) as missing:
+        dataset("mnist", None).listing()
+    assert "12 MB" in missing.value.hint

@@ -1,0 +1,160 @@
+"""What the dataset `faces` makes of CelebA, LFW and other folders."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_helpers import dataset, encoded, real, write_zip
+
+from zoo_core import DataError, OptionError, UsageError
+from zoo_core.testing import assert_conforms
+
+NAMES = ["5_o_Clock_Shadow", "Male", "Smiling"]
+ROWS = [(-1, 1, 1), (1, -1, -1), (-1, -1, 1), (1, 1, -1)]
+PARTS = [0, 0, 1, 2]
+TXT = [f"00000{i + 1}.jpg" for i in range(4)]
+
+
+def celeba(root: Path, *, form: str = "folder", tables: str = ".txt", partition: bool = True, at: str = "") -> Path:
+    """Four pictures of CelebA in one of the ways in which it comes."""
+    pictures = [(f"img_align_celeba/{name}", encoded(i, size=(178, 218))) for i, name in enumerate(TXT)]
+    root.mkdir(parents=True, exist_ok=True)
+    if form == "zip":
+        write_zip(root / "img_align_celeba.zip", pictures)
+    else:
+        base = root / "img_align_celeba" if form == "nested" else root
+        for name, value in pictures:
+            (base / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / name).write_bytes(value)
+    (root / at).mkdir(exist_ok=True)
+    if tables == ".txt":
+        rows = "\n".join(f"{n} " + " ".join(f"{v:2d}" for v in row) for n, row in zip(TXT, ROWS, strict=True))
+        (root / at / "list_attr_celeba.txt").write_text(f"4\n{' '.join(NAMES)} \n{rows}\n")
+        parts = "\n".join(f"{n} {part}" for n, part in zip(TXT, PARTS, strict=True))
+    elif tables == ".csv":
+        rows = "\n".join(",".join([n, *map(str, row)]) for n, row in zip(TXT, ROWS, strict=True))
+        (root / at / "list_attr_celeba.csv").write_text(f"image_id,{','.join(NAMES)}\n{rows}\n")
+        parts = "\n".join(["image_id,partition", *(f"{n},{part}" for n, part in zip(TXT, PARTS, strict=True))])
+    if tables and partition:
+        (root / at / f"list_eval_partition{tables}").write_text(parts + "\n")
+    return root
+
+
+def test_celeba_conforms(tmp_path: Path) -> None:
+    assert_conforms("datasets", "faces", options={"data": str(celeba(tmp_path / "a"))})
+    assert_conforms("datasets", "faces", options={"data": str(celeba(tmp_path / "b", form="zip"))})
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "nested"])
+@pytest.mark.parametrize(("tables", "at"), [(".txt", ""), (".csv", ""), (".txt", "Anno")])
+def test_attributes_and_official_partition(tmp_path: Path, form: str, tables: str, at: str) -> None:
+    celeba(tmp_path, form=form, tables=tables, at=at)
+    for split, numbers in (("train", [0, 1]), ("valid", [2]), ("test", [3]), ("all", [0, 1, 2, 3])):
+        found = dataset("faces", tmp_path, split=split)
+        listing = found.listing()
+        assert listing.attributes == dict.fromkeys(NAMES, ("no", "yes"))
+        assert [r.key.rsplit("/", 1)[-1] for r in listing.records] == [TXT[i] for i in numbers]
+        assert [r.attributes for r in listing.records] == [tuple(int(v > 0) for v in ROWS[i]) for i in numbers]
+        assert (listing.classes, listing.notes) == ((), ())
+        assert np.asarray(found.decode(listing.records[0])).shape == (218, 178, 3)
+    assert "non-commercial" in found.licence
+    assert "CelebA" in found.credit
+
+
+def test_the_folder_or_the_zip_of_pictures_may_be_named_itself(tmp_path: Path) -> None:
+    celeba(tmp_path / "a")
+    assert len(dataset("faces", tmp_path / "a" / "img_align_celeba", split="test").listing().records) == 1
+    celeba(tmp_path / "b", form="zip")
+    assert len(dataset("faces", tmp_path / "b" / "img_align_celeba.zip", split="test").listing().records) == 1
+
+
+def test_celeba_is_cropped_to_the_face(tmp_path: Path) -> None:
+    celeba(tmp_path)
+    assert dataset("faces", tmp_path).crop(178, 218) == (35, 55, 143, 163)
+    assert dataset("faces", tmp_path, crop=178).crop(178, 218) == (0, 20, 178, 198)
+    assert pickle.loads(pickle.dumps(dataset("faces", tmp_path))).crop(178, 218) == (35, 55, 143, 163)
+    assert dataset("faces", tmp_path).crop(50, 60) == (0, 5, 50, 55)
+
+
+def test_without_its_tables_celeba_is_what_is_there(tmp_path: Path) -> None:
+    listing = dataset("faces", celeba(tmp_path, tables="")).listing()
+    assert len(listing.records) == 4
+    assert listing.attributes == {}
+    assert [note.split(":")[0] for note in listing.notes] == ["no list_eval_partition.txt", "no list_attr_celeba.txt"]
+    with pytest.raises(DataError, match=r"'valid' of CelebA needs list_eval_partition.txt") as caught:
+        dataset("faces", tmp_path, split="valid").listing()
+    assert caught.value.hint
+
+
+def test_pictures_without_a_row_have_unknown_attributes(tmp_path: Path) -> None:
+    celeba(tmp_path)
+    (tmp_path / "img_align_celeba" / "000009.jpg").write_bytes(encoded())
+    listing = dataset("faces", tmp_path).listing()
+    assert listing.records[-1].attributes == (-1, -1, -1)
+    assert "1 pictures are not in list_attr_celeba.txt: 000009.jpg" in listing.notes
+
+
+@pytest.mark.parametrize("text", ["", "not a table", "000001.jpg\n", f"4\n{' '.join(NAMES)}\n000001.jpg 1 -1\n"])
+def test_a_damaged_table_is_refused(tmp_path: Path, text: str) -> None:
+    celeba(tmp_path)
+    (tmp_path / "list_attr_celeba.txt").write_text(text)
+    with pytest.raises(DataError, match=r"list_attr_celeba.txt( is not|: the row of 000001.jpg is not 3 times)"):
+        dataset("faces", tmp_path).listing()
+
+
+def test_a_split_that_celeba_has_not(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="valid: train, valid, test, all"):
+        dataset("faces", celeba(tmp_path), split="val").listing()
+
+
+def lfw(root: Path) -> Path:
+    for i, (person, count) in enumerate((("Ann_Lee", 2), ("Émile_Zola", 1), ("Bo", 1))):
+        for k in range(count):
+            path = root / person / f"{person}_{k + 1:04d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded(i + k, size=(250, 250)))
+    return root
+
+
+@pytest.mark.parametrize("below", ["", "lfw", "lfw_funneled"])
+def test_names_of_persons_are_no_classes(tmp_path: Path, below: str) -> None:
+    lfw(tmp_path / below)
+    found = dataset("faces", tmp_path)
+    listing = found.listing()
+    assert len(listing.records) == 4
+    assert listing.classes == ()
+    assert {r.label for r in listing.records} == {-1}
+    assert "3 persons" in listing.notes[0]
+    assert found.decode(listing.records[0]).size == (250, 250)
+    assert found.crop(250, 250) == (0, 0, 250, 250)
+
+
+def test_lfw_conforms(tmp_path: Path) -> None:
+    assert_conforms("datasets", "faces", options={"data": str(lfw(tmp_path)), "crop": 128})
+
+
+def test_any_other_folder_keeps_its_classes_and_may_be_cropped(tmp_path: Path) -> None:
+    for name in ("smiling/1.jpg", "serious/2.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(encoded())
+    found = dataset("faces", tmp_path, crop=20)
+    assert found.listing().classes == ("serious", "smiling")
+    assert found.crop(40, 32) == (10, 6, 30, 26)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [({"crop": 4}, "at least 8"), ({"crop": 108, "data": None}, "belongs to photographs")]
+)
+def test_bad_crops_are_refused(tmp_path: Path, options: dict[str, object], says: str) -> None:
+    with pytest.raises(OptionError, match=f"dataset.crop .*{says}"):
+        dataset("faces", **{"data": tmp_path, **options})
+
+
+@pytest.mark.data
+def test_real_faces() -> None:
+    listing = dataset("faces", real("faces")).listing()
+    assert len(listing.records) == 3_690 + 9_475
+    assert listing.classes == ("not-smiling", "smiling")
