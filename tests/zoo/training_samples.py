@@ -46,7 +46,9 @@ class PlainDiscriminator(Discriminator):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         learns = next(self.parameters()).requires_grad
         known = "" if labels is None else f" {sorted(set(labels.tolist()))}"
-        SEEN.append(f"look: weights {'learn' if learns else 'rest'}, input {'learns' if x.requires_grad else 'rests'}{known}")
+        SEEN.append(
+            f"look: weights {'learn' if learns else 'rest'}, input {'learns' if x.requires_grad else 'rests'}{known}"
+        )
         h = self.body(x)
         if self.noise:
             h = h + self.noise * (random.random() + float(np.random.rand()))
