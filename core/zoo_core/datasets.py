@@ -164,11 +164,13 @@ class FileDataset(ImageDataset):
                 f"no pictures in {root}; found {what}",
                 hint=f"a picture's name ends in {', '.join(sorted(PICTURE_SUFFIXES))}",
             )
-        tops = {path.split("/")[0] if "/" in path else "" for path, _ in found}
+        keys = [printable(path) for path, _ in found]
+        tops = {key.split("/")[0] if "/" in key else "" for key in keys}
         classes = tuple(sorted(tops)) if "" not in tops and len(tops) > 1 else ()
         index = {name: i for i, name in enumerate(classes)}
         records = [
-            Record(key=path, source=path, stamp=stamp, label=index.get(path.split("/")[0], -1)) for path, stamp in found
+            Record(key=key, source=path, stamp=stamp, label=index.get(key.split("/")[0], -1))
+            for key, (path, stamp) in zip(keys, found, strict=True)
         ]
         notes = [f"{others} files are no pictures by their name and were left out"] if others else []
         if empty := [name for name in _folders(root) if name not in index] if classes else []:
@@ -183,9 +185,14 @@ class FileDataset(ImageDataset):
         return Image.open(self.data / record.source)
 
 
+def printable(name: str) -> str:
+    """A file's name for people: bytes that are no UTF-8, which Python carries as lone surrogates, become "\\xff"."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _folders(root: Path) -> list[str]:
     """The names of the folders in `root` that are not hidden."""
-    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(printable(entry.name) for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:

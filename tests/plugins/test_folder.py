@@ -138,3 +138,20 @@ def test_an_empty_class_folder_is_no_class_and_is_named(tmp_path: Path) -> None:
     listing = dataset(tmp_path).listing()
     assert listing.classes == ("one", "two")
     assert listing.notes[-1] == "folders without pictures are no class: four, three"
+
+
+def test_names_that_are_no_text_can_be_read_and_printed(tmp_path: Path) -> None:
+    for name in (b"one/\xff\xfe.png", b"tw\xe4/2.png"):
+        path = os.path.join(os.fsencode(tmp_path), name)
+        try:
+            os.mkdir(os.path.dirname(path))
+            with open(path, "wb") as file:
+                Image.new("RGB", (8, 6)).save(file, "PNG")
+        except (OSError, UnicodeDecodeError):
+            pytest.skip("this system has no such names")
+    found = dataset(tmp_path)
+    listing = found.listing()
+    assert [r.key for r in listing.records] == ["one/\\xff\\xfe.png", "tw\\xe4/2.png"]
+    assert listing.classes == ("one", "tw\\xe4")
+    for record in listing.records:
+        found.decode(record).load()

@@ -7,6 +7,7 @@ archive that has them is not what it says.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import tarfile
 import zipfile
@@ -18,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zoo_core.datasets import PICTURE_SUFFIXES, Listing, Record
+from zoo_core.datasets import PICTURE_SUFFIXES, Listing, Record, printable
 from zoo_core.errors import DataError
 
 from .sources import few, file_stamp
@@ -87,7 +88,7 @@ class Members:
     def listing(self) -> Listing:
         """The pictures with their first-level folders as labels; a single folder around everything does not count."""
         names = sorted(self.pictures)
-        around = os.path.commonpath(names).split("/") if names else []
+        around = posixpath.commonpath(names).split("/") if names else []
         depth = len([part for part in around if part]) if len(names) > 1 else max(0, names[0].count("/")) if names else 0
         tops = {name: name.split("/")[depth] if name.count("/") > depth else "" for name in names}
         found = set(tops.values())
@@ -172,7 +173,7 @@ def tar_members(path: Path) -> Members:
 
 
 def _add(members: Members, name: str, path: Path, info: tarfile.TarInfo) -> None:
-    members.add(name.removeprefix("./"), (str(path), info.offset_data, info.size), f"{info.size}:{info.mtime}")
+    members.add(printable(name.removeprefix("./")), (str(path), info.offset_data, info.size), f"{info.size}:{info.mtime}")
 
 
 def _walk_tar(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ORIGIN = Origin(
     "CIFAR-10",
-    "https://www.cs.toronto.edu/~kriz/cifar.html: cifar-10-binary.tar.gz (or the python version)",
+    "https://www.cs.toronto.edu/~kriz/cifar.html, there: cifar-10-binary.tar.gz or the python version",
     "170 MB, 50,000 + 10,000 pictures of 32×32",
     "a folder with data_batch_1.bin … (binary version), data_batch_1 … (python version), one of their .tar.gz, or "
     "train.zip or train/ with class folders",

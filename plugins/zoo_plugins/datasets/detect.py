@@ -24,7 +24,7 @@ _SEARCH, _CONFIRM = "haarcascade_frontalface_alt2.xml", "haarcascade_frontalface
 _MOST_PIXELS = 178_956_970  # Pillow's own limit, held even where a script has lifted that
 _SEEN = 32  # pixels to which the smallest face wanted is shrunk before the search; the cascade itself sees 20
 _NEIGHBOURS = 5
-_AGREE = 11  # of 27 finds in 400 photographs this refused 5 of the 6 that were no faces, and none of the 21 that were
+_AGREE = 11  # of 27 finds in 400 photographs this refused 5 of the 6 that were no faces, and 1 of the 21 that were
 _LOOK, _AROUND = 96, 0.25  # the second look is at a picture of this side, and at the box with this margin
 _LISTED = 100
 

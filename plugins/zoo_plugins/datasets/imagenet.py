@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ORIGIN = Origin(
     "ImageNet (ILSVRC 2012)",
-    "https://image-net.org/download after registration: ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar",
+    "https://image-net.org/download, after registration: ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar",
     "train: 138 GB, 1,281,167 pictures; val: 6.3 GB, 50,000",
     "a folder with train/<wnid>/*.JPEG or ILSVRC2012_img_train.tar, the folder train itself, or that tar",
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ORIGIN = Origin(
     "LSUN",
-    "https://github.com/fyu/lsun (python3 download.py -c bedroom; then unzip)",
+    "https://github.com/fyu/lsun, there: python3 download.py -c bedroom, and unzip",
     "bedroom: 43 GB, 3,033,042 pictures; church_outdoor: 2.3 GB, 126,227",
     "a folder with LSUN's own LMDB folders (bedroom_train_lmdb/data.mdb, …), or one of these",
 )

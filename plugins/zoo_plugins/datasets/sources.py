@@ -15,7 +15,7 @@ class Origin:
 
     Args:
         name: as a person calls it.
-        where: address of its page, and the files to take from there.
+        where: address of its page, then what to take from there or to type.
         size: of the download, with the number of pictures.
         layout: what `--data` should name, after "expected".
     """
@@ -46,7 +46,7 @@ class Origin:
         )
 
     def _hint(self) -> str:
-        return f"to be had at {self.where} ({self.size}); when it lies in DIR: --data DIR"
+        return f"get it: {self.where}; size: {self.size}; when it lies in DIR: --data DIR"
 
 
 def check_split(name: str, split: str, valid: Sequence[str]) -> None:

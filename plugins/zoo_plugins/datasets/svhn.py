@@ -14,7 +14,7 @@ from .sources import Origin, check_split
 
 ORIGIN = Origin(
     "SVHN",
-    "http://ufldl.stanford.edu/housenumbers/ (format 2): train_32x32.mat, test_32x32.mat, extra_32x32.mat",
+    "http://ufldl.stanford.edu/housenumbers/, there format 2: train_32x32.mat, test_32x32.mat, extra_32x32.mat",
     "train: 182 MB, 73,257 pictures of 32×32; test: 64 MB, 26,032; extra: 1.3 GB, 531,131",
     "a folder with train_32x32.mat and the like, or one of these files",
 )
