@@ -6,7 +6,8 @@ looks for numbers that are not finite. Each reading is a process of its own, bot
 
     python benchmarks/load.py [--rounds 7] [--width 160] [--json]
 
-The last line of standard output is one JSON object: `ratio` (time), `peak_ratio` (memory above what the process had before),
+The last line of standard output is one JSON object: `ratio` (time), `cpu_ratio` (time of the
+processor, for a busy machine), `peak_ratio` (memory above what the process had before),
 `copies` (that memory, in sizes of the weights), and the medians themselves.
 """
 
@@ -50,11 +51,12 @@ def main() -> None:
                     if not given.json:
                         print(f"{kind:>5}: {found[kind][-1]['seconds']:.3f} s, {found[kind][-1]['peak'] / 1e6:.0f} MB")
     median = {
-        kind: {key: statistics.median(one[key] for one in readings) for key in ("seconds", "peak")}
+        kind: {key: statistics.median(one[key] for one in readings) for key in ("seconds", "cpu_seconds", "peak")}
         for kind, readings in found.items()
     }
     result = {
         "ratio": round(median["zoo"]["seconds"] / median["least"]["seconds"], 3),
+        "cpu_ratio": round(median["zoo"]["cpu_seconds"] / median["least"]["cpu_seconds"], 3),
         "peak_ratio": round(median["zoo"]["peak"] / median["least"]["peak"], 3),
         "copies": round(median["zoo"]["peak"] / size, 3),
         "weights_mb": round(size / 1e6, 1),
@@ -105,12 +107,12 @@ def reading(kind: str, folder: Path, threads: int) -> dict[str, float]:
         for warm in (zoo.load, least):
             warm(Path(temporary) / "small")
     before = reset_peak()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     kept = load(folder)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     used = peak() - before
     del kept
-    return {"seconds": seconds, "peak": used}
+    return {"seconds": seconds, "cpu_seconds": cpu, "peak": used}
 
 
 def reset_peak() -> int:

@@ -28,4 +28,4 @@ def export(run: str, directory: str, raw: bool, bf16: bool, as_json: bool) -> No
     if as_json:
         print_json({"model": folder})
     else:
-        click.echo(folder)
+        click.echo(click.format_filename(folder))

@@ -40,4 +40,4 @@ def sample(
     if as_json:
         print_json({"out": written, "n": n, "seed": seed})
     else:
-        click.echo(written)
+        click.echo(click.format_filename(written))

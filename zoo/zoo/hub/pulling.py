@@ -44,7 +44,7 @@ def pull(
         check_entry(entry)
         found = Fetched(entry.folder)
     elif entry is not None:
-        found = _check_record(entry, fetch(parse_name(entry.where), report=report))
+        found = fetch_entry(entry, report=report)
     elif is_hub_name(text):
         found = fetch(parse_name(text, revision), report=report)
     else:
@@ -55,7 +55,9 @@ def pull(
     return found if to is None else replace(found, folder=copy_model(found, Path(to)))
 
 
-def _check_record(entry: CatalogueEntry, found: Fetched) -> Fetched:
+def fetch_entry(entry: CatalogueEntry, *, report: Reporter | None = None) -> Fetched:
+    """Fetch a model of the catalogue that lies on the Hub; raises `HubError`, or `ModelError` where it is another one."""
+    found = fetch(parse_name(entry.where), report=report)
     for file, wanted in entry.sha256.items():
         if not (found.folder / file).is_file() or sha256(found.folder / file) != wanted:
             raise ModelError(f"{file} of {entry.where} is not the one that the catalogue means by {entry.name!r}")

@@ -21,6 +21,11 @@ from .weights import Stored, compare
 MODULES = 20_000
 """Most modules of one network that comes from a model folder."""
 
+RANDOM = frozenset(
+    {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"}
+)
+"""Functions and methods that fill a tensor with random numbers."""
+
 SLACK = 4
 """How many times the numbers in the file a constructor may register; some register a parameter more than once."""
 
@@ -93,14 +98,25 @@ def weightless() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def uninitialised() -> Iterator[None]:
+    """Build networks whose weights are all about to be read from a file: `torch.nn.init` draws none. Random states stay."""
+    with torch.random.fork_rng(devices=[]), _Uninitialised():
+        yield
+
+
 class _Uninitialised(TorchFunctionMode):
-    """Leaves out random initial weights of tensors without memory: torch would import its compiler to draw none of them."""
+    """Leaves out random initial weights.
+
+    For tensors without memory it leaves out every way to draw them: torch would import its compiler for it, in seconds.
+    """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if getattr(function, "__name__", "") in ("normal_", "uniform_", "trunc_normal_", "bernoulli_", "exponential_"):
+        if getattr(function, "__name__", "") in RANDOM:
             tensor = args[0] if args else kwargs.get("tensor")
-            if isinstance(tensor, torch.Tensor) and tensor.is_meta:
+            ours = getattr(function, "__module__", "") == "torch.nn.init"
+            if isinstance(tensor, torch.Tensor) and (ours or tensor.is_meta):
                 return tensor
         return function(*args, **kwargs)
 

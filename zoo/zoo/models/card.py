@@ -5,7 +5,6 @@ Whatever a person or a configuration wrote is escaped, so that a card shows it a
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,8 @@ LIBRARY = "dcgan-zoo"
 PIPELINE = "unconditional-image-generation"
 METRICS = "metrics.json"
 METRICS_LIMIT = 1 << 20
+LARGEST = 1e300
+"""What a metric is below; beyond it, it is no result."""
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -175,7 +176,7 @@ def _training(provenance: Mapping[str, Any]) -> list[str]:
         "Seed": provenance.get("seed", UNKNOWN),
     }
     if isinstance(provenance.get("loss"), dict):
-        rows["Loss"] = _component({"options": {}, **provenance["loss"]})
+        rows["Loss"] = _component(provenance["loss"])
     for part, settings in (provenance.get("optimizer") or {}).items():
         if isinstance(settings, dict):
             rows[f"Optimiser of the {part}"] = "Adam, " + ", ".join(f"{key} {value}" for key, value in settings.items())
@@ -215,7 +216,7 @@ def _numbers(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
     found = []
     for key, value in metrics["metrics"].items():
         number = value.get("value", value.get("mean")) if isinstance(value, dict) else value
-        if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+        if isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < LARGEST:
             found.append((str(key), float(number)))
     return found
 
@@ -225,7 +226,8 @@ def _title(key: str) -> str:
 
 
 def _component(config: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{key} {value}" for key, value in config["options"].items())
+    given = config.get("options")
+    options = ", ".join(f"{key} {value}" for key, value in given.items()) if isinstance(given, dict) else ""
     named = f"{config.get('name')} of {config.get('distribution')} {config.get('version', '')}".rstrip()
     return f"{named} ({options})" if options else named
 

@@ -39,7 +39,9 @@ def save_curves(lines: Sequence[Mapping[str, float]], path: Path) -> bool:
         draw.text((4, y - 6), f"{value:.2f}", fill="black")
     for i in range(1, 5):
         x, _ = place(right * i / 4, low)
-        draw.text((x - 40, HEIGHT - 18), f"{right * i / 4:,.0f} images", fill="black")
+        text = f"{right * i / 4:,.0f} images"
+        width = draw.textlength(text)
+        draw.text((min(x - width / 2, WIDTH - width - 4), HEIGHT - 18), text, fill="black")
     for i, (name, curve) in enumerate(curves.items()):
         if len(curve) > 1:
             draw.line([place(x, y) for x, y in curve], fill=COLOURS[name], width=2)

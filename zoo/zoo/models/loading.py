@@ -50,8 +50,12 @@ def find_folder(where: str | Path) -> Path:
     from ..hub.client import HubError  # the Hub's client takes a while to import, and most models lie here
     from ..hub.fetching import fetch
     from ..hub.names import is_hub_name, parse_name
+    from ..hub.pulling import fetch_entry
 
     text = str(where)
+    entry = find_entry(text)
+    if entry is not None:
+        return fetch_entry(entry).folder
     if not is_hub_name(text):
         raise nowhere(text)
     try:

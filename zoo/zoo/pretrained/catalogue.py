@@ -125,6 +125,7 @@ def add_entry(name: str, *, licence: str, summary: str) -> CatalogueEntry:
         summary,
         model.image.size,
         sum((folder / file).stat().st_size for file in present),
+        HERE,
     )
     entries = [*(other for other in read_catalogue() if other.name != name), entry]
     total = sum(other.bytes for other in entries if other.where == BUNDLED)
