@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.training.runs import Run
 
 
-def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     settings = {}
     for text in values:
         key, sign, value = text.partition("=")
@@ -40,7 +40,7 @@ def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 @click.option("--images", type=int, help="Budget: real images shown.")
 @click.option("--minutes", type=float, help="Budget: minutes of training.")
 @click.option(
-    "--set", "options", multiple=True, callback=_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
+    "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
 )
 @click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
@@ -95,8 +95,8 @@ def _say(run: Run, as_json: bool) -> None:
         )
     elif run.finished:
         click.echo(f"trained on {run.images:,} images in {run.seconds / 60:.1f} minutes")
-        click.echo(f"model: {run.model}")
-        click.echo(f"draw from it: zoo sample {shlex.quote(str(run.path))} -n 64 --out samples.png")
+        click.echo(click.format_filename(f"model: {run.model}"))
+        click.echo(click.format_filename(f"draw from it: zoo sample {shlex.quote(str(run.path))} -n 64 --out samples.png"))
     else:
         click.echo(f"stopped by {run.signal} after {run.images:,} images; everything is saved")
-        click.echo(f"go on: {run.resume_command}")
+        click.echo(click.format_filename(f"go on: {run.resume_command}"))

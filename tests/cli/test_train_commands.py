@@ -136,6 +136,12 @@ BAD: list[tuple[list[object], int, list[str]]] = [
     (["train", "dcgan", "DATA", "--channels", "2"], 2, ["1 (grey) or 3 (colour), not 2"]),
     (["train", "dcgan", "DATA", "--batch", "0"], 2, ["at least 1"]),
     (["train", "dcgan", "DATA", "--size", "16", "--batch", "64"], 2, ["more than the 24 images", "--batch 16"]),
+    (
+        ["train", "dcgan-paper", "DATA", "--size", "16", "--batch", "1"],
+        2,
+        ["minibatches of 1: Expected more than 1 value", "--batch 64"],
+    ),
+    (["train", "dcgan", "DATA", "--set", "dataset.split=test"], 2, ["takes the split 'train'"]),
     (["train", "dcgan", "DATA", "--images", "0"], 2, ["--images must be more than 0"]),
     (["train", "dcgan", "DATA", "--minutes", "-1"], 2, ["--minutes must be more than 0"]),
     (["train", "dcgan", "DATA", "--epochs", "nan"], 2, ["--epochs must be more than 0"]),
@@ -161,6 +167,7 @@ BAD: list[tuple[list[object], int, list[str]]] = [
     (["sample", "pictures", "--out", "x.png"], 1, ["neither a run folder nor a model folder"]),
     (["sample", "run", "--out", "x.doc"], 2, ["no picture format"]),
     (["sample", "run", "--out", "pictures"], 2, ["not an empty folder"]),
+    (["sample", "run", "--out", "pictures/0.png/x.png"], 1, ["cannot be written: ", "pictures/0.png"]),
     (["sample", "run", "--out", "x.png", "-n", "0"], 2, ["cannot draw 0 images"]),
     (["sample", "run", "--out", "x.png", "--label", "cat"], 2, ["unconditional"]),
     (["sample", "run/model", "--out", "x.png", "--raw"], 2, ["one set of weights only"]),
@@ -308,6 +315,14 @@ def test_samples(tmp_path: Path) -> None:
     assert (tmp_path / "raw.png").read_bytes() != (tmp_path / "zweites.png").read_bytes()
     assert run("sample", "run/model", "-n", 40, "--out", f"{tmp_path}/ein Ordner/").exit_code == 0
     assert len(list((tmp_path / "ein Ordner").iterdir())) == 40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    assert run("sample", "run", "-n", 1, "--out", f"{name}.png").exit_code == 0
+    assert run("export", "run", name).exit_code == 0
+    assert run("sample", name, "-n", 1, "--out", tmp_path / "x.png", "--json").exit_code == 0
 
 
 def test_an_exported_model_needs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,20 @@ class TestCard:
         assert 'zoo.load("ada/small")' in text
         assert "samples.png" in text
 
+    def test_metrics_that_are_none(self, small_model: Path) -> None:
+        from zoo.models.folder import rewrite_card
+
+        odd = {"fid": 10**400, "kid": None, "is": {"value": "<b>"}, "<i>": [1], "precision": True}
+        (small_model / "metrics.json").write_text(json.dumps({"metrics": odd, "protocol": {"dataset": "faces"}}))
+        rewrite_card(small_model)
+        text = (small_model / "README.md").read_text()
+        assert "model-index" not in yaml.safe_load(text.split("---")[1])
+        assert "&lt;i&gt;" in text
+        for wrong in ("[]", '{"metrics": []}', '{"metrics": {"fid": NaN}, "protocol": {}}'):
+            (small_model / "metrics.json").write_text(wrong)
+            with pytest.raises(zoo.ZooError, match=r"metrics\.json"):
+                rewrite_card(small_model)
+
     def test_only_what_is_known(self, small_model: Path) -> None:
         header = yaml.safe_load((small_model / "README.md").read_text().split("---")[1])
         assert "license" not in header

@@ -47,14 +47,20 @@ def explained(path: Path, *, hint: str = "") -> Iterator[None]:
         if _is_full(error):
             hint = hint or "free some space and try again; what was complete before is untouched"
             raise ZooError(f"no space left on disk for {path}", hint=hint) from error
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise ZooError(f"{path} cannot be written: {reason or error}", hint=hint) from error
+        raise ZooError(f"{path} cannot be written: {_reason(error, path)}", hint=hint) from error
 
 
 def _is_full(error: OSError | SafetensorError) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return f"(os error {errno.ENOSPC})" in str(error)  # safetensors hands the system's error on as text
+
+
+def _reason(error: OSError | SafetensorError, path: Path) -> str:
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    culprit = str(error.filename or path)
+    return error.strerror if culprit == str(path) or TEMPORARY in culprit else f"{error.strerror}: {culprit}"
 
 
 @contextmanager

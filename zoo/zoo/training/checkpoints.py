@@ -13,6 +13,7 @@ import hashlib
 import json
 import random
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +132,13 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
             raise
         except CheckpointError as error:
             report.warn(f"{error.message}; trying the checkpoint before it")
-    what = (
-        f"none of the {len(found)} checkpoints in {folder} is whole" if found else f"there is no checkpoint in {folder} yet"
+    if not found:
+        again = f"zoo train --resume {shlex.quote(str(folder.parent))}"
+        raise CheckpointError(f"there is no checkpoint in {folder} yet", hint=f"to train it: {again}")
+    raise CheckpointError(
+        f"none of the {len(found)} checkpoints in {folder} is whole",
+        hint="train it again from the start, into another folder",
     )
-    raise CheckpointError(what, hint="train it again from the start, into another folder")
 
 
 def restore(
