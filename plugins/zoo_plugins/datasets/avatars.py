@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-DRAWING = 1
+DRAWING = 2
 """Version of what this module draws. To be raised with every change that alters a pixel or a label, `looks` included."""
 
 CANVAS = 280.0

@@ -45,7 +45,7 @@ LOOKS: Mapping[str, tuple[Look, ...]] = {
         ("brown", 0.20, "#87441f"),
         ("blond", 0.20, "#ecbe45"),
         ("ginger", 0.14, "#e2602a"),
-        ("silver", 0.13, "#dcdfe8"),
+        ("silver", 0.13, "#a3a9b8"),
         ("pink", 0.13, "#f06bb0"),
     ),
     "skin_color": _looks(
@@ -98,10 +98,10 @@ LOOKS: Mapping[str, tuple[Look, ...]] = {
         ("charcoal", 0.25, "#2b3038"),
     ),
     "background": _looks(
-        ("blue", 0.25, "#65c9ff"),
-        ("green", 0.25, "#8fdc9f"),
-        ("violet", 0.25, "#b7a1f0"),
-        ("navy", 0.25, "#37568a"),
+        ("blue", 0.25, "#bcdcf2"),
+        ("green", 0.25, "#c4e3c6"),
+        ("violet", 0.25, "#d3c9ee"),
+        ("grey", 0.25, "#c6ccd4"),
     ),
 }
 
@@ -118,7 +118,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 }
 """Attribute → its values, as `Listing.attributes` wants them. Left and right are the picture's."""
 
-_TILT = 9.0  # degrees to either side
+_TILT = 4.5  # degrees to either side
 
 
 class Face(NamedTuple):
@@ -161,9 +161,9 @@ def face(seed: int, split: str, index: int) -> Face:
         clothes=int(draw() * len(CLOTHES)),
         tilt=round(_TILT * (2 * draw() - 1), 3),
         turn=round(2 * draw() - 1, 4),
-        x=round(6 * draw() - 3, 3),
-        y=round(5 * draw() - 2, 3),
-        scale=round(0.95 + 0.13 * draw(), 4),
+        x=round(3 * draw() - 1.5, 3),
+        y=round(2.5 * draw() - 1, 3),
+        scale=round(0.98 + 0.06 * draw(), 4),
     )
 
 

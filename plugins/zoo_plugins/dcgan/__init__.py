@@ -6,15 +6,25 @@ PAPER = "Radford, Metz and Chintala 2015, arXiv:1511.06434"
 
 plugin = Plugin(
     summary="Deep convolutional GANs",
-    generators={"dcgan": Component("zoo_plugins.dcgan.networks:DCGANGenerator", "fractionally-strided convolutions", PAPER)},
-    discriminators={"dcgan": Component("zoo_plugins.dcgan.networks:DCGANDiscriminator", "strided convolutions", PAPER)},
+    generators={
+        "dcgan": Component("zoo_plugins.dcgan.networks:DCGANGenerator", "fractionally-strided convolutions", PAPER),
+        "dcgan-pairs": Component(
+            "zoo_plugins.dcgan.pairs:PairsGenerator", "two 3×3 convolutions at every resolution", f"{PAPER}, section 4.2"
+        ),
+    },
+    discriminators={
+        "dcgan": Component("zoo_plugins.dcgan.networks:DCGANDiscriminator", "strided convolutions", PAPER),
+        "dcgan-pairs": Component(
+            "zoo_plugins.dcgan.pairs:PairsDiscriminator", "two 3×3 convolutions at every resolution", f"{PAPER}, section 4.2"
+        ),
+    },
     recipes=[
         Recipe(
             "dcgan",
             generator="dcgan",
             discriminator="dcgan",
             loss="non-saturating",
-            options={"training.batch": 64},
+            options={"training.batch": 32},
             summary="what most people call DCGAN today: 4×4 kernels, width 64, normal latents, both updated each minibatch",
             paper=f"{PAPER}, as in the authors' Torch port",
         ),
@@ -36,6 +46,20 @@ plugin = Plugin(
             },
             summary="the paper's own: 5×5 kernels, width 128, uniform latents, alternating updates, L2 penalty",
             paper=PAPER,
+        ),
+        Recipe(
+            "dcgan-imagenet32",
+            base="dcgan",
+            generator="dcgan-pairs",
+            discriminator="dcgan-pairs",
+            options={
+                "training.size": 32,
+                "training.batch": 128,
+                "training.updates": "alternate",
+                "training.latent": "uniform",
+            },
+            summary="the paper's ImageNet networks: 3×3 kernels, latents of 256, six convolutions in the discriminator",
+            paper=f"{PAPER}, section 4.2",
         ),
     ],
 )
