@@ -44,11 +44,14 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
 )
 @click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
+@click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile): slow to begin, then faster.")
+@click.option("--deterministic", is_flag=True, help="The same bits each time on a GPU too; slower there.")
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
 @click.option("--track", metavar="tensorboard", help="Log to TensorBoard, in RUN/tensorboard.")
+@click.option("--evaluate-every", type=int, metavar="IMAGES", help="Measure the samples; the best checkpoint is kept.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
 @json_option
-def train(options: dict[str, str], dry_run: bool, as_json: bool, **choices: Any) -> None:
+def train(options: dict[str, str], evaluate_every: int | None, dry_run: bool, as_json: bool, **choices: Any) -> None:
     """Train RECIPE on a dataset, or go on with a run.
 
     Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once.
@@ -65,6 +68,7 @@ def train(options: dict[str, str], dry_run: bool, as_json: bool, **choices: Any)
     networks), optimizer.generator.*, optimizer.discriminator.* (zoo show training, zoo show optimizer).
     """
     import zoo
+    from zoo.evaluation.watching import watch
     from zoo.training.training import execute
 
     warn_about_plugins()
@@ -72,7 +76,7 @@ def train(options: dict[str, str], dry_run: bool, as_json: bool, **choices: Any)
     if dry_run:
         print_json(plan.to_json())
         return
-    run = execute(plan)
+    run = execute(plan, evaluation=watch(plan, evaluate_every) if evaluate_every is not None else None)
     if run.main:  # one of several processes speaks
         _say(run, as_json)
     if run.signal:

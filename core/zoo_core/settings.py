@@ -28,6 +28,8 @@ class TrainingSettings:
     """
 
     batch: Annotated[int, "real images in each minibatch, over all processes"] = 128
+    accumulate: Annotated[int, "pieces of a minibatch that are computed one after the other, to need less memory"] = 1
+    sync_bn: Annotated[bool, "on GPUs, batch statistics over all processes instead of each one's share"] = False
     size: Annotated[int, "height and width of the images in pixels"] = 64
     epochs: Annotated[float, "budget where the command names none"] = 25.0
     updates: Annotated[
@@ -44,7 +46,7 @@ class TrainingSettings:
     keep: Annotated[int, "checkpoints that stay on disk"] = 2
 
     def __post_init__(self) -> None:
-        for name in ("batch", "size", "discriminator_steps", "log_every", "samples_every", "keep"):
+        for name in ("batch", "accumulate", "size", "discriminator_steps", "log_every", "samples_every", "keep"):
             _require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
         for name in ("epochs", "checkpoint_minutes"):
             _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "more than 0")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pack_helpers import pictures
-from training_helpers import Heard, differing, leftovers, newest, readings, resume, samples, tensors, train
+from training_helpers import Heard, differing, leftovers, measures, newest, readings, resume, samples, tensors, train
 
 import zoo
 from zoo.training import metrics
@@ -141,8 +141,13 @@ def test_what_a_run_leaves(data: Path, tmp_path: Path) -> None:
     assert said["config"]["generator"]["options"]["width"] == 4
     assert said["config"]["image"] == {"size": 16, "channels": 3, "num_classes": 0}
     assert str(data) not in said["command"]
+    published = json.loads((out / "model" / "config.json").read_text())["provenance"]["command"]
+    assert published == said["command"].replace("--epochs 3", "--images 96")
     assert [line["step"] for line in readings(out)] == [3, 6, 9, 12]
-    assert set(readings(out)[0]) == {"step", "images", "epoch", "d_loss", "g_loss", "d_real", "d_fake"}
+    assert [line["images"] for line in measures(out)] == [40, 80, 96]
+    assert all(0 < line["diversity"] < 2 for line in measures(out))
+    names = {"d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad"}
+    assert set(readings(out)[0]) == {"step", "images", "epoch", *names}
 
 
 def test_the_last_grid_is_what_the_loaded_model_draws(data: Path, tmp_path: Path) -> None:

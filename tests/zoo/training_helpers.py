@@ -119,7 +119,16 @@ def differing(one: Path, other: Path) -> list[str]:
 
 
 def readings(run: Path) -> list[dict[str, float]]:
-    """The lines of `metrics.jsonl`, without what the clock says."""
+    """The lines of `metrics.jsonl` with losses, without what the clock says."""
+    return [line for line in _lines(run) if "d_loss" in line or "g_loss" in line]
+
+
+def measures(run: Path) -> list[dict[str, float]]:
+    """The other lines of `metrics.jsonl`, without what the clock says."""
+    return [line for line in _lines(run) if "d_loss" not in line and "g_loss" not in line]
+
+
+def _lines(run: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key not in ("seconds", "images_per_s")} for line in lines]
 

@@ -77,10 +77,11 @@ class BufferedGenerator(PlainGenerator):
 
 
 class Noted(Loss):
-    """Hinge-free least squares that notes each call."""
+    """Hinge-free least squares that notes each call. The discriminator's comes in two parts; the second one counts."""
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        SEEN.append("D")
+        if fake_logits.requires_grad:
+            SEEN.append("D")
         return (real_logits - 1).square().mean() + fake_logits.square().mean()
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -10,13 +15,24 @@ from zoo_core import Generator, UsageError
 from ..packs import Pack, to_images
 from ..randomness import generator_for
 
+RESIDENT = 0.25
+"""Largest share of a GPU's free memory that the images may take to be kept there."""
+
+
+class Minibatch(NamedTuple):
+    """One process's share: real images [n, C, S, S], their labels [n] or None, latents [n, latent_dim]."""
+
+    real: Tensor
+    labels: Tensor | None
+    z: Tensor
+
 
 class Batches:
     """The endless stream of shuffled images, cut into minibatches.
 
     The stream is one permutation of the data after another, so that no image is left out, and where a minibatch begins is
     all that a resumed run needs to know. With several processes each takes its own slice of every minibatch: the order does
-    not depend on their number.
+    not depend on their number. Images that fit are kept on a GPU as uint8; on a CPU the memory map serves.
 
     Args:
         pack: the images.
@@ -46,10 +62,11 @@ class Batches:
                 f"a minibatch of {batch} is more than the {len(pack):,} images there are",
                 hint=f"try: --batch {1 << (len(pack).bit_length() - 1)}",
             )
-        share = share_of(batch, world)
+        share = share_of(batch, world)  # images of each process
         self.pack, self.batch, self.seed, self.device, self.conditional = pack, batch, seed, device, conditional
         self.mine = slice(rank * share, (rank + 1) * share)
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._newest = (-1, torch.empty(0, dtype=torch.int64))  # number of an epoch, and its order
+        self.resident = _resident(pack, device)
 
     def indices(self, position: int) -> Tensor:
         """Numbers [batch] of the images at stream positions position, position + 1, …"""
@@ -64,30 +81,81 @@ class Batches:
     def real(self, position: int) -> tuple[Tensor, Tensor | None]:
         """This process's images [n, C, S, S] in [−1, 1] of the minibatch at a stream position, and their labels [n]."""
         chosen = self.indices(position)[self.mine]
-        images = to_images(self.pack.gather(chosen).to(self.device, non_blocking=True))
+        if self.resident is not None:
+            images = to_images(self.resident.index_select(0, self._moved(chosen)))
+        else:
+            images = to_images(self._moved(self.pack.gather(chosen)))
         labels = None
         if self.conditional:
             assert self.pack.labels is not None
-            labels = self.pack.labels[chosen].to(self.device, non_blocking=True)
+            labels = self._moved(self.pack.labels[chosen])
         return images, labels
 
     def latents(self, generator: Generator, step: int) -> Tensor:
         """This process's latents [n, latent_dim] of minibatch number `step`."""
         z = generator.sample_latent(self.batch, generator_for(self.seed, "latents", step))
-        return z[self.mine].to(self.device, non_blocking=True)
+        return self._moved(z[self.mine])
+
+    @contextmanager
+    def ahead(self, generator: Generator) -> Iterator[Feed]:
+        """A `Feed` of these minibatches; its thread ends with the block."""
+        with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
+            yield Feed(self, generator, pool)
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """To the device, without waiting for it: a GPU copies pinned memory while it computes."""
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
     def _permutation(self, epoch: int) -> Tensor:
-        if epoch != self._epoch:
-            self._order = torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
-            self._epoch = epoch
-        return self._order
+        known, order = self._newest
+        if epoch != known:
+            order = torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
+            self._newest = epoch, order
+        return order
 
 
-def share_of(batch: int, world: int) -> int:
-    """Images of a minibatch for each of `world` processes; raises `UsageError` where they cannot be shared equally."""
-    if batch % world:
+class Feed:
+    """Minibatches, of which the next is prepared in a thread while the caller computes on this one.
+
+    What a minibatch holds depends on position and step alone, so that preparing one that is never asked for changes nothing.
+    """
+
+    def __init__(self, batches: Batches, generator: Generator, pool: ThreadPoolExecutor) -> None:
+        self.batches, self.generator, self.pool = batches, generator, pool
+        self.waiting: tuple[tuple[int, int], Future[Minibatch]] | None = None
+
+    def take(self, position: int, step: int) -> Minibatch:
+        """The minibatch at a stream position, with the latents of a step; begins with the one after it."""
+        waiting = self.waiting
+        following = (position + self.batches.batch, step + 1)
+        found = waiting[1].result() if waiting and waiting[0] == (position, step) else self._prepare(position, step)
+        self.waiting = (following, self.pool.submit(self._prepare, *following))
+        return found
+
+    def _prepare(self, position: int, step: int) -> Minibatch:
+        return Minibatch(*self.batches.real(position), self.batches.latents(self.generator, step))
+
+
+def _resident(pack: Pack, device: torch.device) -> Tensor | None:
+    """All images uint8 [N, S, S, C] on a GPU whose memory holds them easily, else None."""
+    if device.type != "cuda" or pack.nbytes > RESIDENT * torch.cuda.mem_get_info(device)[0]:
+        return None
+    return pack.gather(torch.arange(len(pack))).to(device)
+
+
+def share_of(batch: int, world: int, accumulate: int = 1) -> int:
+    """Images that go through the networks together, where `world` processes take a minibatch in `accumulate` pieces each.
+
+    Raises:
+        UsageError: they cannot be shared equally.
+    """
+    unit = world * accumulate
+    if batch % unit:
+        pieces = f", in {accumulate} pieces each" if accumulate > 1 else ""
         raise UsageError(
-            f"a minibatch of {batch} cannot be shared by {world} processes",
-            hint=f"try: --batch {batch // world * world or world}",
+            f"a minibatch of {batch} cannot be shared by {world} process{'es' if world > 1 else ''}{pieces}",
+            hint=f"try: --batch {batch // unit * unit or unit}",
         )
-    return batch // world
+    return batch // unit

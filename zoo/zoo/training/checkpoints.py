@@ -14,6 +14,7 @@ import json
 import random
 import re
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from zoo_core import CheckpointError, TrainingError
 from ..files import atomic_folder, remove_folder, sha256
 from ..models.weights import fill
 from ..reporting import Reporter
+from .evaluation import Best
 from .state import State
 
 FORMAT = 1
@@ -38,7 +40,7 @@ class _LaterError(CheckpointError):
 
 
 def save_checkpoint(folder: Path, state: State, accelerator: Any, keep: int) -> None:
-    """Write the state as the newest checkpoint below `folder` and delete all but the newest `keep`.
+    """Write the state as the newest checkpoint below `folder` and delete all but the newest `keep` and the best.
 
     Every process calls it; only the main one writes.
 
@@ -70,6 +72,7 @@ def save_checkpoint(folder: Path, state: State, accelerator: Any, keep: int) -> 
         "updates": state.updates,
         "seconds": state.seconds,
         "meter": meter,
+        "best": asdict(state.best) if state.best else None,
         "python_random": [version, list(internal), gauss],
         "scaler": accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
     }
@@ -80,8 +83,9 @@ def save_checkpoint(folder: Path, state: State, accelerator: Any, keep: int) -> 
         (new / "state.json").write_text(json.dumps({**description, "sha256": checksums}), encoding="utf-8")
     # Later ones are damaged: this run went on from an earlier one.
     kept = [path for path in checkpoints(folder) if step_of(path) <= state.step][-keep:]
+    best = state.best.step if state.best else None
     for path in checkpoints(folder):
-        if path not in kept:
+        if path not in kept and step_of(path) != best:
             remove_folder(path)
 
 
@@ -141,6 +145,23 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
     )
 
 
+def best_checkpoint(folder: Path) -> tuple[Path, Best] | None:
+    """The checkpoint below `folder` with the best evaluation, and that evaluation; None where nothing was evaluated.
+
+    Raises:
+        CheckpointError: the newest checkpoint, which says so, is damaged.
+    """
+    found = checkpoints(folder)
+    if not found:
+        return None
+    described, _ = read_checkpoint(found[-1])
+    if not described.get("best"):
+        return None
+    best = Best(**described["best"])
+    paths = [path for path in found if step_of(path) == best.step]
+    return (paths[0], best) if paths else None
+
+
 def restore(
     state: State, accelerator: Any, described: dict[str, Any], tensors: dict[str, dict[str, Tensor]], path: Path
 ) -> None:
@@ -161,6 +182,7 @@ def restore(
     for counter in ("step", "images", "updates", "seconds"):
         setattr(state, counter, described[counter])
     state.meter.load(described["meter"])
+    state.best = Best(**described["best"]) if described.get("best") else None
     if accelerator.scaler is not None and described["scaler"]:
         accelerator.scaler.load_state_dict(described["scaler"])
     version, internal, gauss = described["python_random"]

@@ -22,7 +22,7 @@ from ..randomness import seeded
 
 PARTS = {"generator": "generators", "discriminator": "discriminators", "loss": "losses", "dataset": "datasets"}
 RESERVED = {"dataset": ("data", "split")}
-"""Options that have a flag of their own."""
+"""Options that are no settings."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,32 @@ class RunConfig:
         """This configuration for images that have been looked at."""
         return replace(self, image=image, pack=pack, facts=dict(facts or {}))
 
-    def check_networks(self) -> None:
-        """Build the networks and the loss without memory for their weights, so that a bad option is found at once."""
+    def check_networks(self, share: int | None = None) -> None:
+        """Build the networks and the loss without memory for their weights, so that a bad option is found at once.
+
+        Args:
+            share: images that go through the networks together; a minibatch unless it is shared by processes or pieces.
+
+        Raises:
+            UsageError, PluginError: an option is impossible, or the networks cannot learn from minibatches of 1.
+        """
         classes = 2 if self.training.conditional else 0
         image = self.image or ImageSpec(self.training.size, self.channels or 3, classes)
         with weightless():
-            for part in ("generator", "discriminator"):
-                build_component(PARTS[part], getattr(self, part), image)
+            generator: Generator = build_component("generators", self.generator, image)
+            discriminator: Discriminator = build_component("discriminators", self.discriminator, image)
+            if (
+                share or self.training.batch
+            ) == 1:  # only then, as torch takes seconds to get ready for computing without memory
+                label = torch.zeros(1, dtype=torch.int64) if image.num_classes else None
+                try:
+                    discriminator(generator(torch.zeros(1, generator.latent_dim), label), label)
+                except ValueError as error:
+                    raise OptionError(
+                        f"these networks cannot learn from minibatches of 1: {error}", hint="try: --batch 64"
+                    ) from error
+                except (NotImplementedError, RuntimeError):  # not every network computes without numbers
+                    pass
         self.build_loss()
 
     def build_networks(self) -> tuple[Generator, Discriminator]:
@@ -208,8 +227,10 @@ def split_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _resolve_component(part: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     target = registry.load(PARTS[part], name)
     reserved = [key for key in RESERVED.get(part, ()) if key in given]
+    if reserved == ["data"]:
+        raise OptionError(f"{part}.data has a flag of its own", hint=f"write: --data {given['data']}")
     if reserved:
-        raise OptionError(f"{part}.{reserved[0]} has a flag of its own", hint=f"write: --{reserved[0]} {given[reserved[0]]}")
+        raise OptionError(f"{part}.{reserved[0]} is no setting of a training, which takes the split 'train'")
     return _resolve(target, given, part, hint=f"to see them: zoo show {name}")
 
 

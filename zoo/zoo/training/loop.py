@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-
-import torch
-from torch import Tensor, nn
 
 from .batches import Batches
 from .config import RunConfig
 from .control import Budget, Clock, Stop, agree
+from .health import CHECK, ensure_finite, ensure_finite_weights
 from .metrics import Recorder
 from .state import State
+from .steps import Stepper, cycle_of, turn_of
 
 POLL = 10
 """Steps after which several processes agree anew on the time and on whether to stop."""
@@ -30,6 +29,9 @@ def train_loop(
     *,
     save: Callable[[], None],
     draw: Callable[[], None],
+    evaluate: Callable[[], None] = lambda: None,
+    evaluate_every: int | None = None,
+    compile: bool = False,
 ) -> bool:
     """Train until the budget is spent or somebody asks to stop.
 
@@ -42,81 +44,59 @@ def train_loop(
         stop: tells that somebody wants an end.
         save: writes a checkpoint; called every `training.checkpoint_minutes` of training, not at the end.
         draw: writes a sample grid; called every `training.samples_every` images, not at the end.
+        evaluate: measures the generator; called every `evaluate_every` images, not at the end.
+        compile: whether the networks are compiled first.
 
     Returns:
         Whether the budget is spent.
 
     Raises:
-        TrainingError: a loss is no finite number any more.
+        TrainingError: a loss or weight is no finite number any more.
     """
-    settings, loss, meter, count = config.training, state.loss, state.meter, len(batches.pack)
-    generator, discriminator = state.generator, state.discriminator
-    both = settings.updates == "both"
-    cycle = settings.discriminator_steps + (not both)
+    settings, meter, count = config.training, state.meter, len(batches.pack)
     poll = 1 if accelerator.num_processes == 1 else POLL
+    stepper = Stepper(settings, state, accelerator, compile=compile)
+    warm = state.step + cycle_of(settings) if compile else None
     clock, saved = Clock(), state.seconds
 
-    while not budget.spent(state, count):
-        # 1. Whose turn it is. "both": each minibatch is D's, and every so many are G's too; "alternate": one or the other.
-        updates_generator = state.step % cycle == cycle - 1
-        updates_discriminator = both or not updates_generator
+    with batches.ahead(state.generator) as feed:
+        while not budget.spent(state, count):
+            # 1. A minibatch of real images and latents; the next is prepared meanwhile.
+            batch = feed.take(state.images, state.step)
 
-        # 2. A minibatch of real images and one of generated images.
-        real, labels = batches.real(state.images)  # [n, C, S, S], [n] or None
-        z = batches.latents(generator, state.step)  # [n, latent_dim]
-        with torch.set_grad_enabled(updates_generator), accelerator.autocast():
-            fake = generator(z, labels)  # [n, C, S, S]
+            # 2. The networks whose turn it is learn from it.
+            stepper.step(turn_of(settings, state.loss, state.step, state.updates), *batch)
 
-        # 3. The discriminator learns to tell them apart. Real and generated images go through it by themselves, so that
-        #    batch normalisation sees one kind at a time.
-        if updates_discriminator:
-            discriminator.requires_grad_(True)
-            with accelerator.autocast():
-                real_logits = discriminator(real, labels).float()  # [n]
-                fake_logits = discriminator(fake.detach(), labels).float()  # [n]
-            d_loss = loss.discriminator(real_logits, fake_logits)
-            d_steps = state.step if both else state.step - state.updates
-            if d_steps % loss.penalty_every == 0:
-                penalty = loss.penalty(discriminator, real, fake.detach().float(), labels)
-                d_loss = d_loss if penalty is None else d_loss + penalty
-            _update(state.discriminator_optimizer, d_loss, discriminator, accelerator)
-            meter.add(d_loss=d_loss, d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean())
+            # 3. Count. `seconds` is the same in every process, or they would not end, or save, at the same step.
+            before, asked = state.images, 0.0
+            state.step += 1
+            state.images += settings.batch
+            if state.step % poll == 0:
+                elapsed, asked = agree(accelerator, clock.read(), stop.signal or 0)
+                state.seconds += elapsed
+            if state.step == warm:
+                recorder.warmed(state)
 
-        # 4. The generator learns to pass as real. Its gradient runs through the discriminator, whose own weights need none.
-        if updates_generator:
-            discriminator.requires_grad_(False)
-            with accelerator.autocast():
-                logits = discriminator(fake, labels).float()  # [n]
-                with torch.no_grad():
-                    against = discriminator(real, labels).float() if loss.needs_real_logits else None  # [n]
-            g_loss = loss.generator(logits, against)
-            _update(state.generator_optimizer, g_loss, generator, accelerator)
-            state.updates += 1
-            state.update_average(settings.ema)
-            meter.add(g_loss=g_loss)
-
-        # 5. Count. `seconds` is the same in every process, or they would not end, or save, at the same step.
-        before, asked = state.images, 0.0
-        state.step += 1
-        state.images += settings.batch
-        if state.step % poll == 0:
-            elapsed, asked = agree(accelerator, clock.read(), stop.signal or 0)
-            state.seconds += elapsed
-
-        # 6. Say, draw, stop and save when it is due.
-        recorder.tick(budget.done(state))
-        with clock.paused():
-            if state.step % settings.log_every == 0:
-                recorder.record(state, meter.means(accelerator), budget.done(state))
-                meter.reset(state.step)
-            if before // settings.samples_every != state.images // settings.samples_every:
-                draw()
-            if asked:
-                stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
-                break
-            if state.seconds - saved >= settings.checkpoint_minutes * 60:
-                save()
-                saved = state.seconds
+            # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
+            recorder.tick(budget.done(state))
+            with clock.paused():
+                if state.step % settings.log_every == 0:
+                    recorder.record(state, meter.means(accelerator), budget.done(state))
+                    meter.reset(state.step)
+                elif state.step % CHECK == 0:
+                    ensure_finite(meter.means(accelerator), state.step)
+                if state.step % CHECK == 0:
+                    ensure_finite_weights(state.networks(), state.step)
+                if passed(before, state.images, settings.samples_every):
+                    draw()
+                if passed(before, state.images, evaluate_every):
+                    evaluate()
+                if asked:
+                    stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
+                    break
+                if state.seconds - saved >= settings.checkpoint_minutes * 60:
+                    save()
+                    saved = state.seconds
 
     spent = budget.spent(state, count)
     if spent and state.step != meter.start:  # the meter is not reset: a larger budget goes on as if nothing had happened
@@ -124,26 +104,6 @@ def train_loop(
     return spent
 
 
-def _update(optimizer: Any, loss: Tensor, network: nn.Module, accelerator: Any) -> None:
-    """One optimiser step, with the gradients of all processes averaged."""
-    optimizer.zero_grad(set_to_none=True)
-    accelerator.backward(loss)
-    if accelerator.num_processes > 1:
-        _average_gradients(network.parameters(), accelerator.num_processes)
-    optimizer.step()
-
-
-def _average_gradients(parameters: Iterable[nn.Parameter], processes: int) -> None:
-    """Average gradients over processes in one exchange.
-
-    Instead of DistributedDataParallel, which wants each network to run forward once for each backward, and no gradient
-    penalties.
-    """
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.reshape(-1) for g in gradients])
-    torch.distributed.all_reduce(flat)
-    flat /= processes
-    start = 0
-    for gradient in gradients:
-        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
-        start += gradient.numel()
+def passed(before: int, now: int, every: int | None) -> bool:
+    """Whether a multiple of `every` lies in (before, now]; never where it is None."""
+    return every is not None and before // every != now // every

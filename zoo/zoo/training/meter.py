@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-NAMES = ("d_loss", "g_loss", "d_real", "d_fake")
+NAMES = ("d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad")
+"""Losses; the discriminator's mean probability for real and generated images; the share of both that lies on its side of
+the middle between their mean logits; norms of the gradients over all weights. New names go to the end: checkpoints hold the
+sums in this order."""
 
 
 class Meter:
@@ -49,8 +52,9 @@ class Meter:
 
     def load(self, value: Mapping[str, Any]) -> None:
         """Take over what `to_json` gave."""
-        self.start, self.counts = value["start"], list(value["counts"])
-        self.sums.copy_(torch.tensor(value["sums"]))
+        missing = len(NAMES) - len(value["counts"])  # in a checkpoint from before the last names
+        self.start, self.counts = value["start"], [*value["counts"], *[0] * missing]
+        self.sums.copy_(torch.tensor([*value["sums"], *[0.0] * missing]))
 
     def _totals(self, accelerator: Any) -> list[float]:
         sums = accelerator.reduce(self.sums, "mean") if accelerator.num_processes > 1 else self.sums

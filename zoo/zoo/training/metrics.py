@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from zoo_core import TrainingError, UsageError, ZooError
+from zoo_core import UsageError, ZooError
 
 from ..files import atomic_file, explained
-from ..reporting import Task
+from ..reporting import Reporter, Task
+from .health import History, ensure_finite, signs
 from .state import State
 
 TICK = 0.5
@@ -80,36 +79,39 @@ def check_tracker(name: str | None) -> None:
         )
 
 
-def ensure_finite(means: Mapping[str, float], step: int) -> None:
-    """Raise `TrainingError` unless all means are finite numbers."""
-    bad = [name for name, value in means.items() if not math.isfinite(value)]
-    if bad:
-        raise TrainingError(
-            f"{bad[0]} is {means[bad[0]]} at step {step}: the training diverged",
-            hint="try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32",
-        )
-
-
 class Recorder:
-    """Writes one line of `metrics.jsonl` for each reading, and keeps the progress line alive between them.
+    """Writes the lines of `metrics.jsonl`, keeps the progress line alive between them, and warns of signs of failure.
+
+    A reading is a line with losses, one for each `training.log_every` steps. Any other line is a measure: of the samples'
+    diversity, or an evaluation.
 
     Args:
-        path: the file; lines behind the meter's beginning, of a sitting whose checkpoint is lost, are cut off.
+        path: the file; lines of a sitting whose checkpoint is lost are cut off.
         state: where the training is when it begins.
         count: images in the dataset.
         task: the progress line.
         tracker: takes the same numbers; None for nobody.
+        report: hears the warnings.
         writes: whether this process writes at all.
     """
 
     def __init__(
-        self, path: Path, state: State, count: int, task: Task, tracker: Tracker | None, *, writes: bool = True
+        self,
+        path: Path,
+        state: State,
+        count: int,
+        task: Task,
+        tracker: Tracker | None,
+        *,
+        report: Reporter | None = None,
+        writes: bool = True,
     ) -> None:
         self.path, self.count, self.task, self.tracker, self.writes = path, count, task, tracker, writes
+        self.report = report or Reporter()
         self.read, self.told = (time.monotonic(), state.images), time.monotonic()
         self.shown: dict[str, str] = {}
-        if writes:
-            cut_metrics(path, state.meter.start)
+        self.history = History.of(cut_metrics(path, state.meter.start, state.step) if writes else [])
+        self.seen = {sign.kind for sign in signs(self.history)}
 
     def record(self, state: State, means: dict[str, float], done: float) -> None:
         """Write a reading down and show it.
@@ -122,23 +124,61 @@ class Recorder:
         now = time.monotonic()
         speed = (state.images - self.read[1]) / max(now - self.read[0], 1e-9)
         self.read = (now, state.images)
-        line = {
+        numbers = {name: round(value, 6) for name, value in means.items()}
+        self._write(state, {**numbers, "images_per_s": round(speed, 2)})
+        if self.writes and self.tracker is not None:
+            self.tracker.scalars({**means, "images_per_s": speed}, state.images)
+        words = {"d_real": "D(real)", "d_fake": "D(fake)"}
+        shown = ("d_loss", "g_loss", "d_real", "d_fake")
+        self.shown.update({words.get(name, name): f"{means[name]:.3f}" for name in shown if name in means})
+        self.shown["images_per_s"] = f"{speed:.0f}"
+        self._tell(done, now)
+
+    def measure(self, state: State, name: str, value: float, *, final: bool = False) -> None:
+        """Write a measure down, and show it from now on.
+
+        Args:
+            final: whether it is only taken because the budget is spent: going on takes it away again. If there is one of
+                this step already, it is not written twice.
+        """
+        if final and any(line["step"] == state.step and name in line for line in self.history.measures[-4:]):
+            return
+        self._write(state, {name: round(value, 6), **({"final": True} if final else {})})
+        if self.writes and self.tracker is not None:
+            self.tracker.scalars({name: value}, state.images)
+        self.shown[name] = f"{value:.3f}"
+
+    def stopped(self, state: State, why: str) -> None:
+        """Write down why the training cannot go on."""
+        self._write(state, {"stopped": why, "final": True})
+
+    def warmed(self, state: State) -> None:
+        """Say how long the first steps took, which compiled the networks, and count the speed from here."""
+        now = time.monotonic()
+        self.report.note(f"compiled, with the first steps, in {now - self.read[0]:.0f} s; images/s are counted from here")
+        self.read = (now, state.images)
+
+    def _write(self, state: State, values: dict[str, Any]) -> None:
+        """A line, with the signs of failure that there are; new ones are said."""
+        if not self.writes:
+            return
+        line: dict[str, Any] = {
             "step": state.step,
             "images": state.images,
             "epoch": round(state.images / self.count, 4),
             "seconds": round(state.seconds, 3),
-            **{name: round(value, 6) for name, value in means.items()},
-            "images_per_s": round(speed, 2),
+            **values,
         }
-        if self.writes:
-            with explained(self.path), open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-            if self.tracker is not None:
-                self.tracker.scalars({**means, "images_per_s": speed}, state.images)
-        words = {"d_real": "D(real)", "d_fake": "D(fake)"}
-        self.shown = {words.get(name, name): f"{value:.3f}" for name, value in means.items()}
-        self.shown["images_per_s"] = f"{speed:.0f}"
-        self._tell(done, now)
+        self.history.add(line)
+        found = signs(self.history)
+        if found:
+            line["signs"] = [sign.kind for sign in found]
+        with explained(self.path), open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        for sign in found:
+            if sign.kind not in self.seen:
+                self.report.warn(f"{sign.words}; {sign.advice}")
+        self.seen = {sign.kind for sign in found}
 
     def tick(self, done: float) -> None:
         """Show how far it is, now and then, with what the last reading said."""
@@ -151,17 +191,30 @@ class Recorder:
         self.task.update(done, **self.shown)
 
 
-def cut_metrics(path: Path, step: int) -> None:
-    """Keep the whole lines up to `step`; a line that a killed process left half-written goes too."""
+def cut_metrics(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
+    """Keep readings up to step `reading` and measures up to `step`, and return them; final measures go.
+
+    A line that a killed process left half-written goes too.
+    """
     if not path.exists():
-        return
-    kept = [json.dumps(line) for line in read_metrics(path) if line["step"] <= step]
+        return []
+
+    def stays(line: dict[str, Any]) -> bool:
+        return bool(line["step"] <= (reading if "images_per_s" in line else step)) and not line.get("final")
+
+    kept = [line for line in read_metrics(path) if stays(line)]
     with atomic_file(path) as temporary:
-        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    return kept
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read."""
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
+
+    Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures have
+    "diversity" or the name of an evaluation, and a training that could not go on says why under "stopped". "signs" names
+    the signs of failure of `zoo.training.health` that there were.
+    """
     lines = []
     try:
         text = path.read_text(encoding="utf-8", errors="replace")

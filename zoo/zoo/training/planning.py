@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from zoo_core import UsageError
 from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
+from ..files import TEMPORARY
 from .config import RunConfig, differences, split_options
 from .control import Budget, Kind
 from .metrics import check_tracker
@@ -35,6 +37,8 @@ class Plan:
         device, precision: resolved.
         command: how to type it again.
         track: "tensorboard" or None.
+        compile: whether the networks are compiled first.
+        deterministic: whether a GPU must compute the same, bit for bit, each time.
     """
 
     config: RunConfig
@@ -45,6 +49,8 @@ class Plan:
     precision: str
     command: str
     track: str | None
+    compile: bool = False
+    deterministic: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run`."""
@@ -56,6 +62,8 @@ class Plan:
             "out": str(self.folder) if self.folder else None,
             "resume": self.resume,
             "track": self.track,
+            "compile": self.compile,
+            "deterministic": self.deterministic,
             "command": self.command,
         }
 
@@ -78,10 +86,15 @@ def plan(
     device: str = "auto",
     resume: str | Path | None = None,
     track: str | None = None,
+    compile: bool = False,
+    deterministic: bool = False,
 ) -> Plan:
     """Resolve and check everything that `train` takes, without training. Same arguments, same errors."""
     check_tracker(track)
     where = check_device(device)
+    if compile:
+        check_compiler(where)
+    how = {"compile": compile, "deterministic": deterministic}
     given: dict[str, Any] = {
         "dataset": dataset,
         "data": str(Path(data).expanduser().resolve()) if data is not None else None,
@@ -100,7 +113,7 @@ def plan(
         config = _resumed(folder, record.config, recipe, given, options)
         kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
         budget = Budget.choose(budgets, record.budget)
-        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), record.command, track)
+        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), record.command, track, **how)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if dataset is None:
@@ -115,7 +128,19 @@ def plan(
     place = Path(out) if out is not None else None
     _refuse_unwritable(place or Path("runs", "new"))
     command = _command(recipe, given, budget, options)
-    return Plan(config, budget, place, False, where, resolve_precision(precision or "auto", where), command, track)
+    resolved = resolve_precision(precision or "auto", where)
+    return Plan(config, budget, place, False, where, resolved, command, track, **how)
+
+
+def check_compiler(device: torch.device) -> None:
+    """Raise `UsageError` where `torch.compile` cannot work on `device`."""
+    if device.type == "mps":
+        raise UsageError("--compile works on CUDA GPUs and CPUs, and this is mps", hint="leave --compile out")
+    compilers = [os.environ.get("CXX", "g++"), "clang++", "cl"]
+    if device.type == "cpu" and not any(map(shutil.which, compilers)):
+        raise UsageError(
+            "--compile needs a C++ compiler, and there is none here", hint="install g++, or leave --compile out"
+        )
 
 
 def refuse_existing(folder: Path, config: RunConfig) -> None:
@@ -127,8 +152,13 @@ def refuse_existing(folder: Path, config: RunConfig) -> None:
         raise UsageError(f"{folder} holds a run {what}", hint=hint)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="choose another folder: --out DIR")
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(not _ours(path.name) for path in folder.iterdir()):
         raise UsageError(f"{folder} exists and is not empty", hint="choose another folder: --out DIR")
+
+
+def _ours(name: str) -> bool:
+    """Whether a file is what a training leaves that is killed before it began."""
+    return name == ".lock" or name.startswith(TEMPORARY)
 
 
 def _refuse_unwritable(folder: Path) -> None:

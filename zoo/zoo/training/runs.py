@@ -212,5 +212,14 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "optimizer": config.optimizer,
         "loss": config.loss,
         "torch": torch.__version__,
-        "command": command,
+        "command": _exact(command, counters["images"]),
     }
+
+
+def _exact(command: str, images: int) -> str:
+    """A command with the budget that was reached: minutes differ between machines, and a run may end early or go on."""
+    words = shlex.split(command)
+    for flag in ("--epochs", "--images", "--minutes"):
+        if flag in words:
+            words[words.index(flag) : words.index(flag) + 2] = ["--images", str(images)]
+    return shlex.join(words)

@@ -10,14 +10,17 @@ from torch import Tensor
 
 from ..files import atomic_file
 from ..models.grids import grid_picture
-from ..models.model import Model
 
 SAMPLES = 64
 
 
-def save_samples(model: Model, folder: Path, images: int) -> Tensor:
-    """Write `folder`/<images shown>.png and return the grid as a uint8 picture [C, H, W]."""
-    picture = grid_picture(model.sample(SAMPLES))
+def save_samples(samples: Tensor, folder: Path, images: int) -> Tensor:
+    """Write the grid `folder`/<images shown>.png and return it as a uint8 picture [C, H, W].
+
+    Args:
+        samples: images [N, C, S, S] in [−1, 1].
+    """
+    picture = grid_picture(samples)
     with atomic_file(folder / f"{images:09d}.png") as temporary:
         picture.save(temporary)
     pixels = torch.from_numpy(np.array(picture))

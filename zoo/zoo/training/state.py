@@ -13,6 +13,7 @@ from zoo_core import Discriminator, Generator, Loss
 
 from ..models.model import estimate_statistics
 from .config import RunConfig
+from .evaluation import Best
 from .meter import Meter
 
 
@@ -30,6 +31,7 @@ class State:
         images: real images shown so far; also the position in the shuffled data.
         updates: of the generator.
         seconds: of training, over all sittings.
+        best: the best evaluation so far, whose checkpoint is kept.
     """
 
     generator: Generator
@@ -43,6 +45,7 @@ class State:
     images: int = 0
     updates: int = 0
     seconds: float = 0.0
+    best: Best | None = None
 
     @classmethod
     def create(cls, config: RunConfig, accelerator: Any) -> State:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 import shutil
 from contextlib import ExitStack, closing, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Generator, OptionError, TrainingError, UsageError, ZooError
 
@@ -25,17 +27,27 @@ from . import runs
 from .batches import Batches, share_of
 from .checkpoints import checkpoints, newest_checkpoint, restore, save_checkpoint
 from .config import RunConfig, model_config
-from .control import Stop
+from .control import Stop, agree
+from .determinism import reproducible
+from .diversity import Distance
+from .evaluation import Evaluation, better, undisturbed
+from .health import ensure_finite
 from .loop import train_loop
-from .metrics import Recorder, TensorBoard, Tracker, ensure_finite
+from .memory import explained_memory, refuse_too_large
+from .metrics import Recorder, TensorBoard, Tracker
 from .planning import Plan, record_of, refuse_existing, refuse_finished
 from .planning import plan as plan
-from .samples import save_samples
+from .samples import SAMPLES, save_samples
 from .state import State
 
 
 def train(
-    recipe: str | None = None, *, report: Reporter | None = None, workers: int | None = None, **choices: Any
+    recipe: str | None = None,
+    *,
+    report: Reporter | None = None,
+    workers: int | None = None,
+    evaluation: Evaluation | None = None,
+    **choices: Any,
 ) -> runs.Run:
     """Train a recipe on a dataset, or go on with a run.
 
@@ -50,10 +62,13 @@ def train(
         options: what `--set` takes: {"generator.width": 128}.
         out: the run folder; by default runs/<recipe>-<dataset>.
         precision: "auto", "fp32", "bf16" or "fp16". device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        compile: whether the networks are compiled (`torch.compile`) before they are trained.
+        deterministic: whether a GPU must compute the same, bit for bit, each time; CPUs do anyway.
         resume: the run folder to go on with.
         track: "tensorboard".
         report: hears notes and progress; by default standard error does.
         workers: processes that decode pictures.
+        evaluation: what to measure now and then, see `zoo.training.evaluation`; the checkpoint with the best value is kept.
 
     Returns:
         The run; its folder holds a model folder when the budget is spent.
@@ -63,15 +78,24 @@ def train(
         DataError: there are no usable pictures.
         TrainingError: it diverged. Any `ZooError` leaves earlier checkpoints as they are.
     """
-    return execute(plan(recipe, **choices), report=report, workers=workers)
+    return execute(plan(recipe, **choices), report=report, workers=workers, evaluation=evaluation)
 
 
-def execute(plan: Plan, *, report: Reporter | None = None, workers: int | None = None) -> runs.Run:
+def execute(
+    plan: Plan,
+    *,
+    report: Reporter | None = None,
+    workers: int | None = None,
+    evaluation: Evaluation | None = None,
+) -> runs.Run:
     """Train what `plan` resolved; see `train`."""
     accelerator = make_accelerator(plan.device, plan.precision)
     report = (report or reporter_for_terminal()) if accelerator.is_main_process else Reporter()
-    share_of(plan.config.training.batch, accelerator.num_processes)
+    share = share_of(plan.config.training.batch, accelerator.num_processes, plan.config.training.accumulate)
+    if share < plan.config.training.batch:
+        plan.config.check_networks(share)
     with ExitStack() as stack:
+        stack.enter_context(reproducible(plan.deterministic, plan.device))
         # 1. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
         checkpoint = None
         if plan.resume:
@@ -98,6 +122,7 @@ def execute(plan: Plan, *, report: Reporter | None = None, workers: int | None =
         )
 
         # 3. The networks, as the seed or the checkpoint says.
+        refuse_too_large(config, accelerator)
         seed_everything(config.seed, accelerator.process_index)
         state = State.create(config, accelerator)
         if checkpoint is not None:
@@ -111,13 +136,17 @@ def execute(plan: Plan, *, report: Reporter | None = None, workers: int | None =
         if plan.track and accelerator.is_main_process:
             tracker = TensorBoard(folder / "tensorboard", state.images)
         report.note(_opening(plan, config, pack, folder, state, accelerator))
+        if accelerator.num_processes > 1:
+            report.note(_shared(config, state, accelerator))
 
         # 5. Train.
         stop = stack.enter_context(Stop().listening())
         try:
             watched = closing(tracker) if tracker is not None else nullcontext()
             with watched, report.task("training", plan.budget.total(len(pack)), _unit(plan)) as task:
-                finished = _run(plan, config, folder, state, batches, accelerator, tracker, stop, task)
+                told = Told(tracker, task, report, evaluation)
+                with explained_memory(config, accelerator):
+                    finished = _run(plan, config, folder, state, batches, accelerator, stop, told)
         except ZooError as error:
             kept = checkpoints(folder / "checkpoints")
             if kept or not isinstance(error, TrainingError):  # what diverged from the start would do so again
@@ -130,6 +159,16 @@ def execute(plan: Plan, *, report: Reporter | None = None, workers: int | None =
         return runs.Run(folder, config, finished, state.step, state.images, state.seconds, model, name, main)
 
 
+@dataclass(frozen=True)
+class Told:
+    """Who hears of a training, and what measures it."""
+
+    tracker: Tracker | None
+    task: Task
+    report: Reporter
+    evaluation: Evaluation | None
+
+
 def _run(
     plan: Plan,
     config: RunConfig,
@@ -137,12 +176,13 @@ def _run(
     state: State,
     batches: Batches,
     accelerator: Any,
-    tracker: Tracker | None,
     stop: Stop,
-    task: Task,
+    told: Told,
 ) -> bool:
     """The loop with what it writes; returns whether the budget is spent."""
     saved = state.step if checkpoints(folder / "checkpoints") else None
+    main, evaluation, measured = bool(accelerator.is_main_process), told.evaluation, -1
+    distance = Distance(batches)
 
     def save() -> None:
         nonlocal saved
@@ -151,21 +191,59 @@ def _run(
             save_checkpoint(folder / "checkpoints", state, accelerator, config.training.keep)
             saved = state.step
 
-    def draw(generator: Generator | None = None) -> None:
-        if accelerator.is_main_process:
-            picture = save_samples(Model(generator or state.evaluated(), None), folder / "samples", state.images)
-            if tracker is not None:
-                tracker.picture("samples", picture, state.images)
+    def draw(generator: Generator | None = None, *, final: bool = False) -> None:
+        if main:
+            samples = Model(generator or state.evaluated(), None).sample(SAMPLES)
+            picture = save_samples(samples, folder / "samples", state.images)
+            recorder.measure(state, "diversity", distance.ratio(samples), final=final)
+            if told.tracker is not None:
+                told.tracker.picture("samples", picture, state.images)
 
-    task.update(plan.budget.done(state))  # a resumed run begins in the middle
+    def evaluate(*, final: bool = False) -> None:
+        nonlocal measured
+        if evaluation is None or measured == state.step:
+            return
+        value = math.nan
+        if main:
+            with undisturbed(accelerator.device):
+                value = float(evaluation.measure(state.evaluated()))
+            if math.isfinite(value):
+                recorder.measure(state, evaluation.name, value, final=final)
+            else:
+                told.report.warn(f"{evaluation.name} is {value} at {state.images:,} images")
+        measured, before = state.step, state.best
+        state.best = better(evaluation, agree(accelerator, -math.inf if math.isnan(value) else value)[0], state.step, before)
+        if state.best != before:
+            save()
+
+    told.task.update(plan.budget.done(state))  # a resumed run begins in the middle
     count = len(batches.pack)
-    recorder = Recorder(folder / "metrics.jsonl", state, count, task, tracker, writes=accelerator.is_main_process)
-    finished = train_loop(config, plan.budget, state, batches, accelerator, recorder, stop, save=save, draw=draw)
-    task.update(plan.budget.done(state))
+    recorder = Recorder(folder / "metrics.jsonl", state, count, told.task, told.tracker, report=told.report, writes=main)
+    try:
+        finished = train_loop(
+            config,
+            plan.budget,
+            state,
+            batches,
+            accelerator,
+            recorder,
+            stop,
+            save=save,
+            draw=draw,
+            evaluate=evaluate,
+            evaluate_every=evaluation.every if evaluation else None,
+            compile=plan.compile,
+        )
+    except TrainingError as error:
+        recorder.stopped(state, error.message)
+        raise
+    told.task.update(plan.budget.done(state))
+    if finished:
+        evaluate(final=True)
     save()
-    if finished and accelerator.is_main_process:
+    if finished and main:
         generator = state.evaluated()
-        draw(generator)
+        draw(generator, final=True)
         provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, plan.command)
         described = model_config(config, provenance, "raw" if state.average is None else "moving average")
         write_model(Model(generator, state.discriminator.eval(), described).to("cpu"), folder / "model", replace=True)
@@ -248,6 +326,18 @@ def _with_pack(config: RunConfig, pack: Pack) -> RunConfig:
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
     resolved.check_networks()
     return resolved
+
+
+def _shared(config: RunConfig, state: State, accelerator: Any) -> str:
+    """What several processes have in common and what each has by itself."""
+    share = config.training.batch // accelerator.num_processes
+    said = f"{accelerator.num_processes} processes of {share} images each: gradients are averaged, weights are the same"
+    if not any(isinstance(m, _BatchNorm) for network in state.networks().values() for m in network.modules()):
+        return said
+    if config.training.sync_bn and accelerator.device.type == "cuda":
+        return f"{said}, and so are batch statistics"
+    why = "; torch synchronises them on GPUs only" if config.training.sync_bn else ""
+    return f"{said}, but batch normalisation sees the {share // config.training.accumulate} images of its own process{why}"
 
 
 def _unit(plan: Plan) -> str:

@@ -1,0 +1,244 @@
+"""Runs that are killed at random moments and resumed: each must end as if nothing had happened.
+
+    python benchmarks/kill_resume.py [--runs 100] [--json]
+
+A tiny model is trained once undisturbed. Then each run is a process that gets SIGKILL at a random moment: a third anywhere,
+a third while a checkpoint is written (there is one for every step), a third while a sample grid is written. It is resumed
+and must end with the same bits: networks, average, moments, random states, counters, readings, grids and model folder.
+Nothing temporary may stay. Needs a system that can fork (Linux, macOS). Keys of the JSON object on the last line:
+
+- `identical`: runs that ended bit for bit as the undisturbed one, of `runs`;
+- `stray`: temporary files left behind;
+- `killed_in`: what the runs were doing when they died.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import mmap
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from train_speed import cache, random_pictures
+
+from zoo.reporting import Reporter
+from zoo.training import training
+from zoo.training.checkpoints import checkpoints
+from zoo.training.runs import is_run
+
+PHASES = ("start", "step", "checkpoint", "grid", "end")
+BATCH, STEPS = 8, 24
+TINY = {
+    "generator.width": 4,
+    "generator.latent_dim": 4,
+    "discriminator.width": 4,
+    "training.log_every": 3,
+    "training.samples_every": 3 * BATCH,
+    "training.checkpoint_minutes": 1e-9,
+}
+
+
+class Shared:
+    """What a child does, in memory that outlives it: its phase, and how often it came to it."""
+
+    def __init__(self) -> None:
+        self.memory = mmap.mmap(-1, 2)
+
+    def say(self, phase: str) -> None:
+        if self.memory[0] != PHASES.index(phase):
+            self.memory[1] = min(self.memory[1] + 1, 255)
+        self.memory[0] = PHASES.index(phase)
+
+    def reset(self) -> None:
+        self.memory[0] = self.memory[1] = 0
+
+    @property
+    def phase(self) -> str:
+        return PHASES[self.memory[0]]
+
+    @property
+    def changes(self) -> int:
+        return self.memory[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--json", action="store_true", help="print the last line only")
+    given = parser.parse_args()
+    if not hasattr(os, "fork"):
+        sys.exit("this system cannot fork")
+    torch.set_num_threads(1)
+    rng, shared, killed = random.Random(given.seed), Shared(), Counter[str]()
+    wrong: list[dict[str, Any]] = []
+    stray = again = 0
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch, cache(Path(scratch)):
+        pictures = random_pictures(Path(scratch) / "pictures", 5 * BATCH, 16)
+        straight = Path(scratch) / "straight"
+        start = time.monotonic()
+        wait(child(lambda: train(pictures, straight), shared))
+        usual, expected = time.monotonic() - start, fingerprint(straight)
+        for number in range(given.runs):
+            run = Path(scratch) / f"run{number}"
+            target = ("anywhere", "checkpoint", "grid")[number % 3]
+            while True:  # until the signal comes before the end
+                phase = kill(lambda run=run: train(pictures, run), shared, target, usual, rng)
+                if phase:
+                    break
+                remove(run)
+                again += 1
+            killed[phase] += 1
+            whole = is_run(run)
+            wait(child(lambda run=run, whole=whole: resume(run) if whole else train(pictures, run), shared))
+            found = fingerprint(run)
+            different = sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key))
+            left = [str(path.relative_to(run)) for path in run.rglob(".unfinished*")]
+            stray += len(left)
+            if different or left:
+                wrong.append({"run": number, "phase": phase, "different": different, "stray": left})
+            if not given.json:
+                print(f"run {number + 1}: killed in {phase}: {', '.join(different) or 'the same'}")
+            remove(run)
+    result = {
+        "identical": given.runs - sum(bool(entry["different"]) for entry in wrong),
+        "runs": given.runs,
+        "stray": stray,
+        "killed_in": dict(sorted(killed.items())),
+        "too_late": again,
+        "wrong": wrong[:5],
+        "seconds": round(time.monotonic() - begun, 1),
+        "torch": torch.__version__,
+    }
+    print(json.dumps(result))
+    sys.exit(0 if not wrong else 1)
+
+
+def train(pictures: Path, out: Path) -> None:
+    training.train(
+        "dcgan",
+        dataset="folder",
+        data=pictures,
+        size=16,
+        batch=BATCH,
+        images=BATCH * STEPS,
+        out=out,
+        device="cpu",
+        precision="fp32",
+        options=TINY,
+        report=Reporter(),
+        workers=1,
+    )
+
+
+def resume(run: Path) -> None:
+    from zoo_core import UsageError
+
+    try:
+        training.train(resume=run, device="cpu", report=Reporter(), workers=1)
+    except UsageError as error:
+        if "is finished" not in error.message:  # killed after its last file was written
+            raise
+
+
+def child(work: Callable[[], None], shared: Shared) -> int:
+    """Do the work in a process of its own, which says what it does; its number."""
+    shared.reset()
+    number = os.fork()
+    if number:
+        return number
+    status = 1
+    try:
+        torch.set_num_threads(1)
+        _observed(shared)
+        with open(os.devnull, "w") as nobody, redirect_stderr(nobody):
+            work()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _observed(shared: Shared) -> None:
+    """Let checkpoints and grids say when they are written."""
+
+    def watched(phase: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            shared.say(phase)
+            try:
+                return work(*arguments, **named)
+            finally:
+                shared.say("step")
+
+        return call
+
+    training.save_checkpoint = watched("checkpoint", training.save_checkpoint)
+    training.save_samples = watched("grid", training.save_samples)
+    training.write_model = watched("end", training.write_model)
+    training.train_loop = watched("step", training.train_loop)
+
+
+def kill(work: Callable[[], None], shared: Shared, target: str, usual: float, rng: random.Random) -> str:
+    """Begin the work and kill it at a random moment; what it did then, "" if it was too late."""
+    number = child(work, shared)
+    if target == "anywhere":
+        time.sleep(rng.uniform(0, usual))
+    else:
+        turn = rng.randrange(1, STEPS)
+        while os.waitpid(number, os.WNOHANG)[0] == 0:
+            if shared.phase == target and shared.changes >= turn:
+                time.sleep(rng.uniform(0, 0.01))
+                break
+            time.sleep(0.0005)
+        else:
+            return ""
+    with suppress(ProcessLookupError):
+        os.kill(number, signal.SIGKILL)
+    _, status = os.waitpid(number, 0)
+    return shared.phase if os.WIFSIGNALED(status) else ""
+
+
+def wait(number: int) -> None:
+    _, status = os.waitpid(number, 0)
+    if status:
+        sys.exit("a training failed by itself")
+
+
+def fingerprint(run: Path) -> dict[str, str]:
+    """Checksums of everything that a run leaves, without what the clock says."""
+    newest = checkpoints(run / "checkpoints")[-1]
+    files = [*newest.glob("*.safetensors"), *(run / "samples").glob("*.png"), *(run / "model").glob("*.safetensors")]
+    files.append(run / "model" / "samples.png")
+    found = {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    state = json.loads((newest / "state.json").read_text())
+    found["counters"] = json.dumps([state[key] for key in ("step", "images", "updates", "meter", "python_random")])
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found["metrics"] = json.dumps(
+        [{k: v for k, v in line.items() if k not in ("seconds", "images_per_s")} for line in lines]
+    )
+    return found
+
+
+def remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

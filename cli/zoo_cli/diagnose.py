@@ -1,0 +1,54 @@
+"""`zoo diagnose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .output import json_option, print_json, print_table
+
+HEADINGS = {
+    "healthy": ("healthy: no sign of failure", "green"),
+    "ailing": ("ailing", "yellow"),
+    "stopped": ("it could not go on", "red"),
+    "unknown": ("too early to tell", None),
+}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("run")
+@click.option("--out", metavar="PNG", help="Draw the curves into a picture.")
+@json_option
+def diagnose(run: str, out: str | None, as_json: bool) -> None:
+    """Tell in words how the training in RUN does, and what to try; also while it is training.
+
+    Looks for a discriminator that wins outright, a generator's gradient that vanishes, samples that collapse, losses that
+    oscillate, and numbers that are none.
+
+    \b
+    Examples:
+      zoo diagnose runs/dcgan-faces
+      zoo diagnose runs/dcgan-faces --out health.png
+      zoo diagnose runs/dcgan-faces --json
+    """
+    import zoo
+    from zoo.training.curves import save_health, sparklines
+
+    found = zoo.diagnose(run)
+    drawn = save_health(found, Path(out)) if out else None
+    if as_json:
+        print_json({**found.to_json(), "curves": drawn})
+        return
+    heading, colour = HEADINGS[found.verdict]
+    click.secho(heading, fg=colour, bold=True)
+    for sign in found.signs:
+        click.echo(f"- {sign.words}")
+        click.echo(f"  try: {sign.advice}")
+    for kind, (first, last) in found.passed.items():
+        click.echo(f"- {kind}: seen from {first:,} to {last:,} images, and gone")
+    for words in found.words:
+        click.echo(words)
+    print_table(sparklines(found))
+    if drawn:
+        click.echo(click.format_filename(f"curves: {drawn}"))

@@ -1,0 +1,115 @@
+"""`zoo bench`, `zoo diagnose`, and the flags of `zoo train` that concern its engine, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from zoo_cli.main import zoo as command
+
+TINY = ["--set", "generator.width=4", "--set", "discriminator.width=4", "--size", "16", "--batch", "8"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with pictures, and a finished run."""
+    folder = tmp_path_factory.mktemp("engine")
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        path = folder / "pictures" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(path)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ZOO_CACHE", str(folder / "cache"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    patch.chdir(folder)
+    result = train("--images", 64, "--out", "run", "--deterministic")
+    assert result.exit_code == 0, result.output
+    yield folder
+    torch.set_num_threads(threads)
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(home / "cache"))
+    monkeypatch.chdir(home)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def train(*arguments: object) -> Result:
+    where = ["--dataset", "folder", "--data", "pictures", "--device", "cpu", "--precision", "fp32"]
+    return run("train", "dcgan", *where, *TINY, "--set", "training.log_every=1", *arguments)
+
+
+def test_bench() -> None:
+    choices = ["bench", "dcgan", *TINY, "--device", "cpu", "--precision", "fp32", "--rounds", 2, "--steps", 1]
+    result = run(*choices)
+    assert result.exit_code == 0, result.output
+    names = [line.split("  ")[0] for line in result.stdout.splitlines()]
+    assert names == ["recipe", "device", "images/s", "step", "needed", "achieved", "peak", "share", "warm-up"]
+    assert "dcgan, 16×16 colour, batch 8" in result.stdout
+    said = json.loads(run(*choices, "--json").stdout)
+    assert (said["recipe"], said["batch"], said["compile"]) == ("dcgan", 8, False)
+    assert 0 < said["peak_share"] < 1
+
+
+def test_diagnose(tmp_path: Path) -> None:
+    result = run("diagnose", "run", "--out", tmp_path / "health.png")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == "healthy: no sign of failure"
+    for words in ("dcgan on folder: 64 images shown", "the generator's loss is", "losses, generator", "▁"):
+        assert words in result.stdout
+    assert Image.open(tmp_path / "health.png").size[0] == 760
+    said = json.loads(run("diagnose", "run", "--json").stdout)
+    assert (said["verdict"], said["signs"], said["curves"]) == ("healthy", [], None)
+    assert said["last"]["step"] == 8
+
+
+def test_a_learning_rate_of_a_billion(tmp_path: Path) -> None:
+    result = train("--epochs", 100, "--set", "optimizer.lr=1e9", "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "the training diverged" in result.stderr
+    assert "try a lower learning rate" in result.stderr
+    told = run("diagnose", tmp_path / "run")
+    assert told.stdout.startswith("it could not go on\n- ")
+    assert "diverged" in told.stdout or "not finite" in told.stdout
+    assert json.loads(run("diagnose", tmp_path / "run", "--json").stdout)["verdict"] == "stopped"
+
+
+BAD: list[tuple[list[object], list[str]]] = [
+    (["bench", "dcgn"], ["unknown recipe 'dcgn'; did you mean dcgan"]),
+    (["bench", "dcgan", "--rounds", "0"], ["0 rounds of 2 steps are impossible"]),
+    (["bench", "dcgan", "--precision", "int8"], ["unknown precision 'int8'"]),
+    (["bench", "dcgan", "--device", "tpu"], ["there is no device 'tpu' here"]),
+    (["bench", "dcgan", "--size", "48"], ["not 48"]),
+    (["diagnose", "nowhere"], ["nowhere is no run folder"]),
+    (["diagnose", "run", "--out", "health.gif"], ["health.gif is no name of a PNG"]),
+    (["train", "dcgan", "TINY", "--set", "training.accumulate=3"], ["of 8 cannot be shared", "in 3 pieces", "--batch 6"]),
+    (["train", "dcgan", "TINY", "--set", "training.accumulate=0"], ["training.accumulate is 0; it must be at least 1"]),
+    (["train", "dcgan", "TINY", "--set", "training.sync_bn=maybe"], ["must be bool"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: str(value)[:60])
+def test_mistakes(arguments: list[object], words: list[str], home: Path) -> None:
+    given: list[object] = []
+    for word in arguments:
+        given += [*TINY, "--dataset", "folder", "--data", "pictures", "--device", "cpu"] if word == "TINY" else [word]
+    result = run(*given)
+    assert result.exit_code == 2, result.output
+    for text in words:
+        assert text in result.stderr
+    assert not (home / "runs").exists()
+    assert not (home / "health.gif").exists()

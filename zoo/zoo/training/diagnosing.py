@@ -1,0 +1,154 @@
+"""`zoo.diagnose`: the health of a run in words, from what it wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any, Literal
+
+from .checkpoints import checkpoints
+from .health import History, Sign, signs
+from .metrics import read_metrics
+from .runs import RunRecord, read_run
+
+Verdict = Literal["healthy", "ailing", "stopped", "unknown"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The health of a run.
+
+    Args:
+        run: its folder.
+        verdict: "healthy"; "ailing" while there are signs of failure; "stopped" where it could not go on; "unknown" where
+            there are too few readings to tell.
+        signs: what is amiss at its end, with advice.
+        passed: signs that were seen and are gone: name → images shown when first and last seen.
+        words: sentences about both networks and the samples, with numbers.
+        readings, measures: the lines of `metrics.jsonl`, for curves.
+    """
+
+    run: Path
+    verdict: Verdict
+    signs: tuple[Sign, ...]
+    passed: dict[str, tuple[int, int]]
+    words: tuple[str, ...]
+    readings: tuple[Mapping[str, Any], ...]
+    measures: tuple[Mapping[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without the curves."""
+        last = self.readings[-1] if self.readings else {}
+        return {
+            "run": str(self.run),
+            "verdict": self.verdict,
+            "signs": [asdict(sign) for sign in self.signs],
+            "passed": {kind: list(when) for kind, when in self.passed.items()},
+            "words": list(self.words),
+            "last": {key: value for key, value in last.items() if key != "signs"},
+            "measures": {name: values[-1][1] for name, values in self.measured().items()},
+        }
+
+    def measured(self) -> dict[str, list[tuple[int, float]]]:
+        """Every measure by name: (images shown, value)."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for line in self.measures:
+            for name, value in line.items():
+                if name not in ("step", "images", "epoch", "seconds", "final", "signs") and isinstance(value, int | float):
+                    found.setdefault(name, []).append((int(line["images"]), float(value)))
+        return found
+
+
+def diagnose(run: str | Path) -> Diagnosis:
+    """Tell the health of a run folder, also while it is training.
+
+    Raises:
+        UsageError: it is no run folder. CheckpointError: its `run.json` is damaged. ZooError: a file cannot be read.
+    """
+    folder = Path(run)
+    record = read_run(folder)
+    file = folder / "metrics.jsonl"
+    lines = read_metrics(file) if file.exists() else []
+    history = History.of(lines)
+    found = signs(history)
+    why = lines[-1].get("stopped") if lines else None
+    if why:
+        kept = checkpoints(folder / "checkpoints")
+        whole = f"; the newest checkpoint is {kept[-1].name}" if kept else "; there is no checkpoint"
+        found.insert(0, Sign("diverged", f"{why}{whole}", "lower the learning rate (--set optimizer.lr=1e-4)"))
+    judged = bool(history.recent() or history.diversities())
+    verdict: Verdict = "stopped" if why else "ailing" if found else "healthy" if judged else "unknown"
+    words = (*_about(record, lines), *_networks(history), *_samples(history))
+    present = {sign.kind for sign in found}
+    passed = {kind: when for kind, when in _seen(lines).items() if kind not in present}
+    return Diagnosis(folder, verdict, tuple(found), passed, words, tuple(history.readings), tuple(history.measures))
+
+
+def _seen(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        for kind in line.get("signs", ()):
+            first, _ = found.get(kind, (line["images"], 0))
+            found[kind] = (first, line["images"])
+    return found
+
+
+def _about(record: RunRecord, lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    config = record.config
+    name = config.dataset["name"] if config.dataset else "no dataset"
+    if not lines:
+        return [f"{config.recipe['name']} on {name}: nothing is written down yet"]
+    last, batch = lines[-1], config.training.batch
+    return [
+        f"{config.recipe['name']} on {name}: {last['images']:,} images shown ({last['epoch']:.2f} epochs) in "
+        f"{last['step']:,} steps of {batch}, {last['seconds'] / 60:.1f} minutes; the budget is {record.budget}"
+    ]
+
+
+def _networks(history: History) -> list[str]:
+    recent = history.recent() or history.readings[-5:]
+    if not recent:
+        return []
+    now = {
+        name: mean(values)
+        for name in ("d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad")
+        if (values := [line[name] for line in recent if name in line])
+    }
+    words = []
+    if "d_right" in now:
+        share = now["d_right"]
+        judged = "nearly all" if share > 0.99 else "most" if share > 0.8 else "some" if share > 0.6 else "hardly any"
+        words.append(
+            f"the discriminator tells {judged} images apart ({share:.0%}): D(real) {now['d_real']:.2f}, D(fake) "
+            f"{now['d_fake']:.2f}, loss {now['d_loss']:.3f}, gradient {now.get('d_grad', 0):.2g}"
+        )
+    if "g_loss" in now:
+        words.append(
+            f"the generator's loss is {now['g_loss']:.3f}, {_trend(history, 'g_loss')}, gradient {now.get('g_grad', 0):.2g}"
+        )
+    return words
+
+
+def _trend(history: History, name: str) -> str:
+    """In words, how the last quarter of a run compares with the quarter before."""
+    values = [float(line[name]) for line in history.readings if name in line]
+    quarter = len(values) // 4
+    if quarter < 3:
+        return "too new for a trend"
+    before, after = mean(values[-2 * quarter : -quarter]), mean(values[-quarter:])
+    change = after - before
+    if abs(change) < 0.1 * max(abs(before), 1e-9):
+        return "steady"
+    return f"{'rising' if change > 0 else 'falling'} from {before:.3f} to {after:.3f} over the last half of the run"
+
+
+def _samples(history: History) -> list[str]:
+    values = history.diversities()
+    if not values:
+        return ["the samples' diversity was not measured yet (it is with each sample grid)"]
+    words = [f"its samples lie {values[-1]:.2f} times as far apart as real images do"]
+    if len(values) > 1:
+        words[0] += f" ({min(values):.2f} to {max(values):.2f} over the run)"
+    return words

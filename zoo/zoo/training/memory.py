@@ -1,0 +1,144 @@
+"""Whether a minibatch fits into memory, and which would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo_core import TrainingError
+
+from ..models.building import build_component, weightless
+from .config import RunConfig
+
+SHARE = 0.8
+"""Of free memory that a minibatch may take: kernels want room of their own."""
+
+SUSPICIOUS = 400
+"""Where a minibatch's pixels, so many times over, are less than the free memory, nothing is estimated: it costs seconds."""
+
+FLOAT = 4
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a training could still take on `device`, None where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    found = []
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+        found.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError):
+        return None
+    try:  # a container may have less than the machine
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
+        found += [int(limit) - int(used)] if limit != "max" else []
+    except (OSError, ValueError):
+        pass
+    return max(0, min(found))
+
+
+def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
+    """Bytes for each image of a step, and for weights, gradients, moments and average, in float32.
+
+    Each image's are what the generator's graph and one of the discriminator's hold for the backward pass. Computed on
+    networks without memory; None for networks that cannot do that.
+    """
+    assert config.image is not None
+    batch, total = 2, 0
+    seen: set[int] = set()
+
+    def hold(tensor: Tensor) -> Tensor:
+        nonlocal total
+        storage = tensor.untyped_storage()
+        if storage._cdata not in seen:
+            seen.add(storage._cdata)
+            total += storage.nbytes()
+        kept.append(tensor)  # a storage that is gone may leave its number to another
+        return tensor
+
+    kept: list[Tensor] = []
+    try:
+        with weightless():
+            generator = build_component("generators", config.generator, config.image)
+            discriminator = build_component("discriminators", config.discriminator, config.image)
+            labels = torch.zeros(batch, dtype=torch.int64) if config.image.num_classes else None
+            parameters = [p for network in (generator, discriminator) for p in network.parameters()]
+            seen.update(p.untyped_storage()._cdata for p in parameters)
+            with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
+                discriminator(generator(torch.zeros(batch, generator.latent_dim), labels), labels)
+            weights = [sum(p.numel() for p in network.parameters()) for network in (generator, discriminator)]
+    except (RuntimeError, NotImplementedError, ValueError):
+        return None
+    return total // batch, FLOAT * (5 * weights[0] + 4 * weights[1])
+
+
+def fitting_batch(config: RunConfig, device: torch.device, unit: int) -> int | None:
+    """The largest minibatch for one process, a power of two times `unit`, that is expected to fit; None if nobody knows."""
+    free, needs = free_memory(device), bytes_of_step(config)
+    if free is None or needs is None:
+        return None
+    images = int((SHARE * free - needs[1]) // max(needs[0], 1))
+    return unit << ((images // unit).bit_length() - 1) if images >= unit else None
+
+
+def refuse_too_large(config: RunConfig, accelerator: Any) -> None:
+    """Raise `TrainingError` where a minibatch cannot fit into the CPU's memory, whose system would kill the process.
+
+    A GPU says so by itself; see `explained_memory`.
+    """
+    device, pieces = accelerator.device, accelerator.num_processes * config.training.accumulate
+    share, image = config.training.batch // pieces, config.image
+    assert image is not None
+    free = free_memory(device) if device.type == "cpu" else None
+    if free is None or share * image.channels * image.size**2 * FLOAT * SUSPICIOUS < free:
+        return
+    needs = bytes_of_step(config)
+    if needs is not None and share * needs[0] + needs[1] > free:
+        what = f"a minibatch of {config.training.batch:,} needs about {_size(share * needs[0] + needs[1])} of memory"
+        raise _too_large(f"{what}, and {_size(free)} are free", config, device, pieces)
+
+
+@contextmanager
+def explained_memory(config: RunConfig, accelerator: Any) -> Iterator[None]:
+    """Turn running out of memory into a `TrainingError` that says which minibatch would fit."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        cuda = isinstance(error, torch.OutOfMemoryError)
+        if not (cuda or isinstance(error, MemoryError) or "can't allocate memory" in str(error)):
+            raise
+        device = accelerator.device
+        if cuda:
+            error.__traceback__ = None  # it holds the tensors that filled the memory
+            torch.cuda.empty_cache()
+        what = f"out of memory on {device} with minibatches of {config.training.batch:,}"
+        raise _too_large(what, config, device, accelerator.num_processes * config.training.accumulate) from None
+
+
+def _too_large(what: str, config: RunConfig, device: torch.device, pieces: int) -> TrainingError:
+    fits = fitting_batch(config, device, 1)
+    batch = config.training.batch
+    if fits is None or fits < 2:
+        return TrainingError(what, hint="try a smaller minibatch (--batch), smaller images (--size) or narrower networks")
+    fits = min(fits * pieces, 1 << (batch.bit_length() - 1 if batch & (batch - 1) else batch.bit_length() - 2))
+    accumulate = -(-batch // fits) * config.training.accumulate
+    while batch % accumulate:
+        accumulate += 1
+    hint = f"this would fit: --batch {fits}; or, with the same minibatch in pieces: --set training.accumulate={accumulate}"
+    return TrainingError(what, hint=hint)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

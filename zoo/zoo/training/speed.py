@@ -1,0 +1,230 @@
+"""How fast a recipe trains here: images per second, and how near that is to what the machine can do.
+
+Only floating-point operations that are needed count: those of the convolutions and matrix products that one step of
+`zoo.training.steps` makes, which computes no gradient that nobody uses. They are counted, not estimated, by running a step
+on two images under torch's counter. The share is that of the machine's own rate of large matrix products in the same
+precision, measured in the same minute.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from zoo_core import ImageSpec, UsageError
+
+from ..devices import check_device, make_accelerator, resolve_precision
+from ..packs import to_images
+from ..randomness import generator_for
+from ..reporting import Reporter
+from .batches import Minibatch
+from .config import RunConfig
+from .memory import explained_memory, refuse_too_large
+from .planning import check_compiler
+from .state import State
+from .steps import Stepper, Turn, cycle_of, turn_of
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SIDES = (1024, 2048, 4096)
+"""Of the square matrices whose products give the peak."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What `bench` measured.
+
+    Args:
+        recipe, size, channels, batch, precision, device, threads, compile: of what, and where.
+        rounds: readings whose median counts; each of `steps` steps.
+        images_per_s: real images shown in a second.
+        ms_per_step: milliseconds of a step.
+        flop_per_image: operations needed for each real image.
+        flops: achieved operations a second.
+        peak_flops: those of matrix products, the best of three sizes.
+        peak_share: the former divided by the latter.
+        warm_up_s: seconds of the first steps, which are not counted; with `compile` they compile.
+    """
+
+    recipe: str
+    size: int
+    channels: int
+    batch: int
+    precision: str
+    device: str
+    threads: int
+    compile: bool
+    rounds: int
+    steps: int
+    images_per_s: float
+    ms_per_step: float
+    flop_per_image: float
+    flops: float
+    peak_flops: float
+    peak_share: float
+    warm_up_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def bench(
+    recipe: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    batch: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    precision: str = "auto",
+    device: str = "auto",
+    compile: bool = False,
+    rounds: int = 5,
+    steps: int = 2,
+    report: Reporter | None = None,
+) -> Speed:
+    """Measure how fast the steps of a recipe are, on random images in memory.
+
+    Args:
+        recipe, size, channels, batch, options, precision, device, compile: as `zoo.train` takes them; colour by default.
+        rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule.
+        report: hears the progress.
+
+    Raises:
+        UsageError: an argument is wrong. TrainingError: a minibatch does not fit into memory.
+    """
+    if rounds < 1 or steps < 1:
+        raise UsageError(f"{rounds} rounds of {steps} steps are impossible; the least is 1 of 1")
+    where = check_device(device)
+    if compile:
+        check_compiler(where)
+    resolved = resolve_precision(precision, where)
+    config = _config(recipe, size, channels, batch, options)
+    accelerator = make_accelerator(where, resolved)
+    refuse_too_large(config, accelerator)
+    with (report or Reporter()).task("measuring", rounds + 2, "rounds") as task, explained_memory(config, accelerator):
+        state = State.create(config, accelerator)
+        stepper = Stepper(config.training, state, accelerator, compile=compile)
+        cycle = cycle_of(config.training)
+        steps = -(-steps // cycle) * cycle
+        minibatch = random_minibatch(config, state, where)
+
+        def run(count: int) -> float:
+            begun = time.perf_counter()
+            for _ in range(count):
+                stepper.step(turn_of(config.training, state.loss, state.step, state.updates), *minibatch)
+                state.step += 1
+            synchronise(where)
+            return time.perf_counter() - begun
+
+        warm = run(cycle)
+        task.update(1)
+        readings = []
+        for number in range(rounds):
+            readings.append(run(steps) / steps)
+            task.update(number + 2)
+        peak = matmul_peak(where, resolved)
+        task.update(rounds + 2)
+    seconds, needed = statistics.median(readings), flop_per_image(config)
+    assert config.image is not None
+    rate = config.training.batch / seconds
+    return Speed(
+        recipe=config.recipe["name"],
+        size=config.image.size,
+        channels=config.image.channels,
+        batch=config.training.batch,
+        precision=resolved,
+        device=torch.cuda.get_device_name(where) if where.type == "cuda" else str(where),
+        threads=torch.get_num_threads(),
+        compile=compile,
+        rounds=rounds,
+        steps=steps,
+        images_per_s=rate,
+        ms_per_step=1000 * seconds,
+        flop_per_image=needed,
+        flops=needed * rate,
+        peak_flops=peak,
+        peak_share=needed * rate / peak,
+        warm_up_s=warm,
+    )
+
+
+def _config(
+    recipe: str, size: int | None, channels: int | None, batch: int | None, options: Mapping[str, Any] | None
+) -> RunConfig:
+    given = {key: value for key, value in (options or {}).items() if not key.startswith("dataset.")}
+    config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
+    classes = 10 if config.training.conditional else 0
+    config = config.with_image(ImageSpec(config.training.size, channels or 3, classes))
+    config.check_networks()
+    return config
+
+
+def random_minibatch(config: RunConfig, state: State, device: torch.device, n: int | None = None) -> Minibatch:
+    """Random images, labels and latents of a configuration's shapes, the same each time; `n` of them, else a minibatch."""
+    assert config.image is not None
+    image, n, rng = config.image, n or config.training.batch, generator_for(0, "bench")
+    shape = (n, image.size, image.size, image.channels)
+    real = to_images(torch.randint(0, 256, shape, dtype=torch.uint8, generator=rng)).to(device)
+    labels = torch.randint(0, image.num_classes, (n,), generator=rng).to(device) if image.num_classes else None
+    return Minibatch(real, labels, state.generator.sample_latent(n, rng).to(device))
+
+
+def flop_per_image(config: RunConfig) -> float:
+    """Operations of convolutions and matrix products that a step needs, for each real image, over the recipe's schedule."""
+    small = replace(config, training=replace(config.training, accumulate=1, batch=2))
+    accelerator = make_accelerator(torch.device("cpu"), "fp32")
+    state = State.create(small, accelerator)
+    stepper = Stepper(small.training, state, accelerator)
+    stepper.fast = nullcontext  # torch's own convolutions, which the counter knows
+    minibatch = random_minibatch(small, state, torch.device("cpu"))
+    cycle, total = cycle_of(small.training), 0
+    for step in range(cycle):
+        turn = turn_of(small.training, state.loss, step, 0)
+        turn = Turn(turn.discriminator, turn.generator, False)  # penalties, which may be rare, are left out
+        with FlopCounterMode(display=False) as counter:
+            stepper.step(turn, *minibatch)
+        total += counter.get_total_flops()
+    return total / (2 * cycle)
+
+
+def matmul_peak(device: torch.device, precision: str, seconds: float = 0.5) -> float:
+    """The best rate of square matrix products here, in floating-point operations per second."""
+    best = 0.0
+    for side in SIDES:
+        a, b = (torch.randn(side, side, device=device, dtype=DTYPES[precision]) for _ in range(2))
+        out = torch.empty_like(a)
+
+        def product(a: Tensor = a, b: Tensor = b, out: Tensor = out) -> None:
+            torch.mm(a, b, out=out)
+
+        best = max(best, 2 * side**3 / fastest(product, device, seconds))
+    return best
+
+
+def fastest(work: Callable[[], None], device: torch.device, seconds: float) -> float:
+    """Seconds of the fastest of as many repetitions as fit into `seconds`, at least 3."""
+    work()
+    synchronise(device)
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < seconds:
+        begun = time.perf_counter()
+        work()
+        synchronise(device)
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
