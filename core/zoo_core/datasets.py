@@ -119,7 +119,13 @@ class ImageDataset(ABC):
 
     @abstractmethod
     def decode(self, record: Record) -> Image | Picture:
-        """Read one record. Any exception means that it cannot be read: it is skipped, counted and listed."""
+        """Read one record.
+
+        Raises:
+            DataError: not this picture is at fault but what all of them come from (a server that does not answer, a database
+                that is gone). The build ends, and goes on when the same command is given again.
+            Exception: any other means that this picture cannot be read: it is skipped, counted and listed.
+        """
 
     def crop(self, width: int, height: int) -> Box:
         """The square of a width × height picture that is kept; by default the largest one in the centre."""
@@ -182,7 +188,7 @@ class FileDataset(ImageDataset):
         from PIL import Image
 
         assert self.data is not None
-        return Image.open(self.data / record.source)
+        return Image.open(os.path.join(self.data, record.source))
 
 
 def printable(name: str) -> str:

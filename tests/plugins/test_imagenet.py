@@ -169,6 +169,37 @@ def test_what_is_no_tar_is_refused(tmp_path: Path) -> None:
         dataset("imagenet", tmp_path / "ILSVRC2012_img_val.tar").listing()
 
 
+def test_a_large_tar_is_gone_through_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo_plugins.datasets import archives, index
+
+    monkeypatch.setattr(index, "LEAST", 4)
+    read = []
+    monkeypatch.setattr(archives, "_walk_tar", lambda *a, walk=archives._walk_tar, **k: read.append(a[3]) or walk(*a, **k))
+    link = tarfile.TarInfo("n01440764_9.JPEG")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    inner = tar_bytes([*((f"n01440764_{k}.JPEG", encoded(k)) for k in range(2)), ("", link)])
+    damaged = tar_bytes((f"{k}.JPEG", encoded(k)) for k in range(4))[:-9000]
+    path = train_tar(tmp_path / "ILSVRC2012_img_train.tar", n01440764=inner, n15075141=damaged)
+    first = dataset("imagenet", tmp_path).listing()
+    assert read
+    read.clear()
+    second = dataset("imagenet", tmp_path).listing()
+    assert (list(second.records), second.classes, second.notes) == (list(first.records), first.classes, first.notes)
+    assert second.notes
+    assert read == []
+    (kept,) = (cache / "indexes").iterdir()
+    for damage in (b"no", kept.read_bytes()[:-20], kept.read_bytes()[:40]):
+        kept.write_bytes(damage)
+        assert dataset("imagenet", tmp_path).listing().fingerprint() == first.fingerprint()
+        assert read
+        read.clear()
+    train_tar(path, each=3)
+    assert len(dataset("imagenet", tmp_path).listing().records) == 9
+    (cache / "indexes" / "x").touch()
+    monkeypatch.setenv("ZOO_CACHE", str(cache / "indexes" / "x"))  # no folder: it does without
+    assert len(dataset("imagenet", tmp_path).listing().records) == 9
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_wrong_folder_is_refused_in_words(tmp_path: Path, split: str) -> None:
     (tmp_path / "holiday").mkdir()

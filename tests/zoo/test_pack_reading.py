@@ -17,6 +17,7 @@ from pack_helpers import pictures, request, samples
 from safetensors.numpy import save_file
 
 from zoo.packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
+from zoo.packs.workers import Chunk
 from zoo.packs.write import ShardWriter
 from zoo_core import DataError
 
@@ -76,14 +77,16 @@ class TestReading:
         if not os.path.exists("/proc/self/smaps"):
             pytest.skip("needs /proc")
         pack = build_pack(PackRequest("drawn", size=16))
-        writer = ShardWriter(tmp_path, 512, 3)
+        writer = ShardWriter(tmp_path / "work", "key", 512, 3, 64)
         for _ in range(64):
-            writer.add(np.ones((1, 512, 512, 3), np.uint8))
-        (shard,) = writer.finish()
-        (tmp_path / "images-00000.safetensors").rename(pack.path / "images-00000.safetensors")
-        info = {**pack.info, "size": 512, "count": 64, "shards": [shard], "classes": [], "attributes": {}, "boxed": []}
+            image = np.ones((1, 512, 512, 3), np.uint8)
+            writer.add(Chunk(image, np.zeros((1, 0, 4), np.int16), np.array([512], np.int32), {}, 1))
+        writer.finish()
+        (writer.folder / "images-00000.safetensors").rename(pack.path / "images-00000.safetensors")
+        info = {**pack.info, "size": 512, "count": 64, "classes": [], "attributes": {}, "boxed": []}
+        info["shards"] = [shard.described() for shard in writer.shards]
         (pack.path / "pack.json").write_text(json.dumps(info))
-        save_file({"record": np.arange(64)}, pack.path / "labels.safetensors")
+        save_file({"record": np.arange(64), "side": np.arange(64, dtype=np.int32)}, pack.path / "labels.safetensors")
         before = resident()
         large = open_pack(pack.path)  # 48 MiB
         large.gather(torch.tensor([3, 60]))
@@ -127,7 +130,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            ({"format": 2}, "format 2; this zoo reads format 1"),
+            ({"format": 1}, "format 1; this zoo reads format 2"),
             ({"count": 33}, "hold 32 images, pack.json says 33"),
             ({"size": 9}, "images in images-00000.safetensors is"),
             ({"channels": 1}, "images in images-00000.safetensors is"),

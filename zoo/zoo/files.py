@@ -16,6 +16,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from zoo_core import ZooError
+from zoo_core.places import cache_root
 
 TEMPORARY = ".unfinished-"
 """What the name of everything half-written begins with."""
@@ -29,8 +30,7 @@ def cache_folder(*parts: str) -> Path:
     Raises:
         ZooError: it cannot be written.
     """
-    root = os.environ.get("ZOO_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "dcgan-zoo")
-    folder = Path(root).expanduser().joinpath(*parts)
+    folder = cache_root().joinpath(*parts)
     with explained(folder, hint="choose another cache folder: export ZOO_CACHE=DIR"):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):

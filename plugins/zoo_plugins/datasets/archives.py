@@ -22,12 +22,14 @@ from typing import Any, BinaryIO
 from zoo_core.datasets import PICTURE_SUFFIXES, Listing, Record, printable
 from zoo_core.errors import DataError
 
-from .sources import few, file_stamp
+from . import index
+from .sources import few, few_of, file_stamp
 
 MOST_BYTES = 256 << 20
 """No picture's file is larger; what claims to be is not read."""
 
 _AGAIN = "download it again"
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,26 @@ class Members:
     _examples: dict[str, list[str]] = field(default_factory=dict)
     _damage: list[str] = field(default_factory=list)
 
+    def plain(self) -> dict[str, Any]:
+        """As plain data, without the archive's path."""
+        pictures = [[member.name, *member.where[1:], member.stamp] for member in self.pictures.values()]
+        left = [[why, number, self._examples[why]] for why, number in self._left.items()]
+        return {"pictures": pictures, "folders": sorted(self.folders), "left": left, "damage": self._damage}
+
+    @classmethod
+    def restored(cls, path: Path, plain: dict[str, Any]) -> Members:
+        """What `plain` gave, of an archive that now lies at `path`."""
+        left = plain["left"]
+        members = cls(
+            folders=set(plain["folders"]),
+            _left=Counter({why: number for why, number, _ in left}),
+            _examples={why: examples for why, _, examples in left},
+            _damage=plain["damage"],
+        )
+        for name, *where, stamp in plain["pictures"]:
+            members.pictures[name] = Member(name, (str(path), *where), stamp)
+        return members
+
     def add(self, name: str, where: Any, stamp: str) -> None:
         """Take a file in if it is a picture with a decent name."""
         parts = name.split("/")
@@ -71,7 +93,9 @@ class Members:
     def leave(self, why: str, name: str) -> None:
         """Count a member that is left out."""
         self._left[why] += 1
-        self._examples.setdefault(why, []).append(repr(name))
+        examples = self._examples.setdefault(why, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(repr(name))
 
     def damaged(self, what: str) -> None:
         """Note that a part of the archive could not be listed."""
@@ -80,7 +104,7 @@ class Members:
     def notes(self) -> tuple[str, ...]:
         """For `Listing.notes`."""
         left = [
-            f"{n:,} {why} and {'were' if n > 1 else 'was'} left out: {few(self._examples[why], 3)}"
+            f"{n:,} {why} and {'were' if n > 1 else 'was'} left out: {few_of(self._examples[why], n)}"
             for why, n in self._left.items()
         ]
         return (*self._damage, *left)
@@ -150,12 +174,21 @@ def _open_zip(path: str, stamp: str, process: int) -> zipfile.ZipFile:
 def tar_members(path: Path) -> Members:
     """The pictures in an uncompressed tar and in the tars inside it; `where` is (path, offset, size).
 
-    A picture in an inner tar is called "inner/name". Only regular files count: links and devices are left out. An index of a
-    million members takes their headers' reading, not their contents'.
+    A picture in an inner tar is called "inner/name". Only regular files count: links and devices are left out. Headers are
+    read and contents are not; of a large archive the result is kept, for as long as the archive does not change.
 
     Raises:
         DataError: it is no tar, or cut short.
     """
+    if (kept := index.load(path)) is not None:
+        return Members.restored(path, kept)
+    members = _read_members(path)
+    if len(members.pictures) >= index.LEAST:
+        index.save(path, members.plain())
+    return members
+
+
+def _read_members(path: Path) -> Members:
     members = Members()
     end = path.stat().st_size
     with open(path, "rb") as file:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, overload
+from typing import TYPE_CHECKING, Annotated, overload
 
 from zoo_core.datasets import ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError, ZooError, unknown
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetBuilder
+    from datasets import DatasetBuilder
     from PIL.Image import Image
+
+    from .rows import Rows
 
 _EXTRA = "type: pip install 'dcgan-zoo[hub-data]'"
 
@@ -20,13 +22,16 @@ _EXTRA = "type: pip install 'dcgan-zoo[hub-data]'"
 class Hub(ImageDataset):
     """Any dataset on the Hub that has a column of images: parquet files, a folder of images, or what else its library reads.
 
-    `datasets` downloads it into its own cache (`HF_HOME`), continuing where a download was broken off, and maps it into
-    memory from there, so that pictures can be read in any order by several processes. Images stay encoded until they are
-    decoded one by one. No code from the Hub is run: the library dropped dataset scripts with version 4.
+    Parquet files, which most are, come one after the other as their pictures are wanted, into the cache of `huggingface_hub`
+    (`HF_HOME`), and are read there; only their tables of contents and labels are read at once. Other files `datasets`
+    downloads and prepares in its own cache first. Either way a download that was broken off goes on where it was, and
+    several processes can read. Images stay encoded until they are decoded one by one. No code from the Hub is run: the
+    library dropped dataset scripts with version 4.
 
     Raises:
         UsageError: no dataset is named, or there are several configurations, image columns or splits and none fits.
-        DataError: it is not there, cannot be reached, holds no images, or the extra is missing.
+        DataError: it is not there, cannot be reached, holds no images, or the extra is missing. Raised while decoding, it
+            ends the build, which goes on later.
     """
 
     def __init__(
@@ -42,16 +47,15 @@ class Hub(ImageDataset):
         super().__init__(data=None, split=split)
         self.repository = data
         self.config, self.column, self.label, self.revision = config, column, label, revision
-        self._rows: Dataset | None = None
-        self._pictures = ""
+        self._rows: Rows | None = None
 
     def listing(self) -> Listing:
         builder, rows = self._load()
         classes, labels = self._labels(rows)
-        self.licence = str(rows.info.license or "")
+        self.licence = str(builder.info.license or self._licence())
         self.credit = f"{self.repository} (https://huggingface.co/datasets/{self.repository})" if self._remote() else ""
         stamp = f"{builder.hash}:{builder.config_id}"
-        return Listing(_Rows(self.split, stamp, labels, len(rows)), classes=classes)
+        return Listing(_Records(self.split, stamp, labels, len(rows)), classes=classes)
 
     def decode(self, record: Record) -> Image:
         from PIL import Image
@@ -59,16 +63,30 @@ class Hub(ImageDataset):
         if self._rows is None:
             self._load()
         assert self._rows is not None
-        value = self._rows[record.source][self._pictures]
-        if value is None:
+        try:
+            value = self._rows.picture(record.source)
+        except Exception as error:  # not this picture is at fault: the file that it is in cannot be had or read
+            raise self._explained(error) from error
+        if value is None or value["bytes"] is value["path"] is None:
             raise ValueError("the row has no picture")
         return Image.open(io.BytesIO(value["bytes"]) if value["bytes"] is not None else value["path"])
+
+    def _licence(self) -> str:
+        """What the dataset's card says, "" where it says nothing."""
+        from huggingface_hub import DatasetCard
+
+        card = str(self.repository) if self._remote() else Path(str(self.repository)) / "README.md"
+        try:
+            licence = DatasetCard.load(card).data.get("license")
+        except Exception:  # no card, or one that cannot be read
+            return ""
+        return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "")
 
     def _remote(self) -> bool:
         return self.repository is not None and not Path(self.repository).exists()
 
-    def _load(self) -> tuple[DatasetBuilder, Dataset]:
-        """The dataset, its image column left encoded and alone in `_rows`."""
+    def _load(self) -> tuple[DatasetBuilder, Rows]:
+        """The dataset, and in `_rows` the rows of the split."""
         if self.repository is None:
             raise UsageError(
                 "hub needs the name of a dataset",
@@ -80,13 +98,21 @@ class Hub(ImageDataset):
             import datasets
         except ImportError as error:
             raise DataError("datasets of the Hub need the package datasets", hint=_EXTRA) from error
+        from . import rows as kinds
+
         try:
             builder = datasets.load_dataset_builder(self.repository, self.config, revision=self.revision)
-            builder.download_and_prepare()
-            splits = list(builder.info.splits or ())
+            files = kinds.parquet_files(builder)
+            if files is None:
+                builder.download_and_prepare()
+            splits = [*files] if files is not None else list(builder.info.splits or ())
             if self.split not in splits:
                 raise unknown(f"split of {self.repository}:", self.split, splits, hint="for example: --split test")
-            rows: Any = builder.as_dataset(split=self.split)
+            rows: Rows = (
+                kinds.ArrowRows(builder.as_dataset(split=self.split))
+                if files is None
+                else kinds.ParquetRows(files[self.split], builder.info.features)
+            )
         except ZooError:
             raise
         except Exception as error:
@@ -101,12 +127,11 @@ class Hub(ImageDataset):
                 f"{self.repository} has several columns of images: {', '.join(images)}",
                 hint=f"choose one: --set dataset.column={images[0]}",
             )
-        self._pictures = self.column or images[0]
-        encoded = rows.select_columns([self._pictures]).cast_column(self._pictures, datasets.Image(decode=False))
-        self._rows = encoded
+        rows.choose(self.column or images[0])
+        self._rows = rows
         return builder, rows
 
-    def _labels(self, rows: Dataset) -> tuple[tuple[str, ...], list[int] | None]:
+    def _labels(self, rows: Rows) -> tuple[tuple[str, ...], list[int] | None]:
         """The names of the classes, and each row's index into them."""
         import datasets
 
@@ -116,7 +141,10 @@ class Hub(ImageDataset):
             return (), None
         if column not in rows.features:
             raise unknown(f"column of {self.repository}:", column, rows.features)
-        values = list(rows.select_columns([column])[:][column])
+        try:
+            values = rows.values(column)
+        except Exception as error:
+            raise self._explained(error) from error
         kind = rows.features[column]
         if isinstance(kind, datasets.ClassLabel):
             return tuple(kind.names), [-1 if value is None else int(value) for value in values]
@@ -140,7 +168,7 @@ class Hub(ImageDataset):
         return DataError(f"{where} cannot be loaded: {type(error).__name__}: {words}", hint=hint if self._remote() else "")
 
 
-class _Rows(Sequence[Record]):
+class _Records(Sequence[Record]):
     """A record for each row, made when it is asked for."""
 
     def __init__(self, split: str, stamp: str, labels: list[int] | None, count: int) -> None:

@@ -70,8 +70,13 @@ def found(data: Path, most: int = 6) -> str:
 def few(names: Iterable[str], most: int = 5) -> str:
     """The first names, shortened, and how many more there are."""
     names = list(names)
-    shown = ", ".join(name if len(name) <= 60 else f"{name[:57]}…" for name in names[:most])
-    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+    return few_of(names[:most], len(names))
+
+
+def few_of(names: Sequence[str], number: int) -> str:
+    """The names, shortened, as the first of `number`."""
+    shown = ", ".join(name if len(name) <= 60 else f"{name[:57]}…" for name in names)
+    return f"{shown} and {number - len(names):,} more" if number > len(names) else shown
 
 
 def file_stamp(path: Path) -> str:

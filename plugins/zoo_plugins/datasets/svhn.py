@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +11,7 @@ from zoo_core.datasets import Listing
 from zoo_core.errors import DataError
 
 from .arrays import ArrayDataset, ArrayRecords
+from .matlab import read_arrays
 from .sources import Origin, check_split
 
 ORIGIN = Origin(
@@ -19,15 +21,16 @@ ORIGIN = Origin(
     "a folder with train_32x32.mat and the like, or one of these files",
 )
 _SPLITS = ("train", "test", "extra")
+_MOST_BYTES = 4 << 30  # two and a half times the largest split
 
 
 class SVHN(ArrayDataset):
     """Digits from house numbers, 32×32 in colour, with the digit as label.
 
-    The files are MATLAB's version 5, which scipy reads (extra `[svhn]`); the whole file is held in memory.
+    The files are MATLAB's version 5. The whole array is held in memory.
 
     Raises:
-        DataError: no file of that split, one that is damaged, or scipy is missing.
+        DataError: no file of that split, or one that is damaged.
     """
 
     default_channels = 3
@@ -50,16 +53,12 @@ class SVHN(ArrayDataset):
         if path.name != name or not path.is_file():
             raise ORIGIN.wrong(data, looked_for=name)
         try:
-            from scipy.io import loadmat
-        except ImportError as error:
-            raise DataError("reading SVHN needs scipy", hint="type: pip install 'dcgan-zoo[svhn]'") from error
-        try:
-            held = loadmat(path, variable_names=["X", "y"])
+            held = read_arrays(path, ("X", "y"), _MOST_BYTES)
             pixels, digits = held["X"], held["y"].reshape(-1)
-        except Exception as error:  # scipy raises what it happens upon
-            raise DataError(
-                f"{path} is no SVHN file, or cut short: {type(error).__name__}: {error}", hint="download it again"
-            ) from error
+        except KeyError as error:
+            raise DataError(f"{path} is no SVHN file: it holds no array {error}", hint="download it again") from error
+        except (ValueError, EOFError, OSError, zlib.error) as error:
+            raise DataError(f"{path} is no SVHN file, or cut short: {error}", hint="download it again") from error
         if pixels.dtype != np.uint8 or pixels.shape[:3] != (32, 32, 3) or pixels.ndim != 4 or len(digits) != pixels.shape[3]:
             raise DataError(
                 f"{path} holds X {list(pixels.shape)} of {pixels.dtype} and {len(digits)} labels; "

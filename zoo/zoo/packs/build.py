@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from zoo_core import DataError, ImageDataset, ImageSpec, Listing, OptionError, PluginError, ZooError, registry
-from zoo_core import options as schema
-from zoo_core.registries import Entry
+from zoo_core import DataError, ImageDataset, Listing, ZooError
 
 from .. import __version__
-from ..files import TEMPORARY, atomic_folder, cache_folder, explained, sha256, write_json
+from ..files import TEMPORARY, cache_folder, explained, publish_folder, sha256, write_json
 from ..reporting import Reporter
-from . import decode
-from .pack import FORMAT, Pack, open_pack
+from .pack import FORMAT, LABELS, Pack, open_pack
+from .prepared import opened_instead
+from .request import PackRequest, Source, resolve
 from .workers import decode_all, default_workers
-from .write import ShardWriter
+from .write import Shard, ShardWriter
 
 LISTED = 1000
 """Most skipped records that `pack.json` lists; their number is exact."""
@@ -36,51 +31,12 @@ LISTED = 1000
 _SILENT = Reporter()
 
 
-@dataclass(frozen=True)
-class PackRequest:
-    """Which images are wanted.
-
-    Args:
-        dataset: registry name, or "distribution:name".
-        data: where the source lies, None where the dataset brings its own.
-        split: "train" or another one that the dataset has.
-        size: height and width of the packed images in pixels.
-        channels: 1 (grey), 3 (RGB), or None for what the dataset says, else what the pictures are.
-        options: the dataset's own options.
-    """
-
-    dataset: str
-    data: str | Path | None = None
-    split: str = "train"
-    size: int = 64
-    channels: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A request together with what it stands for."""
-
-    entry: Entry
-    dataset: ImageDataset
-    listing: Listing
-    described: dict[str, Any]  # the dataset as pack.json tells it
-    fingerprint: str
-    size: int
-    channels: int | None  # None: look at the pictures
-    asked: bool  # whether the person chose the channels
-    key: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.entry.name} at {self.size}×{self.size}"
-
-
 def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = _SILENT) -> Pack:
     """The pack that answers a request: from the cache, or built now.
 
-    A second process that wants the same pack waits for the first and takes its result. After an error or Ctrl-C nothing half
-    built stays behind.
+    A second process that wants the same pack waits for the first and takes its result. After an error, Ctrl-C or a kill only
+    complete files of images stay behind, and the next call goes on from them; the pack is the same, byte for byte. Where
+    `data` is itself a pack, or a view of one, it is opened and nothing is built.
 
     Args:
         request: which images.
@@ -93,98 +49,26 @@ def build_pack(request: PackRequest, *, workers: int | None = None, report: Repo
         PluginError: the dataset is at fault.
         ZooError: the cache cannot be written, or the disk is full.
     """
-    source = _source(request, report)
+    if (given := opened_instead(request, report)) is not None:
+        return given
+    source = resolve(request, report)
     target = cache_folder("packs") / f"{source.entry.name}-{source.size}-{source.key[:16]}"
+    work = target.with_name(f"{TEMPORARY}{target.name}")
     found = _cached(target, source, report)
-    if found is not None:
+    if found is not None and not work.exists():
         return found
     with _only_one(target, report):
-        found = _cached(target, source, report)  # another process may have built it meanwhile
-        if found is not None:
-            return found
-        for leftover in target.parent.glob(f"{TEMPORARY}{target.name}-*"):
+        found = found or _cached(target, source, report)  # another process may have built it meanwhile
+        if found is None:
+            start = time.monotonic()
+            info = _build(target, work, source, workers if workers is not None else default_workers(), report)
+            report.note(f"packed {_summary(source, info)}, {time.monotonic() - start:.1f} s")
+        for leftover in (work, *target.parent.glob(f"{work.name}-*")):  # of builds that were killed
             shutil.rmtree(leftover, ignore_errors=True)
-        with atomic_folder(target, replace=True) as folder:
-            info = _write(folder, source, workers if workers is not None else default_workers(), report)
-    report.note(f"packed {_summary(source, info)}, {info['seconds']:.1f} s")
-    return open_pack(target)
+    return found or open_pack(target)
 
 
-def _source(request: PackRequest, report: Reporter) -> _Source:
-    """Make the dataset, list its records, and name the pack that they make."""
-    ImageSpec(request.size)  # refuses impossible sizes
-    if request.channels not in (None, 1, 3):
-        raise OptionError(f"channels is {request.channels!r}; valid: 1 (grey), 3 (RGB)", hint="for example: --channels 3")
-    entry = registry.find("datasets", request.dataset)
-    given: dict[str, Any] = {"split": request.split, **request.options}
-    if request.data is not None:
-        given["data"] = str(Path(request.data).expanduser())
-    dataset: ImageDataset = registry.create("datasets", request.dataset, given)
-    if dataset.default_channels not in (None, 1, 3):
-        raise PluginError(f"dataset {entry.name!r}: its default_channels is {dataset.default_channels!r}; valid: 1, 3, None")
-    if dataset.notice:
-        report.note(dataset.notice)
-    listing = _listing(entry, dataset)
-    for note in listing.notes:
-        report.note(f"{entry.name}: {note}")
-    options = schema.complete(type(dataset), given, where="dataset")
-    data, split = options.pop("data", None), options.pop("split", None)
-    if data is not None and Path(data).exists():
-        data = str(Path(data).resolve())
-    described = {"name": entry.qualified, "options": options, "data": data, "split": split}
-    channels = request.channels if request.channels is not None else dataset.default_channels
-    fingerprint = listing.fingerprint()
-    identity = {
-        "format": FORMAT,
-        "decode": decode.VERSION,
-        "dataset": described,
-        "code": _code(entry, dataset),
-        "fingerprint": fingerprint,
-        "size": request.size,
-        "channels": channels,
-    }
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    asked = request.channels is not None
-    return _Source(entry, dataset, listing, described, fingerprint, request.size, channels, asked, key)
-
-
-def _code(entry: Entry, dataset: ImageDataset) -> str:
-    """The source of a class registered in this process: in a notebook it changes without any version telling so."""
-    if entry.plugin.version:
-        return ""
-    try:
-        return hashlib.sha256(inspect.getsource(type(dataset)).encode()).hexdigest()
-    except (OSError, TypeError):
-        return ""
-
-
-def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
-    """The dataset's listing, after a look whether its labels and attributes are what it says."""
-    try:
-        listing = dataset.listing()
-    except (ZooError, MemoryError):
-        raise
-    except Exception as error:
-        raise PluginError(f"dataset {entry.name!r} cannot list its records: {type(error).__name__}: {error}") from error
-    if not listing.records:
-        raise DataError(f"dataset {entry.name!r} has no images", hint=f"to see what it expects: zoo show {entry.name}")
-    classes, sizes = len(listing.classes), [len(values) for values in listing.attributes.values()]
-    for record in listing.records:
-        fits = len(record.attributes) == len(sizes) and all(
-            -1 <= v < n for v, n in zip(record.attributes, sizes, strict=True)
-        )
-        if not fits or not -1 <= record.label < classes:
-            raise PluginError(
-                f"dataset {entry.name!r}: record {record.key!r} has label {record.label} and attributes "
-                f"{record.attributes}; its listing names {classes} classes and attributes of {sizes} values"
-            )
-    unknown = set(dataset.boxed) - set(listing.attributes)
-    if unknown:
-        raise PluginError(f"dataset {entry.name!r}: boxed names {', '.join(sorted(unknown))}, which are no attributes")
-    return listing
-
-
-def _cached(target: Path, source: _Source, report: Reporter) -> Pack | None:
+def _cached(target: Path, source: Source, report: Reporter) -> Pack | None:
     if not target.exists():
         return None
     try:
@@ -212,32 +96,53 @@ def _only_one(target: Path, report: Reporter) -> Iterator[None]:
         lock.release()
 
 
-def _write(folder: Path, source: _Source, workers: int, report: Reporter) -> dict[str, Any]:
-    """Decode every record into `folder`; return what stands in its `pack.json`."""
-    start = time.monotonic()
+def _build(target: Path, work: Path, source: Source, workers: int, report: Reporter) -> dict[str, Any]:
+    """Make the pack in `work`, where an interrupted build may have left complete files, and publish it as `target`."""
+    with explained(target):
+        writer = ShardWriter(work, source.key, source.size, source.channels, len(source.listing.records))
+        try:
+            _check_space(target, source, writer)
+            info = _write(writer, source, workers, report)
+            publish_folder(writer.folder, target, replace=True)
+        except BaseException:
+            writer.abandon()
+            if writer.kept:
+                report.note("finished files are kept: the same command goes on from there (zoo data clear drops them)")
+            else:
+                shutil.rmtree(work, ignore_errors=True)
+            raise
+    return info
+
+
+def _check_space(target: Path, source: Source, writer: ShardWriter) -> None:
+    """Say at once that the disk is too small, not after hours."""
+    missing = (len(source.listing.records) - writer.position) * source.size**2 * writer.channels
+    free = shutil.disk_usage(target.parent).free
+    if missing > free:
+        raise ZooError(
+            f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free",
+            hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR",
+        )
+
+
+def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) -> dict[str, Any]:
+    """Decode every record that `writer` still lacks; return what stands in the pack's `pack.json`."""
     dataset, listing = source.dataset, source.listing
-    writer = ShardWriter(folder, source.size, source.channels or 1)
-    skipped: dict[int, str] = {}
-    boxes: list[NDArray[np.int16]] = []
-    done = 0
-    chunks = decode_all(dataset, listing.records, source.size, source.channels, workers)
-    try:
-        with closing(chunks), report.task(f"packing {source.entry.name}", len(listing.records), "images") as task:  # type: ignore[type-var]
-            for chunk in chunks:
-                writer.add(chunk.images)
-                boxes.append(chunk.boxes)
-                skipped.update({done + position: why for position, why in chunk.skipped.items()})
-                done += chunk.total
-                task.update(done, **({"skipped": f"{len(skipped):,}"} if skipped else {}))
-        shards = writer.finish()
-    finally:
-        writer.abandon()
-    listed = [{"key": listing.records[i].key, "reason": why} for i, why in list(skipped.items())[:LISTED]]
+    total, begin = len(listing.records), writer.position
+    if writer.resumed:
+        report.note(f"going on after {begin:,} of {total:,} records, which an interrupted build had finished")
+    skipped = 0
+    chunks = decode_all(dataset, listing.records, source.size, source.channels, workers, begin=begin)
+    with closing(chunks), report.task(f"packing {source.entry.name}", total, "images") as task:  # type: ignore[type-var]
+        for chunk in chunks:
+            writer.add(chunk)
+            skipped += len(chunk.skipped)
+            task.update(writer.position, **({"skipped": f"{skipped:,}"} if skipped else {}))
+    everything = writer.finish()
+    listed = [{"key": listing.records[i].key, "reason": why} for i, why in [*everything.skipped.items()][:LISTED]]
     if not writer.count:
-        raise DataError(f"none of the {done:,} pictures of {source.entry.name} can be read: {_reasons(listed)}")
-    kept = np.array([i for i in range(done) if i not in skipped], np.int64)
-    tables = _tables(dataset, listing, kept, np.concatenate(boxes))
-    save_file(tables, folder / "labels.safetensors")
+        raise DataError(f"none of the {total:,} pictures of {source.entry.name} can be read: {_reasons(listed)}")
+    save_file(_tables(dataset, listing, everything), writer.folder / LABELS)
     info = {
         "format": FORMAT,
         "zoo": __version__,
@@ -250,32 +155,30 @@ def _write(folder: Path, source: _Source, workers: int, report: Reporter) -> dic
         "classes": list(listing.classes),
         "attributes": {name: list(values) for name, values in listing.attributes.items()},
         "boxed": list(dataset.boxed),
-        "skipped": {"count": len(skipped), "records": listed},
+        "skipped": {"count": len(everything.skipped), "records": listed},
         "notes": list(listing.notes),
         "licence": dataset.licence,
         "credit": dataset.credit,
-        "shards": shards,
-        "labels": {"file": "labels.safetensors", "sha256": sha256(folder / "labels.safetensors")},
-        "seconds": round(time.monotonic() - start, 2),
+        "shards": [shard.described() for shard in writer.shards],
+        "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
     }
-    write_json(folder / "pack.json", info)
+    write_json(writer.folder / "pack.json", info)
     return info
 
 
-def _tables(
-    dataset: ImageDataset, listing: Listing, kept: NDArray[np.int64], boxes: NDArray[np.int16]
-) -> dict[str, NDArray[Any]]:
-    tables: dict[str, NDArray[Any]] = {"record": kept}
+def _tables(dataset: ImageDataset, listing: Listing, images: Shard) -> dict[str, NDArray[Any]]:
+    kept = np.concatenate(images.records)
+    tables: dict[str, NDArray[Any]] = {"record": kept, "side": np.concatenate(images.sides)}
     if listing.classes:
         tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
     if listing.attributes:
         tables["attributes"] = np.array([listing.records[i].attributes for i in kept], np.int64)
     if dataset.boxed:
-        tables["boxes"] = boxes
+        tables["boxes"] = np.concatenate(images.boxes)
     return tables
 
 
-def _summary(source: _Source, info: Mapping[str, Any]) -> str:
+def _summary(source: Source, info: Mapping[str, Any]) -> str:
     """The pack in one line: count, what was skipped and why, channels and who chose them."""
     parts = [f"{info['count']:,} images of {source.label}"]
     if info["skipped"]["count"]:

@@ -11,15 +11,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from zoo_core.datasets import Box, ImageDataset, Picture, Record
+from zoo_core.errors import ZooError
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same picture would come out differently; part of every pack's key."""
 
 MAX_PIXELS = 178_956_970
 """Larger pictures are skipped before they are decoded: Pillow's own limit, held even where a script has lifted that."""
 
+REDUCED = 1.5
+"""A JPEG is decoded at the smallest scale whose crop is still this many times the packed picture's size; docs/data.md says
+how its pixels then differ from those of full scale."""
+
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap width and height
+_NO_BOXES = np.empty((0, 4), np.int16)
 _RUNS_PROGRAMS = ("EPS", "WMF")  # Pillow hands these to an interpreter, whatever the file's name
 
 
@@ -31,11 +39,13 @@ class Decoded(NamedTuple):
         grey: whether red, green and blue are equal everywhere.
         boxes: int16 [B, 4], one row for each of `dataset.boxed`: left, top, right, bottom in pixels of the packed picture,
             rounded outwards; −1 where not visible.
+        side: how many pixels of the source the picture is high and wide: the better resolved, the more.
     """
 
     pixels: NDArray[np.uint8]
     grey: bool
     boxes: NDArray[np.int16]
+    side: int
 
 
 def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded | str:
@@ -47,10 +57,13 @@ def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int |
 
     Returns:
         The picture, or in a few words why it was skipped. Nothing that a picture contains raises.
+
+    Raises:
+        ZooError: the dataset says that not this picture is at fault but what all of them come from.
     """
     try:
         return _decode(dataset, record, size, channels)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, ZooError):
         raise
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception
         return reason(error)
@@ -81,29 +94,63 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
     if not isinstance(image, Image.Image):
         raise TypeError(f"the dataset gave a {type(image).__name__}, not a picture")
     _refuse(image, size)
+    stored = isinstance(given, Picture)  # its boxes refer to the pixels as they are stored
+    box, scale = None, 1
+    if isinstance(image, JpegImageFile):
+        turned = not stored and _orientation(image) in _TURNED
+        width, height = image.size[::-1] if turned else image.size
+        box = _checked(dataset.crop(width, height), width, height)
+        scale = _reduce(image, "L" if channels == 1 else None, min(box[2] - box[0], box[3] - box[1]) / size)
     image.load()
-    if not isinstance(given, Picture):  # a Picture's boxes refer to the pixels as they are stored
+    if not stored:
         image = _upright(image)
-    box = _checked(dataset.crop(*image.size), *image.size)
+    if box is None:  # only now is known how large it is
+        box = _checked(dataset.crop(*image.size), *image.size)
     image = plain(image)
     if channels == 1 and image.mode == "RGB":
         image = image.convert("L")
-    resized = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    pixels = np.asarray(resized)
-    if pixels.dtype != np.uint8:  # greys of more than 8 bits are rounded once, at the end
-        pixels = np.rint(pixels).clip(0, 255).astype(np.uint8)
-    pixels = pixels.reshape(size, size, -1)  # [S, S, 1 or 3]
+    left, top, right, bottom = (edge / scale for edge in box)
+    within = (left, top, min(right, image.width), min(bottom, image.height))
+    if image.size != (size, size) or within != (0, 0, size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC, box=within)
+    if image.mode == "F":  # greys of more than 8 bits are rounded once, at the end
+        image = Image.fromarray(np.rint(np.asarray(image)).clip(0, 255).astype(np.uint8))
+    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, -1)  # [S, S, 1 or 3]
     grey = pixels.shape[2] == 1 or bool((pixels == pixels[:, :, :1]).all())
     if grey and channels is None:
         pixels = pixels[:, :, :1]
     elif pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    boxes = np.full((len(dataset.boxed), 4), -1, np.int16)
+    boxes = np.full((len(dataset.boxed), 4), -1, np.int16) if dataset.boxed else _NO_BOXES
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
                 boxes[row] = _moved(given.boxes[name], box, size)
-    return Decoded(pixels, grey, boxes)
+    return Decoded(pixels, grey, boxes, round(max(box[2] - box[0], box[3] - box[1])))
+
+
+def _reduce(image: JpegImageFile, mode: str | None, factor: float) -> int:
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its scale where a reduction by `factor` follows; return by what it shrinks.
+
+    Only the decoder knows how to leave out the fine detail that is thrown away afterwards. With `mode` "L" it leaves out
+    the colours as well. A picture that the dataset has already loaded stays as it is.
+    """
+    scale = next((s for s in (8, 4, 2) if factor >= s * REDUCED), 1)
+    if scale == 1 and mode is None:
+        return 1
+    width, height = image.size
+    drafted = image.draft(mode, (width // scale, height // scale))
+    return round(width / drafted[1][2]) if drafted else 1
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's number for how the stored pixels are turned; 1: not at all."""
+    if isinstance(image, JpegImageFile) and image.info.keys().isdisjoint(("exif", "xmp")):
+        return 1  # most small pictures: asking Pillow takes a tenth of the time that they take in all
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data: the pixels are good all the same
+        return 1
 
 
 def _refuse(image: Image.Image, size: int) -> None:
@@ -119,9 +166,11 @@ def _refuse(image: Image.Image, size: int) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    if not 2 <= _orientation(image) <= 8:
+        return image
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF data: the pixels are good all the same
+    except Exception:
         return image
 
 
@@ -133,6 +182,8 @@ def plain(image: Image.Image) -> Image.Image:
     Raises:
         ValueError: greys on a scale that nobody can know.
     """
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
     if image.mode.startswith("I"):  # 16 bits; files of 16 bits also arrive as "I"
         values = np.asarray(image).astype(np.float32)
         _within(values, 65535)

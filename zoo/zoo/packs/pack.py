@@ -1,8 +1,9 @@
-"""Reading a pack: images through a memory map, labels in memory."""
+"""Reading a pack, or a view of one: images through a memory map, labels in memory."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,33 +16,44 @@ from zoo_core import DataError, ImageSpec
 
 from ..files import sha256
 
-FORMAT = 1
+FORMAT = 2
 """Version of what lies in a pack's folder."""
+
+LABELS = "labels.safetensors"
+"""Everything about the images but the images."""
 
 
 class Pack:
     """The images of one split at one size, on disk. Made by `open_pack`.
 
-    Pickling one pickles its path, so worker processes share the memory map.
+    Pickling one pickles its path, so worker processes share the memory map. A view has some of another pack's images and
+    uses the files of that pack.
 
     Attributes:
         path: its folder.
         info: what `pack.json` says.
         spec: size, channels and number of classes of its images.
         key: names its content; equal keys, equal images.
-        shards: uint8 tensors [n, S, S, C] on memory maps: reading one reads only the pages that are touched.
+        shards: uint8 tensors [n, S, S, C] on memory maps: reading one reads only the pages that are touched. Those of a view
+            are the other pack's, with all its images.
+        index: int64 [N], the number of each image in `shards`; None where they are all of them in order.
+        files: the folder of the shards, which for a view is the other pack's.
         labels: int64 [N], index into `info["classes"]` (−1: none); None where the dataset has no classes.
         attributes: attribute → int64 [N], index of its value in `info["attributes"]`.
         boxes: attribute → int16 [N, 4]: left, top, right, bottom in pixels of the packed images, −1 where not visible.
         records: int64 [N], each image's position in the dataset's listing.
+        sides: int32 [N], height and width in pixels of the part of the source that each image shows.
     """
 
-    def __init__(self, path: Path, info: dict[str, Any], shards: tuple[Tensor, ...], tables: dict[str, Tensor]) -> None:
-        self.path, self.info, self.shards = path, info, shards
+    def __init__(
+        self, path: Path, files: Path, info: dict[str, Any], shards: tuple[Tensor, ...], tables: dict[str, Tensor]
+    ) -> None:
+        self.path, self.files, self.info, self.shards = path, files, info, shards
+        self.index = tables.get("image")
         self.key: str = info["key"]
         self.spec = ImageSpec(info["size"], info["channels"], num_classes=len(info["classes"]))
         self.labels = tables.get("labels")
-        self.records = tables["record"]
+        self.records, self.sides = tables["record"], tables["side"]
         self.attributes = {name: tables["attributes"][:, i].contiguous() for i, name in enumerate(info["attributes"])}
         self.boxes = {name: tables["boxes"][:, i].contiguous() for i, name in enumerate(info["boxed"])}
         counts = torch.tensor([0, *(len(shard) for shard in shards)])
@@ -59,7 +71,7 @@ class Pack:
     @property
     def nbytes(self) -> int:
         """Bytes of all images."""
-        return sum(shard.nbytes for shard in self.shards)
+        return len(self) * self.spec.size**2 * self.spec.channels
 
     def gather(self, indices: Tensor) -> Tensor:
         """Copy the images with the given numbers, in that order, from the memory map.
@@ -74,6 +86,8 @@ class Pack:
             IndexError: a number is negative or not below `len(pack)`.
         """
         size, channels = self.spec.size, self.spec.channels
+        if self.index is not None:
+            indices = self.index.take(indices) if not (indices < 0).any() else indices
         shards = [shard.flatten(1) for shard in self.shards]  # views; rows of one dimension are copied fastest
         if len(shards) == 1:
             return shards[0].index_select(0, indices).view(-1, size, size, channels)
@@ -86,14 +100,14 @@ class Pack:
 
     def verify(self) -> None:
         """Read every file and compare its checksum; raises `DataError` naming the first that differs."""
-        for entry in (*self.info["shards"], self.info["labels"]):
-            path = self.path / entry["file"]
+        shards = [(self.files / entry["file"], entry) for entry in self.info["shards"]]
+        for path, entry in (*shards, (self.path / self.info["labels"]["file"], self.info["labels"])):
             try:
                 found = sha256(path)
             except OSError as error:
-                raise _damaged(self.path, f"{path.name} cannot be read: {error.strerror}") from error
+                raise _damaged(path.parent, f"{path.name} cannot be read: {error.strerror}") from error
             if found != entry["sha256"]:
-                raise _damaged(self.path, f"the checksum of {path.name} differs")
+                raise _damaged(path.parent, f"the checksum of {path.name} differs")
 
 
 def open_pack(folder: str | Path) -> Pack:
@@ -116,25 +130,48 @@ def open_pack(folder: str | Path) -> Pack:
             f"{path} is a pack of format {found}; this zoo reads format {FORMAT}", hint="to build it again: zoo data build"
         )
     try:
+        view = info.get("view")
+        files = _looked_into(path, view) if view else path
         size, channels, count = info["size"], info["channels"], info["count"]
         shards = []
         for entry in info["shards"]:
-            tensors = _tensors(path, entry["file"])
-            _expect(path, entry["file"], tensors, {"images": (entry["count"], size, size, channels)}, torch.uint8)
+            tensors = _tensors(files, entry["file"])
+            _expect(files, entry["file"], tensors, {"images": (entry["count"], size, size, channels)}, torch.uint8)
             shards.append(tensors["images"])
-        if sum(map(len, shards)) != count or not shards:
-            raise _damaged(path, f"its files hold {sum(map(len, shards)):,} images, pack.json says {count:,}")
+        total = sum(map(len, shards))
+        if not shards or (total != count and not view):
+            raise _damaged(path, f"its files hold {total:,} images, pack.json says {count:,}")
         # cloned: a table is small and always read whole, so it need not hold a file open
-        tables = {name: tensor.clone() for name, tensor in _tensors(path, info["labels"]["file"]).items()}
+        labels = info["labels"]["file"]
+        tables = {name: tensor.clone() for name, tensor in _tensors(path, labels).items()}
         shapes: dict[str, tuple[int, ...]] = {"record": (count,)}
         shapes |= {"labels": (count,)} if info["classes"] else {}
         shapes |= {"attributes": (count, len(info["attributes"]))} if info["attributes"] else {}
-        _expect(path, info["labels"]["file"], tables, shapes, torch.int64)
+        shapes |= {"image": (count,)} if view else {}
+        _expect(path, labels, tables, shapes, torch.int64)
+        _expect(path, labels, tables, {"side": (count,)}, torch.int32)
         if info["boxed"]:
-            _expect(path, info["labels"]["file"], tables, {"boxes": (count, len(info["boxed"]), 4)}, torch.int16)
-        return Pack(path, info, tuple(shards), tables)
+            _expect(path, labels, tables, {"boxes": (count, len(info["boxed"]), 4)}, torch.int16)
+        if view and (int(tables["image"].min()) < 0 or int(tables["image"].max()) >= total):
+            raise _damaged(path, f"it shows images that {files} does not have")
+        return Pack(path, files, info, tuple(shards), tables)
     except (KeyError, TypeError) as error:
         raise _damaged(path, f"pack.json is not complete ({type(error).__name__}: {error})") from error
+
+
+def _looked_into(path: Path, view: dict[str, Any]) -> Path:
+    """The folder of the pack that a view shows some images of, which must still be that pack."""
+    files = path / str(view["path"])
+    try:
+        key = json.loads((files / "pack.json").read_text(encoding="utf-8"))["key"]
+    except (OSError, ValueError, KeyError, TypeError):
+        key = None
+    if key != view["key"]:
+        raise DataError(
+            f"{path} shows images of the pack {os.path.normpath(files)}, which is not there",
+            hint="build that pack again (zoo data build), or this view (zoo data dedup)",
+        )
+    return files
 
 
 def _tensors(path: Path, name: str) -> dict[str, Tensor]:

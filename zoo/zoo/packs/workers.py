@@ -45,12 +45,14 @@ class Chunk(NamedTuple):
     Args:
         images: uint8 [n, S, S, C] of those that could be read, in order; C is 1 if all of them are grey, or as asked.
         boxes: int16 [n, B, 4].
+        sides: int32 [n], see `Decoded.side`.
         skipped: position in the chunk → why it was skipped.
         total: how many records it had.
     """
 
     images: NDArray[np.uint8]
     boxes: NDArray[np.int16]
+    sides: NDArray[np.int32]
     skipped: dict[int, str]
     total: int
 
@@ -72,35 +74,41 @@ def default_workers() -> int:
 
 
 def decode_all(
-    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, workers: int
+    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, workers: int, *, begin: int = 0
 ) -> Iterator[Chunk]:
-    """Decode all records and yield them chunk by chunk in their order.
+    """Decode all records from number `begin` on and yield them chunk by chunk in their order.
+
+    Records are asked for a chunk at a time, some chunks ahead, so that those of a sequence which makes them when they are
+    asked for never exist all at once.
 
     With fewer than `FEW` records, one worker, or a dataset that cannot be sent to another process (a class typed into a
     notebook), this process does it all. The generator must be closed, or exhausted, to end the worker processes.
 
     Raises:
-        DataError: a worker process died.
+        DataError: a worker process died, or the dataset says that its source cannot be read any more.
     """
     length = max(1, min(CHUNK, _CHUNK_BYTES // (size * size * (channels or 3))))
-    chunks = [records[i : i + length] for i in range(0, len(records), length)]
-    done = 0
-    if workers > 1 and len(records) >= FEW and (packed := _packed(dataset, records[0])) is not None:
+    todo = len(records) - begin
+    if workers > 1 and todo >= FEW and (packed := _packed(dataset, records[begin])) is not None:
         try:
-            for chunk in _in_workers(packed, chunks, size, channels, min(workers, len(chunks))):
-                done += 1
+            for chunk in _in_workers(packed, _cut(records, begin, length), size, channels, min(workers, -(-todo // length))):
+                begin += chunk.total
                 yield chunk
         except _Unusable:
             pass  # goes on below, from where the workers stopped
-    for some in chunks[done:]:
+    for some in _cut(records, begin, length):
         yield decode_chunk(dataset, some, size, channels)
+
+
+def _cut(records: Sequence[Record], begin: int, length: int) -> Iterator[Sequence[Record]]:
+    return (records[i : i + length] for i in range(begin, len(records), length))
 
 
 def decode_chunk(
     dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, cancelled: Flag | None = None
 ) -> Chunk:
     """Decode some records in this process; stops early once `cancelled` is not 0."""
-    kept, boxes, skipped = [], [], {}
+    kept, boxes, sides, skipped = [], [], [], {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged metadata and large pictures, which every decoder remarks upon
         for position, record in enumerate(records):
@@ -112,11 +120,13 @@ def decode_chunk(
             else:
                 kept.append(result.pixels)
                 boxes.append(result.boxes)
+                sides.append(result.side)
     depth = channels or max((pixels.shape[2] for pixels in kept), default=1)
     images = np.empty((len(kept), size, size, depth), np.uint8)
     for image, pixels in zip(images, kept, strict=True):
         image[...] = pixels  # a grey picture among coloured ones is repeated
-    return Chunk(images, np.asarray(boxes, np.int16).reshape(len(kept), len(dataset.boxed), 4), skipped, len(records))
+    table = np.asarray(boxes, np.int16).reshape(len(kept), len(dataset.boxed), 4)
+    return Chunk(images, table, np.asarray(sides, np.int32), skipped, len(records))
 
 
 def _packed(dataset: ImageDataset, record: Record) -> bytes | None:
@@ -132,7 +142,7 @@ def _packed(dataset: ImageDataset, record: Record) -> bytes | None:
 
 
 def _in_workers(
-    packed: bytes, chunks: Sequence[Sequence[Record]], size: int, channels: int | None, workers: int
+    packed: bytes, chunks: Iterator[Sequence[Record]], size: int, channels: int | None, workers: int
 ) -> Iterator[Chunk]:
     # "spawn" is the one way to start a process that is safe beside the threads of torch and CUDA, and exists everywhere
     context = multiprocessing.get_context("spawn")
@@ -143,9 +153,8 @@ def _in_workers(
         raise _Unusable from error
     pending: deque[tuple[Sequence[Record], Future[Chunk]]] = deque()
     try:
-        following = iter(chunks)
         while True:
-            for records in itertools.islice(following, 2 * workers + 2 - len(pending)):
+            for records in itertools.islice(chunks, 2 * workers + 2 - len(pending)):
                 with _bare_main(), _interrupts_held():  # the pool starts its processes while it is given work
                     try:
                         future = executor.submit(_work, records, size, channels)

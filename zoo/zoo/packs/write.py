@@ -1,15 +1,20 @@
-"""Writing the shards of a pack, image by image, without holding them."""
+"""Writing the shards of a pack, image by image, so that a build that was killed goes on at the shard it was on."""
 
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from ..files import sha256
+from ..files import atomic_file, sha256
+from .workers import Chunk
 
 SHARD_BYTES = 1 << 30
 """About how large one file of images becomes."""
@@ -18,49 +23,137 @@ _HEADER = 256  # bytes before the pixels; the format lets a header end in spaces
 _BLOCK = 16 << 20
 
 
+@dataclass
+class Shard:
+    """What is known of one file of images.
+
+    Args:
+        channels: 1 or 3.
+        end: records before this one, counted in the listing, are dealt with once the file is complete.
+        records, boxes, sides: of each image, as in `labels.safetensors`.
+        skipped: record → why it was skipped.
+        sha256: of the complete file.
+    """
+
+    name: str
+    channels: int
+    end: int = 0
+    records: list[NDArray[np.int64]] = field(default_factory=list)
+    boxes: list[NDArray[np.int16]] = field(default_factory=list)
+    sides: list[NDArray[np.int32]] = field(default_factory=list)
+    skipped: dict[int, str] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.records))
+
+    def take(self, records: NDArray[np.int64], boxes: NDArray[np.int16], sides: NDArray[np.int32]) -> None:
+        self.records.append(records)
+        self.boxes.append(boxes)
+        self.sides.append(sides)
+        self.end = int(records[-1]) + 1
+
+    def described(self) -> dict[str, Any]:
+        """As `pack.json` lists it."""
+        return {"file": self.name, "count": self.count, "sha256": self.sha256}
+
+    def save(self, path: Path, key: str) -> None:
+        """Write all but the images themselves: it is there exactly when the file of images is complete."""
+        tables: dict[str, list[NDArray[Any]]] = {"records": [*self.records], "boxes": [*self.boxes], "sides": [*self.sides]}
+        about = {"channels": self.channels, "end": self.end, "sha256": self.sha256, "skipped": [*self.skipped.items()]}
+        with atomic_file(path) as temporary:
+            joined = {name: np.concatenate(parts) for name, parts in tables.items()}
+            save_file(joined, temporary, {"shard": json.dumps({"key": key, "name": self.name, **about})})
+
+    @staticmethod
+    def load(path: Path, key: str) -> Shard | None:
+        """What `save` wrote, None where it is not of the pack `key` or cannot be read."""
+        try:
+            with safe_open(str(path), framework="np") as file:
+                about = json.loads((file.metadata() or {})["shard"])
+                tables: dict[str, Any] = {name: [file.get_tensor(name)] for name in ("records", "boxes", "sides")}
+            if about.pop("key") != key:
+                return None
+            return Shard(**tables, **{**about, "skipped": {int(record): why for record, why in about["skipped"]}})
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            return None
+
+
 class ShardWriter:
     """Writes `images-00000.safetensors`, … into a folder; each holds "images", uint8 [n, S, S, C].
 
-    It begins with `channels` and goes over to 3 with the first coloured image: what is already written is then repeated into
-    three channels on disk, so that a dataset need not be read twice to know what it is.
+    Without `channels` it begins with one and goes over to three at the first coloured image: the greys are then copied,
+    repeated into three channels, so that a dataset need not be read twice to know what it is. Each of the two has a folder,
+    and beside it one for what makes its complete files usable after a kill. The same records give the same bytes, however
+    often the work was interrupted.
 
     Args:
-        folder: where the files go; must exist.
+        work: a folder for this writer alone; what an earlier one completed in it is taken over.
+        key: of the pack; what was written for another one is thrown away.
         size: S.
-        channels: C to begin with, 1 or 3.
+        channels: C, or None to look at the images.
+        total: how many records the listing has.
+
+    Attributes:
+        channels: C so far.
+        shards: the complete files.
+        position: the record that `add` must be given next.
+        count: images so far.
+        resumed: images that an earlier writer had completed.
     """
 
-    def __init__(self, folder: Path, size: int, channels: int) -> None:
-        self.folder, self.size, self.channels = folder, size, channels
-        self.count = 0
-        self._shards: list[dict[str, Any]] = []
+    def __init__(self, work: Path, key: str, size: int, channels: int | None, total: int) -> None:
+        self.work, self.key, self.size, self.total = work, key, size, total
         self._file: BinaryIO | None = None
-        self._in_file = 0
+        self._shard: Shard | None = None
+        self._skipped: dict[int, str] = {}  # not yet told by a complete file
+        self.shards: list[Shard] = []
+        self.channels, greys = channels or 1, []
+        self._take_over()
+        if channels is None:
+            greys, self.channels = self.shards, 3
+            self._take_over()
+            if not self.shards:  # no coloured image was met, or it will be met again
+                self.shards, self.channels = greys, 1
+        self.position = max([0, *(shard.end for shard in self.shards)])
+        self.count = self.resumed = sum(shard.count for shard in self.shards)
+        if self.channels == 3 and greys and greys[-1].end > self.position:
+            self._copy_greys(greys)
+            self.resumed = self.count
 
-    def add(self, images: NDArray[np.uint8]) -> None:
-        """Append images [n, S, S, 1 or 3]; greys are repeated where colours came before."""
-        if len(images) == 0:
-            return
-        if images.shape[3] > self.channels:
-            self._promote()
-        if images.shape[3] < self.channels:
-            images = np.repeat(images, self.channels, axis=3)
-        most = max(1, SHARD_BYTES // (self.size * self.size * self.channels))
-        while len(images):
-            if self._file is None:
-                self._file = open(self.folder / f"images-{len(self._shards):05d}.safetensors", "xb")  # noqa: SIM115
-                self._file.write(b" " * _HEADER)
-            some, images = images[: most - self._in_file], images[most - self._in_file :]
-            self._file.write(np.ascontiguousarray(some).data)
-            self._in_file += len(some)
-            self.count += len(some)
-            if self._in_file >= most:
-                self._close()
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self.work / str(self.channels)
 
-    def finish(self) -> list[dict[str, Any]]:
-        """Complete the last file; return for each its name, count and SHA-256."""
+    @property
+    def kept(self) -> bool:
+        """Whether another writer would find something to take over."""
+        return any(any(self._records(c).glob("*")) for c in (1, 3))
+
+    def add(self, chunk: Chunk) -> None:
+        """Append the images of the next records; greys are repeated where colours came before."""
+        numbers = np.delete(np.arange(self.position, self.position + chunk.total), [*chunk.skipped])
+        self._skipped.update({self.position + place: why for place, why in chunk.skipped.items()})
+        if len(chunk.images):
+            if chunk.images.shape[3] > self.channels:
+                self._promote()
+            self._append(chunk.images, numbers, chunk.boxes, chunk.sides)
+        self.position += chunk.total
+
+    def finish(self) -> Shard:
+        """Complete the last file; return what is known of all images and of what was skipped, as if it were one shard."""
         self._close()
-        return self._shards
+        everything = Shard("", self.channels, self.position)
+        for shard in self.shards:
+            everything.records += shard.records
+            everything.boxes += shard.boxes
+            everything.sides += shard.sides
+            everything.skipped.update(shard.skipped)
+        everything.skipped.update(self._skipped)
+        everything.skipped = dict(sorted(everything.skipped.items()))
+        return everything
 
     def abandon(self) -> None:
         """Close what is open after an error; an open file could not be deleted on Windows."""
@@ -68,32 +161,100 @@ class ShardWriter:
             self._file.close()
             self._file = None
 
+    def _records(self, channels: int) -> Path:
+        return self.work / f"{channels}-complete"
+
+    def _most(self) -> int:
+        return max(1, SHARD_BYTES // (self.size * self.size * self.channels))
+
+    def _append(
+        self, images: NDArray[np.uint8], numbers: NDArray[np.int64], boxes: NDArray[np.int16], sides: NDArray[np.int32]
+    ) -> None:
+        if images.shape[3] < self.channels:
+            images = np.repeat(images, self.channels, axis=3)
+        self.count += len(images)
+        start = 0
+        while start < len(images):
+            if self._file is None or self._shard is None:
+                self._shard = Shard(f"images-{len(self.shards):05d}.safetensors", self.channels)
+                self._file = open(self.folder / self._shard.name, "wb")  # noqa: SIM115
+                self._file.write(b" " * _HEADER)
+            some = slice(start, start + self._most() - self._shard.count)
+            self._file.write(np.ascontiguousarray(images[some]).data)
+            self._shard.take(numbers[some], boxes[some], sides[some])
+            start = some.stop
+            if self._shard.count >= self._most():
+                self._close()
+
     def _close(self) -> None:
-        if self._file is None:
+        """Complete the open file, on disk, and only then say so beside it."""
+        file, shard = self._file, self._shard
+        if file is None or shard is None:
             return
-        shape = [self._in_file, self.size, self.size, self.channels]
+        shape = [shard.count, self.size, self.size, self.channels]
         tensor = {"dtype": "U8", "shape": shape, "data_offsets": [0, int(np.prod(shape))]}
         header = json.dumps({"images": tensor}, separators=(",", ":")).encode().ljust(_HEADER - 8)
-        self._file.seek(0)
-        self._file.write(len(header).to_bytes(8, "little") + header)
-        path = Path(self._file.name)
-        self._file.close()
-        self._shards.append({"file": path.name, "count": self._in_file, "sha256": sha256(path)})
-        self._file, self._in_file = None, 0
+        file.seek(0)
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        self._file = self._shard = None
+        shard.sha256 = sha256(self.folder / shard.name)
+        shard.skipped = {record: why for record, why in self._skipped.items() if record < shard.end}
+        self._skipped = {record: why for record, why in self._skipped.items() if record >= shard.end}
+        shard.save(self._records(self.channels) / shard.name, self.key)
+        self.shards.append(shard)
+
+    def _take_over(self) -> None:
+        """Find the complete files with the present number of channels, and delete whatever else is there."""
+        self.shards = []
+        folder, records = self.folder, self._records(self.channels)
+        for place in (folder, records):
+            place.mkdir(parents=True, exist_ok=True)
+        for path in sorted(records.glob("images-*.safetensors")):
+            shard = Shard.load(path, self.key)
+            if shard is None or shard.name != f"images-{len(self.shards):05d}.safetensors":
+                break
+            if (shard.count != self._most() and shard.end < self.total) or not _intact(folder / shard.name, shard.sha256):
+                break
+            self.shards.append(shard)
+        known = {shard.name for shard in self.shards}
+        for path in (*folder.iterdir(), *records.iterdir()):
+            if path.name not in known:
+                path.unlink()
 
     def _promote(self) -> None:
-        """Write everything again with three channels, in shards of the usual size."""
-        greys = []
-        for shard in self.finish():
-            path = self.folder / shard["file"]
-            greys.append((path.rename(path.with_name(f"grey-{path.name}")), shard["count"]))
-        self._shards, self.channels, self.count = [], 3, 0
+        """Go over to three channels: write everything again. The greys stay until a build is done, in case of a kill."""
+        if self._shard is not None and self._file is not None:  # the last of them, whose header nobody will read
+            self._file.close()
+            self.shards.append(self._shard)
+        self._file = self._shard = None
+        greys, self.channels, self.shards, self.count = self.shards, 3, [], 0
+        self._copy_greys(greys)
+
+    def _copy_greys(self, greys: list[Shard]) -> None:
+        """Append the images of `greys` that are not yet among the coloured ones."""
+        begin, place = self.count, 0
+        skipped = {record: why for shard in greys for record, why in shard.skipped.items()}
+        done = self.shards[-1].end if self.shards else 0
+        self._skipped = {**{record: why for record, why in skipped.items() if record >= done}, **self._skipped}
         step = max(1, _BLOCK // (self.size * self.size))
-        for path, count in greys:
-            with open(path, "rb") as file:
-                file.seek(_HEADER)
-                for start in range(0, count, step):
-                    n = min(step, count - start)
+        for shard in greys:
+            records, boxes, sides = np.concatenate(shard.records), np.concatenate(shard.boxes), np.concatenate(shard.sides)
+            with open(self.work / "1" / shard.name, "rb") as file:
+                for start in range(max(0, begin - place), shard.count, step):
+                    n = min(step, shard.count - start)
+                    file.seek(_HEADER + start * self.size * self.size)
                     block = np.frombuffer(file.read(n * self.size * self.size), np.uint8)
-                    self.add(block.reshape(n, self.size, self.size, 1))
-            path.unlink()
+                    some = slice(start, start + n)
+                    self._append(block.reshape(n, self.size, self.size, 1), records[some], boxes[some], sides[some])
+            place += shard.count
+        self.position = max(self.position, greys[-1].end if greys else 0)
+
+
+def _intact(path: Path, checksum: str) -> bool:
+    try:
+        return sha256(path) == checksum
+    except OSError:
+        return False

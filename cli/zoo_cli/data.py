@@ -1,0 +1,305 @@
+"""`zoo data`."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .output import json_option, print_json, print_table, warn_about_plugins
+from .train import read_settings
+
+
+@click.group(no_args_is_help=True)
+def data() -> None:
+    """Look after packs: datasets after decoding, cropping and resizing.
+
+    PACK is a name that `zoo data list` shows, the beginning of one, or a folder.
+
+    \b
+    Examples:
+      zoo data build lsun --data ~/lsun --size 64
+      zoo data list
+      zoo data inspect lsun-64
+      zoo data dedup lsun-64 --radius 8
+    """
+
+
+@data.command(no_args_is_help=True)
+@click.argument("dataset")
+@click.option("--data", "where", metavar="PATH", help="Where the pictures lie.")
+@click.option("--split", default="train", show_default=True, help="Which part of the dataset.")
+@click.option("--size", type=int, default=64, show_default=True, help="Height and width of the images in pixels.")
+@click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: what the pictures are]")
+@click.option("--workers", type=click.IntRange(1), help="Processes that decode.  [default: the cores there are]")
+@click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*")
+@json_option
+def build(
+    dataset: str,
+    where: str | None,
+    split: str,
+    size: int,
+    channels: int | None,
+    workers: int | None,
+    options: dict[str, str],
+    as_json: bool,
+) -> None:
+    """Make the pack of DATASET, or find it in the cache, and say what it holds.
+
+    A build that was interrupted, even killed, goes on when the same command is given again; the pack is the same.
+
+    \b
+    Examples:
+      zoo data build faces --data ~/Pictures/portraits --size 64
+      zoo data build lsun --data ~/lsun --set dataset.category=bedroom --size 64 --json
+    """
+    import zoo
+    from zoo.packs.request import parse_options
+    from zoo.reporting import reporter_for_terminal
+
+    warn_about_plugins()
+    given = parse_options(dataset, options)
+    request = zoo.PackRequest(dataset, data=where, split=split, size=size, channels=channels, options=given)
+    pack = zoo.build_pack(request, workers=workers, report=reporter_for_terminal())
+    if as_json:
+        keys = ("key", "dataset", "size", "channels", "count", "classes", "attributes", "skipped", "notes", "licence")
+        print_json({"pack": str(pack.path), "bytes": pack.nbytes, **{key: pack.info[key] for key in keys}})
+        return
+    click.echo(pack.path)
+    classes = f", {len(pack.info['classes'])} classes" if pack.info["classes"] else ""
+    click.echo(f"{len(pack):,} images of {size}×{size}×{pack.spec.channels}{classes}, {_size(pack.nbytes)}")
+    for entry in pack.info["skipped"]["records"][:10]:
+        click.echo(f"skipped {entry['key']}: {entry['reason']}")
+    if pack.info["skipped"]["count"] > 10:
+        click.echo(f"… {pack.info['skipped']['count']:,} skipped in all, listed in {pack.path / 'pack.json'}")
+    click.echo(f"look at it: zoo data inspect {shlex.quote(pack.path.name)}")
+
+
+@data.command(no_args_is_help=True)
+@click.argument("pack")
+@click.option("--out", metavar="DIR", help="Where the pictures go.  [default: inspect-PACK]")
+@click.option("--images", type=click.IntRange(1, 10_000), default=100, show_default=True, help="On the contact sheet.")
+@json_option
+def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
+    """Count labels, and write a contact sheet and the mean picture of PACK.
+
+    \b
+    Examples:
+      zoo data inspect faces-64
+      zoo data inspect faces-64 --out look --json
+    """
+    import zoo
+    from zoo.reporting import reporter_for_terminal
+
+    opened = zoo.open_pack(zoo.find_pack(pack))
+    found = zoo.inspect_pack(opened, out or f"inspect-{opened.path.name}", images=images, report=reporter_for_terminal())
+    if as_json:
+        print_json(found)
+        return
+    made = found["dataset"]
+    side = found["side"]
+    rows = [
+        (
+            "dataset",
+            f"{made['name'].partition(':')[2]}, split {made['split']}" + (f", from {made['data']}" if made["data"] else ""),
+        ),
+        ("images", f"{found['count']:,} of {found['size']}×{found['size']}×{found['channels']}, {_size(found['bytes'])}"),
+        ("skipped", f"{found['skipped']['count']:,}"),
+        (
+            "source",
+            f"{side['least']} to {side['most']} pixels a side, median {side['median']}; {found['enlarged']:,} enlarged",
+        ),
+        ("mean, std", "; ".join(f"{m:.1f}, {s:.1f}" for m, s in zip(found["mean"], found["std"], strict=True)) + " of 255"),
+        ("licence", found["licence"] or "not stated"),
+        ("contact sheet", found["sheet"]),
+        ("mean picture", found["mean_picture"]),
+    ]
+    print_table(rows)
+    for heading, counts in {"classes": found["classes"], **found["attributes"]}.items():
+        if counts:
+            click.echo(f"{heading}:")
+            shown = sorted(counts.items(), key=lambda item: -item[1])
+            print_table([(f"  {name}", f"{n:,}") for name, n in shown[:20]])
+            if len(shown) > 20:
+                click.echo(f"  … {len(shown)} in all, the smallest {shown[-1][0]} with {shown[-1][1]:,}")
+
+
+@data.command()
+@click.argument("packs", nargs=-1)
+@json_option
+def verify(packs: tuple[str, ...], as_json: bool) -> None:
+    """Read every byte of PACKS, or of all in the cache, and compare checksums.
+
+    \b
+    Examples:
+      zoo data verify
+      zoo data verify lsun-64
+    """
+    import zoo
+    from zoo.data.verifying import verify_packs
+    from zoo.reporting import reporter_for_terminal
+
+    folders = [zoo.find_pack(pack) for pack in packs] or None
+    results = verify_packs(folders, report=reporter_for_terminal())
+    if as_json:
+        print_json([{"pack": str(folder), "problem": problem} for folder, problem in results])
+    else:
+        print_table([(folder.name, problem or "whole") for folder, problem in results])
+    if any(problem for _, problem in results):
+        click.get_current_context().exit(1)
+
+
+@data.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List what the cache of packs holds, interrupted builds too."""
+    import zoo
+
+    stored = zoo.list_packs()
+    if as_json:
+        print_json([entry.to_json() for entry in stored])
+        return
+    if not stored:
+        click.echo("no packs; to make one: zoo data build DATASET --data PATH --size S", err=True)
+    print_table([(e.name, _count(e.info), _size(e.bytes), _when(e.modified), _what(e)) for e in stored])
+    if len(stored) > 1:
+        click.echo(f"{_size(sum(e.bytes for e in stored))} in {stored[0].path.parent}")
+
+
+@data.command()
+@click.argument("packs", nargs=-1)
+@click.option("--unfinished", is_flag=True, help="What interrupted builds left.")
+@click.option("--all", "everything", is_flag=True, help="Everything.")
+@json_option
+def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: bool) -> None:
+    """Delete PACKS from the cache, with the views of them. Your pictures are never touched.
+
+    \b
+    Examples:
+      zoo data clear faces-64-0123456789abcdef
+      zoo data clear --unfinished
+      zoo data clear --all
+    """
+    import zoo
+    from zoo.reporting import reporter_for_terminal
+
+    gone = zoo.clear_packs(packs, everything=everything, unfinished=unfinished, report=reporter_for_terminal())
+    if as_json:
+        print_json({"cleared": [entry.name for entry in gone], "bytes": sum(entry.bytes for entry in gone)})
+        return
+    for entry in gone:
+        click.echo(f"{entry.name} ({entry.kind})")
+    click.echo(f"{_size(sum(entry.bytes for entry in gone))} freed")
+
+
+@data.command(no_args_is_help=True)
+@click.argument("pack")
+@click.option(
+    "--radius", type=int, default=0, show_default=True, help="Bits in which hashes may differ (needs the extra eval)."
+)
+@click.option("--out", metavar="DIR", help="Folder of the view.  [default: in the cache]")
+@click.option("--gallery", metavar="DIR", help="Where pairs to look at go.  [default: dedup-PACK]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the autoencoder.")
+@json_option
+def dedup(pack: str, radius: int, out: str | None, gallery: str | None, seed: int, as_json: bool) -> None:
+    """Leave near-duplicates out of PACK: writes a view of it without them, and a gallery of what was left out.
+
+    Hashes are those of the DCGAN paper: which units of a denoising autoencoder's 128-unit code are active. Equal hashes are
+    duplicates; with --radius, so are hashes that differ in a few bits. The best-resolved image of a group stays. The view
+    has no pixels of its own and is used like any pack.
+
+    \b
+    Examples:
+      zoo data dedup faces-64
+      zoo data dedup faces-64 --radius 8 --gallery look
+    """
+    import zoo
+    from zoo.reporting import reporter_for_terminal
+
+    opened = zoo.open_pack(zoo.find_pack(pack))
+    folder = Path(gallery or f"dedup-{opened.path.name}")
+    found = zoo.deduplicate(opened, radius=radius, out=out, gallery_folder=folder, seed=seed, report=reporter_for_terminal())
+    if as_json:
+        print_json(
+            {
+                "view": str(found.view.path),
+                "images": len(opened),
+                "kept": len(found.view),
+                "removed": len(found.pairs),
+                "groups": found.groups,
+                "mixed_labels": found.mixed,
+                "radius": radius,
+                "gallery": [str(path) for path in found.gallery or ()],
+                "seconds": found.seconds,
+                "train": _train_command(found.view),
+            }
+        )
+        return
+    click.echo(found.view.path)
+    click.echo(f"{len(found.view):,} of {len(opened):,} images stay; {len(found.pairs):,} near-duplicates are left out")
+    if found.mixed:
+        click.echo(f"{found.mixed:,} of them had another label than the image that stays")
+    for path in found.gallery or ():
+        click.echo(f"look at them: {path}")
+    click.echo(f"train on what stays: {_train_command(found.view)}")
+
+
+@data.command(no_args_is_help=True)
+@click.argument("photos", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--min-size", type=int, default=64, show_default=True, help="Least side of a face in pixels.")
+@click.option("--margin", type=float, default=0.25, show_default=True, help="Added on each side, as a share of the box.")
+@json_option
+def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) -> None:
+    """Cut the faces out of PHOTOS into the new folder OUT (needs the extra faces).
+
+    \b
+    Examples:
+      zoo data faces ~/Pictures/party faces --min-size 96
+    """
+    import zoo
+    from zoo.reporting import reporter_for_terminal
+
+    found = zoo.detect_faces(photos, out, min_size=min_size, margin=margin, report=reporter_for_terminal())
+    if as_json:
+        print_json({"out": str(out), **found})
+        return
+    click.echo(out)
+    for key in ("photos", "faces", "without"):
+        if key in found:
+            click.echo(f"{key}: {found[key]:,}")
+    click.echo(f"train on them: zoo train dcgan --dataset faces --data {shlex.quote(str(out))}")
+
+
+def _train_command(pack: Any) -> str:
+    from zoo.packs.request import changed_options
+
+    made = pack.info["dataset"]
+    words = ["zoo", "train", "dcgan", "--dataset", made["name"].partition(":")[2], "--data", str(pack.path)]
+    words += ["--size", str(pack.spec.size)]
+    for key, value in changed_options(made["name"], made["options"]).items():
+        words += ["--set", f"dataset.{key}={value}"]
+    return shlex.join(words)
+
+
+def _count(info: dict[str, Any]) -> str:
+    return f"{info['count']:,} × {info['size']}×{info['size']}×{info['channels']}" if info else ""
+
+
+def _what(stored: Any) -> str:
+    return f"view of {stored.of}" if stored.kind == "view" else "" if stored.kind == "pack" else str(stored.kind)
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

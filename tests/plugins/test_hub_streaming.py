@@ -1,0 +1,58 @@
+"""A dataset of the Hub, over HTTP: its files come one after the other, and nothing that came once comes again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_streaming_process import CUT, FILES, ROWS
+
+pytest.importorskip("datasets")
+NAMES = [f"data/train-{i:05d}-of-{FILES:05d}.parquet" for i in range(FILES)]
+DONE = 60  # the first chunk of 64 records, in files of ten images
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    script = Path(__file__).with_name("hub_streaming_process.py")
+    folder = str(tmp_path_factory.mktemp("hub"))
+    done = subprocess.run([sys.executable, str(script), folder], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_server_that_fails_is_an_error_in_words(found: Any) -> None:
+    kind, words = found["unlisted"]
+    assert kind == "DataError"
+    assert words.startswith("ada/pets on the Hub cannot be loaded: ")
+
+
+def test_a_broken_download_ends_the_build_and_skips_nothing(found: Any) -> None:
+    assert found["broken"][0] == "DataError"
+    assert "finished files are kept" in found["kept"]
+
+
+def test_files_come_one_after_the_other(found: Any) -> None:
+    """Both files before the broken one were there whole; of the last only its contents, its labels and a beginning came."""
+    sizes = found["sizes"]
+    assert all(found["first"][name] >= sizes[name] for name in NAMES[:-1])
+    assert found["first"][NAMES[-1]] < sizes[NAMES[-1]]
+
+
+def test_a_later_build_goes_on(found: Any) -> None:
+    """Of the first files only contents and labels were asked for again."""
+    told = f"going on after {DONE} of {ROWS * FILES} records, which an interrupted build had finished"
+    assert told in found["lines"]
+    sizes = found["sizes"]
+    assert all(found["second"].get(name, 0) < sizes[name] / 3 for name in NAMES[:-1])
+    assert found["second"][NAMES[-1]] >= sizes[NAMES[-1]] - CUT
+
+
+def test_the_pack_is_the_one_of_an_undisturbed_build(found: Any) -> None:
+    assert found["same"]
+    assert (found["count"], found["licence"]) == (ROWS * FILES, "cc0-1.0")
+    assert found["labels"] == [i % 3 for i in range(ROWS)] * FILES

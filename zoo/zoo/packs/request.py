@@ -1,0 +1,161 @@
+"""What somebody wants packed, and what that stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo_core import DataError, ImageDataset, ImageSpec, Listing, OptionError, PluginError, ZooError, registry
+from zoo_core import options as schema
+from zoo_core.errors import unknown
+from zoo_core.registries import Entry
+
+from ..reporting import Reporter
+from . import decode
+from .pack import FORMAT
+
+
+@dataclass(frozen=True)
+class PackRequest:
+    """Which images are wanted.
+
+    Args:
+        dataset: registry name, or "distribution:name".
+        data: where the source lies, None where the dataset brings its own.
+        split: "train" or another one that the dataset has.
+        size: height and width of the packed images in pixels.
+        channels: 1 (grey), 3 (RGB), or None for what the dataset says, else what the pictures are.
+        options: the dataset's own options.
+    """
+
+    dataset: str
+    data: str | Path | None = None
+    split: str = "train"
+    size: int = 64
+    channels: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A request together with what it stands for."""
+
+    entry: Entry
+    dataset: ImageDataset
+    listing: Listing
+    described: dict[str, Any]  # the dataset as pack.json tells it
+    fingerprint: str
+    size: int
+    channels: int | None  # None: look at the pictures
+    asked: bool  # whether the person chose the channels
+    key: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.entry.name} at {self.size}×{self.size}"
+
+
+def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
+    """What `--set dataset.KEY=VALUE` says, as options of the dataset.
+
+    Raises:
+        UsageError: a key that is no option of the dataset, or a value that is none of the option's.
+    """
+    known = schema.schema(registry.load("datasets", dataset))
+    options = {}
+    for key, text in settings.items():
+        part, _, name = key.partition(".")
+        if part != "dataset" or name not in known or name in ("data", "split"):
+            valid = [f"dataset.{option}" for option in known if option not in ("data", "split")]
+            raise unknown("--set key", key, valid, hint=f"to see them: zoo show {dataset}")
+        options[name] = schema.parse(known[name], text, key=key)
+    return options
+
+
+def changed_options(dataset: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """The options that are not the dataset's defaults, as `--set` takes them."""
+    known = schema.schema(registry.load("datasets", dataset))
+    return {
+        key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in options.items()
+        if key in known and value != known[key].default
+    }
+
+
+def resolve(request: PackRequest, report: Reporter) -> Source:
+    """Make the dataset, list its records, and name the pack that they make."""
+    ImageSpec(request.size)  # refuses impossible sizes
+    if request.channels not in (None, 1, 3):
+        raise OptionError(f"channels is {request.channels!r}; valid: 1 (grey), 3 (RGB)", hint="for example: --channels 3")
+    entry = registry.find("datasets", request.dataset)
+    given: dict[str, Any] = {"split": request.split, **request.options}
+    if request.data is not None:
+        given["data"] = str(Path(request.data).expanduser())
+    dataset: ImageDataset = registry.create("datasets", request.dataset, given)
+    if dataset.default_channels not in (None, 1, 3):
+        raise PluginError(f"dataset {entry.name!r}: its default_channels is {dataset.default_channels!r}; valid: 1, 3, None")
+    if dataset.notice:
+        report.note(dataset.notice)
+    listing = _listing(entry, dataset)
+    for note in listing.notes:
+        report.note(f"{entry.name}: {note}")
+    options = schema.complete(type(dataset), given, where="dataset")
+    data, split = options.pop("data", None), options.pop("split", None)
+    if data is not None and Path(data).exists():
+        data = str(Path(data).resolve())
+    described = {"name": entry.qualified, "options": options, "data": data, "split": split}
+    channels = request.channels if request.channels is not None else dataset.default_channels
+    fingerprint = listing.fingerprint()
+    identity = {
+        "format": FORMAT,
+        "decode": decode.VERSION,
+        "dataset": described,
+        "code": _code(entry, dataset),
+        "fingerprint": fingerprint,
+        "size": request.size,
+        "channels": channels,
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    asked = request.channels is not None
+    return Source(entry, dataset, listing, described, fingerprint, request.size, channels, asked, key)
+
+
+def _code(entry: Entry, dataset: ImageDataset) -> str:
+    """The source of a class registered in this process: in a notebook it changes without any version telling so."""
+    if entry.plugin.version:
+        return ""
+    try:
+        return hashlib.sha256(inspect.getsource(type(dataset)).encode()).hexdigest()
+    except (OSError, TypeError):
+        return ""
+
+
+def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
+    """The dataset's listing, after a look whether its labels and attributes are what it says."""
+    try:
+        listing = dataset.listing()
+    except (ZooError, MemoryError):
+        raise
+    except Exception as error:
+        raise PluginError(f"dataset {entry.name!r} cannot list its records: {type(error).__name__}: {error}") from error
+    if not listing.records:
+        raise DataError(f"dataset {entry.name!r} has no images", hint=f"to see what it expects: zoo show {entry.name}")
+    classes, sizes = len(listing.classes), [len(values) for values in listing.attributes.values()]
+    for record in listing.records:
+        fits = len(record.attributes) == len(sizes) and all(
+            -1 <= v < n for v, n in zip(record.attributes, sizes, strict=True)
+        )
+        if not fits or not -1 <= record.label < classes:
+            raise PluginError(
+                f"dataset {entry.name!r}: record {record.key!r} has label {record.label} and attributes "
+                f"{record.attributes}; its listing names {classes} classes and attributes of {sizes} values"
+            )
+    unknown = set(dataset.boxed) - set(listing.attributes)
+    if unknown:
+        raise PluginError(f"dataset {entry.name!r}: boxed names {', '.join(sorted(unknown))}, which are no attributes")
+    return listing
