@@ -107,11 +107,15 @@ class FeatureExtractor(nn.Module, ABC):
 
     Attributes:
         dim: length of a feature vector.
-        tiny: options of an instance small enough for the conformance checks.
+        tiny: options of an instance small enough for the conformance checks, None where it needs something from outside.
+        logits: options of an instance whose features are the logits of a classifier; None where there are none.
+        resizing: how it resizes images, in words, for the protocol of what is measured with it.
     """
 
     dim: int
-    tiny: ClassVar[Mapping[str, Any]] = {}
+    tiny: ClassVar[Mapping[str, Any] | None] = {}
+    logits: ClassVar[Mapping[str, Any] | None] = None
+    resizing: ClassVar[str] = ""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

@@ -52,8 +52,9 @@ def check_component(
         image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in colour.
 
     Returns:
-        The outcome of every check, in order. A problem is a sentence, "" where all is well. A dataset that needs data from
-        outside (`tiny` is None) and is given no options has an outcome with the note "not checked: needs data".
+        The outcome of every check, in order. A problem is a sentence, "" where all is well. A dataset or a feature extractor
+        that needs something from outside (`tiny` is None) and is given no options has an outcome with the note "not checked:
+        needs data".
 
     Raises:
         UnknownNameError: no such kind, or a registry name that nothing bears.
@@ -69,7 +70,7 @@ def check_component(
     outcomes = run([_imports(target), _subclass, _options, _constructs], subject, stop=True)
     if any(outcome.problem for outcome in outcomes):
         return outcomes
-    if kind == "datasets" and subject.needs_data:
+    if subject.needs_data:
         return [*outcomes[:-1], Outcome("data", note="not checked: needs data")]
     return outcomes + run(_CHECKS[kind], subject)
 
@@ -142,12 +143,12 @@ def _options(subject: Subject) -> None:
             not missing, f"{subject.label}: its constructor takes no {' and no '.join(missing)}; the zoo hands both over"
         )
     tiny = getattr(subject.cls, "tiny", {})
-    unset = tiny is None and subject.kind == "datasets"
+    unset = tiny is None and subject.kind in ("datasets", "features")
     require(unset or isinstance(tiny, Mapping), f"{subject.label}: tiny is {tiny!r}, expected a mapping of options")
     if subject.given is None:
         subject.given = {name: value for name, value in (tiny or {}).items() if name != "image"}
         subject.needs_data = tiny is None
-    elif subject.kind == "datasets":
+    else:
         subject.needs_data = False
     image = (tiny or {}).get("image")
     require(

@@ -32,6 +32,7 @@ class EfficientNetLite0(FeatureExtractor):
     """
 
     dim = 1280
+    resizing = "bilinear to 224×224, antialiased"
 
     def __init__(self, *, chunk: Annotated[int, "images that are looked at together"] = 64) -> None:
         super().__init__()

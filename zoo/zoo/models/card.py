@@ -66,7 +66,7 @@ def model_card(
             "python",
         ),
         "Needs `pip install dcgan-zoo`. The weights are safetensors; nothing in this folder is code.",
-        *(["## What was measured", _measured(metrics)] if metrics else []),
+        *(["## What was measured", *(_measured(block) for block in _blocks(metrics))] if metrics else []),
         *_training(provenance),
         *(["![losses against images shown](curves.png)"] if curves else []),
         *(
@@ -83,7 +83,8 @@ def model_card(
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
-    """`metrics.json` of a folder: {"metrics": {"fid": 12.3, …}, "protocol": {…}}; None where there is none.
+    """`metrics.json` of a folder: {"metrics": {"fid": 12.3, …}, "spread": {"fid": 0.2, …}, "protocol": {…}, "others": […]};
+    None where there is none. `spread` and `others`, results of other protocols in the same form, may be missing.
 
     Raises:
         ModelError: it is something else.
@@ -123,15 +124,16 @@ def _metadata(model: Model, metrics: Mapping[str, Any] | None) -> Any:
         [
             EvalResult(
                 task_type=PIPELINE,
-                dataset_type=str(metrics["protocol"].get("dataset") or dataset),
-                dataset_name=str(metrics["protocol"].get("dataset") or dataset),
+                dataset_type=str(block["protocol"].get("dataset") or dataset),
+                dataset_name=str(block["protocol"].get("dataset") or dataset),
                 metric_type=key,
                 metric_name=_title(key),
                 metric_value=value,
-                metric_args=dict(metrics["protocol"]),
+                metric_args=dict(block["protocol"]),
             )
-            for key, value in _numbers(metrics)
-            if metrics["protocol"].get("dataset") or dataset  # a result without its data is none
+            for block in _blocks(metrics)
+            for key, value in _numbers(block)
+            if block["protocol"].get("dataset") or dataset  # a result without its data is none
         ]
         if metrics
         else []
@@ -201,11 +203,27 @@ def _limits(model: Model, metrics: Mapping[str, Any] | None) -> str:
 
 
 def _has(metrics: Mapping[str, Any] | None, word: str) -> bool:
-    return any(word in key for key in (metrics or {}).get("metrics", {}))
+    return any(word in key for block in _blocks(metrics or {}) for key in block["metrics"])
+
+
+def _blocks(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Results, each with the protocol that is its own."""
+    others = metrics.get("others")
+    found = [metrics, *(others if isinstance(others, list) else [])]
+    return [
+        block
+        for block in found
+        if isinstance(block, dict) and all(isinstance(block.get(key), dict) for key in ("metrics", "protocol"))
+    ]
 
 
 def _measured(metrics: Mapping[str, Any]) -> str:
-    values = {_title(key): f"{value:.6g}" for key, value in _numbers(metrics)}
+    spread = metrics.get("spread")
+    spread = spread if isinstance(spread, dict) else {}
+    values = {
+        _title(key): f"{value:.6g}" + (f" ± {spread[key]:.2g}" if isinstance(spread.get(key), float) else "")
+        for key, value in _numbers(metrics)
+    }
     others = {key: value for key, value in metrics["metrics"].items() if _title(key) not in values}
     protocol = {f"protocol: {key}": value for key, value in metrics["protocol"].items()}
     return _table({**values, **others, **protocol})

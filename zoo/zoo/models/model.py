@@ -73,18 +73,18 @@ class Model:
         return torch.cat(list(self.batches(n, seed=seed, label=label)))
 
     @torch.no_grad()
-    def batches(self, n: int, *, seed: int = 0, label: str | int | None = None) -> Iterator[Tensor]:
-        """What `sample` returns, in pieces of at most 32 images, so that any number fits in memory."""
+    def batches(self, n: int, *, seed: int = 0, label: str | int | None = None, first: int = 0) -> Iterator[Tensor]:
+        """What `sample` returns, from image `first` on, in pieces of at most 32 images, so that any number fits."""
         if n < 1:
             raise UsageError(f"cannot draw {n} images; the least is 1", hint="for example: -n 64")
         chosen = self._label(label)
         dtype = next(self.generator.parameters()).dtype
-        for start in range(0, n, CHUNK):
+        for start in range(first - first % CHUNK, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             z = latents_for(self.generator, seed, numbers).to(self.device, dtype)
             with seeded(seed, f"sample {start}", self.device):  # for what a network draws by itself
                 images = self.generator(z, self._labels(numbers, chosen))
-            yield images[: n - start].float().cpu()
+            yield images[max(0, first - start) : n - start].float().cpu()
 
     def _label(self, label: str | int | None) -> int | None:
         if label is None:

@@ -1,0 +1,293 @@
+"""A linear classifier: one-vs-rest support vector machines with squared hinge loss and L2 regularisation.
+
+For each class, with y = ±1, a vector x scaled by one number s for all, and 1 appended for the bias b:
+
+    ½ (‖w‖² + b²) + C Σ max(0, 1 − y (w · s x + b))²
+
+This is the objective of scikit-learn's `LinearSVC` (liblinear: Fan et al. 2008), which solves it where the data are few.
+Else L-BFGS does, to the same optimum: the objective is strongly convex with constant 1, so it lies at most ‖gradient‖² / 2
+above its minimum, and that is driven below `GAP` of it.
+
+Where there are fewer images than features, the solution is a combination of the images, and the problem is turned into one
+of as many numbers as there are images: with K = L Lᵀ the Gram matrix, w = Xᵀ L⁻ᵀ v has the norm of v and the scores L v.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from zoo_core import DataError, ZooError
+
+Solver = Literal["auto", "sklearn", "torch"]
+GAP = 1e-4
+"""Share of the objective that it may lie above its minimum."""
+
+GRAM = 8000
+"""Most images whose Gram matrix is made; more are read from disk again for every step."""
+
+SMALL = 2_000_000
+"""Most numbers that "auto" gives to scikit-learn."""
+
+CHUNK = 2048
+"""Feature vectors that are turned into single precision together."""
+
+STEPS = 1000
+"""Most evaluations of the objective for one solution."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Scores of K classes: x · weights + bias.
+
+    Args:
+        weights: float32 [K, d]; for features as they are, the scale included.
+        bias: float32 [K].
+        c: the C that it was fitted with.
+        objective: the sum of all classes' objectives.
+        gap: how far that is above its minimum at most, relative.
+        steps: evaluations of the objective that it took; 0 where scikit-learn does not tell.
+    """
+
+    weights: Tensor
+    bias: Tensor
+    c: float
+    objective: float
+    gap: float
+    steps: int
+
+    def scores(self, features: Tensor) -> Tensor:
+        """[n, d] of any precision, on a memory map perhaps → [n, K]."""
+        return torch.cat([part.float() @ self.weights.T + self.bias for part in torch.split(features, CHUNK)])
+
+    def accuracy(self, features: Tensor, labels: Tensor) -> float:
+        """Share of images [n, d] whose label [n] has the highest score."""
+        return float((self.scores(features).argmax(1) == labels).float().mean())
+
+
+class Matrix(Protocol):
+    """The images of a problem in the coordinates in which it is solved: vectors of some length m."""
+
+    size: int
+    dtype: torch.dtype
+
+    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
+
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The solution in terms of features as they are: weights [K, d] and bias [K]."""
+
+
+class Streamed:
+    """Feature vectors [n, d] on disk, read in pieces."""
+
+    def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
+        self.features, self.rows, self.scale = features, rows, scale
+        self.size, self.dtype = features.shape[1] + 1, torch.float32
+
+    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        gradient = torch.zeros_like(weights)
+        for where, x in self._pieces():
+            out = slack(torch.addmm(weights[:, -1], x, weights[:, :-1].T), where)  # [c, K]
+            gradient[:, :-1].addmm_(out.T, x)
+            gradient[:, -1] += out.sum(0)
+        return gradient
+
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        return weights[:, :-1] * self.scale, weights[:, -1]
+
+    def _pieces(self) -> Iterator[tuple[slice, Tensor]]:
+        for start in range(0, len(self.rows), CHUNK):
+            part = self.rows[start : start + CHUNK]
+            first, last = int(part[0]), int(part[-1])
+            together = last - first + 1 == len(part)  # a run of rows is not copied first
+            x = self.features[first : last + 1] if together else self.features[part]
+            yield slice(start, start + len(part)), x.float().mul_(self.scale)
+
+
+class Gram:
+    """As many numbers as images: the Cholesky factor of their Gram matrix, in double precision."""
+
+    def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
+        x = features[rows].float().mul_(scale)  # [n, d]
+        kernel = torch.ones(len(x), len(x), dtype=torch.float64)  # of the appended ones
+        for part in torch.split(x, 4096, dim=1):
+            kernel += part @ part.T
+        self.features, self.scale = x, scale
+        self.factor = _cholesky(kernel)
+        self.size, self.dtype = len(x), torch.float64
+
+    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        out = slack(self.factor @ weights.T, slice(0, self.size))
+        gradient: Tensor = out.T @ self.factor
+        return gradient
+
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        images = torch.linalg.solve_triangular(self.factor.T, weights.T, upper=True)  # [n, K]
+        return (images.T.float() @ self.features) * self.scale, images.sum(0).float()
+
+
+def _cholesky(kernel: Tensor) -> Tensor:
+    """The factor of a Gram matrix that rounding, or images that stand twice, may have left without full rank."""
+    jitter = 1e-7 * kernel.diagonal().mean()
+    for _ in range(6):
+        factor, wrong = torch.linalg.cholesky_ex(kernel + jitter * torch.eye(len(kernel), dtype=kernel.dtype))
+        if not bool(wrong):
+            found: Tensor = factor
+            return found
+        jitter = jitter * 10
+    raise ZooError("the Gram matrix of the features has no Cholesky factor: they hold numbers that cannot be")
+
+
+class Problem:
+    """Training images and labels, prepared once and solved for any C.
+
+    Args:
+        features: [n, d], half or single precision, on a memory map perhaps.
+        labels: int64 [n], each class from 0 to `classes` − 1 among those of `rows`.
+        classes: how many.
+        rows: numbers of the images to train on, sorted; all by default.
+        solver: "sklearn", "torch", or "auto".
+
+    Raises:
+        DataError: a class has no image.
+        ZooError: scikit-learn is asked for and not installed; features are all zero.
+    """
+
+    def __init__(
+        self, features: Tensor, labels: Tensor, classes: int, *, rows: Tensor | None = None, solver: Solver = "auto"
+    ) -> None:
+        self.rows = torch.arange(len(features)) if rows is None else rows
+        self.labels = labels[self.rows]
+        missing = [k for k in range(classes) if not bool((self.labels == k).any())]
+        if missing:
+            raise DataError(f"there is no training image of class {', '.join(map(str, missing[:5]))}")
+        self.scale = scale_of(features, self.rows)
+        numbers = len(self.rows) * features.shape[1]
+        self.solver: Solver = ("sklearn" if numbers <= SMALL and _sklearn() else "torch") if solver == "auto" else solver
+        self.features = features
+        self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
+        self._matrix: Matrix | None = None
+        self._solution: Tensor | None = None
+
+    @property
+    def matrix(self) -> Matrix:
+        """The images in the coordinates in which torch solves."""
+        if self._matrix is None:
+            few = len(self.rows) <= min(GRAM, self.features.shape[1])
+            self._matrix = (Gram if few else Streamed)(self.features, self.rows, self.scale)
+        return self._matrix
+
+    def solve(
+        self, c: float, *, gap: float = GAP, heard: Callable[[int, float], None] = lambda steps, gap: None
+    ) -> Classifier:
+        """The classifier for one C. Begins where the last solution ended.
+
+        Args:
+            c: weight of the losses.
+            gap: share of the objective that it may lie above its minimum.
+            heard: is told the evaluations so far and the gap.
+
+        Raises:
+            ZooError: the optimum is not reached.
+        """
+        if self.solver == "sklearn":
+            return self._by_sklearn(c)
+        start = self._solution if self._solution is not None else self._zeros()
+        weights, objective, reached, steps = minimise(self.matrix, self.signs.to(self.matrix.dtype), c, start, gap, heard)
+        self._solution = weights
+        return Classifier(*self.matrix.finish(weights), c, objective, reached, steps)
+
+    def _zeros(self) -> Tensor:
+        return torch.zeros(self.signs.shape[1], self.matrix.size, dtype=self.matrix.dtype)
+
+    def _by_sklearn(self, c: float) -> Classifier:
+        from sklearn.svm import LinearSVC
+
+        x = self.features[self.rows].double().mul_(self.scale).numpy()
+        found: Any = LinearSVC(C=c, tol=1e-5, max_iter=20_000, random_state=0).fit(x, self.labels.numpy())
+        weights, bias = torch.from_numpy(found.coef_), torch.from_numpy(found.intercept_)
+        if len(weights) == 1:  # two classes have one boundary
+            weights, bias = torch.cat([-weights, weights]), torch.cat([-bias, bias])
+        objective = objective_of(torch.from_numpy(x), self.signs.double(), weights, bias, c)
+        return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
+
+
+def scale_of(features: Tensor, rows: Tensor) -> float:
+    """One number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
+    total = 0.0
+    for part in torch.split(rows, CHUNK):
+        total += float(features[part].float().square().sum(dtype=torch.float64))
+    if not total:
+        raise ZooError("all features are zero: nothing can be learned from them")
+    return float((len(rows) / total) ** 0.5)
+
+
+def objective_of(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
+    """The sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
+    slack = (1 - signs * (x @ weights.T + bias)).clamp(min=0)
+    return float(0.5 * (weights.square().sum() + bias.square().sum()) + c * slack.square().sum())
+
+
+def minimise(
+    matrix: Matrix, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
+) -> tuple[Tensor, float, float, int]:
+    """L-BFGS from `start` [K, m] until the optimum is certainly near; returns weights, objective, relative gap, evaluations.
+
+    Raises:
+        ZooError: it is not near after `STEPS` evaluations.
+    """
+    weights = torch.nn.Parameter(start.clone())
+    best: dict[str, Any] = {"bound": float("inf")}
+    steps = 0
+
+    def closure() -> Tensor:
+        nonlocal steps
+        steps += 1
+        losses = torch.zeros((), dtype=torch.float64)
+
+        def slack(scores: Tensor, where: slice) -> Tensor:
+            wrong = (1 - signs[where] * scores).clamp_(min=0)
+            losses.add_(wrong.square().sum(dtype=torch.float64))
+            return wrong.mul_(signs[where]).mul_(-2 * c)
+
+        w = weights.detach()
+        gradient = matrix.sweep(w, slack).add_(w)
+        objective = float(0.5 * w.square().sum(dtype=torch.float64) + c * losses)
+        bound = float(gradient.square().sum(dtype=torch.float64)) / 2 / max(objective, 1e-30)
+        if bound < best["bound"]:
+            best.update(bound=bound, objective=objective, weights=w.clone())
+        weights.grad = gradient
+        return torch.tensor(objective, dtype=weights.dtype)
+
+    optimizer: Any = torch.optim.LBFGS(
+        [weights],
+        max_iter=10,
+        history_size=20,
+        tolerance_grad=0.0,
+        tolerance_change=0.0,
+        line_search_fn="strong_wolfe",
+    )
+    while steps < STEPS and best["bound"] > gap:
+        before = steps
+        optimizer.step(closure)
+        heard(steps, best["bound"])
+        if steps == before + 1:  # it cannot move: single precision is used up
+            break
+    if best["bound"] > max(gap, 1e-2):
+        raise ZooError(
+            f"the classifier's objective is still up to {best['bound']:.1%} above its minimum after {steps} steps (C = {c})"
+        )
+    return best["weights"], best["objective"], best["bound"], steps
+
+
+def _sklearn() -> bool:
+    try:
+        import sklearn.svm  # noqa: F401
+    except ImportError:
+        return False
+    return True
