@@ -1,0 +1,120 @@
+"""`zoo walk`, `arithmetic`, `turn`, `features`, `forget`, `project` and `report`, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from painting.fixtures import cache, judge, pack, painted
+from PIL import Image
+
+import zoo
+from zoo.inside.judging import Judge
+from zoo_cli.main import zoo as command
+
+__all__ = ["cache", "judge", "pack", "painted"]
+
+
+@pytest.fixture(autouse=True)
+def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, judge: Judge) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(verb: str, painted: Path, *arguments: object) -> Result:
+    return CliRunner().invoke(command, [verb, str(painted / "model"), *map(str, arguments)])
+
+
+def told(verb: str, painted: Path, *arguments: object) -> dict[str, Any]:
+    result = run(verb, painted, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_walk(painted: Path, tmp_path: Path) -> None:
+    result = run("walk", painted, "--latents", 3, "--steps", 4)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == "walk.png"
+    assert "pixels: largest step" in result.stdout
+    assert Image.open(tmp_path / "walk.png").width > 0
+    assert told("walk", painted, "--latents", 3)["smoothness"]["features"]["path"] >= 1
+
+
+def test_arithmetic(painted: Path, tmp_path: Path) -> None:
+    result = run("arithmetic", painted, "square+line - line + neutral", "--search", 256)
+    assert result.exit_code == 0, result.output
+    assert "wanted: no line and square" in result.stdout
+    assert "judge's accuracy on held-out images: line" in result.stdout
+    found = told("arithmetic", painted, "square - line + line", "--search", 256, "--dataset", "paintings")
+    assert found["latent"]["of"] >= 1
+    assert (tmp_path / "arithmetic.png").is_file()
+
+
+def test_arithmetic_by_hand(painted: Path) -> None:
+    found = told("arithmetic", painted, "--a", "1,2,3", "--b", "4, 5", "--c", "6")
+    assert found["exemplars"] == {"+ A": [1, 2, 3], "- B": [4, 5], "+ C": [6]}
+    result = run("arithmetic", painted, "--a", "one")
+    assert result.exit_code == 2
+    assert "no numbers of samples" in result.output
+
+
+def test_turn(painted: Path) -> None:
+    found = told("turn", painted, "--from", "no-square", "--to", "square", "--search", 256, "--samples", 8, "--steps", 3)
+    assert len(found["probability"]) == 3
+    assert found["probability"][2] > found["probability"][0]
+
+
+def test_features(painted: Path) -> None:
+    result = run("features", painted, "--images", 60, "--features", 2, "--each", 2)
+    assert result.exit_code == 0, result.output
+    assert "selectivity: " in result.stdout
+    assert "best feature for" in result.stdout
+
+
+def test_forget(painted: Path, tmp_path: Path) -> None:
+    common = ("--attribute", "square", "--most", 1, "--search", 128, "--tested", 32)
+    result = run("forget", painted, *common, "--save", "without")
+    assert result.exit_code == 0, result.output
+    assert "silenced 1 of 4 maps of stage 8x8" in result.stdout
+    assert "model: without" in result.stdout
+    assert zoo.load(tmp_path / "without").sample(1).shape == (1, 3, 16, 16)
+    assert told("forget", painted, *common)["after"]["rate"] < 0.1
+
+
+def test_project(painted: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20), "blue").save(tmp_path / "given.png")
+    found = told("project", painted, "given.png", "--starts", 2, "--steps", 5)
+    assert found["error"] <= found["nearest_sample"] + 1e-3
+    result = run("project", painted, "none.png")
+    assert result.exit_code == 1
+    assert "none.png does not exist" in result.output
+
+
+def test_report(painted: Path, tmp_path: Path) -> None:
+    result = run("report", painted, "--search", 256, "--out", "about.html", "--attribute", "square")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == "about.html"
+    assert "left out: Training: this is no run folder" in result.stdout
+    assert (tmp_path / "about.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "code", "message"),
+    [
+        ("arithmetic", ["square - lime + line"], 2, "did you mean line"),
+        ("arithmetic", ["square - + line"], 2, "\n" + 11 * " " + "^"),
+        ("turn", ["--from", "blue", "--to", "square+no-red", "--search", "64"], 2, "0 of 64 samples show"),
+        ("forget", [], 2, "say what to forget"),
+        ("walk", ["--out", "walk"], 2, "does not end like a picture"),
+        ("features", ["--data", "x"], 2, "add: --dataset"),
+        ("features", ["--dataset", "painting"], 2, "did you mean paintings"),
+    ],
+)
+def test_bad_input(painted: Path, verb: str, arguments: list[str], code: int, message: str) -> None:
+    result = run(verb, painted, *arguments)
+    assert result.exit_code == code
+    assert message in result.output
+    assert "Traceback" not in result.output
