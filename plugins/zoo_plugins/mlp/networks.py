@@ -3,7 +3,8 @@
 Goodfellow et al., "Generative Adversarial Nets", 2014, arXiv:1406.2661: a generator of rectified linear units that is given
 noise at its lowest layer only, against a discriminator of maxout units (Goodfellow et al. 2013, arXiv:1302.4389) with
 dropout. The image's range is [−1, 1] here, so the output is Tanh where the original has a sigmoid on [0, 1]. Default widths
-are the original's for MNIST.
+are the original's for MNIST. With `image.num_classes` the one-hot label is concatenated to the input of every layer, after
+Mirza and Osindero 2014, arXiv:1411.1784.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
+
+from ..conditioning import one_hot_labels, with_label
 
 
 def _check(**options: int) -> None:
@@ -52,21 +55,22 @@ class MLPGenerator(Generator):
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
         _check(latent_dim=latent_dim, width=width, layers=layers)
-        sizes = [latent_dim, *[width] * layers]
+        sizes, classes = [latent_dim, *[width] * layers], image.num_classes
         self.hidden = nn.ModuleDict(
             {
-                f"layer{i + 1}": nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(inplace=True))
+                f"layer{i + 1}": nn.Sequential(nn.Linear(inputs + classes, outputs), nn.ReLU(inplace=True))
                 for i, (inputs, outputs) in enumerate(pairwise(sizes))
             }
         )
         channels, height, side = image.shape
-        self.to_image = nn.Sequential(nn.Linear(width, channels * height * side), nn.Tanh())
+        self.to_image = nn.Sequential(nn.Linear(width + classes, channels * height * side), nn.Tanh())
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         x = z  # [N, latent_dim]
         for layer in self.hidden.values():
-            x = layer(x)  # [N, width]
-        out: Tensor = self.to_image(x)
+            x = layer(with_label(x, label))  # [N, width]
+        out: Tensor = self.to_image(with_label(x, label))
         return out.reshape(len(z), *self.image.shape)  # [N, C, S, S]
 
     def stages(self) -> Mapping[str, nn.Module]:
@@ -100,22 +104,23 @@ class MLPDiscriminator(Discriminator):
             if not 0 <= share < 1:
                 raise OptionError(f"{name} must be at least 0 and less than 1, not {share}")
         channels, height, side = image.shape
-        sizes = [channels * height * side, *[width] * layers]
+        sizes, classes = [channels * height * side, *[width] * layers], image.num_classes
         self.hidden = nn.ModuleDict()
         for i, (inputs, outputs) in enumerate(pairwise(sizes)):
             drop = nn.Dropout(input_dropout if i == 0 else dropout)
             if activation == "maxout":
-                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, Maxout(inputs, outputs, pieces))
+                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, Maxout(inputs + classes, outputs, pieces))
             else:
-                linear = nn.Linear(inputs, outputs)
+                linear = nn.Linear(inputs + classes, outputs)
                 self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, linear, nn.LeakyReLU(slope, inplace=True))
-        self.to_logit = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, 1))
+        self.to_logit = nn.Sequential(nn.Dropout(dropout), nn.Linear(width + classes, 1))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         x = x.flatten(1)  # [N, C·S·S]
         for layer in self.hidden.values():
-            x = layer(x)  # [N, width]
-        logits: Tensor = self.to_logit(x)
+            x = layer(with_label(x, label))  # [N, width]
+        logits: Tensor = self.to_logit(with_label(x, label))
         return logits.squeeze(1)  # [N]
 
     def stages(self) -> Mapping[str, nn.Module]:

@@ -2,6 +2,11 @@
 
 from zoo_core import Plugin, Recipe
 
+
+def _adam(lr: float, beta1: float, beta2: float) -> dict[str, float]:
+    return {"optimizer.lr": lr, "optimizer.beta1": beta1, "optimizer.beta2": beta2}
+
+
 plugin = Plugin(
     summary="Later losses, penalties and augmentation on DCGAN's body",
     recipes=[
@@ -16,13 +21,7 @@ plugin = Plugin(
             "wgan-gp",
             base="dcgan",
             loss="wasserstein",
-            options={
-                "discriminator.norm": "none",
-                "training.discriminator_steps": 5,
-                "optimizer.lr": 1e-4,
-                "optimizer.beta1": 0.0,
-                "optimizer.beta2": 0.9,
-            },
+            options={"discriminator.norm": "none", "training.discriminator_steps": 5, **_adam(1e-4, 0.0, 0.9)},
             summary="Wasserstein loss with gradient penalty, five critic steps for one of the generator",
             paper="Gulrajani et al. 2017, arXiv:1704.00028",
         ),

@@ -1,0 +1,102 @@
+"""`zoo compare`."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .completion import completing
+from .output import json_option, print_json, print_table, warn_about_plugins
+from .train import read_settings
+
+if TYPE_CHECKING:
+    from zoo.comparing.running import Comparison
+    from zoo.comparing.summary import Row, Spread
+
+
+@click.command(no_args_is_help=True)
+@click.argument("recipes", nargs=-1, required=True, shell_complete=completing("recipes"))
+@click.option(
+    "--dataset", shell_complete=completing("datasets"), help="Registry name of the images; zoo list datasets shows all."
+)
+@click.option("--data", metavar="PATH", help="Where your pictures lie.")
+@click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipes']")
+@click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: what the pictures are]")
+@click.option("--batch", type=int, help="Real images in a minibatch.  [default: each recipe's]")
+@click.option("--images", type=int, help="Budget of each training: real images shown.")
+@click.option("--minutes", type=float, help="Budget of each training: minutes.")
+@click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1, …")
+@click.option(
+    "--metric",
+    shell_complete=completing("features"),
+    help="Feature extractor of the Fréchet distance; zoo list features shows all.  [default: scattering]",
+)
+@click.option("--samples", type=int, default=2048, show_default=True, help="Pictures drawn for each measurement.")
+@click.option("--points", type=int, default=5, show_default=True, help="Measurements in each training.")
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    callback=read_settings,
+    metavar="KEY=VALUE",
+    help="A setting of all; features.* the metric's.",
+)
+@click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
+@click.option("--out", metavar="DIR", required=True, help="Folder for report, table and run folders.")
+@json_option
+def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
+    """Train RECIPES under the same budget, on the same data, with the same seeds, and measure them alike.
+
+    Writes DIR/report.html and DIR/comparison.csv: distance to the data, diversity, collapse, divergence, losses, samples,
+    speed. The same command goes on with a comparison that was interrupted, even killed; more recipes and seeds may be named
+    then.
+
+    \b
+    Examples:
+      zoo compare dcgan dcgan-maxpool mlp-gan --dataset faces --size 32 --images 50000 --out comparison
+      zoo compare dcgan wgan-gp --dataset folder --data ~/Pictures/flowers --minutes 30 --seeds 2 --out comparison
+    """
+    import zoo
+
+    warn_about_plugins()
+    done = zoo.compare(recipes, options=options, **choices)
+    if as_json:
+        print_json(
+            {
+                "out": str(done.path),
+                "report": str(done.report),
+                "csv": str(done.csv),
+                "finished": done.finished,
+                "signal": done.signal or None,
+                "metric": done.metric,
+                "floor": done.floor,
+                "recipes": [row.to_json() for row in done.rows],
+            }
+        )
+    else:
+        _say(done)
+    if done.signal:
+        click.get_current_context().exit(128 + signal.Signals[done.signal])
+
+
+def _say(done: Comparison) -> None:
+    heads = ("recipe", "distance", "diversity", "diverged", "collapsed", "images/s")
+    print_table([heads, *(_cells(row) for row in done.rows)])
+    click.echo(f"distance of {done.metric.rpartition(':')[2]} features; two halves of the data: {done.floor:.3g}")
+    click.echo(click.format_filename(f"report: {done.report}"))
+    if done.signal:
+        click.echo(f"stopped by {done.signal}; everything is saved, and the same command goes on")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    troubles = [f"{count} of {row.seeds}" for count in (row.diverged, row.collapsed)]
+    return (row.recipe, _spread(row.distance), _spread(row.diversity), *troubles, _spread(row.images_per_s))
+
+
+def _spread(spread: Spread) -> str:
+    if spread.mean is None:
+        return "–"
+    return f"{spread.mean:.4g}" + (f" ± {spread.deviation:.2g}" if spread.deviation is not None else "")

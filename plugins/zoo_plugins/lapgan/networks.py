@@ -1,0 +1,198 @@
+"""A pyramid of conditional generators.
+
+Denton, Chintala, Szlam and Fergus, "Deep Generative Image Models using a Laplacian Pyramid of Adversarial Networks", 2015,
+arXiv:1506.05751. A generator draws a picture of a few pixels; at each level below, the picture is doubled in size, and a
+convolutional generator that sees it, and noise as one more colour plane, adds what is missing. A picture is I = l + h: the
+low band l, doubled from the level above, and the high band h.
+
+What differs from the paper, so that one generator, one discriminator and the zoo's own training loop do:
+
+- The levels are trained together, as one generator, on the low bands that it draws itself. The paper trains each level by
+  itself, on the low bands of real pictures; its levels meet each other's faults only when samples are drawn.
+- Each level of the discriminator judges (h, l) of its own level, as the paper's do, and the logits are averaged into one.
+- Noise is of the distribution that the recipe says for all levels. Halving is a mean over 2×2 pixels, doubling is bilinear.
+- The judges see h and l as channels side by side. Widths and initial weights are this module's own.
+
+With `image.num_classes` every level is told the label, as constant planes where it sees pictures (the paper's CC-LAPGAN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from zoo_core import Discriminator, Generator, ImageSpec, OptionError
+
+from ..conditioning import one_hot_labels, with_label
+
+Coarsest = Annotated[int, "height and width of the pyramid's top, which fully connected layers draw and judge"]
+Hidden = Annotated[int, "units of the two hidden layers at the top"]
+Width = Annotated[int, "feature maps of the levels below"]
+
+
+def sides(size: int, coarsest: int) -> list[int]:
+    """Heights of the levels below the top, coarse to fine.
+
+    Raises:
+        OptionError: `size` is not `coarsest` doubled once or more.
+    """
+    found = []
+    side = max(coarsest, 1) * 2
+    while side <= size:
+        found.append(side)
+        side *= 2
+    if coarsest < 2 or not found or found[-1] != size:
+        valid = [max(coarsest, 2) << k for k in range(1, 5)]
+        raise OptionError(
+            f"a pyramid of {coarsest}×{coarsest} pixels doubles to {', '.join(map(str, valid))}, … pixels, not {size}",
+            hint=f"try: --size {min(valid, key=lambda v: abs(v - size))}",
+        )
+    return found
+
+
+def halved(x: Tensor) -> Tensor:
+    """[N, C, S, S] → [N, C, S / 2, S / 2]."""
+    return avg_pool2d(x, 2)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """[N, C, S, S] → [N, C, 2 · S, 2 · S]."""
+    return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _check(**options: int) -> None:
+    for name, value in options.items():
+        if value < 1:
+            raise OptionError(f"{name} must be at least 1, not {value}")
+
+
+def _initialise(network: nn.Module) -> None:
+    """Weights that keep the size of what passes (He et al. 2015, arXiv:1502.01852): there is no normalisation to do it, and
+    with torch's own, smaller ones every latent began as nearly the same picture."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+class _Clipped(torch.autograd.Function):
+    """To [−1, 1], with the gradient of what was not clipped: a pixel that is too bright can come back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+
+class LAPGANGenerator(Generator):
+    """Fully connected layers draw the top of the pyramid, three convolutions each of the levels below it.
+
+    A latent holds `latent_dim` numbers for the top and one plane of noise for each level, so `self.latent_dim` is longer.
+    Raises `OptionError` for a size that is no power of two times `coarsest`, or a width below 1.
+    """
+
+    tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "coarsest": 4, "hidden": 16, "width": 8, "latent_dim": 8}
+
+    def __init__(
+        self,
+        *,
+        image: ImageSpec,
+        latent_dim: Annotated[int, "numbers of the latent that the top is given; the planes of noise come to it"] = 100,
+        coarsest: Coarsest = 8,
+        hidden: Hidden = 600,
+        width: Width = 64,
+    ) -> None:
+        levels = sides(image.size, coarsest)
+        _check(latent_dim=latent_dim, hidden=hidden, width=width)
+        parts = [latent_dim, *(side**2 for side in levels)]
+        super().__init__(image=image, latent_dim=sum(parts))
+        self.sides, self.parts = levels, parts
+        channels, classes = image.channels, image.num_classes
+        self.hidden = nn.ModuleDict()
+        self.high = nn.ModuleDict()
+        for i, inputs in enumerate((latent_dim, hidden), 1):
+            self.hidden[f"top-{i}"] = nn.Sequential(nn.Linear(inputs + classes, hidden), nn.ReLU(inplace=True))
+        self.top = nn.Sequential(
+            nn.Linear(hidden + classes, channels * coarsest**2), nn.Tanh(), nn.Unflatten(1, (channels, coarsest, coarsest))
+        )
+        for side in self.sides:
+            for i, inputs in enumerate((channels + 1, width), 1):
+                layers = (nn.Conv2d(inputs + classes, width, 5, padding=2), nn.ReLU(inplace=True))
+                self.hidden[f"{side}x{side}-{i}"] = nn.Sequential(*layers)
+            self.high[f"{side}x{side}"] = nn.Conv2d(width + classes, channels, 5, padding=2)
+        _initialise(self)
+        for layer in self.high.values():
+            assert isinstance(layer, nn.Conv2d)
+            nn.init.normal_(layer.weight, 0.0, 0.01)  # little detail at first
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
+        x, *noise = z.split(self.parts, dim=1)  # type: ignore[no-untyped-call]
+        for i in (1, 2):
+            x = self.hidden[f"top-{i}"](with_label(x, label))  # [N, hidden]
+        picture: Tensor = self.top(with_label(x, label))  # [N, C, coarsest, coarsest]
+        for side, plane in zip(self.sides, noise, strict=True):
+            low = doubled(picture)  # [N, C, side, side]
+            x = torch.cat([low, plane.reshape(-1, 1, side, side).to(low.dtype)], dim=1)
+            for i in (1, 2):
+                x = self.hidden[f"{side}x{side}-{i}"](with_label(x, label))  # [N, width, side, side]
+            picture = low + self.high[f"{side}x{side}"](with_label(x, label))
+        out: Tensor = _Clipped.apply(picture)  # type: ignore[no-untyped-call]
+        return out
+
+    def stages(self) -> Mapping[str, nn.Module]:
+        return dict(self.hidden.items())
+
+
+class LAPGANDiscriminator(Discriminator):
+    """For each level two strided convolutions and a linear unit on its bands; at the top fully connected layers; the mean of
+    all logits. Raises `OptionError` as the generator does."""
+
+    tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "coarsest": 4, "hidden": 16, "width": 8}
+
+    def __init__(self, *, image: ImageSpec, coarsest: Coarsest = 8, hidden: Hidden = 600, width: Width = 64) -> None:
+        super().__init__(image=image)
+        self.sides = sides(image.size, coarsest)
+        _check(hidden=hidden, width=width)
+        channels, classes = image.channels, image.num_classes
+        self.hidden = nn.ModuleDict()
+        self.logits = nn.ModuleDict()
+        for side in reversed(self.sides):
+            for i, (inputs, outputs) in enumerate(((2 * channels, width), (width, 2 * width)), 1):
+                layers = (nn.Conv2d(inputs + classes, outputs, 5, 2, padding=2), nn.LeakyReLU(0.2, inplace=True))
+                self.hidden[f"{side}x{side}-{i}"] = nn.Sequential(*layers)
+            units = 2 * width * (-(-side // 4)) ** 2
+            self.logits[f"{side}x{side}"] = nn.Linear(units + classes, 1)
+        for i, inputs in enumerate((channels * coarsest**2, hidden), 1):
+            self.hidden[f"top-{i}"] = nn.Sequential(nn.Linear(inputs + classes, hidden), nn.LeakyReLU(0.2, inplace=True))
+        self.logits["top"] = nn.Linear(hidden + classes, 1)
+        _initialise(self)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
+        found = []
+        for side in reversed(self.sides):
+            smaller = halved(x)
+            low = doubled(smaller)
+            found.append(self._judged(f"{side}x{side}", torch.cat([x - low, low], dim=1), label))
+            x = smaller  # [N, C, side / 2, side / 2]
+        found.append(self._judged("top", x.flatten(1), label))
+        return torch.stack(found).mean(0)  # [N]
+
+    def _judged(self, level: str, x: Tensor, label: Tensor | None) -> Tensor:
+        """Logits [N] of one level."""
+        for i in (1, 2):
+            x = self.hidden[f"{level}-{i}"](with_label(x, label))
+        logits: Tensor = self.logits[level](with_label(x.flatten(1), label))
+        return logits.squeeze(1)
+
+    def stages(self) -> Mapping[str, nn.Module]:
+        return dict(self.hidden.items())

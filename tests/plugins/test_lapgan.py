@@ -1,0 +1,100 @@
+"""The Laplacian pyramid: bands, levels, noise planes, labels."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zoo_core import ImageSpec, OptionError
+from zoo_plugins.lapgan.networks import LAPGANDiscriminator, LAPGANGenerator, doubled, halved, sides
+
+SMALL = {"coarsest": 4, "hidden": 8, "width": 4}
+
+
+def test_levels() -> None:
+    assert sides(64, 8) == [16, 32, 64]
+    assert sides(20, 5) == [10, 20]
+    for size, coarsest in ((8, 8), (48, 8), (64, 0), (64, 1), (16, 32)):
+        with pytest.raises(OptionError, match=f"not {size}") as caught:
+            sides(size, coarsest)
+        assert "--size" in caught.value.hint
+
+
+def test_a_latent_has_a_plane_of_noise_for_each_level() -> None:
+    generator = LAPGANGenerator(image=ImageSpec(16), latent_dim=5, **SMALL)
+    assert generator.latent_dim == 5 + 8 * 8 + 16 * 16
+    z = generator.sample_latent(2, torch.Generator().manual_seed(0))
+    changed = z.clone()
+    changed[:, 5 + 64 :] += 1  # the finest plane alone
+    a, b = generator(z), generator(changed)
+    torch.testing.assert_close(halved(halved(a)), halved(halved(b)), atol=0.2, rtol=0)
+    assert (a - b).abs().max() > 1e-3
+
+
+def test_without_detail_the_picture_is_its_top_doubled() -> None:
+    generator = LAPGANGenerator(image=ImageSpec(16), latent_dim=5, **SMALL)
+    tops: list[torch.Tensor] = []
+    generator.top.register_forward_hook(lambda _m, _i, out: tops.append(out))
+    with torch.no_grad():
+        for layer in generator.high.values():
+            layer.weight.zero_()
+            layer.bias.zero_()
+        picture = generator(generator.sample_latent(3))
+    torch.testing.assert_close(picture, doubled(doubled(tops[0])))
+
+
+def test_what_is_too_bright_can_come_back() -> None:
+    generator = LAPGANGenerator(image=ImageSpec(8), latent_dim=5, **SMALL)
+    with torch.no_grad():
+        generator.high["8x8"].bias.fill_(9.0)
+    picture = generator(generator.sample_latent(2))
+    assert picture.min() == picture.max() == 1
+    picture.sum().backward()
+    gradient = generator.high["8x8"].bias.grad
+    assert gradient is not None
+    assert gradient.min() > 0
+
+
+def test_the_logit_is_the_mean_of_the_levels() -> None:
+    discriminator = LAPGANDiscriminator(image=ImageSpec(16), **SMALL)
+    seen: list[torch.Tensor] = []
+    for judge in discriminator.logits.values():
+        judge.register_forward_hook(lambda _m, _i, out: seen.append(out.squeeze(1)))
+    x = torch.rand(3, 3, 16, 16) * 2 - 1
+    logits = discriminator(x)
+    assert list(discriminator.logits) == ["16x16", "8x8", "top"]
+    torch.testing.assert_close(logits, (seen[0] + seen[1] + seen[2]) / 3)
+
+
+def test_each_judge_sees_the_bands_of_its_level() -> None:
+    discriminator = LAPGANDiscriminator(image=ImageSpec(16), **SMALL)
+    seen: dict[str, torch.Tensor] = {}
+    for name, stage in discriminator.stages().items():
+        stage.register_forward_hook(lambda _m, given, _o, name=name: seen.update({name: given[0]}))
+    x = torch.rand(2, 3, 16, 16) * 2 - 1
+    discriminator(x)
+    high, low = seen["16x16-1"].chunk(2, dim=1)
+    torch.testing.assert_close(high + low, x)
+    torch.testing.assert_close(low, doubled(halved(x)))
+    torch.testing.assert_close(seen["8x8-1"].chunk(2, dim=1)[1], doubled(halved(halved(x))))
+    torch.testing.assert_close(seen["top-1"], halved(halved(x)).flatten(1))
+
+
+def test_labels_reach_every_level() -> None:
+    image = ImageSpec(16, num_classes=3)
+    generator = LAPGANGenerator(image=image, latent_dim=5, **SMALL)
+    discriminator = LAPGANDiscriminator(image=image, **SMALL)
+    z = generator.sample_latent(2)
+    one, other = torch.tensor([0, 0]), torch.tensor([1, 2])
+    assert not generator(z, one).equal(generator(z, other))
+    assert not discriminator(generator(z, one), one).equal(discriminator(generator(z, one), other))
+    for network, given in ((generator, z), (discriminator, torch.zeros(2, 3, 16, 16))):
+        with pytest.raises(ValueError, match="conditional on 3 classes"):
+            network(given)
+
+
+@pytest.mark.parametrize("option", ["hidden", "width"])
+def test_options_below_one(option: str) -> None:
+    for network in (LAPGANGenerator, LAPGANDiscriminator):
+        with pytest.raises(OptionError, match=f"{option} must be at least 1, not 0"):
+            network(image=ImageSpec(16), **{**SMALL, option: 0})
