@@ -97,9 +97,10 @@ def main() -> None:
             run = Path(scratch) / f"run{number}"
             target = ("anywhere", "checkpoint", "grid")[number % 3]
             while True:  # until the signal comes before the end
-                phase = kill(lambda run=run: train(pictures, run), shared, target, usual, rng)
+                phase, lasted = kill(lambda run=run: train(pictures, run), shared, target, usual, rng)
                 if phase:
                     break
+                usual = lasted  # the machine is less busy than it was
                 remove(run)
                 again += 1
             killed[phase] += 1
@@ -193,24 +194,23 @@ def _observed(shared: Shared) -> None:
     training.train_loop = watched("step", training.train_loop)
 
 
-def kill(work: Callable[[], None], shared: Shared, target: str, usual: float, rng: random.Random) -> str:
-    """Begin the work and kill it at a random moment; what it did then, "" if it was too late."""
-    number = child(work, shared)
-    if target == "anywhere":
-        time.sleep(rng.uniform(0, usual))
+def kill(work: Callable[[], None], shared: Shared, target: str, usual: float, rng: random.Random) -> tuple[str, float]:
+    """Begin the work and kill it at a random moment; what it did then, "" if it was too late, and how long it lasted."""
+    begun = time.monotonic()
+    number, moment, turn = child(work, shared), rng.uniform(0, usual), rng.randrange(1, STEPS)
+    while os.waitpid(number, os.WNOHANG)[0] == 0:
+        if target == "anywhere" and time.monotonic() - begun >= moment:
+            break
+        if shared.phase == target and shared.changes >= turn:
+            time.sleep(rng.uniform(0, 0.01))
+            break
+        time.sleep(0.0005)
     else:
-        turn = rng.randrange(1, STEPS)
-        while os.waitpid(number, os.WNOHANG)[0] == 0:
-            if shared.phase == target and shared.changes >= turn:
-                time.sleep(rng.uniform(0, 0.01))
-                break
-            time.sleep(0.0005)
-        else:
-            return ""
+        return "", time.monotonic() - begun
     with suppress(ProcessLookupError):
         os.kill(number, signal.SIGKILL)
     _, status = os.waitpid(number, 0)
-    return shared.phase if os.WIFSIGNALED(status) else ""
+    return shared.phase if os.WIFSIGNALED(status) else "", time.monotonic() - begun
 
 
 def wait(number: int) -> None:

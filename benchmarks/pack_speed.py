@@ -9,8 +9,8 @@ turns, and the ratios are of their medians:
   bytes as its result, against a build of the pack from nothing, worker processes and checksums included.
 - `small_ratio`: the same with the small pictures.
 - `read_ratio`: a pass of that loader that gives normalised float batches, against a shuffled pass through the pack.
-- `bound_share`: how much of a build is what nobody can leave out, reading the files and undoing JPEG's entropy coding
-  (decoding at 1/8 of the scale does that and little more).
+- `bound_share`, `small_bound_share`: how much of each build is what nobody can leave out, reading the files and undoing
+  JPEG's entropy coding (decoding at 1/8 of the scale does that and little more).
 - `difference`: how pixels differ from those decoded at full scale, of 255: mean over the photographs, and of the worst one.
 
 Where there are few pictures they are taken several times over (under other names): a real dataset is large, and
@@ -68,6 +68,9 @@ def main() -> None:
         say(f"reading and entropy decoding alone: {bound:.2f} s, {result['bound_share']:.0%} of the build")
         found = _build(small, given.size, given.rounds, workers, "small", say)
         result["small_ratio"], result["small"] = found["build_ratio"], found["small"]
+        bound = _bound(small, workers)
+        result["small_bound_share"] = round(bound / result["small"]["pack_seconds"], 3)
+        say(f"reading and entropy decoding alone: {bound:.2f} s, {result['small_bound_share']:.0%} of the build")
         result |= _read(small, given.size, given.rounds, workers, say)
         result["difference"] = _difference(photographs, given.size)
         say(
