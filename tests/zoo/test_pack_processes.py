@@ -116,7 +116,8 @@ def test_two_builds_at_once_decode_everything_once(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_ends_it_at_once_and_leaves_nothing(tmp_path: Path, cache: Path) -> None:
-    script = Script(tmp_path, pictures(tmp_path / "data", 400), sleep=0.05)
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # background jobs inherit a deaf ear
+    script = Script(tmp_path, pictures(tmp_path / "data", 400), more=heard, sleep=0.05)
     process = script.start()
     script.until_decoding(process, 30)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group, workers included
