@@ -147,7 +147,8 @@ class TestBuilding:
             assert len(build_pack(PackRequest("mine", size=4, options={"count": 300}), workers=2)) == 240
 
     def test_a_worker_that_dies(self, cache: Path) -> None:
-        with pytest.raises(DataError, match=r"a worker process died .* about train-256 to train-299"):
+        # the chunk that was being waited for: that with the deadly record, or one that another worker was still at
+        with pytest.raises(DataError, match=r"a worker process died .* about train-\d+ to train-\d+"):
             build_pack(PackRequest("deadly", size=4, options={"count": 300}), workers=2)
         assert unfinished(cache) == []
 
