@@ -20,11 +20,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, relu
+from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
 
+from ..conditioning import one_hot_labels, with_label
 from .augmentation import POLICIES, augmented
 
 SIZES = (16, 32, 64, 128, 256)
@@ -91,23 +92,6 @@ def _initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
-
-
-def _with_label(x: Tensor, label: Tensor | None) -> Tensor:
-    """Concatenate a one-hot label [N, K] to x [N, F] or, as constant maps, to x [N, F, H, W]."""
-    if label is None:
-        return x
-    label = label.to(x.dtype)
-    return torch.cat([x, label if x.ndim == 2 else label[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
-
-
-def _one_hot(labels: Tensor | None, classes: int) -> Tensor | None:
-    """Labels [N] → [N, classes], None for an unconditional network; raises `ValueError` when a label is missing."""
-    if not classes:
-        return None
-    if labels is None:
-        raise ValueError(f"this network is conditional on {classes} classes and needs labels")
-    return one_hot(labels, classes)
 
 
 class Projection(nn.Module):
@@ -181,11 +165,11 @@ class DCGANGenerator(Generator):
         self.apply(_initialise)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = _one_hot(labels, self.image.num_classes)  # [N, K] or None
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         x = z  # [N, latent_dim]
         for block in self.blocks.values():
-            x = block(_with_label(x, label))  # [N, maps, side, side]
-        out: Tensor = self.to_image(_with_label(x, label))
+            x = block(with_label(x, label))  # [N, maps, side, side]
+        out: Tensor = self.to_image(with_label(x, label))
         return out  # [N, C, S, S]
 
     def stages(self) -> Mapping[str, nn.Module]:
@@ -251,17 +235,17 @@ class DCGANDiscriminator(Discriminator):
                 spectral_norm(module)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = _one_hot(labels, self.image.num_classes)  # [N, K] or None
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         if self.training and self.augment:
             x = augmented(x, self.augment)
         if self.training and self.instance_noise:
             x = x + self.instance_noise * torch.randn_like(x)
         for block in self.blocks.values():
-            x = block(_with_label(x, label))  # [N, maps, side, side]
+            x = block(with_label(x, label))  # [N, maps, side, side]
         x = x.mean((2, 3)) if self.pool else x.flatten(1)
         if self.hidden is not None:
-            x = self.hidden(_with_label(x, label))
-        logits: Tensor = self.to_logit(_with_label(x, label))
+            x = self.hidden(with_label(x, label))
+        logits: Tensor = self.to_logit(with_label(x, label))
         return logits.squeeze(1)  # [N]
 
     def stages(self) -> Mapping[str, nn.Module]:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from zoo_core import Discriminator, Generator, ImageSpec
 
-from .networks import MaxWidth, NormEps, Projection, _check, _initialise, _one_hot, _with_label, stage_widths
+from ..conditioning import one_hot_labels, with_label
+from .networks import MaxWidth, NormEps, Projection, _check, _initialise, stage_widths
 
 Width = Annotated[int, "feature maps at the image's full size, doubled with each halving"]
 
@@ -51,11 +52,11 @@ class PairsGenerator(Generator):
         self.apply(_initialise)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = _one_hot(labels, self.image.num_classes)  # [N, K] or None
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         x = z  # [N, latent_dim]
         for block in self.blocks.values():
-            x = block(_with_label(x, label))  # [N, maps, side, side]
-        out: Tensor = self.to_image(_with_label(x, label))
+            x = block(with_label(x, label))  # [N, maps, side, side]
+        out: Tensor = self.to_image(with_label(x, label))
         return out  # [N, C, S, S]
 
     def stages(self) -> Mapping[str, nn.Module]:
@@ -92,10 +93,10 @@ class PairsDiscriminator(Discriminator):
         self.apply(_initialise)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = _one_hot(labels, self.image.num_classes)  # [N, K] or None
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         for block in self.blocks.values():
-            x = block(_with_label(x, label))  # [N, maps, side, side]
-        logits: Tensor = self.to_logit(_with_label(x.flatten(1), label))
+            x = block(with_label(x, label))  # [N, maps, side, side]
+        logits: Tensor = self.to_logit(with_label(x.flatten(1), label))
         return logits.squeeze(1)  # [N]
 
     def stages(self) -> Mapping[str, nn.Module]:
