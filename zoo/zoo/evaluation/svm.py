@@ -10,10 +10,15 @@ above its minimum, and that is driven below `GAP` of it.
 
 Where there are fewer images than features, the solution is a combination of the images, and the problem is turned into one
 of as many numbers as there are images: with K = L Lᵀ the Gram matrix, w = Xᵀ L⁻ᵀ v has the norm of v and the scores L v.
+
+Where there are many, every evaluation reads them all from disk, so few evaluations are wanted. The Hessian of a class is
+I + 2C Σ x xᵀ over the images within its margin; some of the images tell which directions are steep (Nyström approximation:
+Williams and Seeger 2001), and L-BFGS works on w = T u, in which all directions are about equally steep.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -33,8 +38,17 @@ GRAM = 8000
 SMALL = 2_000_000
 """Most numbers that "auto" gives to scikit-learn."""
 
-CHUNK = 2048
-"""Feature vectors that are turned into single precision together."""
+SAMPLE = 2048
+"""Images by which the steepness of the objective is estimated where all of them are read from disk for every step."""
+
+WITHIN = 0.25
+"""Share of images that is taken to lie within the margin, in that estimate: too much and too little cost a few evaluations."""
+
+CHUNK = 256
+"""Feature vectors that are turned into single precision together: so few that they stay in the processor's cache."""
+
+_COLUMNS = 16
+"""Vectors that processors multiply a matrix by at once; ten take longer than sixteen."""
 
 STEPS = 1000
 """Most evaluations of the objective for one solution."""
@@ -75,6 +89,9 @@ class Matrix(Protocol):
     size: int
     dtype: torch.dtype
 
+    def conditioned(self, vectors: Tensor, c: float) -> Tensor:
+        """T v for vectors [K, m]; T is symmetric, and T u the weights that L-BFGS means by u."""
+
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
 
@@ -88,25 +105,44 @@ class Streamed:
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         self.features, self.rows, self.scale = features, rows, scale
         self.size, self.dtype = features.shape[1] + 1, torch.float32
+        some = rows[torch.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().long()]
+        x = features[some].float().mul_(scale)
+        self.sample = torch.cat([x, torch.ones(len(x), 1)], dim=1)  # [s, d + 1]
+        self.steepness, self.directions = torch.linalg.eigh(self.sample @ self.sample.T)  # [s], [s, s]
+
+    def conditioned(self, vectors: Tensor, c: float) -> Tensor:
+        rho = 2 * c * WITHIN * len(self.rows) / len(self.sample)
+        known = self.steepness > 1e-5 * self.steepness[-1]
+        steepness, directions = self.steepness[known], self.directions[:, known]
+        changed = (((1 + rho * steepness).rsqrt() - 1) / steepness).to(vectors.dtype)
+        return vectors + ((vectors @ self.sample.T @ directions) * changed) @ directions.T @ self.sample
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
-        gradient = torch.zeros_like(weights)
+        k, d = len(weights), self.features.shape[1]
+        columns = -(-k // _COLUMNS) * _COLUMNS
+        w, gradient = torch.zeros(d, columns), torch.zeros(d, columns)
+        w[:, :k] = weights[:, :-1].T * self.scale
+        bias = torch.zeros(k)
+        out = torch.zeros(CHUNK, columns)
         for where, x in self._pieces():
-            out = slack(torch.addmm(weights[:, -1], x, weights[:, :-1].T), where)  # [c, K]
-            gradient[:, :-1].addmm_(out.T, x)
-            gradient[:, -1] += out.sum(0)
-        return gradient
+            some = out[: len(x)]
+            some[:, :k] = slack((x @ w)[:, :k] + weights[:, -1], where)  # [c, K]
+            gradient.addmm_(x.T, some)
+            bias += some[:, :k].sum(0)
+        return torch.cat([gradient[:, :k].T * self.scale, bias[:, None]], dim=1)
 
     def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         return weights[:, :-1] * self.scale, weights[:, -1]
 
     def _pieces(self) -> Iterator[tuple[slice, Tensor]]:
+        """The images in single precision, not yet scaled; each piece is written over by the next."""
+        buffer = torch.empty(CHUNK, self.features.shape[1])
         for start in range(0, len(self.rows), CHUNK):
             part = self.rows[start : start + CHUNK]
             first, last = int(part[0]), int(part[-1])
             together = last - first + 1 == len(part)  # a run of rows is not copied first
-            x = self.features[first : last + 1] if together else self.features[part]
-            yield slice(start, start + len(part)), x.float().mul_(self.scale)
+            x = buffer[: len(part)].copy_(self.features[first : last + 1] if together else self.features[part])
+            yield slice(start, start + len(part)), x
 
 
 class Gram:
@@ -120,6 +156,9 @@ class Gram:
         self.features, self.scale = x, scale
         self.factor = _cholesky(kernel)
         self.size, self.dtype = len(x), torch.float64
+
+    def conditioned(self, vectors: Tensor, c: float) -> Tensor:
+        return vectors
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         out = slack(self.factor @ weights.T, slice(0, self.size))
@@ -241,7 +280,7 @@ def minimise(
     Raises:
         ZooError: it is not near after `STEPS` evaluations.
     """
-    weights = torch.nn.Parameter(start.clone())
+    moved = torch.nn.Parameter(torch.zeros_like(start))
     best: dict[str, Any] = {"bound": float("inf")}
     steps = 0
 
@@ -255,34 +294,38 @@ def minimise(
             losses.add_(wrong.square().sum(dtype=torch.float64))
             return wrong.mul_(signs[where]).mul_(-2 * c)
 
-        w = weights.detach()
+        w = start + matrix.conditioned(moved.detach(), c)
         gradient = matrix.sweep(w, slack).add_(w)
         objective = float(0.5 * w.square().sum(dtype=torch.float64) + c * losses)
         bound = float(gradient.square().sum(dtype=torch.float64)) / 2 / max(objective, 1e-30)
         if bound < best["bound"]:
-            best.update(bound=bound, objective=objective, weights=w.clone())
-        weights.grad = gradient
-        return torch.tensor(objective, dtype=weights.dtype)
+            best.update(bound=bound, objective=objective, weights=w)
+        heard(steps, best["bound"])
+        if best["bound"] <= gap or steps >= STEPS:
+            raise _Enough
+        moved.grad = matrix.conditioned(gradient, c)
+        return torch.tensor(objective, dtype=torch.float64)
 
     optimizer: Any = torch.optim.LBFGS(
-        [weights],
-        max_iter=10,
+        [moved],
+        max_iter=STEPS,
+        max_eval=STEPS,
         history_size=20,
         tolerance_grad=0.0,
         tolerance_change=0.0,
         line_search_fn="strong_wolfe",
     )
-    while steps < STEPS and best["bound"] > gap:
-        before = steps
-        optimizer.step(closure)
-        heard(steps, best["bound"])
-        if steps == before + 1:  # it cannot move: single precision is used up
-            break
+    with contextlib.suppress(_Enough):
+        optimizer.step(closure)  # ends by itself only where it cannot move: single precision is used up
     if best["bound"] > max(gap, 1e-2):
         raise ZooError(
             f"the classifier's objective is still up to {best['bound']:.1%} above its minimum after {steps} steps (C = {c})"
         )
     return best["weights"], best["objective"], best["bound"], steps
+
+
+class _Enough(Exception):
+    """The optimum is near, or it takes too long."""
 
 
 def _sklearn() -> bool:
