@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
 from collections.abc import Mapping
@@ -346,6 +347,12 @@ def decoding(image: Any, **boxes: Any) -> Any:
     return lambda s, record: Picture(image, boxes)
 
 
+def small_jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (9, 7)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
 PLAIN = Image.new("RGB", (9, 7))
 DATASETS: list[tuple[dict[str, Any] | type, str, str]] = [
     ({"listing": lambda s: []}, "listing", "a list, expected"),
@@ -360,6 +367,8 @@ DATASETS: list[tuple[dict[str, Any] | type, str, str]] = [
     ({"boxed": ("nose",)}, "listing", "boxed names nose"),
     ({"decode": lambda s, record: b"png"}, "pictures", "a bytes"),
     ({"decode": lambda s, record: Image.effect_noise((8, 8), 50)}, "pictures", "another picture the second time"),
+    ({"encoded": lambda s, record: "a path"}, "pictures", "a str"),
+    ({"encoded": lambda s, record: small_jpeg()}, "pictures", "is not the picture of decode"),
     ({"decode": decoding(PLAIN, nose=(0, 0, 1, 1))}, "boxes", "a box for nose"),
     ({"decode": decoding(PLAIN, mark=(0, 0, 99, 1))}, "boxes", "inside 9 × 7"),
     ({"decode": decoding(PLAIN, mark=(3, 0, 3, 1))}, "boxes", "left < right"),

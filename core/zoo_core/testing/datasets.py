@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import random
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,19 @@ def pictures(subject: Subject) -> None:
         same = image.size == again.size and image.mode == again.mode and image.tobytes() == again.tobytes()
         require(same, f"decode({record.key!r}) gives another picture the second time, expected the same")
         require(boxes == boxes_again, f"decode({record.key!r}) gives other boxes the second time, expected the same")
+        _encoded_as_decoded(dataset, record, image)
+
+
+def _encoded_as_decoded(dataset: ImageDataset, record: Record, image: Image) -> None:
+    from PIL import Image as pillow
+
+    data: Any = dataset.encoded(record)
+    if data is None:
+        return
+    require(isinstance(data, bytes), f"encoded({record.key!r}) gave a {type(data).__name__}, expected bytes or None")
+    with pillow.open(io.BytesIO(data), formats=["JPEG"]) as other:
+        same = other.size == image.size and other.mode == image.mode and other.tobytes() == image.tobytes()
+    require(same, f"encoded({record.key!r}) is not the picture of decode, expected the file that decode opens, or None")
 
 
 def boxes(subject: Subject) -> None:

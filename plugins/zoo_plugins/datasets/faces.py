@@ -107,6 +107,9 @@ class Faces(ImageDataset):
         image = avatars.render(record.source, resolution=self.resolution)
         return Picture(image, avatars.boxes(record.source, resolution=self.resolution))
 
+    def encoded(self, record: Record) -> bytes | None:
+        return self._found().encoded(record) if self.data is not None else None
+
     def crop(self, width: int, height: int) -> Box:
         side = self.side
         if side is None and self.data is not None and isinstance(self._found(), celeba.CelebA):

@@ -42,7 +42,7 @@ SAMPLE = 2048
 """Images by which the steepness of the objective is estimated where all of them are read from disk for every step."""
 
 WITHIN = 0.25
-"""Share of images that is taken to lie within the margin, in that estimate: too much and too little cost a few evaluations."""
+"""Share of images that is taken to lie within the margin, in that estimate."""
 
 CHUNK = 256
 """Feature vectors that are turned into single precision together: so few that they stay in the processor's cache."""
@@ -115,7 +115,8 @@ class Streamed:
         known = self.steepness > 1e-5 * self.steepness[-1]
         steepness, directions = self.steepness[known], self.directions[:, known]
         changed = (((1 + rho * steepness).rsqrt() - 1) / steepness).to(vectors.dtype)
-        return vectors + ((vectors @ self.sample.T @ directions) * changed) @ directions.T @ self.sample
+        found: Tensor = vectors + ((vectors @ self.sample.T @ directions) * changed) @ directions.T @ self.sample
+        return found
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         k, d = len(weights), self.features.shape[1]

@@ -16,6 +16,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from zoo_core.datasets import Box, ImageDataset, Picture, Record
 from zoo_core.errors import ZooError
 
+from . import jpeg
+
 VERSION = 2
 """Raised whenever the same picture would come out differently; part of every pack's key."""
 
@@ -89,6 +91,8 @@ class _Skip(Exception):
 
 
 def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded:
+    if (quick := _quickly(dataset, record, size, channels)) is not None:
+        return _square(*quick, 1, size, channels, _unboxed(dataset))
     given = dataset.decode(record)
     image = given.image if isinstance(given, Picture) else given
     if not isinstance(image, Image.Image):
@@ -106,7 +110,16 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         image = _upright(image)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
-    image = plain(image)
+    boxes = _unboxed(dataset)
+    if isinstance(given, Picture):
+        for row, name in enumerate(dataset.boxed):
+            if name in given.boxes:
+                boxes[row] = _moved(given.boxes[name], box, size)
+    return _square(plain(image), box, scale, size, channels, boxes)
+
+
+def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int | None, boxes: NDArray[np.int16]) -> Decoded:
+    """The part `box` of a picture of mode "L", "RGB" or "F" that was decoded at 1/`scale`."""
     if channels == 1 and image.mode == "RGB":
         image = image.convert("L")
     left, top, right, bottom = (edge / scale for edge in box)
@@ -121,12 +134,26 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         pixels = pixels[:, :, :1]
     elif pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    boxes = np.full((len(dataset.boxed), 4), -1, np.int16) if dataset.boxed else _NO_BOXES
-    if isinstance(given, Picture):
-        for row, name in enumerate(dataset.boxed):
-            if name in given.boxes:
-                boxes[row] = _moved(given.boxes[name], box, size)
     return Decoded(pixels, grey, boxes, round(max(box[2] - box[0], box[3] - box[1])))
+
+
+def _unboxed(dataset: ImageDataset) -> NDArray[np.int16]:
+    return np.full((len(dataset.boxed), 4), -1, np.int16) if dataset.boxed else _NO_BOXES
+
+
+def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> tuple[Image.Image, Box] | None:
+    """A small JPEG of which nothing is wanted but its pixels, all of them, and its crop; None for every other picture."""
+    data = dataset.encoded(record)
+    found = jpeg.header(data) if data is not None else None
+    if data is None or found is None or (channels == 1 and found.mode == "RGB"):
+        return None
+    width, height, _ = found
+    box = _checked(dataset.crop(width, height), width, height)
+    reducible = min(box[2] - box[0], box[3] - box[1]) >= 2 * REDUCED * size
+    if reducible or min(width, height) < _least(size) or width * height > MAX_PIXELS:
+        return None
+    image = jpeg.pixels(data, found)
+    return None if image is None else (image, box)
 
 
 def _reduce(image: JpegImageFile, mode: str | None, factor: float) -> int:
@@ -146,7 +173,7 @@ def _reduce(image: JpegImageFile, mode: str | None, factor: float) -> int:
 def _orientation(image: Image.Image) -> int:
     """EXIF's number for how the stored pixels are turned; 1: not at all."""
     if isinstance(image, JpegImageFile) and image.info.keys().isdisjoint(("exif", "xmp")):
-        return 1  # most small pictures: asking Pillow takes a tenth of the time that they take in all
+        return 1  # asking Pillow takes a tenth of the time that a small picture takes in all
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data: the pixels are good all the same
@@ -156,13 +183,18 @@ def _orientation(image: Image.Image) -> int:
 def _refuse(image: Image.Image, size: int) -> None:
     """Raise `_Skip` for what must not be decoded, judging by the header alone."""
     width, height = image.size
-    least = max(2, size / 8)
+    least = _least(size)
     if min(width, height) < least:
         raise _Skip(f"{width}×{height} pixels: its shorter side is under {least:g}")
     if width * height > MAX_PIXELS:
         raise _Skip(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
     if image.format in _RUNS_PROGRAMS:
         raise _Skip(f"{image.format} is not read: it would need another program")
+
+
+def _least(size: int) -> float:
+    """Pixels that the shorter side of a picture must have."""
+    return max(2, size / 8)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -147,8 +147,8 @@ def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
         raise DataError(f"dataset {entry.name!r} has no images", hint=f"to see what it expects: zoo show {entry.name}")
     classes, sizes = len(listing.classes), [len(values) for values in listing.attributes.values()]
     for record in listing.records:
-        fits = len(record.attributes) == len(sizes) and all(
-            -1 <= v < n for v, n in zip(record.attributes, sizes, strict=True)
+        fits = len(record.attributes) == len(sizes) and (
+            not sizes or all(-1 <= v < n for v, n in zip(record.attributes, sizes, strict=True))
         )
         if not fits or not -1 <= record.label < classes:
             raise PluginError(
