@@ -62,7 +62,7 @@ def test_one_solution_is_the_start_of_the_next() -> None:
     problem = Problem(features, labels, CLASSES, solver="torch")
     first = problem.solve(1.0)
     again = problem.solve(1.0)
-    assert again.steps <= 12 < first.steps
+    assert again.steps == 1 < first.steps
     assert again.objective == pytest.approx(first.objective, rel=1e-3)
 
 

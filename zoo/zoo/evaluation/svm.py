@@ -11,9 +11,9 @@ above its minimum, and that is driven below `GAP` of it.
 Where there are fewer images than features, the solution is a combination of the images, and the problem is turned into one
 of as many numbers as there are images: with K = L Lᵀ the Gram matrix, w = Xᵀ L⁻ᵀ v has the norm of v and the scores L v.
 
-Where there are many, every evaluation reads them all from disk, so few evaluations are wanted. The Hessian of a class is
-I + 2C Σ x xᵀ over the images within its margin; some of the images tell which directions are steep (Nyström approximation:
-Williams and Seeger 2001), and L-BFGS works on w = T u, in which all directions are about equally steep.
+Where there are many, every evaluation reads them all from disk. Few are needed: the Hessian of a class is I + 2C Σ x xᵀ over
+the images within its margin; some of the images tell which directions are steep (Nyström approximation: Williams and Seeger
+2001), and L-BFGS works on w = T u, in which all directions are about equally steep.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SMALL = 2_000_000
 """Most numbers that "auto" gives to scikit-learn."""
 
 SAMPLE = 2048
-"""Images by which the steepness of the objective is estimated where all of them are read from disk for every step."""
+"""Images by which the steepness of the objective is estimated."""
 
 WITHIN = 0.25
 """Share of images that is taken to lie within the margin, in that estimate."""
@@ -88,9 +88,7 @@ class Matrix(Protocol):
 
     size: int
     dtype: torch.dtype
-
-    def conditioned(self, vectors: Tensor, c: float) -> Tensor:
-        """T v for vectors [K, m]; T is symmetric, and T u the weights that L-BFGS means by u."""
+    steepness: Steepness
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
@@ -99,24 +97,42 @@ class Matrix(Protocol):
         """The solution in terms of features as they are: weights [K, d] and bias [K]."""
 
 
+class Steepness:
+    """The directions in which the objective is steep, as told by some of the images.
+
+    Args:
+        sample: [s, m], their coordinates.
+        images: of how many they are.
+    """
+
+    def __init__(self, sample: Tensor, images: int) -> None:
+        self.sample, self.share = sample, len(sample) / images
+        squares, directions = torch.linalg.eigh(sample @ sample.T)
+        known = squares > 1e-5 * squares[-1]
+        self.squares, self.directions = squares[known], directions[:, known]  # [r], [s, r]
+
+    def levelled(self, vectors: Tensor, c: float) -> Tensor:
+        """T v for vectors [K, m]; T is the symmetric root of the estimated Hessian's inverse, the same for all classes."""
+        rho = 2 * c * WITHIN / self.share
+        change = ((1 + rho * self.squares).rsqrt() - 1) / self.squares
+        found: Tensor = vectors + ((vectors @ self.sample.T @ self.directions) * change) @ self.directions.T @ self.sample
+        return found
+
+
+def _spread(count: int) -> Tensor:
+    """`SAMPLE` numbers below `count`, evenly spread, or all of them."""
+    return torch.linspace(0, count - 1, min(SAMPLE, count), dtype=torch.float64).round().long()
+
+
 class Streamed:
     """Feature vectors [n, d] on disk, read in pieces."""
 
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         self.features, self.rows, self.scale = features, rows, scale
         self.size, self.dtype = features.shape[1] + 1, torch.float32
-        some = rows[torch.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().long()]
+        some = rows[_spread(len(rows))]
         x = features[some].float().mul_(scale)
-        self.sample = torch.cat([x, torch.ones(len(x), 1)], dim=1)  # [s, d + 1]
-        self.steepness, self.directions = torch.linalg.eigh(self.sample @ self.sample.T)  # [s], [s, s]
-
-    def conditioned(self, vectors: Tensor, c: float) -> Tensor:
-        rho = 2 * c * WITHIN * len(self.rows) / len(self.sample)
-        known = self.steepness > 1e-5 * self.steepness[-1]
-        steepness, directions = self.steepness[known], self.directions[:, known]
-        changed = (((1 + rho * steepness).rsqrt() - 1) / steepness).to(vectors.dtype)
-        found: Tensor = vectors + ((vectors @ self.sample.T @ directions) * changed) @ directions.T @ self.sample
-        return found
+        self.steepness = Steepness(torch.cat([x, torch.ones(len(x), 1)], dim=1), len(rows))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         k, d = len(weights), self.features.shape[1]
@@ -157,9 +173,7 @@ class Gram:
         self.features, self.scale = x, scale
         self.factor = _cholesky(kernel)
         self.size, self.dtype = len(x), torch.float64
-
-    def conditioned(self, vectors: Tensor, c: float) -> Tensor:
-        return vectors
+        self.steepness = Steepness(self.factor[_spread(len(x))], len(x))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         out = slack(self.factor @ weights.T, slice(0, self.size))
@@ -177,7 +191,7 @@ def _cholesky(kernel: Tensor) -> Tensor:
     for _ in range(6):
         factor, wrong = torch.linalg.cholesky_ex(kernel + jitter * torch.eye(len(kernel), dtype=kernel.dtype))
         if not bool(wrong):
-            found: Tensor = factor
+            found: Tensor = factor.contiguous()  # by rows; thin products with one by columns take ten times as long
             return found
         jitter = jitter * 10
     raise ZooError("the Gram matrix of the features has no Cholesky factor: they hold numbers that cannot be")
@@ -295,7 +309,7 @@ def minimise(
             losses.add_(wrong.square().sum(dtype=torch.float64))
             return wrong.mul_(signs[where]).mul_(-2 * c)
 
-        w = start + matrix.conditioned(moved.detach(), c)
+        w = start + matrix.steepness.levelled(moved.detach(), c)
         gradient = matrix.sweep(w, slack).add_(w)
         objective = float(0.5 * w.square().sum(dtype=torch.float64) + c * losses)
         bound = float(gradient.square().sum(dtype=torch.float64)) / 2 / max(objective, 1e-30)
@@ -304,7 +318,7 @@ def minimise(
         heard(steps, best["bound"])
         if best["bound"] <= gap or steps >= STEPS:
             raise _Enough
-        moved.grad = matrix.conditioned(gradient, c)
+        moved.grad = matrix.steepness.levelled(gradient, c)
         return torch.tensor(objective, dtype=torch.float64)
 
     optimizer: Any = torch.optim.LBFGS(
