@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.evaluation import svm
-from zoo.evaluation.svm import Gram, Problem, Streamed, objective_of
+from zoo.evaluation import matrices, svm
+from zoo.evaluation.matrices import Gram, Streamed
+from zoo.evaluation.svm import Problem, objective_of
 from zoo_core import DataError, ZooError
 
 CLASSES = 3
@@ -48,6 +49,7 @@ def test_some_rows_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = data()
     rows = torch.arange(240)[torch.arange(240) % 3 != 1]
     whole = Problem(features[rows], labels[rows], CLASSES, solver="torch").solve(1.0)
+    monkeypatch.setattr(matrices, "CHUNK", 50)
     monkeypatch.setattr(svm, "CHUNK", 50)
     monkeypatch.setattr(svm, "GRAM", 0)
     problem = Problem(features, labels, CLASSES, rows=rows, solver="torch")
