@@ -45,6 +45,18 @@ def test_the_same_optimum_as_scikit_learn(matrix: type, c: float) -> None:
     assert 0.45 < found.accuracy(test, truth) < 1
 
 
+@pytest.mark.parametrize("matrix", [Gram, Streamed])
+def test_the_optimum_lies_within_the_gap(matrix: type) -> None:
+    features, labels = data()
+    optimum = Problem(features, labels, CLASSES, solver="torch").solve(10.0, gap=1e-6).objective
+    for gap in (0.3, 0.03, 0.003):
+        problem = Problem(features, labels, CLASSES, solver="torch")
+        problem._matrix = matrix(features, problem.rows, problem.scale)
+        found = problem.solve(10.0, gap=gap)
+        assert found.gap <= gap
+        assert optimum * (1 - 1e-5) <= found.objective <= optimum / (1 - found.gap) * (1 + 1e-5)
+
+
 def test_some_rows_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = data()
     rows = torch.arange(240)[torch.arange(240) % 3 != 1]

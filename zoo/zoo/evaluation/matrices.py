@@ -21,7 +21,7 @@ from zoo_core import ZooError
 SAMPLE = 2048
 """Images by which the steepness of the objective is estimated."""
 
-WITHIN = 0.25
+WITHIN = 0.1
 """Share of images that is taken to lie within the margin, in that estimate."""
 
 CHUNK = 256

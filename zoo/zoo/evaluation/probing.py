@@ -40,6 +40,9 @@ HELD_OUT = 0.1
 CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Values of C that are tried, for features whose mean squared length is 1."""
 
+CHOOSING = 1e-2
+"""Share of its objective that a classifier may lie above its minimum while C is chosen."""
+
 STATISTICS, BATCH = 10_000, 100
 """Training images from which batch-norm statistics are estimated anew, and how many go together."""
 
@@ -267,16 +270,19 @@ def _best_c(
 ) -> float:
     """The C whose classifier is right most often on held-out images; the smallest of equals.
 
-    They are tried upwards, each from the solution of the one before, until two in a row are worse than the best.
+    They are tried upwards, each from the solution of the one before, until two in a row are worse than the best, or one by
+    more than a standard error.
     """
     problem = Problem(features, labels, classes, rows=fit, solver=solver)
     shown = features[held]
     scored: list[tuple[float, float]] = []
     for c in CS:
         with report.task(f"trying C = {c:g}") as task:
-            found = problem.solve(c, gap=1e-3, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
+            found = problem.solve(c, gap=CHOOSING, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
         scored.append((found.accuracy(shown, labels[held]), -c))
         report.note(f"C = {c:g}: {scored[-1][0]:.2%} of {len(held):,} held-out images are right")
-        if len(scored) > 2 and max(scored[-2:])[0] < max(scored)[0]:
+        most = max(scored)[0]
+        error = (most * (1 - most) / len(held)) ** 0.5
+        if scored[-1][0] < most - error or (len(scored) > 2 and max(scored[-2:])[0] < most):
             break
     return -max(scored)[1]
