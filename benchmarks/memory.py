@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import plain_loop
-from train_speed import PLAIN, random_pictures
+from train_speed import random_pictures
 
 SIDES = ("plain", "step", "whole")
 
@@ -53,8 +53,7 @@ def main() -> None:
                         continue
                     command = [sys.executable, __file__, "--one", side, "--batch", str(batch), "--size", str(given.size)]
                     command += ["--recipe", given.recipe, "--precision", given.precision, "--data", str(pictures)]
-                    mine = {**environment, **(PLAIN if side == "plain" else {})}
-                    done = subprocess.run(command, env=mine, capture_output=True, text=True, check=True, cwd=scratch)
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=scratch)
                     if number:
                         peak = json.loads(done.stdout.splitlines()[-1])["peak"]
                         found.setdefault((side, batch), []).append(peak)
@@ -105,6 +104,7 @@ def reading(given: argparse.Namespace) -> dict[str, float]:
             plain.step()
         return {"peak": peak()}
 
+    from zoo.allocator import freed_memory_kept
     from zoo.devices import check_device, make_accelerator, resolve_precision
     from zoo.training.speed import random_minibatch
     from zoo.training.state import State
@@ -114,8 +114,9 @@ def reading(given: argparse.Namespace) -> dict[str, float]:
     accelerator = make_accelerator(device, resolve_precision(given.precision, device))
     state = State.create(config, accelerator)
     stepper, minibatch = Stepper(config.training, state, accelerator), random_minibatch(config, state, device)
-    for step in range(3):
-        stepper.step(turn_of(config.training, state.loss, step, state.updates), *minibatch)
+    with freed_memory_kept():
+        for step in range(3):
+            stepper.step(turn_of(config.training, state.loss, step, state.updates), *minibatch)
     return {"peak": peak()}
 
 

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ import torch
 from PIL import Image
 
 SIDES = ("plain", "ours")
-PLAIN = {"THP_MEM_ALLOC_ENABLE": "0"}
-"""What the plain side's environment says: huge pages, which the zoo asks for, are not what anybody gets unasked."""
+WARM_UP = 3
+"""Steps after which a new training has the memory that it needs."""
 
 CLOCKS = {"": "wall", "cpu_": "cpu"}
 
@@ -125,7 +126,7 @@ class Side:
 
     def __init__(self, side: str, scratch: str) -> None:
         command = [sys.executable, __file__, *sys.argv[1:], "--serve", side, "--scratch", scratch]
-        environment = {**os.environ, "ZOO_CACHE": os.path.join(scratch, "cache"), **(PLAIN if side == "plain" else {})}
+        environment = {**os.environ, "ZOO_CACHE": os.path.join(scratch, "cache")}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
     def ask(self, what: str) -> Any:
@@ -155,8 +156,11 @@ def serve(given: argparse.Namespace) -> None:
         answers = {"step": lambda: timed(plain.step, given.steps)}
     else:
         answers = ours(given, config)
-    for line in sys.stdin:
-        print(json.dumps(answers[line.strip()]()), flush=True)
+    from zoo.allocator import freed_memory_kept
+
+    with nullcontext() if given.serve == "plain" else freed_memory_kept():  # as `zoo train` does
+        for line in sys.stdin:
+            print(json.dumps(answers[line.strip()]()), flush=True)
 
 
 def ours(given: argparse.Namespace, config: Any) -> dict[str, Callable[[], Any]]:
@@ -213,7 +217,7 @@ def timed(step: Callable[[], object], count: int) -> dict[str, float]:
 
 
 def whole(given: argparse.Namespace, out: Path, precision: str) -> dict[str, float]:
-    """Seconds of a step of `zoo train`, from what it says of its progress; the first step is not counted."""
+    """Seconds of a step of `zoo train`, from what it says of its progress; the first `WARM_UP` are not counted."""
     import zoo
     from zoo.training import metrics
 
@@ -226,7 +230,7 @@ def whole(given: argparse.Namespace, out: Path, precision: str) -> dict[str, flo
             data=given.scratch / "pictures",
             size=given.size,
             batch=given.batch,
-            images=given.batch * (1 + given.steps),
+            images=given.batch * (WARM_UP + given.steps),
             out=out,
             device="cpu",
             precision=precision,
@@ -237,7 +241,7 @@ def whole(given: argparse.Namespace, out: Path, precision: str) -> dict[str, flo
         )
     finally:
         metrics.TICK = before
-    first, last = heard.at[given.batch], heard.at[given.batch * (1 + given.steps)]
+    first, last = heard.at[given.batch * WARM_UP], heard.at[given.batch * (WARM_UP + given.steps)]
     return {clock: (last[clock] - first[clock]) / given.steps for clock in CLOCKS.values()}
 
 

@@ -43,6 +43,9 @@ CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 CHOOSING = 1e-2
 """Share of its objective that a classifier may lie above its minimum while C is chosen."""
 
+MANY = 2000
+"""Held-out images of which one worse value of C is believed."""
+
 STATISTICS, BATCH = 10_000, 100
 """Training images from which batch-norm statistics are estimated anew, and how many go together."""
 
@@ -270,8 +273,8 @@ def _best_c(
 ) -> float:
     """The C whose classifier is right most often on held-out images; the smallest of equals.
 
-    They are tried upwards, each from the solution of the one before, until two in a row are worse than the best, or one by
-    more than a standard error.
+    They are tried upwards, each from the solution of the one before, until two in a row are worse than the best; where many
+    images are held out, until one is.
     """
     problem = Problem(features, labels, classes, rows=fit, solver=solver)
     shown = features[held]
@@ -281,8 +284,7 @@ def _best_c(
             found = problem.solve(c, gap=CHOOSING, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
         scored.append((found.accuracy(shown, labels[held]), -c))
         report.note(f"C = {c:g}: {scored[-1][0]:.2%} of {len(held):,} held-out images are right")
-        most = max(scored)[0]
-        error = (most * (1 - most) / len(held)) ** 0.5
-        if scored[-1][0] < most - error or (len(scored) > 2 and max(scored[-2:])[0] < most):
+        last = 1 if len(held) >= MANY else 2
+        if len(scored) > last and max(scored[-last:])[0] < max(scored)[0]:
             break
     return -max(scored)[1]

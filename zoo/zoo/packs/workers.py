@@ -5,7 +5,6 @@ Worker processes import this module, so it imports no torch.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import multiprocessing
 import os
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from zoo_core.datasets import ImageDataset, Record
 from zoo_core.errors import DataError
 
+from ..allocator import keep_freed_memory
 from .decode import decode_one
 
 FEW = 256
@@ -216,7 +216,7 @@ class _Worker:
 
 def _start(packed: bytes, folder: str, cancelled: Flag) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _keep_memory()
+    keep_freed_memory()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.chdir(folder)  # where the parent is now, which need not be where it began
     _Worker.cancelled = cancelled
@@ -224,21 +224,6 @@ def _start(packed: bytes, folder: str, cancelled: Flag) -> None:
         _Worker.dataset = pickle.loads(packed)
     except Exception:
         _Worker.dataset = None  # said by `_work`: an error here would only break the pool
-
-
-def _keep_memory() -> None:
-    """Have glibc keep freed memory for the next picture, where it would hand it back and ask for it again each time.
-
-    mallopt(3): M_TRIM_THRESHOLD, and M_MMAP_THRESHOLD, above which a block is a mapping of its own (its largest value).
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
-        return
-    mallopt(-1, 128 << 20)
-    mallopt(-3, 32 << 20)
 
 
 def _leave_with_parent() -> None:

@@ -98,8 +98,15 @@ class Batches:
 
     @contextmanager
     def ahead(self, generator: Generator) -> Iterator[Feed]:
-        """A `Feed` of these minibatches; its thread ends with the block."""
+        """A `Feed` of these minibatches; its thread ends with the block.
+
+        It computes without helpers: its own would make those of the training step sleep instead of waiting for work, as
+        there would be more of them than processors.
+        """
+        threads = torch.get_num_threads()
         with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
+            pool.submit(torch.set_num_threads, 1).result()
+            torch.set_num_threads(threads)  # each thread has its own number, but begins with what was said last
             yield Feed(self, generator, pool)
 
     def _moved(self, tensor: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from zoo_core import ImageSpec, UsageError
 
+from ..allocator import freed_memory_kept
 from ..devices import check_device, make_accelerator, resolve_precision
 from ..packs import to_images
 from ..randomness import generator_for
@@ -109,7 +110,8 @@ def bench(
     config = _config(recipe, size, channels, batch, options)
     accelerator = make_accelerator(where, resolved)
     refuse_too_large(config, accelerator)
-    with (report or Reporter()).task("measuring", rounds + 2, "rounds") as task, explained_memory(config, accelerator):
+    told = (report or Reporter()).task("measuring", rounds + 2, "rounds")
+    with freed_memory_kept(), told as task, explained_memory(config, accelerator):
         state = State.create(config, accelerator)
         stepper = Stepper(config.training, state, accelerator, compile=compile)
         cycle = cycle_of(config.training)

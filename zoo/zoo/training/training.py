@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Generator, OptionError, TrainingError, UsageError, ZooError
 
+from ..allocator import freed_memory_kept
 from ..devices import make_accelerator
 from ..files import explained, remove_unfinished
 from ..models.folder import write_model
@@ -96,6 +97,7 @@ def execute(
         plan.config.check_networks(share)
     with ExitStack() as stack:
         stack.enter_context(reproducible(plan.deterministic, plan.device))
+        stack.enter_context(freed_memory_kept())
         # 1. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
         checkpoint = None
         if plan.resume:
