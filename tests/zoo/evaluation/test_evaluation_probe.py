@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from evaluation_helpers import Counting, Heard, pictures, plain, replaying, saved
+from torch import Tensor
 
 import zoo
+from zoo.evaluation import probing
+from zoo.reporting import Reporter
 from zoo_core import DataError, UsageError
 
 WIDTH = {"discriminator.width": 8}
@@ -119,3 +122,28 @@ def test_neighbours_need_a_conditional_model_of_the_same_classes() -> None:
         zoo.one_nn(other, dataset="ellipses")
     with pytest.raises(UsageError, match="fewer than the 2 classes"):
         zoo.one_nn(other, dataset="ellipses", samples=1)
+
+
+@pytest.mark.parametrize(
+    ("held", "tried", "best"),
+    [(100, 7, 0.3), (probing.MANY, 3, 0.03)],  # of few held-out images one worse value is not believed
+)
+def test_c_is_raised_until_it_gets_worse(monkeypatch: pytest.MonkeyPatch, held: int, tried: int, best: float) -> None:
+    accuracies = iter([0.4, 0.5, 0.45, 0.6, 0.6, 0.59, 0.58, 1.0])
+    asked = []
+
+    class Scripted:
+        def __init__(self, *args: object, **choices: object) -> None:
+            pass
+
+        def solve(self, c: float, **choices: object) -> Scripted:
+            asked.append(c)
+            return self
+
+        def accuracy(self, features: Tensor, labels: Tensor) -> float:
+            return next(accuracies)
+
+    monkeypatch.setattr(probing, "Problem", Scripted)
+    labels, numbers = torch.zeros(held, dtype=torch.int64), torch.arange(held)
+    assert probing._best_c(torch.zeros(held, 2), labels, 2, numbers, numbers, "torch", Reporter()) == best
+    assert asked == list(probing.CS[:tried])
