@@ -21,6 +21,12 @@ from zoo_core import ZooError
 SAMPLE = 2048
 """Images by which the steepness of the objective is estimated."""
 
+FEW = 1024
+"""The same where an evaluation costs little."""
+
+ROWS = 512
+"""Rows of a Gram matrix that are made together."""
+
 WITHIN = 0.1
 """Share of images that is taken to lie within the margin, in that estimate."""
 
@@ -67,9 +73,9 @@ class Steepness:
         return found
 
 
-def _spread(count: int) -> Tensor:
-    """`SAMPLE` numbers below `count`, evenly spread, or all of them."""
-    return torch.linspace(0, count - 1, min(SAMPLE, count), dtype=torch.float64).round().long()
+def _spread(count: int, wanted: int) -> Tensor:
+    """So many numbers below `count`, evenly spread, or all of them."""
+    return torch.linspace(0, count - 1, min(wanted, count), dtype=torch.float64).round().long()
 
 
 class Streamed:
@@ -78,7 +84,7 @@ class Streamed:
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         self.features, self.rows, self.scale = features, rows, scale
         self.size, self.dtype = features.shape[1] + 1, torch.float32
-        some = rows[_spread(len(rows))]
+        some = rows[_spread(len(rows), SAMPLE)]
         x = features[some].float().mul_(scale)
         self.steepness = Steepness(torch.cat([x, torch.ones(len(x), 1)], dim=1), len(rows))
 
@@ -115,13 +121,14 @@ class Gram:
 
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         x = features[rows].float().mul_(scale)  # [n, d]
-        kernel = torch.ones(len(x), len(x), dtype=torch.float64)  # of the appended ones
+        kernel = torch.ones(len(x), len(x), dtype=torch.float64)  # of the appended ones; only its lower half is read
         for part in torch.split(x, 4096, dim=1):
-            kernel += part @ part.T
+            for end in range(ROWS, len(x) + ROWS, ROWS):
+                kernel[end - ROWS : end, :end] += part[end - ROWS : end] @ part[:end].T
         self.features, self.scale = x, scale
         self.factor = _cholesky(kernel)
         self.size, self.dtype = len(x), torch.float64
-        self.steepness = Steepness(self.factor[_spread(len(x))], len(x))
+        self.steepness = Steepness(self.factor[_spread(len(x), FEW)], len(x))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         out = slack(self.factor @ weights.T, slice(0, self.size))

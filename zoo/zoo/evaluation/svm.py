@@ -148,7 +148,8 @@ def scale_of(features: Tensor, rows: Tensor) -> float:
     """One number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
     total = 0.0
     for part in torch.split(rows, CHUNK):
-        total += float(features[part].float().square().sum(dtype=torch.float64))
+        some = features[part].float().flatten()
+        total += float(some @ some)
     if not total:
         raise ZooError("all features are zero: nothing can be learned from them")
     return float((len(rows) / total) ** 0.5)
