@@ -34,6 +34,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import zoo
+from zoo.allocator import keep_freed_memory
 from zoo.comparing.distance import Gaussian, Moments, frechet_distance
 from zoo.evaluation.extractors import extractor, vectors_of
 from zoo.evaluation.subject import open_model
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("quality"))
     parser.add_argument("--json", action="store_true", help="print only the last line")
     given = parser.parse_args()
+    keep_freed_memory()  # saves time
     network = extractor(given.features)
     packs = {channels: packed(given, channels) for channels in (1, 3)}
     images = round(given.epochs * len(packs[1]))

@@ -7,6 +7,9 @@ Both sides take turns and have the same minibatch in all. Keys of the JSON objec
 - `efficiency`: images per second of the two processes divided by those of the one;
 - `difference`: greatest difference between their weights after a few steps of a recipe without batch normalisation
   (`--exact`), in units of the weights' own size;
+- `rounding`: the same between the one process and itself when it takes the minibatch in as many pieces, one after the other:
+  what another order of the sums does by itself, which Adam makes larger where a gradient is about zero;
+- `beyond_rounding`: the same between that one in pieces and the several processes, which do the same sums;
 - `exchange_mb`: what each process sends in each step, the gradients of both networks.
 """
 
@@ -55,16 +58,19 @@ def main() -> None:
                 speeds[side].append(statistics.median(line["images_per_s"] for line in lines[1:]))
                 if not given.json:
                     print(f"{side}: {speeds[side][-1]:.1f} images/s")
-        for side, processes in (("one", 1), ("several", given.processes)):
-            train(given, place / f"exact-{side}", pictures, given.exact, 5, processes)
-        weights = [networks(place / f"exact-{side}") for side in ("one", "several")]
+        train(given, place / "exact-one", pictures, given.exact, 5, 1)
+        train(given, place / "exact-several", pictures, given.exact, 5, given.processes)
+        train(given, place / "exact-pieces", pictures, given.exact, 5, 1, f"training.accumulate={given.processes}")
+        one, several, pieces = (networks(place / f"exact-{side}") for side in ("one", "several", "pieces"))
     median = {side: statistics.median(values) for side, values in speeds.items()}
     after = plain_loop.shares()
     config = plain_loop.configured(given.recipe, given.batch, given.size, **dict(word.split("=") for word in given.set))
     numbers = sum(p.numel() for network in config.build_networks() for p in network.parameters())
     result: dict[str, Any] = {
         "efficiency": round(median["several"] / median["one"], 3),
-        "difference": difference(*weights),
+        "difference": difference(one, several),
+        "rounding": difference(one, pieces),
+        "beyond_rounding": difference(pieces, several),
         "exchange_mb": round(4 * numbers / 1e6, 1),
         "recipe": given.recipe,
         "exact": given.exact,
@@ -81,17 +87,19 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def train(given: argparse.Namespace, out: Path, pictures: Path, recipe: str, steps: int, processes: int) -> None:
-    """`zoo train` in so many processes, which share the threads that one has."""
+def train(
+    given: argparse.Namespace, out: Path, pictures: Path, recipe: str, steps: int, processes: int, *settings: str
+) -> None:
+    """`zoo train` in so many processes, which share the threads that one has (one of one thread with `settings`)."""
     launch = [sys.executable]
     if processes > 1:
         launch += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [*launch, "-m", "zoo_cli", "train", recipe, "--dataset", "folder", "--data", str(pictures)]
     command += ["--size", str(given.size), "--batch", str(given.batch), "--images", str(steps * given.batch)]
     command += ["--out", str(out), "--device", "cpu", "--precision", "fp32", "--set", "training.log_every=1"]
-    for setting in given.set:
+    for setting in (*given.set, *settings):
         command += ["--set", setting]
-    threads = given.processes // processes
+    threads = 1 if settings else given.processes // processes
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "ZOO_CACHE": str(out.parent / "cache")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=out.parent)
     if done.returncode:

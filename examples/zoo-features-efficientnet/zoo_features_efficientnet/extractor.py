@@ -43,6 +43,7 @@ class EfficientNetLite0(FeatureExtractor):
             self.network = EfficientNet.from_name(NAME)
         self.network.load_state_dict(load_weights(), assign=True)
         self.requires_grad_(False).eval()
+        self.network.to(memory_format=torch.channels_last)
 
     def train(self, mode: bool = True) -> EfficientNetLite0:
         """Stays in evaluation mode: its statistics are part of the weights."""

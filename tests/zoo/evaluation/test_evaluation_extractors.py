@@ -10,7 +10,8 @@ from evaluation_helpers import pictures, replaying, saved
 from torch.nn.functional import adaptive_max_pool2d
 
 import zoo
-from zoo.evaluation.extractors import extract, extractor, open_extractor
+from zoo import allocator
+from zoo.evaluation.extractors import extract, extractor, open_extractor, vectors_of
 from zoo_core import ModelError, UsageError, ZooError
 from zoo_core.testing import check_component
 
@@ -144,3 +145,13 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         extractor("inception", options={"weights": str(file)})
     with pytest.raises(ZooError, match="does not exist"):
         extractor("inception", options={"weights": str(tmp_path / "none.pth")})
+
+
+def test_freed_memory_is_kept_until_the_last_piece() -> None:
+    pieces = vectors_of(extractor("pixels"), images(), batch=2)
+    assert (allocator._holders, len(next(pieces)), allocator._holders) == (0, 2, 1)
+    assert [len(piece) for piece in pieces] == [2, 1]
+    assert allocator._holders == 0
+    next(abandoned := vectors_of(extractor("pixels"), images(), batch=2))
+    abandoned.close()
+    assert allocator._holders == 0

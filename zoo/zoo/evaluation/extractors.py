@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from zoo_core import FeatureExtractor, UnknownNameError, ZooError, registry
 from zoo_core.options import complete, parse, schema
 
+from ..allocator import freed_memory_kept
 from ..devices import check_device
 from ..models.model import Model
 from ..reporting import Reporter
@@ -149,25 +150,33 @@ def extract(
 
 
 def vectors_of(network: FeatureExtractor, images: Tensor | Iterable[Tensor], *, batch: int = BATCH) -> Iterator[Tensor]:
-    """What `extract` returns, in pieces of at most `batch`, so that any number of images fits in memory."""
+    """What `extract` returns, in pieces of at most `batch`, so that any number of images fits in memory.
+
+    What is freed stays meanwhile (`zoo.allocator`): networks for pictures are twice as fast with it on a CPU.
+    """
     pieces = (images,) if isinstance(images, Tensor) else images
     place = place_of(network)
     done = 0
-    for piece in pieces:
-        for part in torch.split(piece, batch):
-            with torch.no_grad():
-                vectors = network(part.to(place)).float().cpu()  # [n, dim]
-            if vectors.shape != (len(part), network.dim):
-                shape = list(vectors.shape)
-                raise ZooError(f"features of {len(part)} images are {shape}, expected {[len(part), network.dim]}")
-            if not bool(torch.isfinite(vectors).all()):
-                wrong = (~torch.isfinite(vectors).all(1)).nonzero().squeeze(1)
-                raise ZooError(
-                    f"features of image {done + int(wrong[0])} are not finite",
-                    hint="the weights of the model or of the extractor may be damaged; try other features: --features NAME",
-                )
-            done += len(part)
-            yield vectors
+    with freed_memory_kept():
+        for piece in pieces:
+            for part in torch.split(piece, batch):
+                with torch.no_grad():
+                    vectors = network(part.to(place)).float().cpu()  # [n, dim]
+                _check(vectors, [len(part), network.dim], done)
+                done += len(part)
+                yield vectors
+
+
+def _check(vectors: Tensor, expected: list[int], done: int) -> None:
+    """Refuse features of another shape than `expected` and such that are not finite; `done` images came before."""
+    if list(vectors.shape) != expected:
+        raise ZooError(f"features of {expected[0]} images are {list(vectors.shape)}, expected {expected}")
+    if not bool(torch.isfinite(vectors).all()):
+        wrong = (~torch.isfinite(vectors).all(1)).nonzero().squeeze(1)
+        raise ZooError(
+            f"features of image {done + int(wrong[0])} are not finite",
+            hint="the weights of the model or of the extractor may be damaged; try other features: --features NAME",
+        )
 
 
 def place_of(network: nn.Module) -> torch.device:
