@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..optimizers import Adam
 from ..packs import Pack
 from ..randomness import generator_for
 from ..reporting import Reporter
@@ -144,7 +145,7 @@ def _train(x: Tensor, noise: float, random: torch.Generator, progress: Callable[
     encoder = torch.randn(BITS, INPUTS, generator=random).mul_(0.05 * INPUTS**-0.5).requires_grad_()
     decoder = torch.randn(INPUTS, BITS, generator=random).mul_(BITS**-0.5).requires_grad_()
     bias, offset = torch.zeros(BITS, requires_grad=True), torch.zeros(INPUTS, requires_grad=True)
-    optimizer = torch.optim.Adam([encoder, bias, decoder, offset], lr=LEARNING_RATE)
+    optimizer = Adam([encoder, bias, decoder, offset], lr=LEARNING_RATE)
     for step in range(STEPS):
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / STEPS)
         clean = x[torch.randint(len(x), (BATCH,), generator=random)]

@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo_core import DataError, Generator
 
 from ..models.model import Model
+from ..optimizers import Adam
 from ..packs import to_images
 from ..reporting import Reporter
 from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
@@ -137,7 +138,7 @@ def _optimised(model: Model, begin: Tensor, target: Tensor, steps: int, label: L
     z = begin.clone().to(where.device, where.dtype).requires_grad_()
     goal = target.to(where.device, where.dtype).expand(len(z), -1, -1, -1)
     labels = labels_of(model, [0] * len(z), label)
-    optimizer = torch.optim.Adam([z], lr=_RATE)
+    optimizer = Adam([z], lr=_RATE)
     with report.task("projecting", steps, "steps") as task:
         for step in range(steps):
             images = generator(z, labels)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zoo_core import Discriminator, Generator, Loss
 
 from ..models.model import estimate_statistics
+from ..optimizers import Adam
 from .config import RunConfig
 from .evaluation import Best
 from .meter import Meter
@@ -95,8 +96,8 @@ class State:
         return drawn
 
 
-def _adam(network: nn.Module, settings: dict[str, Any], device: torch.device) -> torch.optim.Adam:
-    return torch.optim.Adam(
+def _adam(network: nn.Module, settings: dict[str, Any], device: torch.device) -> Adam:
+    return Adam(
         network.parameters(),
         lr=settings["lr"],
         betas=(settings["beta1"], settings["beta2"]),
