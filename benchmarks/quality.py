@@ -75,7 +75,6 @@ def main() -> None:
     network = extractor(given.features)
     packs = {channels: packed(given, channels) for channels in (1, 3)}
     images = round(given.epochs * len(packs[1]))
-    real = moments(network, (to_images(packs[1].gather(part)) for part in torch.arange(len(packs[1])).split(512)))
     found: dict[str, dict[str, list[float]]] = {}
     for seed in range(given.seeds):
         for side in given.sides:
@@ -83,6 +82,7 @@ def main() -> None:
             path = folder.with_suffix(f".{given.features}-{given.samples}.json")
             if not path.exists():
                 drawn = plain(packs[3], images, seed, folder) if side == "plain" else ours(side, given, images, seed, folder)
+                real = moments_of_all(network, packs[1], given.out / f"real-{given.size}.{given.features}.safetensors")
                 write_json(path, {name: distance(network, draw, real, given.samples) for name, draw in drawn.items()})
             for name, value in json.loads(path.read_text()).items():
                 found.setdefault(side, {}).setdefault(name, []).append(value)
@@ -190,6 +190,15 @@ def _grey(draw: Draw) -> Draw:
 
 def distance(network: FeatureExtractor, draw: Draw, real: Gaussian, samples: int) -> float:
     return frechet_distance(moments(network, (to_images(to_uint8(images)) for images in draw(samples))), real)
+
+
+def moments_of_all(network: FeatureExtractor, pack: Pack, path: Path) -> Gaussian:
+    """Of all images of a pack; kept at `path`."""
+    if not path.exists():
+        found = moments(network, (to_images(pack.gather(part)) for part in torch.arange(len(pack)).split(512)))
+        with atomic_file(path) as temporary:
+            save_file(found._asdict(), temporary)
+    return Gaussian(**load_file(path))
 
 
 def moments(network: FeatureExtractor, images: Iterator[Tensor]) -> Gaussian:
