@@ -5,11 +5,11 @@
 Both sides take turns and have the same minibatch in all. Keys of the JSON object on the last line:
 
 - `efficiency`: images per second of the two processes divided by those of the one;
-- `difference`: greatest difference between their weights after a few steps of a recipe without batch normalisation
-  (`--exact`), in units of the weights' own size;
-- `rounding`: the same between the one process and itself when it takes the minibatch in as many pieces, one after the other:
-  what another order of the sums does by itself, which Adam makes larger where a gradient is about zero;
-- `beyond_rounding`: the same between that one in pieces and the several processes, which do the same sums;
+- `gradients`: greatest difference of their gradients, as Adam keeps them, after the first step of a recipe without batch
+  normalisation (`--exact`), in units of each tensor's greatest number;
+- `difference`: the same of their weights after five steps. Adam turns the rounding of a gradient near zero into a whole
+  step of that weight, so there is something to compare it with:
+- `rounding`: the same between the one process and itself when it takes the minibatch in as many pieces, one after the other;
 - `exchange_mb`: what each process sends in each step, the gradients of both networks.
 """
 
@@ -58,19 +58,23 @@ def main() -> None:
                 speeds[side].append(statistics.median(line["images_per_s"] for line in lines[1:]))
                 if not given.json:
                     print(f"{side}: {speeds[side][-1]:.1f} images/s")
-        train(given, place / "exact-one", pictures, given.exact, 5, 1)
-        train(given, place / "exact-several", pictures, given.exact, 5, given.processes)
-        train(given, place / "exact-pieces", pictures, given.exact, 5, 1, f"training.accumulate={given.processes}")
-        one, several, pieces = (networks(place / f"exact-{side}") for side in ("one", "several", "pieces"))
+        pieces = f"training.accumulate={given.processes}"
+        for steps in (1, 5):
+            train(given, place / f"one-{steps}", pictures, given.exact, steps, 1)
+            train(given, place / f"several-{steps}", pictures, given.exact, steps, given.processes)
+        train(given, place / "pieces-5", pictures, given.exact, 5, 1, pieces)
+        exact = {
+            "gradients": difference(*(tensors(place / f"{side}-1", "optimizers") for side in ("one", "several"))),
+            "difference": difference(*(tensors(place / f"{side}-5", "networks") for side in ("one", "several"))),
+            "rounding": difference(*(tensors(place / f"{side}-5", "networks") for side in ("one", "pieces"))),
+        }
     median = {side: statistics.median(values) for side, values in speeds.items()}
     after = plain_loop.shares()
     config = plain_loop.configured(given.recipe, given.batch, given.size, **dict(word.split("=") for word in given.set))
     numbers = sum(p.numel() for network in config.build_networks() for p in network.parameters())
     result: dict[str, Any] = {
         "efficiency": round(median["several"] / median["one"], 3),
-        "difference": difference(one, several),
-        "rounding": difference(one, pieces),
-        "beyond_rounding": difference(pieces, several),
+        **exact,
         "exchange_mb": round(4 * numbers / 1e6, 1),
         "recipe": given.recipe,
         "exact": given.exact,
@@ -106,9 +110,10 @@ def train(
         sys.exit(done.stderr)
 
 
-def networks(run: Path) -> dict[str, Any]:
-    """The weights of a run's newest checkpoint."""
-    return load_file(checkpoints(run / "checkpoints")[-1] / "networks.safetensors")
+def tensors(run: Path, name: str) -> dict[str, Any]:
+    """The weights of a run's newest checkpoint, or its optimisers' mean gradients."""
+    found = load_file(checkpoints(run / "checkpoints")[-1] / f"{name}.safetensors")
+    return {key: tensor for key, tensor in found.items() if name != "optimizers" or key.endswith(".exp_avg")}
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> float:
