@@ -1,4 +1,4 @@
-"""torch's Adam, without its compiler."""
+"""torch's Adam, without the import of torch's compiler."""
 
 from __future__ import annotations
 
