@@ -64,3 +64,14 @@ def make_accelerator(device: torch.device, precision: str) -> Any:
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     return Accelerator(cpu=device.type == "cpu", mixed_precision="no" if precision == "fp32" else precision)
+
+
+def leave_processes() -> None:
+    """End the communication with the other processes of a launch, if there are any.
+
+    Threads of a process group that is never destroyed may still run while Python exits, and then abort the process after its
+    work is done.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+        AcceleratorState._reset_state(reset_partial_state=True)

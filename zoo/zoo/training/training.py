@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from zoo_core import Generator, OptionError, TrainingError, UsageError, ZooError
 
 from ..allocator import freed_memory_kept
-from ..devices import make_accelerator
+from ..devices import leave_processes, make_accelerator
 from ..files import explained, remove_unfinished
 from ..models.folder import write_model
 from ..models.model import Model
@@ -90,12 +90,13 @@ def execute(
     evaluation: Evaluation | None = None,
 ) -> runs.Run:
     """Train what `plan` resolved; see `train`."""
-    accelerator = make_accelerator(plan.device, plan.precision)
-    report = (report or reporter_for_terminal()) if accelerator.is_main_process else Reporter()
-    share = share_of(plan.config.training.batch, accelerator.num_processes, plan.config.training.accumulate)
-    if share < plan.config.training.batch:
-        plan.config.check_networks(share)
     with ExitStack() as stack:
+        stack.callback(leave_processes)
+        accelerator = make_accelerator(plan.device, plan.precision)
+        report = (report or reporter_for_terminal()) if accelerator.is_main_process else Reporter()
+        share = share_of(plan.config.training.batch, accelerator.num_processes, plan.config.training.accumulate)
+        if share < plan.config.training.batch:
+            plan.config.check_networks(share)
         stack.enter_context(reproducible(plan.deterministic, plan.device))
         stack.enter_context(freed_memory_kept())
         # 1. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
