@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from hub_server import HubServer  # noqa: E402
+from helpers.hub_server import HubServer  # noqa: E402
 
 BUDGET = " --images 320 --batch 32 --set dataset.count=96"
 TOKEN = "hf_standInForTheGuide"

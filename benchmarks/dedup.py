@@ -35,9 +35,9 @@ import numpy as np
 from PIL import Image
 
 import zoo
-from zoo.data import gallery
-from zoo.data.autoencoder import fit_hash
-from zoo.data.grouping import equal_hashes, group
+from zoo.packs.curation import gallery
+from zoo.packs.curation.autoencoder import fit_hash
+from zoo.packs.curation.grouping import equal_hashes, group
 
 RADII = range(9)
 QUALITY, SHIFT, RESCALE, BRIGHTNESS = 60, 2.0, 0.02, 0.03

@@ -22,8 +22,8 @@ from PIL import Image
 import zoo
 from zoo.files import write_json
 from zoo.packs import PackRequest, build_pack
-from zoo.training.metrics import read_metrics
-from zoo.training.runs import is_complete
+from zoo.runs.log import read_log
+from zoo.runs.run import is_complete
 from zoo_core import TrainingError, registry
 
 SIZE = 32
@@ -75,7 +75,7 @@ def check(name: str, given: argparse.Namespace) -> dict[str, Any]:
         return {"passed": False, "said": error.message}
     if not finished:
         raise SystemExit(130)
-    last = [line for line in read_metrics(out / "metrics.jsonl") if "d_loss" in line and "g_loss" in line][-1]
+    last = [line for line in read_log(out / "metrics.jsonl") if "d_loss" in line and "g_loss" in line][-1]
     samples = zoo.load(out).sample(64)
     return {
         "passed": bool(torch.isfinite(samples).all()),

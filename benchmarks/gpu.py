@@ -27,8 +27,8 @@ from train_speed import cache, random_pictures
 
 import zoo
 from zoo.devices import resolve_precision
-from zoo.reporting import Reporter
-from zoo.training.metrics import read_metrics
+from zoo.progress import Reporter
+from zoo.runs.log import read_log
 from zoo_core import ZooError
 
 
@@ -119,7 +119,7 @@ def settings(given: argparse.Namespace, pictures: Path, steps: int, **more: Any)
 def whole(given: argparse.Namespace, place: Path, pictures: Path) -> float:
     """Images per second of `zoo train`, from its own log."""
     run = zoo.train(given.recipe, **settings(given, pictures, 4 * given.steps, out=place / "whole"))
-    lines = [line for line in read_metrics(run.path / "metrics.jsonl") if "images_per_s" in line]
+    lines = [line for line in read_log(run.path / "metrics.jsonl") if "images_per_s" in line]
     return round(statistics.median(line["images_per_s"] for line in lines[1:] or lines), 1)
 
 
@@ -156,7 +156,7 @@ def several(given: argparse.Namespace, place: Path, pictures: Path, gpus: int) -
         done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
         if done.returncode:
             return {"error": done.stderr.splitlines()[-1] if done.stderr else "no words"}
-        lines = [line for line in read_metrics(out / "metrics.jsonl") if "images_per_s" in line]
+        lines = [line for line in read_log(out / "metrics.jsonl") if "images_per_s" in line]
         speeds[processes] = statistics.median(line["images_per_s"] for line in lines[1:] or lines)
     efficiency = speeds[gpus] / (gpus * speeds[1])
     return {"images_per_s": {str(k): round(v, 1) for k, v in speeds.items()}, "efficiency": round(efficiency, 3)}

@@ -34,10 +34,10 @@ from typing import Any
 import torch
 from train_speed import cache, random_pictures
 
-from zoo.reporting import Reporter
-from zoo.training import training
-from zoo.training.checkpoints import checkpoints
-from zoo.training.runs import is_run
+from zoo.progress import Reporter
+from zoo.runs.checkpoints import checkpoints
+from zoo.runs.run import is_run
+from zoo.training import train as training
 
 PHASES = ("start", "step", "checkpoint", "grid", "end")
 BATCH, STEPS = 8, 24

@@ -81,7 +81,7 @@ def reading(given: argparse.Namespace) -> dict[str, float]:
     from load import peak
 
     import zoo
-    from zoo.reporting import Reporter
+    from zoo.progress import Reporter
 
     if given.one == "whole":
         zoo.train(
@@ -104,7 +104,7 @@ def reading(given: argparse.Namespace) -> dict[str, float]:
             plain.step()
         return {"peak": peak()}
 
-    from zoo.allocator import freed_memory_kept
+    from zoo.allocator import keep_freed_memory_during
     from zoo.devices import check_device, make_accelerator, resolve_precision
     from zoo.training.speed import random_minibatch
     from zoo.training.state import State
@@ -114,7 +114,7 @@ def reading(given: argparse.Namespace) -> dict[str, float]:
     accelerator = make_accelerator(device, resolve_precision(given.precision, device))
     state = State.create(config, accelerator)
     stepper, minibatch = Stepper(config.training, state, accelerator), random_minibatch(config, state, device)
-    with freed_memory_kept():
+    with keep_freed_memory_during():
         for step in range(3):
             stepper.step(turn_of(config.training, state.loss, step, state.updates), *minibatch)
     return {"peak": peak()}

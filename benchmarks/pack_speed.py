@@ -8,7 +8,7 @@ turns, and the ratios are of their medians:
 - `build_ratio`: one pass of torchvision's loader over the photographs, with as many workers as this machine has cores and
   bytes as its result, against a build of the pack from nothing, worker processes and checksums included.
 - `small_ratio`: the same with the small pictures.
-- `read_ratio`: a pass of that loader that gives normalised float batches, against a shuffled pass through the pack.
+- `read_ratio`: a pass of that loader that gives normalized float batches, against a shuffled pass through the pack.
 - `bound_share`, `small_bound_share`: how much of each build is what nobody can leave out, reading the files and undoing
   JPEG's entropy coding (decoding at 1/8 of the scale does that and little more).
 - `difference`: how pixels differ from those decoded at full scale, of 255: mean over the photographs, and of the worst one.

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.training.config import RunConfig
+from zoo.runs.config import RunConfig
 from zoo_core import ImageSpec
 
 BUSY = 0.5
@@ -59,7 +59,7 @@ class PlainLoop:
 
 
 def configured(recipe: str, batch: int, size: int, **options: Any) -> RunConfig:
-    """The configuration of an unconditional recipe on colour images."""
+    """The configuration of an unconditional recipe on color images."""
     return RunConfig.resolve(recipe, batch=batch, size=size, options=options).with_image(ImageSpec(size, 3))
 
 

@@ -1,4 +1,4 @@
-"""How fast the probe's SVM is against scikit-learn's LinearSVC, on features of a randomly initialised discriminator.
+"""How fast the probe's SVM is against scikit-learn's LinearSVC, on features of a randomly initialized discriminator.
 
     python benchmarks/probe_speed.py --data DIR [--images 5000] [--json]
 
@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.evaluation.discriminator import StageFeatures
-from zoo.evaluation.extractors import extract
-from zoo.evaluation.svm import Classifier, Problem
+from zoo.metrics.discriminator import StageFeatures
+from zoo.metrics.extractors import extract
+from zoo.metrics.svm import Classifier, Problem
 from zoo.packs import to_images
 
 CLASSES = 10

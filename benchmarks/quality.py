@@ -2,13 +2,13 @@
 
     python benchmarks/quality.py --data DIR [--epochs 12] [--seeds 3] [--sides zoo plain …] [--out DIR] [--json]
 
-DIR is a folder of pictures (grey photographs of faces for what docs/performance.md says). Every side sees as many images:
+DIR is a folder of pictures (gray photographs of faces for what docs/performance.md says). Every side sees as many images:
 
 - `zoo`: recipe `dcgan` as `zoo train` runs it. Read out three times: as it is published (the moving average, its batch-norm
   statistics estimated for it), `raw` (the last weights), and `stale` (the average with the raw weights' statistics).
-- `plain`: the tutorials' loop (plain_loop.py) on the same images as colour pictures, minibatches of 128, its last weights,
+- `plain`: the tutorials' loop (plain_loop.py) on the same images as color pictures, minibatches of 128, its last weights,
   drawn from as it was trained. Its tensors are in channels_last, which saves time and changes rounding only.
-- `colour`: as `zoo`, but a grey picture is learned as three channels. Read out also with each sample made grey.
+- `color`: as `zoo`, but a gray picture is learned as three channels. Read out also with each sample made gray.
 - `batch-128`: as `zoo`, with the paper's minibatches.
 - `fixed-average`: as `zoo`, with an average whose decay is 0.999 from the first step on.
 - `bf16`: as `zoo`, in bf16 autocast; nothing to learn from where the processor has no bf16.
@@ -36,14 +36,14 @@ from torch import Tensor, nn
 import zoo
 from zoo.allocator import keep_freed_memory
 from zoo.comparing.distance import Gaussian, Moments, frechet_distance
-from zoo.evaluation.extractors import extractor, vectors_of
-from zoo.evaluation.subject import open_model
 from zoo.files import atomic_file, write_json
+from zoo.metrics.extractors import extractor, vectors_of
+from zoo.metrics.subject import open_model
 from zoo.packs import Pack, PackRequest, build_pack, to_images, to_uint8
-from zoo.reporting import Reporter
-from zoo.training.checkpoints import newest_checkpoint
-from zoo.training.config import RunConfig
-from zoo.training.runs import is_complete
+from zoo.progress import Reporter
+from zoo.runs.checkpoints import newest_checkpoint
+from zoo.runs.config import RunConfig
+from zoo.runs.run import is_complete
 from zoo.training.state import State
 from zoo_core import FeatureExtractor, ImageSpec
 
@@ -51,7 +51,7 @@ PLAIN_BATCH = 128
 CHOICES: dict[str, dict[str, Any]] = {
     "zoo": {},
     "plain": {},
-    "colour": {"channels": 3},
+    "color": {"channels": 3},
     "batch-128": {"batch": 128},
     "fixed-average": {},
     "bf16": {"precision": "bf16"},
@@ -128,8 +128,8 @@ def ours(side: str, given: argparse.Namespace, images: int, seed: int, folder: P
         State.update_average = update  # type: ignore[method-assign]
     model, raw = open_model(folder), open_model(folder, raw=True)
     found: dict[str, Draw] = {"average": model.batches, "raw": raw.batches}
-    if side == "colour":
-        found["average, made grey"] = _grey(model.batches)
+    if side == "color":
+        found["average, made gray"] = _gray(model.batches)
     if side == "zoo":
         stale = open_model(folder)
         stored = newest_checkpoint(folder / "checkpoints", Reporter())[2]["networks.safetensors"]
@@ -168,7 +168,7 @@ def plain(pack: Pack, images: int, seed: int, folder: Path) -> dict[str, Draw]:
             save_file({name: tensor.contiguous() for name, tensor in loop.generator.state_dict().items()}, temporary)
     loop.generator.load_state_dict(load_file(path))
     draw = _drawing(loop.generator)
-    return {"raw": draw, "raw, made grey": _grey(draw)}
+    return {"raw": draw, "raw, made gray": _gray(draw)}
 
 
 def _drawing(generator: nn.Module) -> Draw:
@@ -184,7 +184,7 @@ def _drawing(generator: nn.Module) -> Draw:
     return draw
 
 
-def _grey(draw: Draw) -> Draw:
+def _gray(draw: Draw) -> Draw:
     return lambda count: (images.mean(1, keepdim=True) for images in draw(count))
 
 

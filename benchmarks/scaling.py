@@ -6,7 +6,7 @@ Both sides take turns and have the same minibatch in all. Keys of the JSON objec
 
 - `efficiency`: images per second of the two processes divided by those of the one;
 - `gradients`: greatest difference of their gradients, as Adam keeps them, after the first step of a recipe without batch
-  normalisation (`--exact`), in units of each tensor's greatest number;
+  normalization (`--exact`), in units of each tensor's greatest number;
 - `difference`: the same of their weights after five steps. Adam turns the rounding of a gradient near zero into a whole
   step of that weight, so there is something to compare it with:
 - `rounding`: the same between the one process and itself when it takes the minibatch in as many pieces, one after the other;
@@ -29,8 +29,8 @@ import plain_loop
 from safetensors.torch import load_file
 from train_speed import random_pictures
 
-from zoo.training.checkpoints import checkpoints
-from zoo.training.metrics import read_metrics
+from zoo.runs.checkpoints import checkpoints
+from zoo.runs.log import read_log
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
             for side, processes in (("one", 1), ("several", given.processes)):
                 run = place / f"{side}{number}"
                 train(given, run, pictures, given.recipe, given.steps + 1, processes)
-                lines = [line for line in read_metrics(run / "metrics.jsonl") if "images_per_s" in line]
+                lines = [line for line in read_log(run / "metrics.jsonl") if "images_per_s" in line]
                 speeds[side].append(statistics.median(line["images_per_s"] for line in lines[1:]))
                 if not given.json:
                     print(f"{side}: {speeds[side][-1]:.1f} images/s")
@@ -111,7 +111,7 @@ def train(
 
 
 def tensors(run: Path, name: str) -> dict[str, Any]:
-    """The weights of a run's newest checkpoint, or its optimisers' mean gradients."""
+    """The weights of a run's newest checkpoint, or its optimizers' mean gradients."""
     found = load_file(checkpoints(run / "checkpoints")[-1] / f"{name}.safetensors")
     return {key: tensor for key, tensor in found.items() if name != "optimizers" or key.endswith(".exp_avg")}
 

@@ -156,9 +156,9 @@ def serve(given: argparse.Namespace) -> None:
         answers = {"step": lambda: timed(plain.step, given.steps)}
     else:
         answers = ours(given, config)
-    from zoo.allocator import freed_memory_kept
+    from zoo.allocator import keep_freed_memory_during
 
-    with nullcontext() if given.serve == "plain" else freed_memory_kept():  # as `zoo train` does
+    with nullcontext() if given.serve == "plain" else keep_freed_memory_during():  # as `zoo train` does
         for line in sys.stdin:
             print(json.dumps(answers[line.strip()]()), flush=True)
 
@@ -254,7 +254,7 @@ class Heard:
     def reporter(self) -> Any:
         from contextlib import contextmanager
 
-        from zoo.reporting import Reporter, Task
+        from zoo.progress import Reporter, Task
 
         heard = self
 
@@ -273,7 +273,7 @@ class Heard:
 def interludes(state: Any, accelerator: Any, folder: Path) -> dict[str, float]:
     """Seconds that one sample grid and one checkpoint take, by both clocks."""
     from zoo.models.model import Model
-    from zoo.training.checkpoints import save_checkpoint
+    from zoo.runs.checkpoints import save_checkpoint
     from zoo.training.samples import SAMPLES, save_samples
 
     drawn = timed(lambda: save_samples(Model(state.evaluated(), None).sample(SAMPLES), folder / "samples", 0), 1)

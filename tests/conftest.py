@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["hub_server.fixtures"]
+pytest_plugins = ["helpers.hub_server.fixtures"]
 
 
 @pytest.fixture(autouse=True)

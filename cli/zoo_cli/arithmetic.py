@@ -47,7 +47,7 @@ def arithmetic(
     EXPRESSION has concepts with + or - between them, and blanks around these. A concept is words joined by + without blanks.
     A word is a value ("smile"), attribute=value ("hair_color=brown"), or an attribute that can be absent ("glasses").
     "neutral" has none of what the rest of the expression names. Exemplars are found by a judge, which is trained once on the
-    labelled images, or named by hand.
+    labeled images, or named by hand.
 
     \b
     Examples:
@@ -56,7 +56,7 @@ def arithmetic(
       zoo arithmetic runs/dcgan-faces "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     chosen = [ids for ids in map(numbers, (a, b, c)) if ids is not None]

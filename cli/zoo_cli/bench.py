@@ -14,7 +14,7 @@ from .train import read_settings
 @click.command(no_args_is_help=True)
 @click.argument("recipe", shell_complete=completing("recipes"))
 @click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
-@click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: 3]")
+@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: 3]")
 @click.option("--batch", type=int, help="Images in a minibatch.  [default: the recipe's]")
 @click.option(
     "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
@@ -37,14 +37,14 @@ def bench(as_json: bool, **choices: Any) -> None:
       zoo bench wgan-gp --size 32 --rounds 3
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     found = zoo.bench(**choices, report=reporter_for_terminal())
     if as_json:
         print_json(found.to_json())
         return
-    kind = "grey" if found.channels == 1 else "colour"
+    kind = "gray" if found.channels == 1 else "color"
     threads = f", {found.threads} threads" if found.device == "cpu" else ""
     print_table(
         [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--data", metavar="PATH", help="Where your pictures lie.")
 @click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipes']")
-@click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: what the pictures are]")
+@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
 @click.option("--batch", type=int, help="Real images in a minibatch.  [default: each recipe's]")
 @click.option("--images", type=int, help="Budget of each training: real images shown.")
 @click.option("--minutes", type=float, help="Budget of each training: minutes.")

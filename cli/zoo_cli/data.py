@@ -33,7 +33,7 @@ def data() -> None:
 @click.option("--data", "where", metavar="PATH", help="Where the pictures lie.")
 @click.option("--split", default="train", show_default=True, help="Which part of the dataset.")
 @click.option("--size", type=int, default=64, show_default=True, help="Height and width of the images in pixels.")
-@click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: what the pictures are]")
+@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that decode.  [default: the cores there are]")
 @click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*")
 @json_option
@@ -58,14 +58,14 @@ def build(
     """
     import zoo
     from zoo.packs.request import parse_options
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     given = parse_options(dataset, options)
     request = zoo.PackRequest(dataset, data=where, split=split, size=size, channels=channels, options=given)
     pack = zoo.build_pack(request, workers=workers, report=reporter_for_terminal())
     if as_json:
-        keys = ("key", "dataset", "size", "channels", "count", "classes", "attributes", "skipped", "notes", "licence")
+        keys = ("key", "dataset", "size", "channels", "count", "classes", "attributes", "skipped", "notes", "license")
         print_json({"pack": str(pack.path), "bytes": pack.nbytes, **{key: pack.info[key] for key in keys}})
         return
     click.echo(pack.path)
@@ -92,7 +92,7 @@ def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
       zoo data inspect faces-64 --out look --json
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     opened = zoo.open_pack(zoo.find_pack(pack))
     found = zoo.inspect_pack(opened, out or f"inspect-{opened.path.name}", images=images, report=reporter_for_terminal())
@@ -113,7 +113,7 @@ def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
             f"{side['least']} to {side['most']} pixels a side, median {side['median']}; {found['enlarged']:,} enlarged",
         ),
         ("mean, std", "; ".join(f"{m:.1f}, {s:.1f}" for m, s in zip(found["mean"], found["std"], strict=True)) + " of 255"),
-        ("licence", found["licence"] or "not stated"),
+        ("license", found["license"] or "not stated"),
         ("contact sheet", found["sheet"]),
         ("mean picture", found["mean_picture"]),
     ]
@@ -139,8 +139,8 @@ def verify(packs: tuple[str, ...], as_json: bool) -> None:
       zoo data verify lsun-64
     """
     import zoo
-    from zoo.data.verifying import verify_packs
-    from zoo.reporting import reporter_for_terminal
+    from zoo.packs.curation.verifying import verify_packs
+    from zoo.progress import reporter_for_terminal
 
     folders = [zoo.find_pack(pack) for pack in packs] or None
     results = verify_packs(folders, report=reporter_for_terminal())
@@ -184,7 +184,7 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
       zoo data clear --all
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     gone = zoo.clear_packs(packs, everything=everything, unfinished=unfinished, report=reporter_for_terminal())
     if as_json:
@@ -217,7 +217,7 @@ def dedup(pack: str, radius: int, out: str | None, gallery: str | None, seed: in
       zoo data dedup faces-64 --radius 8 --gallery look
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     opened = zoo.open_pack(zoo.find_pack(pack))
     folder = Path(gallery or f"dedup-{opened.path.name}")
@@ -261,7 +261,7 @@ def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) 
       zoo data faces ~/Pictures/party faces --min-size 96
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     found = zoo.detect_faces(photos, out, min_size=min_size, margin=margin, report=reporter_for_terminal())
     if as_json:

@@ -40,8 +40,8 @@ def diagnose(run: str, out: str | None, as_json: bool) -> None:
     if as_json:
         print_json({**found.to_json(), "curves": drawn})
         return
-    heading, colour = HEADINGS[found.verdict]
-    click.secho(heading, fg=colour, bold=True)
+    heading, color = HEADINGS[found.verdict]
+    click.secho(heading, fg=color, bold=True)
     for sign in found.signs:
         click.echo(f"- {sign.words}")
         click.echo(f"  try: {sign.advice}")

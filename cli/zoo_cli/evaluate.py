@@ -56,7 +56,7 @@ def evaluate(model: str, metrics: str, options: dict[str, str], as_json: bool, *
       zoo evaluate my-model --dataset faces --features discriminator --set features.model=runs/other
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     results = zoo.evaluate(

@@ -42,7 +42,7 @@ def features(
       zoo features runs/dcgan-faces --images 2000 --json
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     found = zoo.features(

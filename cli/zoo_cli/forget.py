@@ -52,8 +52,8 @@ def forget(
       zoo forget runs/dcgan-rooms --boxes windows.json
     """
     import zoo
-    from zoo.inside.shares import told_kept
-    from zoo.reporting import reporter_for_terminal
+    from zoo.analysis.proportions import describe_preservation
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     found = zoo.forget(
@@ -82,7 +82,9 @@ def forget(
         click.echo(f"{attribute} before: {found.rates.before}")
         click.echo(f"{attribute} after:  {found.rates.after}")
         click.echo(f"after silencing as many random maps: {found.rates.random}")
-        click.echo(f"other attributes unchanged: {told_kept(told['kept_mean'], told['kept_random_mean'], 'maps')}")
+        click.echo(
+            f"other attributes unchanged: {describe_preservation(told['kept_mean'], told['kept_random_mean'], 'maps')}"
+        )
         click.echo(accuracies({attribute or "": found.rates.accuracy}))
     where = f"{found.inside:.1f} where it was, " if found.inside is not None else ""
     click.echo(

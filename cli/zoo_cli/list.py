@@ -14,7 +14,7 @@ KINDS = ("recipes", "generators", "discriminators", "losses", "datasets", "featu
 @click.command("list")
 @click.argument("kind", required=False, type=click.Choice(KINDS))
 @click.option("--hub", is_flag=True, help="List models that people have published on the Hugging Face Hub instead.")
-@click.option("--author", help="With --hub: only those of this user or organisation.")
+@click.option("--author", help="With --hub: only those of this user or organization.")
 @click.option("--search", help="With --hub: only those whose name holds this.")
 @json_option
 def list_command(kind: str | None, hub: bool, author: str | None, search: str | None, as_json: bool) -> None:
@@ -53,7 +53,7 @@ def list_command(kind: str | None, hub: bool, author: str | None, search: str | 
 
 def _print_published(author: str | None, search: str | None, as_json: bool) -> None:
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     models = zoo.list_published(author=author, search=search, report=reporter_for_terminal())
     if as_json:
@@ -70,7 +70,7 @@ def _print_published(author: str | None, search: str | None, as_json: bool) -> N
                 f"{m.size}×{m.size}" if m.size else "",
                 f"{m.bytes / 1e6:,.1f} MB" if m.bytes else "",
                 f"{m.downloads:,} downloads",
-                "private" if m.private else m.licence or "licence not stated",
+                "private" if m.private else m.license or "license not stated",
             )
             for m in models
         ]

@@ -36,7 +36,7 @@ def neighbors(model: str, options: dict[str, str], as_json: bool, **choices: Any
       zoo neighbors my-model --dataset cifar10 --data ~/cifar10 --held-out test --features scattering
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     results = zoo.neighbors(model, feature_options=feature_options(options), report=reporter_for_terminal(), **choices)

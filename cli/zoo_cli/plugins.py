@@ -19,7 +19,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     \b
     Examples:
       zoo plugins
-      zoo plugins new zoo-acme --licence mit --author "Ada Lovelace"
+      zoo plugins new zoo-acme --license mit --author "Ada Lovelace"
       zoo plugins check zoo-acme
     """
     from zoo.describing import list_plugins
@@ -48,7 +48,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @plugins.command(no_args_is_help=True)
 @click.argument("name")
 @click.option(
-    "--licence",
+    "--license",
     type=click.Choice(["apache-2.0", "mit", "bsd-3-clause", "none"], case_sensitive=False),
     default="none",
     show_default=True,
@@ -56,17 +56,17 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 )
 @click.option("--author", default="", help="'Name' or 'Name <address>'.")
 @json_option
-def new(name: str, licence: str, author: str, as_json: bool) -> None:
+def new(name: str, license: str, author: str, as_json: bool) -> None:
     """Write a plugin package ./NAME to start from: networks, a recipe, tests. NAME is what pip will install.
 
     \b
     Examples:
       zoo plugins new zoo-acme
-      zoo plugins new zoo-acme --licence mit --author "Ada Lovelace <ada@example.org>"
+      zoo plugins new zoo-acme --license mit --author "Ada Lovelace <ada@example.org>"
     """
     from zoo.scaffold import new_plugin
 
-    folder = new_plugin(name, licence=licence, author=author)
+    folder = new_plugin(name, license=license, author=author)
     if as_json:
         print_json({"folder": folder})
         return

@@ -24,13 +24,13 @@ def read_labels(ctx: click.Context, param: click.Parameter, value: str | None) -
 @click.option("--dataset", default="cifar10", show_default=True, shell_complete=completing("datasets"), help="With labels.")
 @click.option("--data", metavar="PATH", help="Where its images lie.")
 @click.option("--labels", callback=read_labels, metavar="N|all", help="Per class.  [default: all; svhn: 100]")
-@click.option("--repeats", type=int, help="Random choices of the labelled images.  [default: 10; with all of them 1]")
+@click.option("--repeats", type=int, help="Random choices of the labeled images.  [default: 10; with all of them 1]")
 @click.option("--test", type=int, help="Most test images.  [default: all]")
 @click.option("--untrained", is_flag=True, help="Random initial weights, as a control; MODEL may be a recipe.")
 @click.option(
     "--solver", type=click.Choice(["auto", "sklearn", "torch"]), default="auto", show_default=True, help="Of the SVM."
 )
-@click.option("--one-nn", is_flag=True, help="Instead: a nearest-neighbour classifier of labelled samples, on real images.")
+@click.option("--one-nn", is_flag=True, help="Instead: a nearest-neighbor classifier of labeled samples, on real images.")
 @click.option("--samples", type=int, help="Samples that --one-nn draws.  [default: 50000]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
@@ -48,7 +48,7 @@ def probe(model: str, one_nn: bool, as_json: bool, **choices: Any) -> None:
       zoo probe runs/mnist --one-nn --dataset mnist --data ~/mnist
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
     from zoo_core import UsageError
 
     warn_about_plugins()

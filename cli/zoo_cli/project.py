@@ -11,8 +11,8 @@ from .output import json_option, print_json, warn_about_plugins
 @click.command(no_args_is_help=True)
 @click.argument("model")
 @click.argument("picture")
-@click.option("--starts", type=int, default=8, show_default=True, help="Latents that are optimised; the best one counts.")
-@click.option("--steps", type=int, default=200, show_default=True, help="Of the optimiser.")
+@click.option("--starts", type=int, default=8, show_default=True, help="Latents that are optimized; the best one counts.")
+@click.option("--steps", type=int, default=200, show_default=True, help="Of the optimizer.")
 @sample_options
 @out_option("project.png")
 @device_option
@@ -28,7 +28,7 @@ def project(
       zoo project runs/dcgan-faces portrait.jpg --starts 16 --steps 500 --json
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     found = zoo.project(

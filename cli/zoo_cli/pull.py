@@ -16,9 +16,9 @@ from .output import json_option, print_json, print_table, warn_about_plugins
 @click.option("--revision", help="Branch, tag or commit.  [default: main]")
 @json_option
 def pull(model: str | None, to: str | None, revision: str | None, as_json: bool) -> None:
-    """Fetch MODEL and check it; without MODEL, list the catalogue.
+    """Fetch MODEL and check it; without MODEL, list the catalog.
 
-    MODEL is a name of the catalogue, user/name[@revision] on the Hugging Face Hub, or a model folder, which is only checked.
+    MODEL is a name of the catalog, user/name[@revision] on the Hugging Face Hub, or a model folder, which is only checked.
 
     \b
     Examples:
@@ -27,13 +27,13 @@ def pull(model: str | None, to: str | None, revision: str | None, as_json: bool)
       HF_HUB_OFFLINE=1 zoo pull ada/dcgan-faces
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     if model is None:
         if to is not None or revision is not None:
-            raise click.UsageError("--to and --revision need a MODEL; zoo pull alone lists the catalogue")
-        _print_catalogue(as_json)
+            raise click.UsageError("--to and --revision need a MODEL; zoo pull alone lists the catalog")
+        _print_catalog(as_json)
         return
     found = zoo.pull(model, to=to, revision=revision, report=reporter_for_terminal())
     if as_json:
@@ -47,18 +47,18 @@ def pull(model: str | None, to: str | None, revision: str | None, as_json: bool)
     click.echo(f"draw from it: zoo sample {shlex.quote(name)} -n 64 --out samples.png")
 
 
-def _print_catalogue(as_json: bool) -> None:
+def _print_catalog(as_json: bool) -> None:
     import zoo
 
-    entries = zoo.read_catalogue()
+    entries = zoo.read_catalog()
     if as_json:
         print_json([{key: value for key, value in asdict(entry).items() if key != "root"} for entry in entries])
         return
     if not entries:
-        click.echo("the catalogue of this version is empty")
+        click.echo("the catalog of this version is empty")
     print_table(
         [
-            (e.name, f"{e.size}×{e.size}", e.dataset, f"{e.bytes / 1e6:.1f} MB", e.where, e.licence, e.summary)
+            (e.name, f"{e.size}×{e.size}", e.dataset, f"{e.bytes / 1e6:.1f} MB", e.where, e.license, e.summary)
             for e in entries
         ]
     )

@@ -16,7 +16,7 @@ from .output import json_option, print_json, warn_about_plugins
 @click.option("--revision", metavar="BRANCH", help="Branch to push to, made if need be.  [default: main]")
 @click.option("--message", help="Of the commit.")
 @click.option("--tag", help="Name the commit, once it is complete: v1.0.")
-@click.option("--license", "licence", metavar="ID", help="Of this model, for its card: apache-2.0.  [default: not stated]")
+@click.option("--license", "license", metavar="ID", help="Of this model, for its card: apache-2.0.  [default: not stated]")
 @click.option("--dry-run", is_flag=True, help="Write the folder that would be published, and ask nobody.")
 @json_option
 def push(model: str, repo: str, as_json: bool, **choices: Any) -> None:
@@ -30,7 +30,7 @@ def push(model: str, repo: str, as_json: bool, **choices: Any) -> None:
       zoo push runs/dcgan-faces ada/dcgan-faces --license cc-by-4.0 --tag v1
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     pushed = zoo.push(model, repo, report=reporter_for_terminal(), **choices)

@@ -42,7 +42,7 @@ def report(
       zoo report runs/dcgan-faces --attribute hat --out about.html
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     found = zoo.report(

@@ -30,8 +30,8 @@ def sample(
       zoo sample runs/dcgan-faces -n 1000 --seed 7 --out samples/
     """
     import zoo
-    from zoo.reporting import reporter_for_terminal
-    from zoo.sampling import sample_to
+    from zoo.models.sampling import sample_to
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     loaded = zoo.load(model, device=device, raw=raw)

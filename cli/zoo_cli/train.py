@@ -12,7 +12,7 @@ from .completion import completing
 from .output import json_option, print_json, warn_about_plugins
 
 if TYPE_CHECKING:
-    from zoo.training.runs import Run
+    from zoo.runs.run import Run
 
 
 def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -32,7 +32,7 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
 )
 @click.option("--data", metavar="PATH", help="Where your pictures lie.")
 @click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
-@click.option("--channels", type=int, help="1 (grey) or 3 (colour).  [default: what the pictures are]")
+@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
 @click.option("--batch", type=int, help="Real images in a minibatch.  [default: the recipe's]")
 @click.option("--seed", type=int, help="Of initial weights, order of the data and latents.  [default: 0]")
 @click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>]")
@@ -68,8 +68,8 @@ def train(options: dict[str, str], evaluate_every: int | None, dry_run: bool, as
     networks), optimizer.generator.*, optimizer.discriminator.* (zoo show training, zoo show optimizer).
     """
     import zoo
-    from zoo.evaluation.watching import watch
-    from zoo.training.training import execute
+    from zoo.metrics.watching import watch
+    from zoo.training.train import execute
 
     warn_about_plugins()
     plan = zoo.plan(options=options, **choices)

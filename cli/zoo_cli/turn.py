@@ -50,8 +50,8 @@ def turn(
       zoo turn runs/dcgan-faces --from no-glasses --to glasses --reach 1.5 --json
     """
     import zoo
-    from zoo.inside.shares import told_kept
-    from zoo.reporting import reporter_for_terminal
+    from zoo.analysis.proportions import describe_preservation
+    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     found = zoo.turn(
@@ -77,7 +77,9 @@ def turn(
     click.echo(out)
     click.echo(f"probability of {end}: " + " ".join(f"{p:.2f}" for p in found.probability))
     click.echo(f"steps at which it does not fall: {found.monotone:.0%}")
-    click.echo(f"other attributes unchanged: {told_kept(told['kept_mean'], told['kept_random_mean'], 'directions')}")
+    click.echo(
+        f"other attributes unchanged: {describe_preservation(told['kept_mean'], told['kept_random_mean'], 'directions')}"
+    )
     click.echo(
         f"distance from the sample itself, of that between unrelated samples: {found.identity:.2f} "
         f"(random directions: {found.identity_random:.2f})"

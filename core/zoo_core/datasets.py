@@ -90,9 +90,9 @@ class ImageDataset(ABC):
 
     Attributes:
         boxed: names of the attributes for which `decode` gives boxes.
-        default_channels: what `--channels` is where nobody says so; None looks at the pictures (all grey: 1, else 3).
+        default_channels: what `--channels` is where nobody says so; None looks at the pictures (all gray: 1, else 3).
         notice: what is being used and how to use something else; printed once before it is.
-        licence: the images' licence, where it is known; it goes into the model card.
+        license: the images' license, where it is known; it goes into the model card.
         credit: whose work the images are, where known.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
         prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material (faces
@@ -103,7 +103,7 @@ class ImageDataset(ABC):
     boxed: tuple[str, ...] = ()
     default_channels: int | None = None
     notice: str = ""
-    licence: str = ""
+    license: str = ""
     credit: str = ""
     tiny: ClassVar[Mapping[str, Any] | None] = None
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None
@@ -138,7 +138,7 @@ class ImageDataset(ABC):
         return None
 
     def crop(self, width: int, height: int) -> Box:
-        """The square of a width × height picture that is kept; by default the largest one in the centre."""
+        """The square of a width × height picture that is kept; by default the largest one in the center."""
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         return (left, top, left + side, top + side)

@@ -23,7 +23,7 @@ SLOW = 0.5
 """Seconds of import time above which a plugin is named."""
 
 
-def normalise(distribution: str) -> str:
+def normalize(distribution: str) -> str:
     """A distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
@@ -34,7 +34,7 @@ class InstalledPlugin:
 
     Args:
         name: of its entry point.
-        distribution: normalised name of the package that it came with.
+        distribution: normalized name of the package that it came with.
         version: of that package, "" where unknown.
         plugin: the record, None for a broken one.
         problem: why it is broken, "" otherwise.
@@ -85,7 +85,7 @@ def _one_by_one(group: str, path: list[str] | None, problems: list[str]) -> Iter
 
 def load(point: entrypoints.EntryPoint) -> InstalledPlugin:
     """Import one plugin's record; whatever goes wrong becomes its `problem`."""
-    distribution = normalise(point.distro.name) if point.distro else "unknown"
+    distribution = normalize(point.distro.name) if point.distro else "unknown"
     version = (point.distro.version or "") if point.distro else ""
     plugin, problem = None, ""
     start = time.perf_counter()
@@ -122,7 +122,7 @@ def discover(path: list[str] | None = None) -> tuple[list[InstalledPlugin], list
         names = {name.strip() for name in wanted.split(",")}
         known = {p.name for p in points}
         problems += [f"ZOO_PLUGINS names {n!r}, and no such plugin is installed" for n in sorted(names - known - {""})]
-        points = [p for p in points if p.name in names or (p.distro and normalise(p.distro.name) == OURS)]
+        points = [p for p in points if p.name in names or (p.distro and normalize(p.distro.name) == OURS)]
     plugins = [load(point) for point in points]
     problems += [
         f"plugin {p.name!r} of {p.distribution} took {p.seconds:.1f} s to import" for p in plugins if p.seconds > SLOW

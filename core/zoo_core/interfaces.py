@@ -23,7 +23,7 @@ class Generator(nn.Module, ABC):
     """A network from latents to images.
 
     A subclass takes `image` and its options as keywords, hands `image` and `latent_dim` on, and defines `forward` and
-    `stages`. Weights are initialised in the constructor, from torch's global random state.
+    `stages`. Weights are initialized in the constructor, from torch's global random state.
 
     Attributes:
         image: what it draws.
@@ -103,7 +103,7 @@ class Discriminator(nn.Module, ABC):
 
 
 class FeatureExtractor(nn.Module, ABC):
-    """A network from images to vectors, for distances and neighbours.
+    """A network from images to vectors, for distances and neighbors.
 
     Attributes:
         dim: length of a feature vector.
@@ -123,7 +123,7 @@ class FeatureExtractor(nn.Module, ABC):
 
 
 class Loss(ABC):
-    """What the two networks minimise, as functions of logits. Holds no state and never calls `backward`.
+    """What the two networks minimize, as functions of logits. Holds no state and never calls `backward`.
 
     Attributes:
         penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; the loop does not rescale it).
@@ -137,11 +137,11 @@ class Loss(ABC):
 
     @abstractmethod
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """What the discriminator minimises, a scalar, from the logits [N] of real and of generated images."""
+        """What the discriminator minimizes, a scalar, from the logits [N] of real and of generated images."""
 
     @abstractmethod
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        """What the generator minimises, a scalar, from the logits [N] of generated images."""
+        """What the generator minimizes, a scalar, from the logits [N] of generated images."""
 
     def penalty(
         self, discriminator: Discriminator, real: Tensor, fake: Tensor, labels: Tensor | None = None

@@ -54,7 +54,7 @@ class ImageSpec:
 
     Args:
         size: height and width in pixels.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (gray) or 3 (RGB).
         num_classes: number of labels, 0 where the images have none or the model ignores them.
     """
 
@@ -82,18 +82,18 @@ class Component:
         target: "package.module:Class".
         summary: one line for `zoo list`.
         paper: where it comes from ("Radford et al. 2015, arXiv:1511.06434").
-        licence: of weights or data that the component carries; "" where it carries none.
+        license: of weights or data that the component carries; "" where it carries none.
     """
 
     target: str
     summary: str = ""
     paper: str = ""
-    licence: str = ""
+    license: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
             raise PluginError(f"{self.target!r} is no import string; write 'package.module:Class'")
-        _check_texts(self, "summary", "paper", "licence")
+        _check_texts(self, "summary", "paper", "license")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import options as _options
-from .discovery import InstalledPlugin, discover, normalise
+from .discovery import InstalledPlugin, discover, normalize
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
 from .records import CONTRACT, KINDS, SINGULAR, Component, Plugin, Recipe
 
@@ -86,7 +86,7 @@ class Registry:
         """
         if not isinstance(plugin, Plugin):
             raise PluginError(f"registry.add takes a zoo_core.Plugin, not a {type(plugin).__name__}")
-        added = InstalledPlugin("local", normalise(distribution), plugin=plugin)
+        added = InstalledPlugin("local", normalize(distribution), plugin=plugin)
         self._added.append(added)
         self._index = None
         return self._undo(added)
@@ -109,7 +109,7 @@ class Registry:
         distribution, _, bare = name.rpartition(":")
         claims = self._entries().get((kind, bare), [])
         if distribution:
-            claims = [e for e in claims if e.plugin.distribution == normalise(distribution)]
+            claims = [e for e in claims if e.plugin.distribution == normalize(distribution)]
         if not claims:
             what = SINGULAR[kind]
             command = f"zoo list {kind}" if kind != "commands" else "zoo --help"

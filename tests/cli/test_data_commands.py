@@ -31,8 +31,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "pictures" / "hund" / "broken.png").write_bytes(b"no")
     patch = pytest.MonkeyPatch()
     patch.setenv("ZOO_CACHE", str(folder / "cache"))
-    patch.setattr("zoo.data.autoencoder.STEPS", 30)
-    patch.setattr("zoo.data.autoencoder.LEAST", 300)
+    patch.setattr("zoo.packs.curation.autoencoder.STEPS", 30)
+    patch.setattr("zoo.packs.curation.autoencoder.LEAST", 300)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     patch.chdir(folder)
@@ -75,7 +75,7 @@ def test_build_for_machines() -> None:
 def test_inspect(tmp_path: Path) -> None:
     result = run("inspect", "folder", "--out", tmp_path / "look")
     assert result.exit_code == 0, result.output
-    for words in ("40 of 16×16×3", "licence        not stated", "katze  20", "hund   20", "skipped        1"):
+    for words in ("40 of 16×16×3", "license        not stated", "katze  20", "hund   20", "skipped        1"):
         assert words in result.stdout
     assert sorted(path.name for path in (tmp_path / "look").iterdir()) == ["mean.png", "sheet.png"]
     found = json.loads(run("inspect", "folder", "--out", tmp_path / "look", "--json").stdout)
@@ -125,11 +125,11 @@ def test_list_verify_and_clear(home: Path) -> None:
         (["build", "folder"], 2, "--data"),
         (["build", "folder", "--data", "missing"], 1, "missing does not exist"),
         (["build", "folder", "--data", "pictures", "--size", "0"], 2, "size"),
-        (["build", "folder", "--data", "pictures", "--channels", "2"], 2, "valid: 1 (grey), 3 (RGB)"),
+        (["build", "folder", "--data", "pictures", "--channels", "2"], 2, "valid: 1 (gray), 3 (RGB)"),
         (["build", "folder", "--data", "pictures", "--split", "test"], 2, "no split 'test'"),
         (["build", "flder", "--data", "pictures"], 2, "did you mean folder"),
         (["build", "lsun", "--data", "pictures"], 1, "does not hold LSUN"),
-        (["build", "folder", "--data", "pictures", "--set", "dataset.colour=1"], 2, "dataset.colour"),
+        (["build", "folder", "--data", "pictures", "--set", "dataset.color=1"], 2, "dataset.color"),
         (["build", "folder", "--data", "pictures", "--set", "generator.width=1"], 2, "generator.width"),
         (["build", "folder", "--data", "pictures", "--workers", "0"], 2, "workers"),
         (["inspect", "nothing"], 2, "unknown pack 'nothing'"),

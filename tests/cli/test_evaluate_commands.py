@@ -22,7 +22,7 @@ pytest.importorskip("faiss")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """CIFAR-10 as class folders, a colour for each class, and an untrained model."""
+    """CIFAR-10 as class folders, a color for each class, and an untrained model."""
     folder = tmp_path_factory.mktemp("ein Heim")
     rng = np.random.default_rng(0)
     names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -98,7 +98,7 @@ def test_neighbors(home: Path) -> None:
     assert (home / "see here" / "neighbors.html").is_file()
     told = json.loads(run("neighbors", "model", *DATA, "--samples", 100, "--out", "see", "--json").stdout)
     assert told["copies"] is False
-    assert told["metrics"].keys() == {"memorised_share_pixels", "memorised_share_features"}
+    assert told["metrics"].keys() == {"memorized_share_pixels", "memorized_share_features"}
 
 
 @pytest.mark.parametrize(

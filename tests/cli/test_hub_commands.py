@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from hub_server import HubServer
-from hub_server.fixtures import TOKEN
 
+from helpers.hub_server import HubServer
+from helpers.hub_server.fixtures import TOKEN
 from zoo_cli.main import zoo
 
 
@@ -52,7 +52,7 @@ def test_a_list_to_read(hub: HubServer, small_model: Path) -> None:
     assert "nobody has published" in run("list", "--hub").stdout
     run("push", str(small_model), "ada/small")
     line = run("list", "--hub", "--author", "ada", "--search", "small").stdout
-    assert all(word in line for word in ("ada/small", "faces", "16×16", "MB", "downloads", "licence not stated"))
+    assert all(word in line for word in ("ada/small", "faces", "16×16", "MB", "downloads", "license not stated"))
     assert "no published model matches" in run("list", "--hub", "--search", "nothing").stdout
 
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from painting.fixtures import cache, judge, pack, painted
 from PIL import Image
 
 import zoo
-from zoo.inside.judging import Judge
+from helpers.painting.fixtures import cache, judge, pack, painted
+from zoo.analysis.judging import AttributeClassifier
 from zoo_cli.main import zoo as command
 
 __all__ = ["cache", "judge", "pack", "painted"]
 
 
 @pytest.fixture(autouse=True)
-def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, judge: Judge) -> None:
+def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, judge: AttributeClassifier) -> None:
     monkeypatch.chdir(tmp_path)
 
 

@@ -96,7 +96,7 @@ def test_two_distributions_with_one_command(acme: Any) -> None:
 
 def test_new_writes_a_package_and_says_what_is_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run("plugins", "new", "zoo-acme", "--licence", "MIT", "--author", "Ada <a@b.c>")
+    result = run("plugins", "new", "zoo-acme", "--license", "MIT", "--author", "Ada <a@b.c>")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "zoo-acme",

@@ -75,7 +75,7 @@ def test_what_is_printed(home: Path, tmp_path: Path) -> None:
     assert lines[0].startswith("trained on 16 images in 0.")
     assert lines[1] == f"model: {tmp_path}/meine Läufe/eins/model"
     assert lines[2] == f"draw from it: zoo sample '{tmp_path}/meine Läufe/eins' -n 64 --out samples.png"
-    assert "training: dcgan on 24 images, 16×16 colour, for 16 images (16 images)" in result.stderr
+    assert "training: dcgan on 24 images, 16×16 color, for 16 images (16 images)" in result.stderr
 
 
 def test_one_json_object(home: Path, tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_a_dry_run_writes_nothing(home: Path, tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("name", "arguments", "shape"),
     [
-        ("size 32, grey", ["--size", 32, "--channels", 1], (1, 32, 32)),
+        ("size 32, gray", ["--size", 32, "--channels", 1], (1, 32, 32)),
         (
-            "size 128, colour",
+            "size 128, color",
             ["--size", 128, "--channels", 3, "--set", "generator.width=1", "--set", "generator.kernel=3"],
             (3, 128, 128),
         ),
@@ -133,7 +133,7 @@ BAD: list[tuple[list[object], int, list[str]]] = [
     (["train", "dcgan", "DATA", "--size", "48"], 2, ["not 48", "--size 32 or --size 64"]),
     (["train", "dcgan", "DATA", "--size", "0"], 2, ["must be at least 1"]),
     (["train", "dcgan", "DATA", "--size", "big"], 2, ["'big' is not a valid integer"]),
-    (["train", "dcgan", "DATA", "--channels", "2"], 2, ["1 (grey) or 3 (colour), not 2"]),
+    (["train", "dcgan", "DATA", "--channels", "2"], 2, ["1 (gray) or 3 (color), not 2"]),
     (["train", "dcgan", "DATA", "--batch", "0"], 2, ["at least 1"]),
     (["train", "dcgan", "DATA", "--size", "16", "--batch", "64"], 2, ["more than the 24 images", "--batch 16"]),
     (
@@ -256,7 +256,7 @@ def start(home: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(home: Path) -> dict[str, Tensor]:
+def preserve_rng_state(home: Path) -> dict[str, Tensor]:
     assert train(home, "--images", 1200, "--out", "undisturbed").exit_code == 0
     return content(Path("undisturbed"))
 

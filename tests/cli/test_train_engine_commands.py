@@ -59,7 +59,7 @@ def test_bench() -> None:
     assert result.exit_code == 0, result.output
     names = [line.split("  ")[0] for line in result.stdout.splitlines()]
     assert names == ["recipe", "device", "images/s", "step", "needed", "achieved", "peak", "share", "warm-up"]
-    assert "dcgan, 16×16 colour, batch 8" in result.stdout
+    assert "dcgan, 16×16 color, batch 8" in result.stdout
     said = json.loads(run(*choices, "--json").stdout)
     assert (said["recipe"], said["batch"], said["compile"]) == ("dcgan", 8, False)
     assert 0 < said["peak_share"] < 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo_core.discovery import discover, entry_points, normalise
+from zoo_core.discovery import discover, entry_points, normalize
 from zoo_core.registries import Registry
 
 Install = Callable[..., None]
@@ -19,8 +19,8 @@ GOOD = "from zoo_core import Plugin\nplugin = Plugin(summary='fine', losses={'ac
 @pytest.mark.parametrize(
     ("name", "same"), [("Zoo_ACME", "zoo-acme"), ("zoo.acme", "zoo-acme"), ("zoo--acme", "zoo-acme"), ("a-_.b", "a-b")]
 )
-def test_distribution_names_compare_normalised(name: str, same: str) -> None:
-    assert normalise(name) == same
+def test_distribution_names_compare_normalized(name: str, same: str) -> None:
+    assert normalize(name) == same
 
 
 def test_an_installed_plugin_is_found(install: Install, site: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken import GoodGenerator, GoodLoss
 
+from helpers.broken import GoodGenerator, GoodLoss
 from zoo_core import ImageSpec, Loss, Plugin, PluginError, Recipe, Registry, UnknownNameError, UsageError
 from zoo_core.discovery import InstalledPlugin, discover
 from zoo_core.errors import AmbiguousNameError, OptionError

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from broken import GOOD, GoodDataset, GoodDiscriminator, GoodFeatures, GoodGenerator, GoodLoss
 from PIL import Image
 from torch import Tensor, nn
 
+from helpers.broken import GOOD, GoodDataset, GoodDiscriminator, GoodFeatures, GoodGenerator, GoodLoss
 from zoo_core import Component, ImageSpec, Listing, Picture, Plugin, Recipe, Record, UnknownNameError, registry
 from zoo_core.testing import assert_conforms, assert_recipe, check_component, check_recipe
 
@@ -374,7 +374,7 @@ DATASETS: list[tuple[dict[str, Any] | type, str, str]] = [
     ({"decode": decoding(PLAIN, mark=(3, 0, 3, 1))}, "boxes", "left < right"),
     ({"crop": lambda s, w, h: (0, 0, w, h)}, "crop", "expected a square"),
     ({"default_channels": 4}, "texts", "expected None, 1 or 3"),
-    ({"licence": None}, "texts", "expected a text"),
+    ({"license": None}, "texts", "expected a text"),
     (Unpicklable, "can be pickled", "worker process"),
 ]
 

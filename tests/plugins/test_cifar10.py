@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_helpers import bomb, dataset, decoded, encoded, real, tar_bytes, write_zip
 
+from helpers.datasets import bomb, dataset, decoded, encoded, real, tar_bytes, write_zip
 from zoo_core import DataError, UsageError
 from zoo_core.testing import assert_conforms
 from zoo_plugins.datasets import archives

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_helpers import bomb, dataset, real
 from PIL import Image
 
-from zoo.data.faces import detect_faces
+from helpers.datasets import bomb, dataset, real
+from zoo.packs.curation.faces import detect_faces
 from zoo_core import DataError, OptionError, UsageError
 from zoo_plugins.datasets import detect
 
@@ -32,10 +32,10 @@ def paste(photograph: Path, faces: list[tuple[Path, int, int, int]], size: tuple
 
 @pytest.fixture
 def found_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detector that finds two faces in every coloured photograph and none in black ones."""
+    """A detector that finds two faces in every colored photograph and none in black ones."""
 
     def detector(min_size: int, margin: float) -> Any:
-        return lambda grey: [detect.Face(10, 20, 40, 30), detect.Face(0, 0, 16, 12)] if grey.any() else []
+        return lambda gray: [detect.Face(10, 20, 40, 30), detect.Face(0, 0, 16, 12)] if gray.any() else []
 
     monkeypatch.setattr(detect, "_detector", detector)
 
@@ -151,7 +151,7 @@ def test_real_faces_are_found_where_they_are(tmp_path: Path) -> None:
     detect_faces(tmp_path / "photos", tmp_path / "out", min_size=64, margin=0.1)
     for text in (tmp_path / "out" / "faces.jsonl").read_text().splitlines():
         left, top, right, bottom = json.loads(text)["box"]
-        centre = ((left + right) / 2, (top + bottom) / 2)
+        center = ((left + right) / 2, (top + bottom) / 2)
         assert bottom - top == right - left >= 64
-        hits += any(x < centre[0] < x + side and y < centre[1] < y + side for x, y, side in ((60, 90, 110), (310, 40, 140)))
+        hits += any(x < center[0] < x + side and y < center[1] < y + side for x, y, side in ((60, 90, 110), (310, 40, 140)))
     assert hits >= 9

@@ -1,4 +1,4 @@
-"""The drawn faces: the same everywhere, labelled truthfully, with boxes that fit; and a folder in their place."""
+"""The drawn faces: the same everywhere, labeled truthfully, with boxes that fit; and a folder in their place."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_listing_has_keys_labels_and_one_vocabulary(listing: Listing) -> None:
         assert all(0 <= i < len(v) for i, v in zip(record.attributes, ATTRIBUTES.values(), strict=True))
 
 
-def test_every_variant_and_colour_exists_in_the_artwork() -> None:
+def test_every_variant_and_color_exists_in_the_artwork() -> None:
     components = avatars.definition()["components"]
     for part, name in (("hair", "top"), ("hat", "top"), ("glasses", "accessories"), ("facial_hair", "facialHair")):
         assert {look.drawn for look in LOOKS[part]} - {""} <= set(components[name]["variants"])
@@ -150,7 +150,7 @@ def test_pictures_fill_their_square(sample: list[tuple[Face, dict[str, str], Pic
             assert (corners == rgb(drawn.look("background").drawn)).all()
 
 
-def test_every_labelled_part_is_visible_and_lies_in_its_box(sample: list[tuple[Face, dict[str, str], Picture]]) -> None:
+def test_every_labeled_part_is_visible_and_lies_in_its_box(sample: list[tuple[Face, dict[str, str], Picture]]) -> None:
     seen = set()
     for part, _, names, picture, changed in visible_parts(sample):
         assert changed.sum() >= 20, (part, names)
@@ -183,7 +183,7 @@ def test_only_what_is_visible_has_a_box(sample: list[tuple[Face, dict[str, str],
             assert 0 <= top < bottom <= 128
 
 
-def test_hair_and_skin_have_the_labelled_colours(sample: list[tuple[Face, dict[str, str], Picture]]) -> None:
+def test_hair_and_skin_have_the_labeled_colors(sample: list[tuple[Face, dict[str, str], Picture]]) -> None:
     hair = {look.label: rgb(look.drawn) for look in LOOKS["hair_color"]}
     for part, _, names, picture, changed in visible_parts(sample):
         if part == "hair":
@@ -194,7 +194,7 @@ def test_hair_and_skin_have_the_labelled_colours(sample: list[tuple[Face, dict[s
         assert (np.abs(pixels(picture) - skin).max(axis=2) <= 3).mean() > 0.05
 
 
-def test_no_hair_has_nearly_the_colour_of_a_skin_or_background() -> None:
+def test_no_hair_has_nearly_the_color_of_a_skin_or_background() -> None:
     for hair in LOOKS["hair_color"]:
         for other in (*LOOKS["skin_color"], *LOOKS["background"]):
             assert np.linalg.norm(rgb(hair.drawn) - rgb(other.drawn)) > 40, (hair.label, other.label)
@@ -241,8 +241,8 @@ def test_the_default_says_what_it_is_and_whose() -> None:
         assert meta["source"]["name"] in text
         assert meta["creator"]["name"] in text
         assert meta["source"]["url"] in text
-    assert drawn.licence.lower().startswith(meta["license"]["name"].lower())
-    assert meta["license"]["url"] in drawn.licence
+    assert drawn.license.lower().startswith(meta["license"]["name"].lower())
+    assert meta["license"]["url"] in drawn.license
     assert drawn.default_channels == 3
     assert set(drawn.boxed) <= set(ATTRIBUTES)
 
@@ -256,7 +256,7 @@ def test_with_data_it_is_that_folder(tmp_path: Path) -> None:
     assert listing.classes == ("serious", "smiling")
     assert listing.attributes == {}
     assert found.decode(listing.records[0]).size == (9, 9)
-    assert (found.notice, found.licence, found.credit, found.boxed, found.default_channels) == ("", "", "", (), None)
+    assert (found.notice, found.license, found.credit, found.boxed, found.default_channels) == ("", "", "", (), None)
     assert (
         found.listing().fingerprint()
         == registry.create("datasets", "folder", {"data": str(tmp_path)}).listing().fingerprint()

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_helpers import dataset, encoded
 
+from helpers.datasets import dataset, encoded
 from zoo_core import DataError, UnknownNameError, UsageError
 from zoo_core.testing import assert_conforms
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_streaming_process import CUT, FILES, ROWS
+
+from helpers.hub_streaming_process import CUT, FILES, ROWS
 
 pytest.importorskip("datasets")
 NAMES = [f"data/train-{i:05d}-of-{FILES:05d}.parquet" for i in range(FILES)]
@@ -18,9 +20,14 @@ DONE = 60  # the first chunk of 64 records, in files of ten images
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    script = Path(__file__).with_name("hub_streaming_process.py")
     folder = str(tmp_path_factory.mktemp("hub"))
-    done = subprocess.run([sys.executable, str(script), folder], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.hub_streaming_process", folder],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -54,5 +61,5 @@ def test_a_later_build_goes_on(found: Any) -> None:
 
 def test_the_pack_is_the_one_of_an_undisturbed_build(found: Any) -> None:
     assert found["same"]
-    assert (found["count"], found["licence"]) == (ROWS * FILES, "cc0-1.0")
+    assert (found["count"], found["license"]) == (ROWS * FILES, "cc0-1.0")
     assert found["labels"] == [i % 3 for i in range(ROWS)] * FILES

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_helpers import dataset, decoded, encoded, real, tar_bytes
 
+from helpers.datasets import dataset, decoded, encoded, real, tar_bytes
 from zoo_core import DataError, UsageError
 from zoo_core.testing import assert_conforms
 

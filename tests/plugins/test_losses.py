@@ -17,7 +17,7 @@ def p(logit: float) -> float:
 
 
 @pytest.mark.parametrize("name", ["minimax", "non-saturating"])
-def test_the_discriminator_minimises_cross_entropy(name: str) -> None:
+def test_the_discriminator_minimizes_cross_entropy(name: str) -> None:
     loss: Loss = registry.create("losses", name)
     expected = -(log(p(2)) + log(p(-1))) / 2 - (log(1 - p(0.5)) + log(1 - p(-3))) / 2
     assert loss.discriminator(torch.tensor(REAL), torch.tensor(FAKE)).item() == pytest.approx(expected, rel=1e-6)

@@ -1,4 +1,4 @@
-"""LSUN's LMDB folders: read in place, labelled by category, and what is wrong with others said."""
+"""LSUN's LMDB folders: read in place, labeled by category, and what is wrong with others said."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
-from dataset_helpers import dataset, encoded, real
 
+from helpers.datasets import dataset, encoded, real
 from zoo_core import DataError, OptionError, UnknownNameError, UsageError
 from zoo_core.testing import assert_conforms
 

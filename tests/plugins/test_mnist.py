@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_helpers import dataset, decoded
 
+from helpers.datasets import dataset, decoded
 from zoo_core import DataError, OptionError, UsageError
 from zoo_core.testing import assert_conforms
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_helpers import dataset, encoded, real, write_zip
 
+from helpers.datasets import dataset, encoded, real, write_zip
 from zoo_core import DataError, OptionError, UsageError
 from zoo_core.testing import assert_conforms
 
@@ -60,7 +60,7 @@ def test_attributes_and_official_partition(tmp_path: Path, form: str, tables: st
         assert [r.attributes for r in listing.records] == [tuple(int(v > 0) for v in ROWS[i]) for i in numbers]
         assert (listing.classes, listing.notes) == ((), ())
         assert np.asarray(found.decode(listing.records[0])).shape == (218, 178, 3)
-    assert "non-commercial" in found.licence
+    assert "non-commercial" in found.license
     assert "CelebA" in found.credit
 
 

@@ -29,7 +29,7 @@ def stripes(angle: float, wavelength: float, side: int = 64) -> Tensor:
     return torch.cos(2 * math.pi * along / wavelength)[None, None]
 
 
-def test_colours_are_means_of_cells(extractor: FeatureExtractor) -> None:
+def test_colors_are_means_of_cells(extractor: FeatureExtractor) -> None:
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     torch.testing.assert_close(extractor(x)[:, : 3 * CELLS], avg_pool2d(x, 16).flatten(1))
 

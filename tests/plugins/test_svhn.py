@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_helpers import dataset, decoded
 from numpy.typing import NDArray
 
+from helpers.datasets import dataset, decoded
 from zoo_core import DataError, UsageError
 from zoo_core.testing import assert_conforms
 

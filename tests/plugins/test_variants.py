@@ -57,11 +57,11 @@ def test_fully_connected() -> None:
     assert (g.blocks["hidden"][0].out_features, d.hidden[0].out_features) == (1024, 1024)
 
 
-def test_no_batch_normalisation() -> None:
+def test_no_batch_normalization() -> None:
     assert [count(net, nn.BatchNorm1d, nn.BatchNorm2d) for net in networks("dcgan-nobn")] == [0, 0]
 
 
-def test_batch_normalisation_everywhere() -> None:
+def test_batch_normalization_everywhere() -> None:
     g, d = networks("dcgan-allbn")
     assert (count(g, nn.BatchNorm2d), count(d, nn.BatchNorm2d)) == (4, 3)
     assert g.to_image[-2].num_features == 3
@@ -116,7 +116,7 @@ def test_losses(name: str, loss: str) -> None:
     assert "arXiv:" in recipe.paper
 
 
-def test_spectral_normalisation_of_all_weights() -> None:
+def test_spectral_normalization_of_all_weights() -> None:
     recipe = registry.recipe("sngan")
     assert recipe.options["discriminator.norm"] == "spectral"
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ SCRIPT = f"""
 SMALL, LARGE = {SMALL}, {LARGE}
 import json, os, resource
 import torch
-from zoo.allocator import freed_memory_kept
+from zoo.allocator import keep_freed_memory_during
 
 def faults(numbers):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -26,8 +26,8 @@ def faults(numbers):
 def resident():
     return int(open("/proc/self/statm").read().split()[1])
 
-with freed_memory_kept() as told:
-    with freed_memory_kept():
+with keep_freed_memory_during() as told:
+    with keep_freed_memory_during():
         faults(SMALL)
     kept, held = faults(SMALL), resident()
 back, usual = held - resident(), faults(LARGE)
@@ -49,5 +49,5 @@ def test_memory_is_kept_and_handed_back() -> None:
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: object())
-    with allocator.freed_memory_kept() as told:
+    with allocator.keep_freed_memory_during() as told:
         assert not told

@@ -17,10 +17,10 @@ from zoo.files import (
     atomic_file,
     atomic_folder,
     cache_folder,
-    explained,
     remove_folder,
     remove_unfinished,
     sha256,
+    translate_errors,
     write_json,
 )
 from zoo_core import ZooError
@@ -111,10 +111,10 @@ def test_no_space(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_space_as_safetensors_tells_it() -> None:
     with pytest.raises(ZooError, match="no space left on disk for there"):
-        with explained(Path("there")):
+        with translate_errors(Path("there")):
             raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     with pytest.raises(ZooError, match="there cannot be written: something else"):
-        with explained(Path("there")):
+        with translate_errors(Path("there")):
             raise SafetensorError("something else")
 
 
@@ -123,7 +123,7 @@ def test_other_refusals(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"cannot be written: (Not a directory|File exists)"):
         write_json(tmp_path / "file" / "x.json", {})
     with pytest.raises(ZooError, match=r"cannot be written.*\nperhaps so"):
-        with explained(tmp_path, hint="perhaps so"):
+        with translate_errors(tmp_path, hint="perhaps so"):
             raise PermissionError(errno.EACCES, "Permission denied")
     with pytest.raises(ZooError, match="File name too long"):
         write_json(tmp_path / ("x" * 250), {})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.scaffold import LICENCES, new_plugin, package_name
+from zoo.scaffold import LICENSES, new_plugin, package_name
 from zoo_core import UsageError, ZooError, registry
 from zoo_core.testing import check_component, check_recipe
 
@@ -43,19 +43,19 @@ def test_the_package_is_complete_and_keeps_the_contract(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("licence", "author"), [("mit", 'Ada "L" Ünlü <ada@example.org>'), ("NONE", ""), ("apache-2.0", "Ada")]
+    ("license", "author"), [("mit", 'Ada "L" Ünlü <ada@example.org>'), ("NONE", ""), ("apache-2.0", "Ada")]
 )
-def test_pyproject(tmp_path: Path, licence: str, author: str) -> None:
-    folder = new_plugin("Zoo_Acme", into=tmp_path / "new folder", licence=licence, author=author)
+def test_pyproject(tmp_path: Path, license: str, author: str) -> None:
+    folder = new_plugin("Zoo_Acme", into=tmp_path / "new folder", license=license, author=author)
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["name"] == "Zoo_Acme"
     assert project["entry-points"]["zoo.plugins"] == {"zoo-acme": "zoo_acme:plugin"}
     assert project["dependencies"][0].startswith("dcgan-zoo>=")
-    assert project.get("license", "") == LICENCES[licence.lower()]
+    assert project.get("license", "") == LICENSES[license.lower()]
     expected = {"": None, "Ada": [{"name": "Ada"}]}.get(author, [{"name": 'Ada "L" Ünlü', "email": "ada@example.org"}])
     assert project.get("authors") == expected
-    if licence == "NONE":
-        assert "Licence: Not stated." in (folder / "README.md").read_text(encoding="utf-8")
+    if license == "NONE":
+        assert "License: Not stated." in (folder / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_an_author_that_is_none_is_refused(tmp_path: Path, author: str) -> None:
         new_plugin("zoo-acme", into=tmp_path, author=author)
 
 
-def test_an_unknown_licence_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown licence 'gpl'"):
-        new_plugin("zoo-acme", into=tmp_path, licence="gpl")
+def test_an_unknown_license_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown license 'gpl'"):
+        new_plugin("zoo-acme", into=tmp_path, license="gpl")
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -22,60 +22,60 @@ if TYPE_CHECKING:
     from zoo_core import ZooError as ZooError
     from zoo_core import registry as registry
 
+    from .analysis.combining import arithmetic as arithmetic
+    from .analysis.examining import features as features
+    from .analysis.forgetting import forget as forget
+    from .analysis.projecting import project as project
+    from .analysis.reports import report as report
+    from .analysis.turning import turn as turn
+    from .analysis.walking import walk as walk
+    from .catalog import CatalogEntry as CatalogEntry
+    from .catalog import read_catalog as read_catalog
     from .comparing.running import Comparison as Comparison
     from .comparing.running import compare as compare
-    from .data.cache import Stored as Stored
-    from .data.cache import clear_packs as clear_packs
-    from .data.cache import find_pack as find_pack
-    from .data.cache import list_packs as list_packs
-    from .data.dedup import Deduplicated as Deduplicated
-    from .data.dedup import deduplicate as deduplicate
-    from .data.faces import detect_faces as detect_faces
-    from .data.inspecting import inspect_pack as inspect_pack
-    from .evaluation.evaluating import evaluate as evaluate
-    from .evaluation.extractors import extract as extract
-    from .evaluation.extractors import extractor as extractor
-    from .evaluation.neighbouring import neighbors as neighbors
-    from .evaluation.one_nn import one_nn as one_nn
-    from .evaluation.probing import probe as probe
-    from .evaluation.records import Results as Results
     from .hub.fetching import Fetched as Fetched
     from .hub.listing import Listed as Listed
     from .hub.listing import list_published as list_published
     from .hub.publishing import Pushed as Pushed
     from .hub.publishing import push as push
     from .hub.pulling import pull as pull
-    from .inside.combining import arithmetic as arithmetic
-    from .inside.examining import features as features
-    from .inside.forgetting import forget as forget
-    from .inside.projecting import project as project
-    from .inside.reports import report as report
-    from .inside.turning import turn as turn
-    from .inside.walking import walk as walk
+    from .loading import create as create
+    from .loading import export as export
+    from .loading import load as load
+    from .metrics.evaluating import evaluate as evaluate
+    from .metrics.extractors import extract as extract
+    from .metrics.extractors import extractor as extractor
+    from .metrics.neighbors import neighbors as neighbors
+    from .metrics.one_nn import one_nn as one_nn
+    from .metrics.probing import probe as probe
+    from .metrics.records import Results as Results
     from .models.grids import save_grid as save_grid
     from .models.grids import to_pictures as to_pictures
-    from .models.loading import create as create
-    from .models.loading import export as export
-    from .models.loading import load as load
     from .models.model import Model as Model
     from .packs import Pack as Pack
     from .packs import PackRequest as PackRequest
     from .packs import build_pack as build_pack
     from .packs import open_pack as open_pack
-    from .pretrained.catalogue import CatalogueEntry as CatalogueEntry
-    from .pretrained.catalogue import read_catalogue as read_catalogue
+    from .packs.cache import Stored as Stored
+    from .packs.cache import clear_packs as clear_packs
+    from .packs.cache import find_pack as find_pack
+    from .packs.cache import list_packs as list_packs
+    from .packs.curation.dedup import Deduplicated as Deduplicated
+    from .packs.curation.dedup import deduplicate as deduplicate
+    from .packs.curation.faces import detect_faces as detect_faces
+    from .packs.curation.inspecting import inspect_pack as inspect_pack
+    from .runs.evaluation import Evaluation as Evaluation
+    from .runs.run import Run as Run
     from .training.diagnosing import diagnose as diagnose
-    from .training.evaluation import Evaluation as Evaluation
-    from .training.runs import Run as Run
     from .training.speed import bench as bench
-    from .training.training import plan as plan
-    from .training.training import train as train
+    from .training.train import plan as plan
+    from .training.train import train as train
 
 _WHERE = {
-    "CatalogueEntry": ".pretrained.catalogue",
+    "CatalogEntry": ".catalog",
     "Comparison": ".comparing.running",
-    "Deduplicated": ".data.dedup",
-    "Evaluation": ".training.evaluation",
+    "Deduplicated": ".packs.curation.dedup",
+    "Evaluation": ".runs.evaluation",
     "Fetched": ".hub.fetching",
     "ImageSpec": ".contract",
     "Listed": ".hub.listing",
@@ -83,46 +83,46 @@ _WHERE = {
     "Pack": ".packs",
     "PackRequest": ".packs",
     "Pushed": ".hub.publishing",
-    "Results": ".evaluation.records",
-    "Run": ".training.runs",
-    "Stored": ".data.cache",
+    "Results": ".metrics.records",
+    "Run": ".runs.run",
+    "Stored": ".packs.cache",
     "ZooError": ".contract",
-    "arithmetic": ".inside.combining",
+    "arithmetic": ".analysis.combining",
     "bench": ".training.speed",
     "build_pack": ".packs",
-    "clear_packs": ".data.cache",
+    "clear_packs": ".packs.cache",
     "compare": ".comparing.running",
-    "create": ".models.loading",
-    "deduplicate": ".data.dedup",
-    "detect_faces": ".data.faces",
+    "create": ".loading",
+    "deduplicate": ".packs.curation.dedup",
+    "detect_faces": ".packs.curation.faces",
     "diagnose": ".training.diagnosing",
-    "evaluate": ".evaluation.evaluating",
-    "export": ".models.loading",
-    "extract": ".evaluation.extractors",
-    "extractor": ".evaluation.extractors",
-    "features": ".inside.examining",
-    "find_pack": ".data.cache",
-    "forget": ".inside.forgetting",
-    "inspect_pack": ".data.inspecting",
-    "list_packs": ".data.cache",
+    "evaluate": ".metrics.evaluating",
+    "export": ".loading",
+    "extract": ".metrics.extractors",
+    "extractor": ".metrics.extractors",
+    "features": ".analysis.examining",
+    "find_pack": ".packs.cache",
+    "forget": ".analysis.forgetting",
+    "inspect_pack": ".packs.curation.inspecting",
+    "list_packs": ".packs.cache",
     "list_published": ".hub.listing",
-    "load": ".models.loading",
-    "neighbors": ".evaluation.neighbouring",
-    "one_nn": ".evaluation.one_nn",
+    "load": ".loading",
+    "neighbors": ".metrics.neighbors",
+    "one_nn": ".metrics.one_nn",
     "open_pack": ".packs",
-    "plan": ".training.training",
-    "probe": ".evaluation.probing",
-    "project": ".inside.projecting",
+    "plan": ".training.train",
+    "probe": ".metrics.probing",
+    "project": ".analysis.projecting",
     "pull": ".hub.pulling",
     "push": ".hub.publishing",
-    "read_catalogue": ".pretrained.catalogue",
+    "read_catalog": ".catalog",
     "registry": ".contract",
-    "report": ".inside.reports",
+    "report": ".analysis.reports",
     "save_grid": ".models.grids",
     "to_pictures": ".models.grids",
-    "train": ".training.training",
-    "turn": ".inside.turning",
-    "walk": ".inside.walking",
+    "train": ".training.train",
+    "turn": ".analysis.turning",
+    "walk": ".analysis.walking",
 }
 
 __all__ = sorted(_WHERE)

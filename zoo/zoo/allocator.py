@@ -21,7 +21,7 @@ _holders = 0
 
 
 @contextmanager
-def freed_memory_kept() -> Iterator[bool]:
+def keep_freed_memory_during() -> Iterator[bool]:
     """Keep it meanwhile; gives whether that is possible here. The last to leave hands what is free back to the system."""
     global _holders
     _holders += 1

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from zoo_core import Component, Plugin, PluginError, registry
-from zoo_core.discovery import InstalledPlugin, entry_points, normalise
+from zoo_core.discovery import InstalledPlugin, entry_points, normalize
 from zoo_core.errors import unknown
 from zoo_core.records import CONTRACT, KINDS, SINGULAR
 from zoo_core.registries import import_target
@@ -60,7 +60,7 @@ def check_plugins(name: str, *, reserved: Collection[str] = ()) -> Iterator[Find
         UnknownNameError: nothing installed bears the name.
     """
     everything = registry.plugins()
-    wanted = [p for p in everything if name == p.name or normalise(name) == p.distribution]
+    wanted = [p for p in everything if name == p.name or normalize(name) == p.distribution]
     if not wanted:
         raise unknown(
             "plugin", name, {n for p in everything for n in (p.name, p.distribution)}, hint="to see all: zoo plugins"
@@ -86,7 +86,7 @@ def _record(installed: InstalledPlugin) -> Iterator[Finding]:
 def _module(installed: InstalledPlugin) -> str | None:
     """The module of a plugin's record, None for one that was registered in this process."""
     for point in entry_points()[0]:
-        if point.name == installed.name and point.distro and normalise(point.distro.name) == installed.distribution:
+        if point.name == installed.name and point.distro and normalize(point.distro.name) == installed.distribution:
             return str(point.module_name)
     return None
 

@@ -31,7 +31,7 @@ def cache_folder(*parts: str) -> Path:
         ZooError: it cannot be written.
     """
     folder = cache_root().joinpath(*parts)
-    with explained(folder, hint="choose another cache folder: export ZOO_CACHE=DIR"):
+    with translate_errors(folder, hint="choose another cache folder: export ZOO_CACHE=DIR"):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -39,7 +39,7 @@ def cache_folder(*parts: str) -> Path:
 
 
 @contextmanager
-def explained(path: Path, *, hint: str = "") -> Iterator[None]:
+def translate_errors(path: Path, *, hint: str = "") -> Iterator[None]:
     """Turn the operating system's refusal to write `path` into a `ZooError` with words."""
     try:
         yield
@@ -77,7 +77,7 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         ZooError: the disk is full or the place cannot be written.
     """
-    with explained(target):
+    with translate_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = _unfinished(target)
         folder.mkdir()
@@ -110,7 +110,7 @@ def publish_folder(folder: Path, target: Path, *, replace: bool = False) -> None
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """Yield the temporary name of a file that bears the name `target` once the block ends without an error."""
-    with explained(target):
+    with translate_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _unfinished(target)
         try:

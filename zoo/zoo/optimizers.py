@@ -12,7 +12,7 @@ import torch
 class Adam(torch.optim.Adam):
     """`torch.optim.Adam` in every number, without the parts that import `torch._dynamo`, which takes seconds and 150 MB.
 
-    torch wraps an optimiser's methods for the sake of whoever compiles an optimiser. Here nobody does; networks that are
+    torch wraps an optimizer's methods for the sake of whoever compiles an optimizer. Here nobody does; networks that are
     compiled import what they need. Where torch wraps differently than it did, its own methods are used as they are.
     """
 

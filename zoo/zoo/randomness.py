@@ -54,3 +54,13 @@ def latents_for(generator: Generator, seed: int, indices: Iterable[int]) -> Tens
 def _derived(seed: int, purpose: str, index: int) -> int:
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
+
+
+@contextmanager
+def preserve_rng_state(device: torch.device) -> Iterator[None]:
+    """Leave the global random states of torch, numpy and Python as they were."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])

@@ -49,7 +49,7 @@ def check_component(
         kind: "generators", "discriminators", "losses", "datasets" or "features".
         target: the class, the `Component` of a plugin's record, or a registry name ("mine", "distribution:mine").
         options: of the instance to check; by default what the class says in `tiny`.
-        image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in colour.
+        image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in color.
 
     Returns:
         The outcome of every check, in order. A problem is a sentence, "" where all is well. A dataset or a feature extractor

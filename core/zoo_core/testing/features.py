@@ -17,7 +17,7 @@ def _pictures(channels: int = 3, size: int = 32, n: int = N, *, seed: int = 1) -
 
 
 def vectors(subject: Subject) -> None:
-    """[N, dim] for grey and colour, several sizes and a single image."""
+    """[N, dim] for gray and color, several sizes and a single image."""
     extractor = subject.build().eval()
     dim: Any = getattr(extractor, "dim", None)
     require(isinstance(dim, int) and dim >= 1, f"its dim is {dim!r}, expected a whole number of at least 1")

@@ -9,7 +9,7 @@ plugin = Plugin(
             "zoo_features_efficientnet.extractor:EfficientNetLite0",
             summary="pooled features of EfficientNet-Lite0 trained on ImageNet, 1,280 numbers",
             paper="Tan and Le 2019, arXiv:1905.11946",
-            licence="Apache-2.0 (Google's weights; the package that carries them states none)",
+            license="Apache-2.0 (Google's weights; the package that carries them states none)",
         )
     },
     contract=1,

@@ -21,7 +21,7 @@ SIDE = 224
 class EfficientNetLite0(FeatureExtractor):
     """The last feature map, averaged over its positions.
 
-    Pictures are resized to 224 × 224, antialiased, and shifted as in training: (p - 127) / 128 for p from 0 to 255. Grey
+    Pictures are resized to 224 × 224, antialiased, and shifted as in training: (p - 127) / 128 for p from 0 to 255. Gray
     ones become three equal channels. Gradients pass to the pictures and not to the weights.
 
     Args:

@@ -1,7 +1,7 @@
 """Residual generator and discriminator for images of 16, 32, 64, … pixels.
 
-Blocks normalise first (He et al. 2016, arXiv:1603.05027) and change the size inside (Gulrajani et al. 2017,
-arXiv:1704.00028). The discriminator's layers are spectrally normalised (Miyato et al. 2018, arXiv:1802.05957). Labels reach
+Blocks normalize first (He et al. 2016, arXiv:1603.05027) and change the size inside (Gulrajani et al. 2017,
+arXiv:1704.00028). The discriminator's layers are spectrally normalized (Miyato et al. 2018, arXiv:1802.05957). Labels reach
 the generator beside the latent, and the discriminator by projection (Miyato and Koyama 2018, arXiv:1802.05637).
 """
 

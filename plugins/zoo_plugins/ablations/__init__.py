@@ -14,12 +14,12 @@ plugin = Plugin(
     recipes=[
         _broken(
             "dcgan-maxpool",
-            "max pooling in D, nearest-neighbour upsampling in G, instead of strides",
+            "max pooling in D, nearest-neighbor upsampling in G, instead of strides",
             {"discriminator.downsample": "max", "generator.upsample": "nearest"},
         ),
         _broken(
             "dcgan-avgpool",
-            "average pooling in D, nearest-neighbour upsampling in G, instead of strides",
+            "average pooling in D, nearest-neighbor upsampling in G, instead of strides",
             {"discriminator.downsample": "avg", "generator.upsample": "nearest"},
         ),
         _broken("dcgan-gap", "global average pooling at the end of D", {"discriminator.head": "gap"}),
@@ -28,10 +28,10 @@ plugin = Plugin(
             "fully connected hidden layers at the 4×4 maps of both networks",
             {"discriminator.hidden": 1024, "generator.hidden": 1024},
         ),
-        _broken("dcgan-nobn", "no batch normalisation", {"discriminator.norm": "none", "generator.norm": "none"}),
+        _broken("dcgan-nobn", "no batch normalization", {"discriminator.norm": "none", "generator.norm": "none"}),
         _broken(
             "dcgan-allbn",
-            "batch normalisation at G's output and D's input too",
+            "batch normalization at G's output and D's input too",
             {"discriminator.input_norm": True, "generator.output_norm": True},
         ),
         _broken("dcgan-relu", "ReLU in D", {"discriminator.activation": "relu"}),

@@ -7,8 +7,8 @@ plugin = Plugin(
     datasets={
         "faces": Component(
             "zoo_plugins.datasets.faces:Faces",
-            summary="faces: drawn on this machine with labelled attributes; or (--data DIR) CelebA, LFW, your photographs",
-            licence="drawings: free for personal and commercial use (https://avataaars.com/)",
+            summary="faces: drawn on this machine with labeled attributes; or (--data DIR) CelebA, LFW, your photographs",
+            license="drawings: free for personal and commercial use (https://avataaars.com/)",
         ),
         "folder": Component(
             "zoo_plugins.datasets.folder:Folder",
@@ -23,7 +23,7 @@ plugin = Plugin(
             "zoo_plugins.datasets.imagenet:ImageNet",
             summary="ImageNet's ILSVRC 2012, class folders or the original tar (--data DIR)",
             paper="Russakovsky et al. 2015, arXiv:1409.0575",
-            licence="non-commercial research and education only (https://image-net.org/download)",
+            license="non-commercial research and education only (https://image-net.org/download)",
         ),
         "cifar10": Component(
             "zoo_plugins.datasets.cifar10:CIFAR10",
@@ -34,11 +34,11 @@ plugin = Plugin(
             "zoo_plugins.datasets.svhn:SVHN",
             summary="Street View House Numbers, 32×32, the official .mat files (--data DIR)",
             paper="Netzer et al. 2011",
-            licence="non-commercial use only (http://ufldl.stanford.edu/housenumbers/)",
+            license="non-commercial use only (http://ufldl.stanford.edu/housenumbers/)",
         ),
         "mnist": Component(
             "zoo_plugins.datasets.mnist:MNIST",
-            summary="handwritten digits, grey, 28×28 padded to 32×32: idx files (--data DIR)",
+            summary="handwritten digits, gray, 28×28 padded to 32×32: idx files (--data DIR)",
             paper="LeCun et al. 1998",
         ),
         "hub": Component(

@@ -117,7 +117,7 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
         "eyebrows": "" if "eyebrows" in hidden(drawn) else drawn.look("eyebrows").drawn,
         "clothes": CLOTHES[drawn.clothes],
     }
-    colours = {
+    colors = {
         "top": ("hat", "clothes_color") if drawn.look("hat").drawn else ("hair", "hair_color"),
         "facialHair": ("facialHair", "hair_color"),
         "clothes": ("clothes", "clothes_color"),
@@ -135,9 +135,9 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
         parts[_PARTS[without][0]] = ""
     for part, variant in parts.items():
         options |= {f"{part}Variant": variant, f"{part}Probability": 100} if variant else {f"{part}Probability": 0}
-        if variant and part in colours:
-            colour, attribute = colours[part]
-            options[f"{colour}Color"] = drawn.look(attribute).drawn
+        if variant and part in colors:
+            color, attribute = colors[part]
+            options[f"{color}Color"] = drawn.look(attribute).drawn
     if parts["accessories"]:
         options["accessoriesColor"] = "#22262c"
     return options
@@ -185,7 +185,7 @@ def _style() -> Style:
 
 
 def definition() -> dict[str, Any]:
-    """The artwork as DiceBear ships it, with its licence and author under "meta"."""
+    """The artwork as DiceBear ships it, with its license and author under "meta"."""
     from importlib.resources import files
 
     found: dict[str, Any] = json.loads(files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8"))
@@ -212,12 +212,12 @@ def versions() -> str:
 def _plain(chosen: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """An upright, untouched face that shows `chosen` (attribute, drawn) and otherwise nothing that could cover them.
 
-    Its colours lie far apart, so that the edge of a part is where it can be seen.
+    Its colors lie far apart, so that the edge of a part is where it can be seen.
     """
     bare = Face((0,) * len(LOOKS), 0, 0.0, 0.0, 0.0, 0.0, 1.0)
     options = _options(bare) | {"scale": 1, "rotate": 0, "translateX": 0, "translateY": 0}
-    colours = {"skin": "#ffdbb4", "hair": "#1030c0", "facialHair": "#1030c0", "hat": "#1030c0", "accessories": "#1030c0"}
-    options |= {f"{part}Color": colour for part, colour in colours.items()}
+    colors = {"skin": "#ffdbb4", "hair": "#1030c0", "facialHair": "#1030c0", "hat": "#1030c0", "accessories": "#1030c0"}
+    options |= {f"{part}Color": color for part, color in colors.items()}
     options["backgroundColor"] = "#60ff60"
     for name, variant in chosen:
         if variant:

@@ -62,7 +62,7 @@ class CelebA(ImageDataset):
     'all', both with every picture; without `list_attr_celeba.txt` there are no attributes.
     """
 
-    licence = "non-commercial research only (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
+    license = "non-commercial research only (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
     credit = "CelebA, Liu et al. 2015 (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
 
     def __init__(self, files: Files, *, split: str) -> None:

@@ -23,7 +23,7 @@ MANIFEST = "faces.jsonl"
 _SEARCH, _CONFIRM = "haarcascade_frontalface_alt2.xml", "haarcascade_frontalface_default.xml"
 _MOST_PIXELS = 178_956_970  # Pillow's own limit, held even where a script has lifted that
 _SEEN = 32  # pixels to which the smallest face wanted is shrunk before the search; the cascade itself sees 20
-_NEIGHBOURS = 5
+_NEIGHBORS = 5
 _AGREE = 11  # of 27 finds in 400 photographs this refused 5 of the 6 that were no faces, and 1 of the 21 that were
 _LOOK, _AROUND = 96, 0.25  # the second look is at a picture of this side, and at the box with this margin
 _LISTED = 100
@@ -108,7 +108,7 @@ def prepare(
 
 
 def _detector(min_size: int, margin: float) -> Callable[[NDArray[np.uint8]], list[Face]]:
-    """A function from grey pixels [H, W] to the faces in them, surest first, with the boxes of `min_size` and more."""
+    """A function from gray pixels [H, W] to the faces in them, surest first, with the boxes of `min_size` and more."""
     try:
         cv2: Any = importlib.import_module("cv2")  # its type hints do not know its own data folder
         folder = Path(cv2.data.haarcascades)
@@ -119,22 +119,22 @@ def _detector(min_size: int, margin: float) -> Callable[[NDArray[np.uint8]], lis
         raise DataError("this OpenCV has no face cascades", hint="type: pip install --force-reinstall 'dcgan-zoo[faces]'")
     least = min_size / (1 + 2 * margin)
 
-    def score(grey: NDArray[np.uint8], left: int, top: int, side: int) -> int:
-        look = cv2.resize(grey[top : top + side, left : left + side], (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
+    def score(gray: NDArray[np.uint8], left: int, top: int, side: int) -> int:
+        look = cv2.resize(gray[top : top + side, left : left + side], (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
         smallest = int(_LOOK / (1 + 2 * _AROUND) / 1.8)
         _, windows = confirm.detectMultiScale2(look, 1.05, 1, minSize=(smallest, smallest))
         return int(max(windows, default=0))
 
-    def find(grey: NDArray[np.uint8]) -> list[Face]:
-        height, width = grey.shape
+    def find(gray: NDArray[np.uint8]) -> list[Face]:
+        height, width = gray.shape
         shrink = max(1.0, least / _SEEN)
         small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-        searched = cv2.resize(grey, small, interpolation=cv2.INTER_AREA) if shrink > 1 else grey
+        searched = cv2.resize(gray, small, interpolation=cv2.INTER_AREA) if shrink > 1 else gray
         smallest = max(20, int(least / shrink))
         faces = []
-        for box in search.detectMultiScale(searched, 1.1, _NEIGHBOURS, minSize=(smallest, smallest)):
+        for box in search.detectMultiScale(searched, 1.1, _NEIGHBORS, minSize=(smallest, smallest)):
             original = [float(value) * shrink for value in box]
-            sure = score(grey, *_square(original, _AROUND, width, height))
+            sure = score(gray, *_square(original, _AROUND, width, height))
             left, top, side = _square(original, margin, width, height)
             if sure >= _AGREE and side >= min_size:
                 faces.append(Face(left, top, side, sure))

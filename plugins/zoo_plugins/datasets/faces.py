@@ -75,7 +75,7 @@ class Faces(ImageDataset):
             )
         self.boxed = avatars.BOXED
         self.default_channels = 3
-        self.licence = "free for personal and commercial use (https://avataaars.com/)"
+        self.license = "free for personal and commercial use (https://avataaars.com/)"
         self.credit = (
             "remix of “Avataaars” by Pablo Stanley (https://avataaars.com/), "
             "drawn with DiceBear (https://www.dicebear.com, MIT)"
@@ -92,7 +92,7 @@ class Faces(ImageDataset):
     def listing(self) -> Listing:
         if self.data is not None:
             photographs = self._found()
-            self.licence, self.credit = photographs.licence, photographs.credit
+            self.license, self.credit = photographs.license, photographs.credit
             return photographs.listing()
         stamp = f"{avatars.versions()}, seed {self.seed}, {self.resolution} px"
         records = []

@@ -6,4 +6,4 @@ from zoo_core.datasets import FileDataset
 
 
 class Folder(FileDataset):
-    """The pictures below `data`. All behaviour is `FileDataset`'s, which other datasets share; this gives it a name."""
+    """The pictures below `data`. All behavior is `FileDataset`'s, which other datasets share; this gives it a name."""

@@ -52,7 +52,7 @@ class Hub(ImageDataset):
     def listing(self) -> Listing:
         builder, rows = self._load()
         classes, labels = self._labels(rows)
-        self.licence = str(builder.info.license or self._licence())
+        self.license = str(builder.info.license or self._license())
         self.credit = f"{self.repository} (https://huggingface.co/datasets/{self.repository})" if self._remote() else ""
         stamp = f"{builder.hash}:{builder.config_id}"
         return Listing(_Records(self.split, stamp, labels, len(rows)), classes=classes)
@@ -71,16 +71,16 @@ class Hub(ImageDataset):
             raise ValueError("the row has no picture")
         return Image.open(io.BytesIO(value["bytes"]) if value["bytes"] is not None else value["path"])
 
-    def _licence(self) -> str:
+    def _license(self) -> str:
         """What the dataset's card says, "" where it says nothing."""
         from huggingface_hub import DatasetCard
 
         card = str(self.repository) if self._remote() else Path(str(self.repository)) / "README.md"
         try:
-            licence = DatasetCard.load(card).data.get("license")
+            license = DatasetCard.load(card).data.get("license")
         except Exception:  # no card, or one that cannot be read
             return ""
-        return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "")
+        return ", ".join(map(str, license)) if isinstance(license, list) else str(license or "")
 
     def _remote(self) -> bool:
         return self.repository is not None and not Path(self.repository).exists()
@@ -135,8 +135,8 @@ class Hub(ImageDataset):
         """The names of the classes, and each row's index into them."""
         import datasets
 
-        labelled = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
-        column = self.label if self.label is not None else labelled[0] if len(labelled) == 1 else ""
+        labeled = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
+        column = self.label if self.label is not None else labeled[0] if len(labeled) == 1 else ""
         if not column:
             return (), None
         if column not in rows.features:

@@ -36,7 +36,7 @@ class ImageNet(ImageDataset):
         DataError: neither folders nor tar of that split, or a tar that is cut short.
     """
 
-    licence = "non-commercial research and education only (https://image-net.org/download)"
+    license = "non-commercial research and education only (https://image-net.org/download)"
     credit = "ImageNet, Russakovsky et al. 2015 (https://image-net.org)"
 
     def __init__(

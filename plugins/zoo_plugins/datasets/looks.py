@@ -14,7 +14,7 @@ HIDDEN = "hidden"
 
 
 class Look(NamedTuple):
-    """One value of an attribute: its label, how often it is drawn, and what it is called in the artwork (or its colour)."""
+    """One value of an attribute: its label, how often it is drawn, and what it is called in the artwork (or its color)."""
 
     label: str
     share: float
@@ -25,8 +25,8 @@ def _looks(*looks: tuple[str, float, str]) -> tuple[Look, ...]:
     return tuple(Look(*look) for look in looks)
 
 
-# The colours differ enough from each other and from the skins that every part stays visible: DiceBear's own palettes put
-# beards on skin of nearly the same colour.
+# The colors differ enough from each other and from the skins that every part stays visible: DiceBear's own palettes put
+# beards on skin of nearly the same color.
 LOOKS: Mapping[str, tuple[Look, ...]] = {
     "hair": _looks(
         ("bald", 0.06, ""),
@@ -101,7 +101,7 @@ LOOKS: Mapping[str, tuple[Look, ...]] = {
         ("blue", 0.25, "#bcdcf2"),
         ("green", 0.25, "#c4e3c6"),
         ("violet", 0.25, "#d3c9ee"),
-        ("grey", 0.25, "#c6ccd4"),
+        ("gray", 0.25, "#c6ccd4"),
     ),
 }
 
@@ -186,7 +186,7 @@ def labels(drawn: Face) -> tuple[int, ...]:
 
 
 def hidden(drawn: Face) -> set[str]:
-    """Attributes of which this face shows nothing: hair under a hat, the colour of no hair, eyes behind dark glasses."""
+    """Attributes of which this face shows nothing: hair under a hat, the color of no hair, eyes behind dark glasses."""
     names: set[str] = set()
     if drawn.look("hat").drawn:
         names |= {"hair", "hair_color"}

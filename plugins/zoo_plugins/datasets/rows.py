@@ -134,7 +134,7 @@ def _opened(file: str) -> pq.ParquetFile:
 
 @lru_cache(maxsize=2)
 def _pictures(file: str, group: int, column: str) -> pa.ChunkedArray:
-    """A column of pictures of one row group, encoded: neighbours are read together."""
+    """A column of pictures of one row group, encoded: neighbors are read together."""
     return _local(file).read_row_group(group, columns=[column]).column(column)
 
 

@@ -25,7 +25,7 @@ _MOST_BYTES = 4 << 30  # two and a half times the largest split
 
 
 class SVHN(ArrayDataset):
-    """Digits from house numbers, 32×32 in colour, with the digit as label.
+    """Digits from house numbers, 32×32 in color, with the digit as label.
 
     The files are MATLAB's version 5. The whole array is held in memory.
 
@@ -34,7 +34,7 @@ class SVHN(ArrayDataset):
     """
 
     default_channels = 3
-    licence = "non-commercial use only (http://ufldl.stanford.edu/housenumbers/)"
+    license = "non-commercial use only (http://ufldl.stanford.edu/housenumbers/)"
     credit = "SVHN, Netzer et al. 2011 (http://ufldl.stanford.edu/housenumbers/)"
 
     def __init__(

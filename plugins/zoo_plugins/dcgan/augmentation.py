@@ -2,7 +2,7 @@
 arXiv:2006.10738.
 
 Both real and generated images are changed at random before the discriminator sees them, by operations through which the
-generator's gradient runs, so that a few hundred pictures are not memorised. Each image draws its own changes, from torch's
+generator's gradient runs, so that a few hundred pictures are not memorized. Each image draws its own changes, from torch's
 global random state.
 """
 
@@ -25,7 +25,7 @@ def _brightness(x: Tensor) -> Tensor:
 
 
 def _color(x: Tensor) -> Tensor:
-    """Brightness, saturation (no more than grey has), contrast."""
+    """Brightness, saturation (no more than gray has), contrast."""
     x = _brightness(x)
     mean = x.mean(1, keepdim=True)
     x = (x - mean) * _uniform(x, 0.0, 2.0) + mean
@@ -34,7 +34,7 @@ def _color(x: Tensor) -> Tensor:
 
 
 def _translation(x: Tensor, share: float = 0.125) -> Tensor:
-    """Shift by up to `share` of the side; what comes in is grey (0)."""
+    """Shift by up to `share` of the side; what comes in is gray (0)."""
     n, _, side, _ = x.shape
     most = max(1, round(side * share))
     padded = pad(x, (most, most, most, most)).permute(0, 2, 3, 1)  # [N, S', S', C]
@@ -47,11 +47,11 @@ def _translation(x: Tensor, share: float = 0.125) -> Tensor:
 
 
 def _cutout(x: Tensor, share: float = 0.5) -> Tensor:
-    """Grey out a square whose side is `share` of the image's, centred anywhere."""
+    """Gray out a square whose side is `share` of the image's, centered anywhere."""
     n, _, side, _ = x.shape
     half = max(1, round(side * share)) / 2
-    centre = torch.randint(0, side, (2, n, 1), device=x.device)
-    near = (torch.arange(side, device=x.device) + 0.5 - centre).abs() <= half  # [2, N, S]
+    center = torch.randint(0, side, (2, n, 1), device=x.device)
+    near = (torch.arange(side, device=x.device) + 0.5 - center).abs() <= half  # [2, N, S]
     hole = near[0][:, :, None] & near[1][:, None, :]  # [N, S, S]
     return x * ~hole[:, None]
 

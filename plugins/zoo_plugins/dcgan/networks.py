@@ -2,7 +2,7 @@
 
 Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
 2015, arXiv:1511.06434. The paper's guidelines: strided and fractionally-strided convolutions instead of pooling; batch
-normalisation everywhere but the generator's output and the discriminator's input; no fully connected hidden layers; ReLU in
+normalization everywhere but the generator's output and the discriminator's input; no fully connected hidden layers; ReLU in
 the generator with Tanh at its output; LeakyReLU in the discriminator. Each can be broken by an option.
 
 Both networks meet at a 4×4 feature map. `width` counts the feature maps at half the image's size and doubles with each
@@ -32,7 +32,7 @@ SIZES = (16, 32, 64, 128, 256)
 Kernel = Annotated[Literal[3, 4, 5], "side of the convolution kernels; the paper has 5, its Torch port 4"]
 Width = Annotated[int, "feature maps at half the image's size, doubled with each halving"]
 MaxWidth = Annotated[int, "most feature maps of any stage"]
-NormEps = Annotated[float, "added to the variance in batch normalisation"]
+NormEps = Annotated[float, "added to the variance in batch normalization"]
 Hidden = Annotated[int, "units of a fully connected hidden layer beside the 4x4 maps; 0: none, the paper's guideline"]
 
 
@@ -77,7 +77,7 @@ def _down(inputs: int, outputs: int, kernel: int, how: str = "strided") -> list[
 
 
 def _up(inputs: int, outputs: int, kernel: int, how: str = "transposed") -> list[nn.Module]:
-    """Layers that double height and width: a fractionally-strided convolution, or nearest-neighbour upsampling and a
+    """Layers that double height and width: a fractionally-strided convolution, or nearest-neighbor upsampling and a
     convolution."""
     if how == "transposed":
         padding, extra = (kernel - 1) // 2, kernel % 2
@@ -85,7 +85,7 @@ def _up(inputs: int, outputs: int, kernel: int, how: str = "transposed") -> list
     return [nn.Upsample(scale_factor=2, mode="nearest"), _same(inputs, outputs, kernel)]
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     """Weights from N(0, 0.02), batch-norm gains from N(1, 0.02), shifts 0."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
@@ -95,9 +95,9 @@ def _initialise(module: nn.Module) -> None:
 
 
 class Projection(nn.Module):
-    """Latents to the first feature map: a matrix product, normalisation and ReLU.
+    """Latents to the first feature map: a matrix product, normalization and ReLU.
 
-    `per` says what batch normalisation averages over: each of the maps · 16 units by itself ("unit", as in the authors'
+    `per` says what batch normalization averages over: each of the maps · 16 units by itself ("unit", as in the authors'
     code), or each map over its positions too ("channel").
     """
 
@@ -134,7 +134,7 @@ class DCGANGenerator(Generator):
             Literal["transposed", "nearest"], "how maps grow; 'nearest' is followed by a convolution"
         ] = "transposed",
         norm: Annotated[Literal["batch", "none"], "of the hidden layers"] = "batch",
-        output_norm: Annotated[bool, "batch normalisation before the Tanh too, against the guideline"] = False,
+        output_norm: Annotated[bool, "batch normalization before the Tanh too, against the guideline"] = False,
         projection_norm: Annotated[Literal["channel", "unit"], "what the projection's batch norm averages over"] = "channel",
         norm_eps: NormEps = 1e-5,
         hidden: Hidden = 0,
@@ -143,7 +143,7 @@ class DCGANGenerator(Generator):
         _check(image, latent_dim=(latent_dim, 1), hidden=(hidden, 0))
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
 
-        def normalised(layers: list[nn.Module], maps: int) -> list[nn.Module]:
+        def normalized(layers: list[nn.Module], maps: int) -> list[nn.Module]:
             return [*layers, nn.BatchNorm2d(maps, norm_eps)] if norm == "batch" else layers
 
         self.blocks = nn.ModuleDict()
@@ -157,12 +157,12 @@ class DCGANGenerator(Generator):
         side = 4
         for inputs, outputs in pairwise(widths):
             side *= 2
-            layers = normalised(_up(inputs + classes, outputs, kernel, upsample), outputs)
+            layers = normalized(_up(inputs + classes, outputs, kernel, upsample), outputs)
             self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
         layers = _up(widths[-1] + classes, image.channels, kernel, upsample)
         layers += [nn.BatchNorm2d(image.channels, norm_eps)] if output_norm else []
         self.to_image = nn.Sequential(*layers, nn.Tanh())
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
@@ -198,7 +198,7 @@ class DCGANDiscriminator(Discriminator):
         activation: Annotated[Literal["leaky-relu", "relu"], "of all hidden layers"] = "leaky-relu",
         slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
         norm: Annotated[Literal["batch", "none", "spectral"], "of the hidden layers; 'spectral' of all weights"] = "batch",
-        input_norm: Annotated[bool, "batch normalisation at the input layer too, against the guideline"] = False,
+        input_norm: Annotated[bool, "batch normalization at the input layer too, against the guideline"] = False,
         norm_eps: NormEps = 1e-5,
         head: Annotated[Literal["flat", "gap"], "the 4x4 maps flattened, or averaged globally, before the logit"] = "flat",
         hidden: Hidden = 0,
@@ -229,7 +229,7 @@ class DCGANDiscriminator(Discriminator):
         units = inputs if self.pool else inputs * 16
         self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), act()) if hidden else None
         self.to_logit = nn.Linear((hidden or units) + classes, 1, bias=False)
-        self.apply(_initialise)
+        self.apply(_initialize)
         if norm == "spectral":
             for module in [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]:
                 spectral_norm(module)

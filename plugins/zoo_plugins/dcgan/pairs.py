@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from zoo_core import Discriminator, Generator, ImageSpec
 
 from ..conditioning import one_hot_labels, with_label
-from .networks import MaxWidth, NormEps, Projection, _check, _initialise, stage_widths
+from .networks import MaxWidth, NormEps, Projection, _check, _initialize, stage_widths
 
 Width = Annotated[int, "feature maps at the image's full size, doubled with each halving"]
 
@@ -49,7 +49,7 @@ class PairsGenerator(Generator):
                 self.blocks[f"{side}x{side}-plain"] = _hidden(plain, following, norm_eps)
         last = nn.Conv2d(widths[-1] + classes, image.channels, 3, padding=1, bias=False)
         self.to_image = nn.Sequential(last, nn.Tanh())
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
@@ -90,7 +90,7 @@ class PairsDiscriminator(Discriminator):
             self.blocks[f"{side}x{side}"] = _judging(maps + classes, maps, 2, norm_eps, slope)
             inputs = maps
         self.to_logit = nn.Linear(inputs * 16 + classes, 1, bias=False)
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
@@ -108,7 +108,7 @@ def _hidden(convolution: nn.Module, maps: int, eps: float) -> nn.Sequential:
 
 
 def _judging(inputs: int, maps: int, stride: int, eps: float | None, slope: float) -> nn.Sequential:
-    """A 3×3 convolution, batch normalisation unless `eps` is None (the paper's first layer has none), LeakyReLU."""
+    """A 3×3 convolution, batch normalization unless `eps` is None (the paper's first layer has none), LeakyReLU."""
     convolution = nn.Conv2d(inputs, maps, 3, stride=stride, padding=1, bias=False)
     norm = [nn.BatchNorm2d(maps, eps)] if eps is not None else []
     return nn.Sequential(convolution, *norm, nn.LeakyReLU(slope, inplace=True))

@@ -11,7 +11,7 @@ from zoo_core import FeatureExtractor, OptionError
 
 
 class Pixels(FeatureExtractor):
-    """All pixels of the picture at one size, in colour, in [−1, 1]. Grey becomes three equal channels.
+    """All pixels of the picture at one size, in color, in [−1, 1]. Gray becomes three equal channels.
 
     Resizing is bilinear and antialiased; pictures of that very size stay as they are.
 

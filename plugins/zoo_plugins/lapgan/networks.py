@@ -2,7 +2,7 @@
 
 Denton, Chintala, Szlam and Fergus, "Deep Generative Image Models using a Laplacian Pyramid of Adversarial Networks", 2015,
 arXiv:1506.05751. A generator draws a picture of a few pixels; at each level below, the picture is doubled in size, and a
-convolutional generator that sees it, and noise as one more colour plane, adds what is missing. A picture is I = l + h: the
+convolutional generator that sees it, and noise as one more color plane, adds what is missing. A picture is I = l + h: the
 low band l, doubled from the level above, and the high band h.
 
 What differs from the paper, so that one generator, one discriminator and the zoo's own training loop do:
@@ -70,8 +70,8 @@ def _check(**options: int) -> None:
             raise OptionError(f"{name} must be at least 1, not {value}")
 
 
-def _initialise(network: nn.Module) -> None:
-    """Weights that keep the size of what passes (He et al. 2015, arXiv:1502.01852): there is no normalisation to do it, and
+def _initialize(network: nn.Module) -> None:
+    """Weights that keep the size of what passes (He et al. 2015, arXiv:1502.01852): there is no normalization to do it, and
     with torch's own, smaller ones every latent began as nearly the same picture."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
@@ -128,7 +128,7 @@ class LAPGANGenerator(Generator):
                 layers = (nn.Conv2d(inputs + classes, width, 5, padding=2), nn.ReLU(inplace=True))
                 self.hidden[f"{side}x{side}-{i}"] = nn.Sequential(*layers)
             self.high[f"{side}x{side}"] = nn.Conv2d(width + classes, channels, 5, padding=2)
-        _initialise(self)
+        _initialize(self)
         for layer in self.high.values():
             assert isinstance(layer, nn.Conv2d)
             nn.init.normal_(layer.weight, 0.0, 0.01)  # little detail at first
@@ -174,7 +174,7 @@ class LAPGANDiscriminator(Discriminator):
         for i, inputs in enumerate((channels * coarsest**2, hidden), 1):
             self.hidden[f"top-{i}"] = nn.Sequential(nn.Linear(inputs + classes, hidden), nn.LeakyReLU(0.2, inplace=True))
         self.logits["top"] = nn.Linear(hidden + classes, 1)
-        _initialise(self)
+        _initialize(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None

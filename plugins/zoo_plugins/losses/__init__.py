@@ -8,8 +8,8 @@ HERE = "zoo_plugins.losses"
 plugin = Plugin(
     summary="Adversarial losses",
     losses={
-        "minimax": Component(f"{HERE}.minimax:Minimax", "G minimises log(1 − D(G(z))); saturates", GOODFELLOW),
-        "non-saturating": Component(f"{HERE}.non_saturating:NonSaturating", "G maximises log D(G(z)); DCGAN's", GOODFELLOW),
+        "minimax": Component(f"{HERE}.minimax:Minimax", "G minimizes log(1 − D(G(z))); saturates", GOODFELLOW),
+        "non-saturating": Component(f"{HERE}.non_saturating:NonSaturating", "G maximizes log D(G(z)); DCGAN's", GOODFELLOW),
         "non-saturating-r1": Component(
             f"{HERE}.non_saturating:NonSaturatingR1",
             "non-saturating, with a gradient penalty on real images",

@@ -14,7 +14,7 @@ from .penalties import r1_penalty
 
 
 class NonSaturating(Minimax):
-    """The minimax discriminator; the generator minimises −log D(G(z)), whose gradient does not vanish while D wins."""
+    """The minimax discriminator; the generator minimizes −log D(G(z)), whose gradient does not vanish while D wins."""
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         return softplus(-fake_logits).mean()

@@ -13,7 +13,7 @@ from .penalties import gradient_penalty
 
 class Wasserstein(Loss):
     """The difference of the mean logits. The penalty keeps the discriminator, a critic here, near slope 1; it wants one
-    without batch normalisation. Raises `OptionError` for a negative weight."""
+    without batch normalization. Raises `OptionError` for a negative weight."""
 
     def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none"] = 10.0) -> None:
         if gradient_penalty < 0:

@@ -7,7 +7,7 @@ plugin = Plugin(
     features={
         "scattering": Component(
             "zoo_plugins.scattering.extractor:Scattering",
-            "strength of edges at several scales and colours, on a 4×4 grid; fixed wavelets, nothing learned",
+            "strength of edges at several scales and colors, on a 4×4 grid; fixed wavelets, nothing learned",
             paper="after Bruna and Mallat 2013, arXiv:1203.1513",
         )
     },

@@ -25,9 +25,9 @@ _EPS = 1e-6
 
 
 class Scattering(FeatureExtractor):
-    """Brightness of 4×4 cells in three colours, and the strength of edges there at four scales and four orientations.
+    """Brightness of 4×4 cells in three colors, and the strength of edges there at four scales and four orientations.
 
-    Pictures are resized to 64×64, antialiased; grey ones become three equal channels. Nothing is learned or random.
+    Pictures are resized to 64×64, antialiased; gray ones become three equal channels. Nothing is learned or random.
     """
 
     dim: int = GRID * GRID * (3 + LEVELS * ORIENTATIONS)
@@ -44,12 +44,12 @@ class Scattering(FeatureExtractor):
         if x.shape[-2:] != (SIDE, SIDE):
             x = interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
         found = [adaptive_avg_pool2d(x, GRID)]  # [N, 3, 4, 4]
-        grey = (x * x.new_tensor(self.weights)[:, None, None]).sum(1, keepdim=True)  # [N, 1, 64, 64]
+        gray = (x * x.new_tensor(self.weights)[:, None, None]).sum(1, keepdim=True)  # [N, 1, 64, 64]
         for level in range(LEVELS):
             if level:
-                grey = avg_pool2d(grey, 2)
+                gray = avg_pool2d(gray, 2)
             edge = _TAPS // 2
-            waves = conv2d(pad(grey, (edge, edge, edge, edge), mode="reflect"), self.bank)  # [N, 2·orientations, s, s]
+            waves = conv2d(pad(gray, (edge, edge, edge, edge), mode="reflect"), self.bank)  # [N, 2·orientations, s, s]
             real, imaginary = waves.chunk(2, dim=1)
             modulus = (real.square() + imaginary.square() + _EPS).sqrt()
             found.append(adaptive_avg_pool2d(modulus, GRID))

@@ -30,7 +30,7 @@ plugin = Plugin(
             base="dcgan",
             loss="hinge",
             options={"discriminator.norm": "spectral"},
-            summary="spectral normalisation in D and the hinge loss",
+            summary="spectral normalization in D and the hinge loss",
             paper="Miyato et al. 2018, arXiv:1802.05957",
         ),
         Recipe(
@@ -38,7 +38,7 @@ plugin = Plugin(
             base="dcgan",
             loss="non-saturating-r1",
             options={"discriminator.norm": "none"},
-            summary="R1 penalty every 16 steps, D without batch normalisation",
+            summary="R1 penalty every 16 steps, D without batch normalization",
             paper="Mescheder et al. 2018, arXiv:1801.04406",
         ),
         Recipe(
@@ -52,7 +52,7 @@ plugin = Plugin(
             "cdcgan",
             base="dcgan",
             options={"training.conditional": True},
-            summary="conditional: labels at every layer, as in the paper's MNIST model; wants labelled pictures",
+            summary="conditional: labels at every layer, as in the paper's MNIST model; wants labeled pictures",
         ),
     ],
 )

@@ -10,23 +10,23 @@ from typing import NamedTuple
 WIDTH, HEIGHT = 560, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 30, 14, 44
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8a5a2b", "#b8a800", "#5e3c99")
-"""Okabe and Ito's, told apart by people who see colours differently, and a few more."""
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8a5a2b", "#b8a800", "#5e3c99")
+"""Okabe and Ito's, told apart by people who see colors differently, and a few more."""
 
 
 class Line(NamedTuple):
     """A curve: points (x, y) in order of x. Faint ones are single seeds behind their mean; a note stands in the tooltip."""
 
     points: Sequence[tuple[float, float]]
-    colour: str
+    color: str
     note: str
     faint: bool = False
     dashed: bool = False
 
 
-def colour(number: int) -> str:
-    """The colour of the series with this number."""
-    return COLOURS[number % len(COLOURS)]
+def color(number: int) -> str:
+    """The color of the series with this number."""
+    return COLORS[number % len(COLORS)]
 
 
 def line_chart(
@@ -95,7 +95,7 @@ def decades(low: float, high: float) -> list[float]:
 
 
 def _curve(line: Line, places: Sequence[tuple[float, float]]) -> str:
-    looks = f'stroke="{line.colour}"' + (' class="faint"' if line.faint else ' class="line"')
+    looks = f'stroke="{line.color}"' + (' class="faint"' if line.faint else ' class="line"')
     looks += ' stroke-dasharray="5 4"' if line.dashed else ""
     title = f"<title>{html.escape(line.note)}</title>"
     if not places:
@@ -104,6 +104,6 @@ def _curve(line: Line, places: Sequence[tuple[float, float]]) -> str:
     dots = (
         ""
         if line.faint or line.dashed or len(places) > 20
-        else "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.colour}"/>' for x, y in places)
+        else "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.color}"/>' for x, y in places)
     )
     return f'<g>{title}<polyline {looks} points="{path}"/>{dots}</g>'

@@ -18,15 +18,15 @@ from zoo_core import FeatureExtractor, ZooError
 from ..files import atomic_file
 from ..models.model import Model
 from ..packs import Pack, to_images
+from ..progress import Reporter
 from ..randomness import generator_for
-from ..reporting import Reporter
 from .distance import Gaussian, Moments, frechet_distance, mean_distance, nearest_distance
 
 REAL = 10_000
 """Most real images that the reference is made of, chosen at random."""
 
 COLLAPSED, REPEATING = 0.25, 0.1
-"""Shares of the data's own diversity, and of its distance between nearest neighbours, below which samples have collapsed."""
+"""Shares of the data's own diversity, and of its distance between nearest neighbors, below which samples have collapsed."""
 
 _BLOCK = 128
 

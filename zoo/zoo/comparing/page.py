@@ -20,7 +20,7 @@ from ..files import atomic_file
 from ..models.grids import grid_picture
 from ..packs import Pack, to_images
 from ..randomness import generator_for
-from .charts import Line, colour, line_chart
+from .charts import Line, color, line_chart
 from .measuring import COLLAPSED, REPEATING, Point, Reference
 from .settings import Settings
 from .summary import Row, Spread
@@ -103,7 +103,7 @@ def _protocol(report: Report) -> str:
     entry = registry.find("features", settings.metric)
     done = sum(trial.done(settings) for trial in report.trials)
     said = report.described["settings"]
-    size, kind = report.pack.spec.size, "grey" if report.pack.spec.channels == 1 else "colour"
+    size, kind = report.pack.spec.size, "gray" if report.pack.spec.channels == 1 else "color"
     seeds = "seed 0" if settings.seeds == 1 else f"seeds 0 to {settings.seeds - 1}"
     lines = [
         f"<strong>{done} of {len(report.trials)} trainings are done.</strong> Each has a budget of {_budget(settings)} on "
@@ -118,7 +118,7 @@ def _protocol(report: Report) -> str:
         f"counts as collapsed when its diversity ends below {COLLAPSED} or its nearest below {REPEATING}: it fell "
         "there or never left. Samples are drawn with the averaged weights, which a model folder holds.",
     ]
-    credit = "; ".join(info[key] for key in ("licence", "credit") if info.get(key))
+    credit = "; ".join(info[key] for key in ("license", "credit") if info.get(key))
     if credit:
         lines.append(f'<span class="quiet">The data: {escape(credit)}</span>')
     return "".join(f"<p>{line}</p>" for line in lines)
@@ -137,7 +137,7 @@ def _table(report: Report) -> str:
     for number, row in enumerate(report.rows):
         best = " class=best" if means and row.distance.mean == min(means) else ""
         values = [
-            f'<th scope="row"><i style="background:{colour(number)}"></i>{escape(row.recipe)}</th>',
+            f'<th scope="row"><i style="background:{color(number)}"></i>{escape(row.recipe)}</th>',
             f"<td{best}>{_spread(row.distance, every=True)}</td>",
             f"<td>{_spread(row.best)}</td><td>{_spread(row.diversity)}</td><td>{_spread(row.nearest)}</td>",
             _count(row.diverged, row.seeds),
@@ -164,7 +164,7 @@ def _charts(report: Report) -> str:
     ]
     losses = [_figure(f"{recipe}: losses", _losses(report, recipe)) for recipe in report.recipes]
     legend = "".join(
-        f'<span><i style="background:{colour(n)}"></i>{escape(recipe)}&emsp;</span>'
+        f'<span><i style="background:{color(n)}"></i>{escape(recipe)}&emsp;</span>'
         for n, recipe in enumerate(report.recipes)
     )
     key = f'<i style="background:{_D}"></i>discriminator&emsp;<i style="background:{_G}"></i>generator'
@@ -183,11 +183,11 @@ def _over_time(report: Report, what: str, level: float, level_note: str) -> str:
         curves = [[(_time(report, p), getattr(p, what)) for p in trial.points] for trial in report.of(recipe)]
         curves = [curve for curve in curves if curve]
         if len(curves) > 1:
-            lines += [Line(curve, colour(number), f"{recipe}, one seed", faint=True) for curve in curves]
+            lines += [Line(curve, color(number), f"{recipe}, one seed", faint=True) for curve in curves]
         means = [(fmean(x for x, _ in at), fmean(y for _, y in at)) for at in zip(*curves, strict=False)]
         if means:
             said = ", ".join(_number(y) for _, y in means)
-            lines.append(Line(means, colour(number), f"{recipe}: {said}"))
+            lines.append(Line(means, color(number), f"{recipe}: {said}"))
     if lines:
         end = max(x for line in lines for x, _ in line.points)
         lines.append(Line([(0.0, level), (end, level)], "#888888", f"{level_note}: {_number(level)}", dashed=True))

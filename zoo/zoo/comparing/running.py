@@ -13,10 +13,10 @@ from filelock import FileLock, Timeout
 
 from zoo_core import FeatureExtractor, UsageError, ZooError
 
-from ..evaluation.extractors import open_extractor
-from ..files import explained, remove_unfinished
+from ..files import remove_unfinished, translate_errors
+from ..metrics.extractors import open_extractor
 from ..packs import Pack, build_pack
-from ..reporting import Reporter, reporter_for_terminal
+from ..progress import Reporter, reporter_for_terminal
 from ..training.planning import Plan
 from .measuring import Reference, keep_reference, kept_reference, measure_data
 from .page import Report, write_page
@@ -31,7 +31,7 @@ from .settings import (
     split_off_features,
     write_settings,
 )
-from .summary import Row, summarise, write_csv
+from .summary import Row, summarize, write_csv
 from .trials import Place, read_trial, run_trial
 
 PAGE, TABLE = "report.html", "comparison.csv"
@@ -147,7 +147,7 @@ def _places(folder: Path, plans: Mapping[str, Plan], settings: Settings) -> list
 
 def _enter(folder: Path, stack: ExitStack) -> None:
     """Keep other processes out, and clear away what a killed one left half-written."""
-    with explained(folder):
+    with translate_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
         try:
@@ -187,7 +187,7 @@ def _write(
     """Write page and table from what has been measured so far; the rows, and whether every trial is done."""
     trials = [read_trial(place) for place in places]
     recipes = list(dict.fromkeys(place.recipe for place in places))
-    rows = tuple(summarise(name, [t for t in trials if t.recipe == name], settings.points) for name in recipes)
+    rows = tuple(summarize(name, [t for t in trials if t.recipe == name], settings.points) for name in recipes)
     metrics = {(place.recipe, place.seed): place.metrics() for place in places}
     write_csv(folder / TABLE, trials, metrics)
     write_page(folder / PAGE, Report(described, settings, reference, rows, trials, places, metrics, pack))

@@ -13,7 +13,7 @@ from zoo_core import CheckpointError, UsageError
 
 from ..files import write_json
 from ..packs import PackRequest
-from ..training.control import Budget
+from ..runs.budget import Budget
 from ..training.planning import Plan, plan
 
 FORMAT = 1

@@ -73,7 +73,7 @@ class Row:
         }
 
 
-def summarise(recipe: str, trials: Sequence[Trial], points: int) -> Row:
+def summarize(recipe: str, trials: Sequence[Trial], points: int) -> Row:
     """The row of a recipe; `points` is how many measurements make a trial whole."""
     whole = [trial for trial in trials if len(trial.points) >= points and not trial.diverged]
     last = [trial.points[-1] for trial in whole]

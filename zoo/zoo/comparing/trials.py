@@ -12,16 +12,16 @@ from typing import Any
 from zoo_core import CheckpointError, FeatureExtractor, TrainingError, ZooError
 
 from ..files import atomic_file, remove_folder, write_json
+from ..loading import load
 from ..models.grids import grid_picture
-from ..models.loading import load
 from ..models.model import Model
-from ..reporting import Reporter, Task
-from ..training.checkpoints import checkpoints, newest_checkpoint
-from ..training.control import Budget
-from ..training.metrics import read_metrics
+from ..progress import Reporter, Task
+from ..runs.budget import Budget
+from ..runs.checkpoints import checkpoints, newest_checkpoint
+from ..runs.log import read_log
+from ..runs.run import Run, is_complete, is_run, read_run
 from ..training.planning import Plan, plan
-from ..training.runs import Run, is_complete, is_run, read_run
-from ..training.training import execute
+from ..training.train import execute
 from .measuring import Point, Reference, measure
 from .settings import Settings
 
@@ -82,7 +82,7 @@ class Place:
     def metrics(self) -> list[dict[str, float]]:
         """The readings of the losses so far."""
         path = self.run / "metrics.jsonl"
-        return [line for line in read_metrics(path) if "d_loss" in line or "g_loss" in line] if path.exists() else []
+        return [line for line in read_log(path) if "d_loss" in line or "g_loss" in line] if path.exists() else []
 
 
 def read_trial(place: Place) -> Trial:

@@ -18,7 +18,7 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 
 from zoo_core import ZooError
 
-from ..reporting import Reporter
+from ..progress import Reporter
 
 TRIES = 5
 """How often a call is made before it counts as failed."""
@@ -112,7 +112,7 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
         except Exception as error:
             wait = _wait(error, attempt)
             if wait is None or attempt == tries:
-                raise_in_words(error, what, repo)
+                raise_hub_error(error, what, repo)
             words = explain(error, what, repo).message
             report.warn(f"{words}; trying again in {wait:.0f} s ({attempt} of {tries - 1})")
             time.sleep(wait)
@@ -120,14 +120,14 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
 
 
 @contextmanager
-def in_words(what: str, repo: str = "") -> Iterator[None]:
+def translate_hub_errors(what: str, repo: str = "") -> Iterator[None]:
     """Turn what goes wrong with the Hub in the block into a `HubError`."""
     try:
         yield
     except ZooError:
         raise
     except Exception as error:
-        raise_in_words(error, what, repo)
+        raise_hub_error(error, what, repo)
 
 
 def status_of(error: BaseException) -> int:
@@ -188,7 +188,7 @@ _WORDS = {
 }
 
 
-def raise_in_words(error: Exception, what: str, repo: str) -> NoReturn:
+def raise_hub_error(error: Exception, what: str, repo: str) -> NoReturn:
     """Raise what `explain` says of an error."""
     told = explain(error, what, repo)
     if redact(str(error)) != str(error):

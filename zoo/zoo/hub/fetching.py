@@ -19,8 +19,8 @@ from zoo_core import ModelError, UsageError
 from ..files import atomic_folder
 from ..models.config import CONFIG, LIMIT, read_config
 from ..models.folder import FILES, WEIGHTS, read_model
-from ..reporting import Reporter
-from .client import HubError, Unreachable, api, call, in_words, is_offline, printable
+from ..progress import Reporter
+from .client import HubError, Unreachable, api, call, is_offline, printable, translate_hub_errors
 from .names import DEFAULT_REVISION, HubName
 from .remote import RemoteFile, agrees, files_of
 
@@ -191,7 +191,7 @@ def _cached_files(name: HubName) -> dict[str, Path]:
     """The files of a model that the cache has, at the commit that its revision meant when it was last asked."""
     found = {}
     for file in FILES:
-        with in_words("reading the cache", name.repo):
+        with translate_hub_errors("reading the cache", name.repo):
             try:
                 path = hf_hub_download(name.repo, file, revision=name.revision or DEFAULT_REVISION, local_files_only=True)
             except errors.LocalEntryNotFoundError:

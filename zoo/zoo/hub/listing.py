@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..models.card import LIBRARY
-from ..reporting import Reporter
+from ..progress import Reporter
 from .client import api, call, printable
 
 LIMIT = 200
@@ -27,7 +27,7 @@ class Listed:
         size: height and width of its pictures in pixels.
         bytes: what the repository takes.
         downloads, likes: as the Hub counts them.
-        licence: of the model.
+        license: of the model.
         tags: all of them.
         private: whether only its owner sees it.
     """
@@ -38,7 +38,7 @@ class Listed:
     bytes: int | None
     downloads: int
     likes: int
-    licence: str
+    license: str
     tags: tuple[str, ...]
     private: bool
 
@@ -49,7 +49,7 @@ def list_published(
     """Published zoo models, most downloaded first; raises `HubError`.
 
     Args:
-        author: only those of this user or organisation.
+        author: only those of this user or organization.
         search: only those whose name holds this.
         limit: the most.
     """
@@ -76,7 +76,7 @@ def _listed(info: Any) -> Listed:
         bytes=getattr(info, "used_storage", None),
         downloads=info.downloads or 0,
         likes=info.likes or 0,
-        licence=printable(card.get("license") or "", 40),
+        license=printable(card.get("license") or "", 40),
         tags=tags,
         private=bool(info.private),
     )

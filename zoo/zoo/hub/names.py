@@ -10,7 +10,7 @@ from zoo_core import UsageError
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _REPO = re.compile(rf"{_PART}/{_PART}", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
-_LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
 LONGEST = 96
 """Most characters of a repository's name; the Hub's own limit."""
 
@@ -64,13 +64,13 @@ def check_tag(tag: str) -> str:
     return tag
 
 
-def check_licence(licence: str) -> str:
-    """Return `licence` if it is written as the Hub writes licences; raise `UsageError` otherwise."""
-    if not _LICENCE.fullmatch(licence):
+def check_license(license: str) -> str:
+    """Return `license` if it is written as the Hub writes licenses; raise `UsageError` otherwise."""
+    if not _LICENSE.fullmatch(license):
         raise UsageError(
-            f"{licence!r} is no licence identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
+            f"{license!r} is no license identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
         )
-    return licence
+    return license
 
 
 def _valid_repo(repo: str) -> bool:

@@ -17,11 +17,11 @@ from ..models.curves import save_curves
 from ..models.folder import FILES, SAMPLES, WEIGHTS, read_model, write_config, write_model
 from ..models.grids import save_grid
 from ..models.model import Model
-from ..reporting import Reporter
-from ..training.metrics import read_metrics as read_training
-from ..training.runs import is_run, model_of_run
-from .client import HubError, api, call, in_words, printable
-from .names import DEFAULT_REVISION, HubName, check_licence, check_tag, parse_name
+from ..progress import Reporter
+from ..runs.log import read_log
+from ..runs.run import is_run, model_of_run
+from .client import HubError, api, call, printable, translate_hub_errors
+from .names import DEFAULT_REVISION, HubName, check_license, check_tag, parse_name
 from .remote import agrees, files_of
 
 EXTRAS = ("curves.png", "report.html")
@@ -65,7 +65,7 @@ def push(
     revision: str | None = None,
     message: str | None = None,
     tag: str | None = None,
-    licence: str | None = None,
+    license: str | None = None,
     dry_run: bool = False,
     report: Reporter | None = None,
 ) -> Pushed:
@@ -75,13 +75,13 @@ def push(
     somebody else pushes meanwhile, nothing of this one appears.
 
     Args:
-        where: a run folder, a model folder, or a name of the catalogue.
+        where: a run folder, a model folder, or a name of the catalog.
         repo: "user/name"; made if it does not exist.
         private: make it one that only its owner sees.
         revision: a branch, made if it does not exist; "main" by default.
         message: of the commit.
         tag: a name for the commit, given when it is complete.
-        licence: of this model ("apache-2.0"), for its card; not stated otherwise.
+        license: of this model ("apache-2.0"), for its card; not stated otherwise.
         dry_run: write the folder that would be published to dry-run/user/name, and ask nobody.
         report: hears notes and progress.
 
@@ -95,48 +95,48 @@ def push(
     branch = name.revision or DEFAULT_REVISION
     if tag is not None:
         check_tag(tag)
-    if licence is not None:
-        check_licence(licence)
+    if license is not None:
+        check_license(license)
     if not dry_run and not _logged_in():
         raise HubError("you are not logged in to the Hub", hint="log in: hf auth login; or export HF_TOKEN=…", status=401)
     if dry_run:
         target = DRY_RUN / name.repo
         with atomic_folder(target, replace=True) as folder:
-            stage(where, folder, place=name.repo, licence=licence)
+            stage(where, folder, place=name.repo, license=license)
         return Pushed(name.repo, branch, _sizes(target), folder=target, tag=tag)
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as temporary:
         folder = Path(temporary) / "model"
         folder.mkdir()
-        model = stage(where, folder, place=name.repo, licence=licence)
+        model = stage(where, folder, place=name.repo, license=license)
         title = message or _title(model)
         return _publish(folder, HubName(name.repo, branch), private, title, tag, report)
 
 
-def stage(where: str | Path, folder: Path, *, place: str, licence: str | None = None) -> Model:
+def stage(where: str | Path, folder: Path, *, place: str, license: str | None = None) -> Model:
     """Write the folder that a push publishes; see `push`. Weights of a model folder are copied byte by byte."""
-    from ..models.loading import local_folder, nowhere
+    from ..loading import local_folder, model_not_found
 
     source = local_folder(where)
     if source is None:
-        raise nowhere(str(where))
+        raise model_not_found(str(where))
     if is_run(source):
         run, source = source, folder.parent / f"{folder.name}-exported"
         try:
             write_model(model_of_run(run), source)
-            return _stage(source, run, folder, place, licence)
+            return _stage(source, run, folder, place, license)
         finally:
             shutil.rmtree(source, ignore_errors=True)
-    return _stage(source, None, folder, place, licence)
+    return _stage(source, None, folder, place, license)
 
 
-def _stage(source: Path, run: Path | None, folder: Path, place: str, licence: str | None) -> Model:
+def _stage(source: Path, run: Path | None, folder: Path, place: str, license: str | None) -> Model:
     model = read_model(source)
     for file in WEIGHTS.values():
         if (source / file).is_file():
             shutil.copyfile(source / file, folder / file)
     config = {key: value for key, value in model.config.items() if key != "sha256"}
-    if licence is not None:
-        config["provenance"] = {**config.get("provenance", {}), "licence": licence}
+    if license is not None:
+        config["provenance"] = {**config.get("provenance", {}), "license": license}
     model.config = write_config(config, folder)
     beside = [source, run / "model", run] if run is not None else [source]
     metrics = next((found for found in map(read_metrics, beside) if found is not None), None)
@@ -145,7 +145,7 @@ def _stage(source: Path, run: Path | None, folder: Path, place: str, licence: st
         if existing is not None:
             shutil.copyfile(existing, folder / file)
     if run is not None and (run / "metrics.jsonl").is_file():
-        save_curves(read_training(run / "metrics.jsonl"), folder / "curves.png")
+        save_curves(read_log(run / "metrics.jsonl"), folder / "curves.png")
     save_grid(model.sample(SAMPLES), folder / "samples.png")
     extras = {file.partition(".")[0]: (folder / file).is_file() for file in EXTRAS}
     (folder / "README.md").write_text(model_card(model, place=place, metrics=metrics, **extras), encoding="utf-8")
@@ -222,7 +222,7 @@ def _after_conflict(client: Any, error: HubError, folder: Path, name: HubName) -
     if error.status != 412:
         return None
     assert name.revision is not None
-    with in_words("push", name.repo):
+    with translate_hub_errors("push", name.repo):
         info = _info(client, name.repo, name.revision)
     if _same(folder, info):
         return str(info.sha)
@@ -281,5 +281,5 @@ def _title(model: Model) -> str:
 
 
 def _logged_in() -> bool:
-    with in_words("push"):
+    with translate_hub_errors("push"):
         return bool(get_token())

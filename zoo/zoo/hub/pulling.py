@@ -7,11 +7,11 @@ from pathlib import Path
 
 from zoo_core import ModelError, UsageError
 
+from ..catalog import CatalogEntry, check_entry, find_entry
 from ..files import sha256
-from ..models.loading import local_folder, nowhere
-from ..pretrained.catalogue import CatalogueEntry, check_entry, find_entry
-from ..reporting import Reporter
-from ..training.runs import is_run
+from ..loading import local_folder, model_not_found
+from ..progress import Reporter
+from ..runs.run import is_run
 from .fetching import Fetched, check, copy_model, fetch
 from .names import is_hub_name, parse_name
 
@@ -22,7 +22,7 @@ def pull(
     """Fetch a model, check all of it, and say where it lies.
 
     Args:
-        model: a name of the catalogue, "user/name[@revision]" on the Hub, or a model folder, which is only checked.
+        model: a name of the catalog, "user/name[@revision]" on the Hub, or a model folder, which is only checked.
         to: a new folder for a copy that is yours to keep; without it the model stays in the Hub's cache.
         revision: branch, tag or commit on the Hub.
         report: hears notes, warnings and retries.
@@ -48,17 +48,17 @@ def pull(
     elif is_hub_name(text):
         found = fetch(parse_name(text, revision), report=report)
     else:
-        raise nowhere(text)
+        raise model_not_found(text)
     if revision is not None and not found.repo:
         raise UsageError(f"{text} is no repository on the Hub and has no revisions", hint="leave --revision out")
     check(found)
     return found if to is None else replace(found, folder=copy_model(found, Path(to)))
 
 
-def fetch_entry(entry: CatalogueEntry, *, report: Reporter | None = None) -> Fetched:
-    """Fetch a model of the catalogue that lies on the Hub; raises `HubError`, or `ModelError` where it is another one."""
+def fetch_entry(entry: CatalogEntry, *, report: Reporter | None = None) -> Fetched:
+    """Fetch a model of the catalog that lies on the Hub; raises `HubError`, or `ModelError` where it is another one."""
     found = fetch(parse_name(entry.where), report=report)
     for file, wanted in entry.sha256.items():
         if not (found.folder / file).is_file() or sha256(found.folder / file) != wanted:
-            raise ModelError(f"{file} of {entry.where} is not the one that the catalogue means by {entry.name!r}")
+            raise ModelError(f"{file} of {entry.where} is not the one that the catalog means by {entry.name!r}")
     return found

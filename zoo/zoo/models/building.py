@@ -14,7 +14,7 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from zoo_core import ImageSpec, ModelError, PluginError, UnknownNameError, UsageError, registry
-from zoo_core.discovery import normalise
+from zoo_core.discovery import normalize
 
 from .weights import Stored, compare
 
@@ -47,7 +47,7 @@ def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec) -> A
     Raises:
         PluginError: its plugin is not installed, or broken; the message names the distribution.
     """
-    distribution, name = normalise(config["distribution"]), config["name"]
+    distribution, name = normalize(config["distribution"]), config["name"]
     try:
         return registry.create(kind, f"{distribution}:{name}", config["options"], image=image)
     except UnknownNameError as error:
@@ -79,7 +79,7 @@ def check_fits(kind: str, config: Mapping[str, Any], image: ImageSpec, stored: M
     """
     held = sum(torch.Size(entry.shape).numel() for entry in stored.values())
     try:
-        with weightless(), _at_most(SLACK * held + 1000, file):
+        with meta_device(), _at_most(SLACK * held + 1000, file):
             network: nn.Module = build_component(kind, config, image)
     except (ModelError, PluginError):
         raise
@@ -92,20 +92,20 @@ def check_fits(kind: str, config: Mapping[str, Any], image: ImageSpec, stored: M
 
 
 @contextmanager
-def weightless() -> Iterator[None]:
+def meta_device() -> Iterator[None]:
     """Build networks that have shapes and no memory (torch's meta device), and leave global random states alone."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"), _Uninitialised():
+    with torch.random.fork_rng(devices=[]), torch.device("meta"), _Uninitialized():
         yield
 
 
 @contextmanager
-def uninitialised() -> Iterator[None]:
+def uninitialized() -> Iterator[None]:
     """Build networks whose weights are all about to be read from a file: `torch.nn.init` draws none. Random states stay."""
-    with torch.random.fork_rng(devices=[]), _Uninitialised():
+    with torch.random.fork_rng(devices=[]), _Uninitialized():
         yield
 
 
-class _Uninitialised(TorchFunctionMode):
+class _Uninitialized(TorchFunctionMode):
     """Leaves out random initial weights.
 
     For tensors without memory it leaves out every way to draw them: torch would import its compiler for it, in seconds.

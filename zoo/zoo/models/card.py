@@ -70,7 +70,7 @@ def model_card(
         *_training(provenance),
         *(["![losses against images shown](curves.png)"] if curves else []),
         *(
-            ["[The whole report](report.html): walks, neighbours, features, measures, and how to repeat them."]
+            ["[The whole report](report.html): walks, neighbors, features, measures, and how to repeat them."]
             if report
             else []
         ),
@@ -143,7 +143,7 @@ def _metadata(model: Model, metrics: Mapping[str, Any] | None) -> Any:
         pipeline_tag=PIPELINE,
         tags=tags,
         datasets=[dataset] if dataset else None,
-        license=provenance.get("licence") or None,
+        license=provenance.get("license") or None,
         model_name=name if results else None,
         eval_results=results or None,
     )
@@ -153,7 +153,7 @@ def _facts(model: Model) -> dict[str, Any]:
     config, image = model.config, model.image
     provenance: dict[str, Any] = config.get("provenance", {})
     data: dict[str, Any] = provenance.get("dataset") or {}
-    kind = "grey" if image.channels == 1 else "colour"
+    kind = "gray" if image.channels == 1 else "color"
     count = f" ({data['count']:,} images)" if "count" in data else ""
     return {
         "Recipe": _name(config),
@@ -166,9 +166,9 @@ def _facts(model: Model) -> dict[str, Any]:
         "Weights": config.get("weights", UNKNOWN),
         "Batch-norm statistics": config.get("batch_norm", UNKNOWN),
         "Trained on": f"{data.get('name') or UNKNOWN}{count}",
-        "Licence of the images": data.get("licence") or UNKNOWN,
+        "License of the images": data.get("license") or UNKNOWN,
         "Credit for the images": data.get("credit") or UNKNOWN,
-        "Licence of this model": provenance.get("licence") or UNKNOWN,
+        "License of this model": provenance.get("license") or UNKNOWN,
     }
 
 
@@ -181,7 +181,7 @@ def _training(provenance: Mapping[str, Any]) -> list[str]:
         rows["Loss"] = _component(provenance["loss"])
     for part, settings in (provenance.get("optimizer") or {}).items():
         if isinstance(settings, dict):
-            rows[f"Optimiser of the {part}"] = "Adam, " + ", ".join(f"{key} {value}" for key, value in settings.items())
+            rows[f"Optimizer of the {part}"] = "Adam, " + ", ".join(f"{key} {value}" for key, value in settings.items())
     rows.update({f"training.{key}": value for key, value in (provenance.get("training") or {}).items()})
     if provenance.get("torch"):
         rows["torch"] = provenance["torch"]

@@ -16,10 +16,20 @@ from typing import Any
 from zoo_core import ImageSpec, ModelError, PluginError, ZooError
 from zoo_core.records import check_name
 
-FORMAT = 1
+FORMAT = 2
 """Version of the model folder. A reader refuses a later one and upgrades an earlier one."""
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+def _spell_license(config: dict[str, Any]) -> dict[str, Any]:
+    """Format 1 writes "licence"."""
+    provenance = config.get("provenance")
+    for holder in (provenance, provenance.get("dataset")) if isinstance(provenance, dict) else ():
+        if isinstance(holder, dict) and "licence" in holder:
+            holder["license"] = holder.pop("licence")
+    return {**config, "format": 2}
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _spell_license}
 """Format → what turns a configuration of that format into one of the next."""
 
 CONFIG = "config.json"
@@ -60,9 +70,9 @@ _PROVENANCE: dict[str, Any] = {
     "loss": dict,
     "torch": str,
     "command": str,
-    "licence": str,
+    "license": str,
 }
-_DATASET: dict[str, Any] = {"name": str, "split": str, "count": int, "licence": str, "credit": str}
+_DATASET: dict[str, Any] = {"name": str, "split": str, "count": int, "license": str, "credit": str}
 
 
 def read_config(folder: Path) -> dict[str, Any]:

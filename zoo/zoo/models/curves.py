@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT, EDGE = 640, 240, 44
-COLOURS = {"d_loss": "#c44e00", "g_loss": "#0b62a8"}
+COLORS = {"d_loss": "#c44e00", "g_loss": "#0b62a8"}
 LABELS = {"d_loss": "discriminator", "g_loss": "generator"}
 POINTS = 400
 """Most points of a curve; each is the mean of the readings that it stands for."""
@@ -17,7 +17,7 @@ POINTS = 400
 
 def save_curves(lines: Sequence[Mapping[str, float]], path: Path) -> bool:
     """Draw both losses against real images shown, from the lines of a `metrics.jsonl`; False if there is nothing to draw."""
-    curves = {name: _thin([(line["images"], line[name]) for line in lines if _has(line, name)]) for name in COLOURS}
+    curves = {name: _thin([(line["images"], line[name]) for line in lines if _has(line, name)]) for name in COLORS}
     points = [point for curve in curves.values() for point in curve]
     if len(points) < 4:
         return False
@@ -44,8 +44,8 @@ def save_curves(lines: Sequence[Mapping[str, float]], path: Path) -> bool:
         draw.text((min(x - width / 2, WIDTH - width - 4), HEIGHT - 18), text, fill="black")
     for i, (name, curve) in enumerate(curves.items()):
         if len(curve) > 1:
-            draw.line([place(x, y) for x, y in curve], fill=COLOURS[name], width=2)
-        draw.text((EDGE + 8 + i * 130, 4), f"loss of the {LABELS[name]}", fill=COLOURS[name])
+            draw.line([place(x, y) for x, y in curve], fill=COLORS[name], width=2)
+        draw.text((EDGE + 8 + i * 130, 4), f"loss of the {LABELS[name]}", fill=COLORS[name])
     picture.save(path, format="PNG", optimize=True)
     return True
 

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from zoo_core import Discriminator, Generator, ImageSpec, ModelError
 
 from ..files import atomic_folder, sha256
-from .building import build_component, check_fits, uninitialised
+from .building import build_component, check_fits, uninitialized
 from .card import model_card, read_metrics
 from .config import CONFIG, PARTS, digest, read_config
 from .grids import save_grid
@@ -98,7 +98,7 @@ def read_model(folder: Path) -> Model:
         _check_sums(sums, config, list(described), folder)
     for part, component in described.items():
         file = folder / WEIGHTS[part]
-        with uninitialised():
+        with uninitialized():
             networks[part] = build_component(f"{part}s", component, image)
         read_into(networks[part], headers[part], file, sums[file.name] if sums is not None else None)
         networks[part].eval()

@@ -17,7 +17,7 @@ GAP = 2
 
 
 def to_pictures(images: Tensor) -> list[Image.Image]:
-    """Images [N, C, S, S] in [−1, 1] as PIL pictures, grey for one channel."""
+    """Images [N, C, S, S] in [−1, 1] as PIL pictures, gray for one channel."""
     return [Image.fromarray(a.squeeze(-1) if a.shape[-1] == 1 else a) for a in to_uint8(images).cpu().numpy()]
 
 

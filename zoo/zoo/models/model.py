@@ -111,7 +111,7 @@ def estimate_statistics(generator: Generator) -> None:
 
     The paper samples with batch statistics, so that an image depends on its batch mates; statistics that are estimated once
     and stored do away with that. They are the means of the statistics of 8 minibatches of 128, as those of
-    `torch.optim.swa_utils.update_bn`, which would put more than batch normalisation (dropout, say) into training mode too.
+    `torch.optim.swa_utils.update_bn`, which would put more than batch normalization (dropout, say) into training mode too.
     Global random states are left as they were.
     """
     generator.eval()

@@ -17,10 +17,10 @@ from safetensors.numpy import save_file
 from zoo_core import DataError, ImageDataset, Listing, ZooError
 
 from .. import __version__
-from ..files import TEMPORARY, cache_folder, explained, publish_folder, sha256, write_json
-from ..reporting import Reporter
+from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
+from ..progress import Reporter
 from .pack import FORMAT, LABELS, Pack, open_pack
-from .prepared import opened_instead
+from .prepared import open_existing_pack
 from .request import PackRequest, Source, resolve
 from .workers import decode_all, default_workers
 from .write import Shard, ShardWriter
@@ -49,7 +49,7 @@ def build_pack(request: PackRequest, *, workers: int | None = None, report: Repo
         PluginError: the dataset is at fault.
         ZooError: the cache cannot be written, or the disk is full.
     """
-    if (given := opened_instead(request, report)) is not None:
+    if (given := open_existing_pack(request, report)) is not None:
         return given
     source = resolve(request, report)
     target = cache_folder("packs") / f"{source.entry.name}-{source.size}-{source.key[:16]}"
@@ -84,7 +84,7 @@ def _cached(target: Path, source: Source, report: Reporter) -> Pack | None:
 def _only_one(target: Path, report: Reporter) -> Iterator[None]:
     """Let one process at a time build `target`."""
     lock = filelock.FileLock(target.with_name(f".{target.name}.lock"))
-    with explained(target):
+    with translate_errors(target):
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -98,7 +98,7 @@ def _only_one(target: Path, report: Reporter) -> Iterator[None]:
 
 def _build(target: Path, work: Path, source: Source, workers: int, report: Reporter) -> dict[str, Any]:
     """Make the pack in `work`, where an interrupted build may have left complete files, and publish it as `target`."""
-    with explained(target):
+    with translate_errors(target):
         writer = ShardWriter(work, source.key, source.size, source.channels, len(source.listing.records))
         try:
             _check_space(target, source, writer)
@@ -157,7 +157,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "boxed": list(dataset.boxed),
         "skipped": {"count": len(everything.skipped), "records": listed},
         "notes": list(listing.notes),
-        "licence": dataset.licence,
+        "license": dataset.license,
         "credit": dataset.credit,
         "shards": [shard.described() for shard in writer.shards],
         "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
@@ -189,9 +189,9 @@ def _summary(source: Source, info: Mapping[str, Any]) -> str:
     elif source.channels is not None:
         parts.append(f"{channels} as the dataset suggests")
     elif info["channels"] == 1:
-        parts.append("all pictures are grey: 1 channel (--channels 3 for colour networks)")
+        parts.append("all pictures are gray: 1 channel (--channels 3 for color networks)")
     else:
-        parts.append(f"{channels}, as there are coloured pictures")
+        parts.append(f"{channels}, as there are colored pictures")
     return ", ".join(parts)
 
 

@@ -37,15 +37,15 @@ class Decoded(NamedTuple):
     """A picture as it goes into a pack.
 
     Args:
-        pixels: uint8 [S, S, C]; C is 1 for a grey picture where the number of channels was left open.
-        grey: whether red, green and blue are equal everywhere.
+        pixels: uint8 [S, S, C]; C is 1 for a gray picture where the number of channels was left open.
+        gray: whether red, green and blue are equal everywhere.
         boxes: int16 [B, 4], one row for each of `dataset.boxed`: left, top, right, bottom in pixels of the packed picture,
             rounded outwards; −1 where not visible.
         side: how many pixels of the source the picture is high and wide: the better resolved, the more.
     """
 
     pixels: NDArray[np.uint8]
-    grey: bool
+    gray: bool
     boxes: NDArray[np.int16]
     side: int
 
@@ -55,7 +55,7 @@ def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int |
 
     Args:
         size: height and width of the result in pixels.
-        channels: 1, 3, or None for 1 where the picture is grey and 3 where it is not.
+        channels: 1, 3, or None for 1 where the picture is gray and 3 where it is not.
 
     Returns:
         The picture, or in a few words why it was skipped. Nothing that a picture contains raises.
@@ -126,15 +126,15 @@ def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int |
     within = (left, top, min(right, image.width), min(bottom, image.height))
     if image.size != (size, size) or within != (0, 0, size, size):
         image = image.resize((size, size), Image.Resampling.BICUBIC, box=within)
-    if image.mode == "F":  # greys of more than 8 bits are rounded once, at the end
+    if image.mode == "F":  # grays of more than 8 bits are rounded once, at the end
         image = Image.fromarray(np.rint(np.asarray(image)).clip(0, 255).astype(np.uint8))
     pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, -1)  # [S, S, 1 or 3]
-    grey = pixels.shape[2] == 1 or bool((pixels == pixels[:, :, :1]).all())
-    if grey and channels is None:
+    gray = pixels.shape[2] == 1 or bool((pixels == pixels[:, :, :1]).all())
+    if gray and channels is None:
         pixels = pixels[:, :, :1]
     elif pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    return Decoded(pixels, grey, boxes, round(max(box[2] - box[0], box[3] - box[1])))
+    return Decoded(pixels, gray, boxes, round(max(box[2] - box[0], box[3] - box[1])))
 
 
 def _unboxed(dataset: ImageDataset) -> NDArray[np.int16]:
@@ -160,7 +160,7 @@ def _reduce(image: JpegImageFile, mode: str | None, factor: float) -> int:
     """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its scale where a reduction by `factor` follows; return by what it shrinks.
 
     Only the decoder knows how to leave out the fine detail that is thrown away afterwards. With `mode` "L" it leaves out
-    the colours as well. A picture that the dataset has already loaded stays as it is.
+    the colors as well. A picture that the dataset has already loaded stays as it is.
     """
     scale = next((s for s in (8, 4, 2) if factor >= s * REDUCED), 1)
     if scale == 1 and mode is None:
@@ -207,12 +207,12 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """A picture of any mode as "L", "RGB", or as "F" with greys from 0 to 255 where it has more than 8 bits.
+    """A picture of any mode as "L", "RGB", or as "F" with grays from 0 to 255 where it has more than 8 bits.
 
     Transparent parts become white.
 
     Raises:
-        ValueError: greys on a scale that nobody can know.
+        ValueError: grays on a scale that nobody can know.
     """
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
@@ -234,7 +234,7 @@ def plain(image: Image.Image) -> Image.Image:
 def _within(values: NDArray[np.float32], most: int) -> None:
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= most):  # also when one is not a number
-        raise ValueError(f"its greys run from {low:g} to {high:g}; expected 0 to {most}")
+        raise ValueError(f"its grays run from {low:g} to {high:g}; expected 0 to {most}")
 
 
 def _checked(box: Box, width: int, height: int) -> Box:

@@ -1,7 +1,7 @@
 """Small JPEG files without Pillow's reading of their metadata, which takes longer than their pixels.
 
 The pixels are Pillow's: its decoder is given the whole file. Only what decides about them is read here (ITU-T T.81, annex B:
-segments of a marker, a length and its bytes, until the scan begins); a file with anything else, colour profiles or EXIF data
+segments of a marker, a length and its bytes, until the scan begins); a file with anything else, color profiles or EXIF data
 or four channels, is left to Pillow altogether. Worker processes import this module, so it imports no torch.
 """
 

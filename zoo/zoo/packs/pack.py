@@ -124,6 +124,8 @@ def open_pack(folder: str | Path) -> Pack:
         raise DataError(f"{path} {what}", hint="to see the packs that exist: zoo data list") from None
     except (OSError, ValueError) as error:
         raise _damaged(path, f"pack.json cannot be read: {error}") from error
+    if isinstance(info, dict) and "licence" in info:  # as packs of before version 0.2 spell it
+        info["license"] = info.pop("licence")
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         found = info.get("format") if isinstance(info, dict) else None
         raise DataError(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from zoo_core import UsageError, registry
 
-from ..reporting import Reporter
+from ..progress import Reporter
 from .pack import Pack, open_pack
 
 if TYPE_CHECKING:
     from .request import PackRequest
 
 
-def opened_instead(request: PackRequest, report: Reporter) -> Pack | None:
+def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
     """The pack in the folder that `request.data` names, None where that folder holds no pack.
 
     Raises:

@@ -15,7 +15,7 @@ from zoo_core import options as schema
 from zoo_core.errors import unknown
 from zoo_core.registries import Entry
 
-from ..reporting import Reporter
+from ..progress import Reporter
 from . import decode
 from .pack import FORMAT
 
@@ -29,7 +29,7 @@ class PackRequest:
         data: where the source lies, None where the dataset brings its own.
         split: "train" or another one that the dataset has.
         size: height and width of the packed images in pixels.
-        channels: 1 (grey), 3 (RGB), or None for what the dataset says, else what the pictures are.
+        channels: 1 (gray), 3 (RGB), or None for what the dataset says, else what the pictures are.
         options: the dataset's own options.
     """
 
@@ -91,7 +91,7 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     """Make the dataset, list its records, and name the pack that they make."""
     ImageSpec(request.size)  # refuses impossible sizes
     if request.channels not in (None, 1, 3):
-        raise OptionError(f"channels is {request.channels!r}; valid: 1 (grey), 3 (RGB)", hint="for example: --channels 3")
+        raise OptionError(f"channels is {request.channels!r}; valid: 1 (gray), 3 (RGB)", hint="for example: --channels 3")
     entry = registry.find("datasets", request.dataset)
     given: dict[str, Any] = {"split": request.split, **request.options}
     if request.data is not None:

@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
     """Some consecutive records, decoded.
 
     Args:
-        images: uint8 [n, S, S, C] of those that could be read, in order; C is 1 if all of them are grey, or as asked.
+        images: uint8 [n, S, S, C] of those that could be read, in order; C is 1 if all of them are gray, or as asked.
         boxes: int16 [n, B, 4].
         sides: int32 [n], see `Decoded.side`.
         skipped: position in the chunk → why it was skipped.
@@ -106,14 +106,14 @@ def _cut(records: Sequence[Record], begin: int, length: int) -> Iterator[Sequenc
 
 
 def decode_chunk(
-    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, cancelled: Flag | None = None
+    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, canceled: Flag | None = None
 ) -> Chunk:
-    """Decode some records in this process; stops early once `cancelled` is not 0."""
+    """Decode some records in this process; stops early once `canceled` is not 0."""
     kept, boxes, sides, skipped = [], [], [], {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged metadata and large pictures, which every decoder remarks upon
         for position, record in enumerate(records):
-            if cancelled is not None and cancelled.value:
+            if canceled is not None and canceled.value:
                 break
             result = decode_one(dataset, record, size, channels)
             if isinstance(result, str):
@@ -125,7 +125,7 @@ def decode_chunk(
     depth = channels or max((pixels.shape[2] for pixels in kept), default=1)
     images = np.empty((len(kept), size, size, depth), np.uint8)
     for image, pixels in zip(images, kept, strict=True):
-        image[...] = pixels  # a grey picture among coloured ones is repeated
+        image[...] = pixels  # a gray picture among colored ones is repeated
     table = np.asarray(boxes, np.int16).reshape(len(kept), len(dataset.boxed), 4)
     return Chunk(images, table, np.asarray(sides, np.int32), skipped, len(records))
 
@@ -148,8 +148,8 @@ def _in_workers(
     # "spawn" is the one way to start a process that is safe beside the threads of torch and CUDA, and exists everywhere
     context = multiprocessing.get_context("spawn")
     try:
-        cancelled: Flag = context.RawValue("b", 0)  # without a lock, which a worker that is killed might hold for ever
-        executor = ProcessPoolExecutor(workers, context, _start, (packed, os.getcwd(), cancelled))
+        canceled: Flag = context.RawValue("b", 0)  # without a lock, which a worker that is killed might hold for ever
+        executor = ProcessPoolExecutor(workers, context, _start, (packed, os.getcwd(), canceled))
     except (OSError, ImportError) as error:  # a system without shared memory or semaphores
         raise _Unusable from error
     pending: deque[tuple[Sequence[Record], Future[Chunk]]] = deque()
@@ -174,7 +174,7 @@ def _in_workers(
                 ) from error
             yield chunk
     finally:
-        cancelled.value = 1
+        canceled.value = 1
         executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -211,15 +211,15 @@ class _Worker:
     """What a worker process holds."""
 
     dataset: ImageDataset | None = None
-    cancelled: Flag | None = None
+    canceled: Flag | None = None
 
 
-def _start(packed: bytes, folder: str, cancelled: Flag) -> None:
+def _start(packed: bytes, folder: str, canceled: Flag) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.chdir(folder)  # where the parent is now, which need not be where it began
-    _Worker.cancelled = cancelled
+    _Worker.canceled = canceled
     try:
         _Worker.dataset = pickle.loads(packed)
     except Exception:
@@ -237,4 +237,4 @@ def _leave_with_parent() -> None:
 def _work(records: Sequence[Record], size: int, channels: int | None) -> Chunk:
     if _Worker.dataset is None:
         raise _Unusable
-    return decode_chunk(_Worker.dataset, records, size, channels, _Worker.cancelled)
+    return decode_chunk(_Worker.dataset, records, size, channels, _Worker.canceled)

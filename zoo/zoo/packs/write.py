@@ -83,7 +83,7 @@ class Shard:
 class ShardWriter:
     """Writes `images-00000.safetensors`, … into a folder; each holds "images", uint8 [n, S, S, C].
 
-    Without `channels` it begins with one and goes over to three at the first coloured image: the greys are then copied,
+    Without `channels` it begins with one and goes over to three at the first colored image: the grays are then copied,
     repeated into three channels, so that a dataset need not be read twice to know what it is. Each of the two has a folder,
     and beside it one for what makes its complete files usable after a kill. The same records give the same bytes, however
     often the work was interrupted.
@@ -109,17 +109,17 @@ class ShardWriter:
         self._shard: Shard | None = None
         self._skipped: dict[int, str] = {}  # not yet told by a complete file
         self.shards: list[Shard] = []
-        self.channels, greys = channels or 1, []
+        self.channels, grays = channels or 1, []
         self._take_over()
         if channels is None:
-            greys, self.channels = self.shards, 3
+            grays, self.channels = self.shards, 3
             self._take_over()
-            if not self.shards:  # no coloured image was met, or it will be met again
-                self.shards, self.channels = greys, 1
+            if not self.shards:  # no colored image was met, or it will be met again
+                self.shards, self.channels = grays, 1
         self.position = max([0, *(shard.end for shard in self.shards)])
         self.count = self.resumed = sum(shard.count for shard in self.shards)
-        if self.channels == 3 and greys and greys[-1].end > self.position:
-            self._copy_greys(greys)
+        if self.channels == 3 and grays and grays[-1].end > self.position:
+            self._copy_grays(grays)
             self.resumed = self.count
 
     @property
@@ -133,7 +133,7 @@ class ShardWriter:
         return any(any(self._records(c).glob("*")) for c in (1, 3))
 
     def add(self, chunk: Chunk) -> None:
-        """Append the images of the next records; greys are repeated where colours came before."""
+        """Append the images of the next records; grays are repeated where colors came before."""
         numbers = np.delete(np.arange(self.position, self.position + chunk.total), [*chunk.skipped])
         self._skipped.update({self.position + place: why for place, why in chunk.skipped.items()})
         if len(chunk.images):
@@ -225,22 +225,22 @@ class ShardWriter:
                 path.unlink()
 
     def _promote(self) -> None:
-        """Go over to three channels: write everything again. The greys stay until a build is done, in case of a kill."""
+        """Go over to three channels: write everything again. The grays stay until a build is done, in case of a kill."""
         if self._shard is not None and self._file is not None:  # the last of them, whose header nobody will read
             self._file.close()
             self.shards.append(self._shard)
         self._file = self._shard = None
-        greys, self.channels, self.shards, self.count = self.shards, 3, [], 0
-        self._copy_greys(greys)
+        grays, self.channels, self.shards, self.count = self.shards, 3, [], 0
+        self._copy_grays(grays)
 
-    def _copy_greys(self, greys: list[Shard]) -> None:
-        """Append the images of `greys` that are not yet among the coloured ones."""
+    def _copy_grays(self, grays: list[Shard]) -> None:
+        """Append the images of `grays` that are not yet among the colored ones."""
         begin, place = self.count, 0
-        skipped = {record: why for shard in greys for record, why in shard.skipped.items()}
+        skipped = {record: why for shard in grays for record, why in shard.skipped.items()}
         done = self.shards[-1].end if self.shards else 0
         self._skipped = {**{record: why for record, why in skipped.items() if record >= done}, **self._skipped}
         step = max(1, _BLOCK // (self.size * self.size))
-        for shard in greys:
+        for shard in grays:
             records, boxes, sides = np.concatenate(shard.records), np.concatenate(shard.boxes), np.concatenate(shard.sides)
             with open(self.work / "1" / shard.name, "rb") as file:
                 for start in range(max(0, begin - place), shard.count, step):
@@ -250,7 +250,7 @@ class ShardWriter:
                     some = slice(start, start + n)
                     self._append(block.reshape(n, self.size, self.size, 1), records[some], boxes[some], sides[some])
             place += shard.count
-        self.position = max(self.position, greys[-1].end if greys else 0)
+        self.position = max(self.position, grays[-1].end if grays else 0)
 
 
 def _intact(path: Path, checksum: str) -> bool:

@@ -1,1 +1,1 @@
-"""Models that come with the package, and the catalogue of those worth knowing."""
+"""Models that come with the package, and the catalog of those worth knowing."""

@@ -15,37 +15,37 @@ from pathlib import Path
 from string import Template
 
 from zoo_core import UsageError, registry
-from zoo_core.discovery import normalise
+from zoo_core.discovery import normalize
 from zoo_core.errors import unknown
 
 from .. import __version__
 from ..files import atomic_folder
 
-LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
-"""What `--licence` takes → SPDX identifier."""
+LICENSES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
+"""What `--license` takes → SPDX identifier."""
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")  # as PyPI has it
 _AUTHOR = re.compile(r"\s*([^<>]*?)\s*(?:<\s*([^<>@\s]+@[^<>@\s]+)\s*>)?\s*")
 _TEMPLATE = Path(__file__).parent / "template"
 
 
-def new_plugin(name: str, *, into: str | Path = ".", licence: str = "none", author: str = "") -> Path:
+def new_plugin(name: str, *, into: str | Path = ".", license: str = "none", author: str = "") -> Path:
     """Write a plugin package with one record, a generator, a discriminator, a recipe, tests and a README.
 
     Args:
         name: of the distribution ("zoo-acme"). The import package is it with underscores, the recipe it without "zoo-".
         into: the folder in which `name` is made.
-        licence: one of `LICENCES`.
+        license: one of `LICENSES`.
         author: "Name" or "Name <address>".
 
     Returns:
         The new folder.
 
     Raises:
-        UsageError: the name, licence or author is not possible, or the folder exists.
+        UsageError: the name, license or author is not possible, or the folder exists.
     """
-    if licence.lower() not in LICENCES:
-        raise unknown("licence", licence, LICENCES)
+    if license.lower() not in LICENSES:
+        raise unknown("license", license, LICENSES)
     package = package_name(name)
     folder = Path(into) / name
     if folder.exists():
@@ -53,14 +53,14 @@ def new_plugin(name: str, *, into: str | Path = ".", licence: str = "none", auth
     short = _registry_name(name)
     values = {
         "name": name,
-        "distribution": normalise(name),
+        "distribution": normalize(name),
         "package": package,
         "short": short,
         "cls": _class_name(short),
         "zoo_version": __version__,
-        "licence_line": f'license = "{LICENCES[licence.lower()]}"\n' if LICENCES[licence.lower()] else "",
+        "license_line": f'license = "{LICENSES[license.lower()]}"\n' if LICENSES[license.lower()] else "",
         "authors_line": _authors(author),
-        "licence_words": _licence_words(licence.lower()),
+        "license_words": _license_words(license.lower()),
     }
     with atomic_folder(folder) as new:
         for source in sorted(_TEMPLATE.rglob("*.txt")):
@@ -84,7 +84,7 @@ def package_name(name: str) -> str:
         )
     if _installed(name):
         raise UsageError(f"a distribution {name!r} is installed already", hint="choose another name")
-    package = normalise(name).replace("-", "_")
+    package = normalize(name).replace("-", "_")
     if not package.isidentifier() or keyword.iskeyword(package):
         raise UsageError(f"{name!r} would be the module {package!r}, which Python cannot import", hint=f"try: zoo-{name}")
     if package in sys.stdlib_module_names or _exists(package):
@@ -109,7 +109,7 @@ def _exists(package: str) -> bool:
 
 def _registry_name(name: str) -> str:
     """What its recipe and networks are called: short, unless somebody has that name."""
-    whole = normalise(name)
+    whole = normalize(name)
     short = whole.removeprefix("zoo-")
     taken = {entry for kind in ("recipes", "generators", "discriminators") for entry in registry.names(kind)}
     return whole if short in taken or short == "" else short
@@ -131,7 +131,7 @@ def _authors(author: str) -> str:
     return f"authors = [{{ {', '.join(pairs)} }}]\n"
 
 
-def _licence_words(licence: str) -> str:
-    if not LICENCES[licence]:
+def _license_words(license: str) -> str:
+    if not LICENSES[license]:
         return "Not stated."
-    return f"{LICENCES[licence]} (text: https://spdx.org/licenses/{LICENCES[licence]}.html; add it as `LICENSE`)."
+    return f"{LICENSES[license]} (text: https://spdx.org/licenses/{LICENSES[license]}.html; add it as `LICENSE`)."

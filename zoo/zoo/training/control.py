@@ -1,66 +1,14 @@
-"""How long to train, and who may end it sooner: budgets, signals, the clock."""
+"""Who may end a training before its budget is spent, and the clock."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Literal
-
-from zoo_core import UsageError
-
-from .state import State
-
-Kind = Literal["epochs", "images", "minutes"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train, counted from the beginning of the run: epochs of the data, real images shown, or minutes.
-
-    Raises:
-        UsageError: `amount` is not more than 0.
-    """
-
-    kind: Kind
-    amount: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.amount < float("inf"):
-            raise UsageError(
-                f"--{self.kind} must be more than 0, not {self.amount:g}", hint=f"for example: --{self.kind} 10"
-            )
-
-    @classmethod
-    def choose(cls, given: Mapping[Kind, float | None], default: Budget) -> Budget:
-        """The one budget that was given, else `default`; raises `UsageError` for more than one."""
-        named = {kind: amount for kind, amount in given.items() if amount is not None}
-        if len(named) > 1:
-            flags = [f"--{kind}" for kind in named]
-            raise UsageError(f"{' and '.join(flags)} are budgets; give one of them", hint=f"for example only {flags[0]}")
-        for kind, amount in named.items():
-            return cls(kind, amount)
-        return default
-
-    def total(self, count: int) -> float:
-        """The budget in its progress unit: images, or seconds. `count`: images in the dataset."""
-        scale = {"epochs": count, "images": 1, "minutes": 60}[self.kind]
-        return self.amount * scale
-
-    def done(self, state: State) -> float:
-        """How much of `total` is used up."""
-        return state.seconds if self.kind == "minutes" else state.images
-
-    def spent(self, state: State, count: int) -> bool:
-        """Whether to stop."""
-        return self.done(state) >= self.total(count)
-
-    def __str__(self) -> str:
-        return f"{self.amount:g} {self.kind}"
+from typing import Any
 
 
 class Stop:

@@ -14,7 +14,7 @@ from ..files import atomic_file
 from .diagnosing import Diagnosis
 
 WIDTH, HEIGHT, EDGE, TOP = 760, 180, 60, 22
-COLOURS = ("#c44e00", "#0b62a8", "#2f7d32", "#7b3fa0")
+COLORS = ("#c44e00", "#0b62a8", "#2f7d32", "#7b3fa0")
 BLOCKS = "▁▂▃▄▅▆▇█"
 POINTS = 400
 """Most points of a curve; each is the mean of the readings that it stands for."""
@@ -120,8 +120,8 @@ def _panel(
         draw.text((min(x - width / 2, WIDTH - width - 4), top + HEIGHT - 16), text, fill="black")
     draw.text((EDGE, top + 4), heading, fill="black")
     across = EDGE + 160.0
-    for (label, curve), colour in zip(thinned.items(), COLOURS, strict=False):
-        draw.line([place(x, scale(y)) for x, y in curve], fill=colour, width=2)
+    for (label, curve), color in zip(thinned.items(), COLORS, strict=False):
+        draw.line([place(x, scale(y)) for x, y in curve], fill=color, width=2)
         if label != heading:
-            draw.text((across, top + 4), label, fill=colour)
+            draw.text((across, top + 4), label, fill=color)
             across += draw.textlength(label) + 24

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-from .checkpoints import checkpoints
-from .health import History, Sign, signs
-from .metrics import read_metrics
-from .runs import RunRecord, read_run
+from ..runs.checkpoints import checkpoints
+from ..runs.log import read_log
+from ..runs.run import RunRecord, read_run
+from .health import HealthWarning, History, detect_problems
 
 Verdict = Literal["healthy", "ailing", "stopped", "unknown"]
 
@@ -32,7 +32,7 @@ class Diagnosis:
 
     run: Path
     verdict: Verdict
-    signs: tuple[Sign, ...]
+    signs: tuple[HealthWarning, ...]
     passed: dict[str, tuple[int, int]]
     words: tuple[str, ...]
     readings: tuple[Mapping[str, Any], ...]
@@ -70,14 +70,14 @@ def diagnose(run: str | Path) -> Diagnosis:
     folder = Path(run)
     record = read_run(folder)
     file = folder / "metrics.jsonl"
-    lines = read_metrics(file) if file.exists() else []
+    lines = read_log(file) if file.exists() else []
     history = History.of(lines)
-    found = signs(history)
+    found = detect_problems(history)
     why = lines[-1].get("stopped") if lines else None
     if why:
         kept = checkpoints(folder / "checkpoints")
         whole = f"; the newest checkpoint is {kept[-1].name}" if kept else "; there is no checkpoint"
-        found.insert(0, Sign("diverged", f"{why}{whole}", "lower the learning rate (--set optimizer.lr=1e-4)"))
+        found.insert(0, HealthWarning("diverged", f"{why}{whole}", "lower the learning rate (--set optimizer.lr=1e-4)"))
     judged = bool(history.recent() or history.diversities())
     verdict: Verdict = "stopped" if why else "ailing" if found else "healthy" if judged else "unknown"
     words = (*_about(record, lines), *_networks(history), *_samples(history))

@@ -44,7 +44,7 @@ within the LAST readings, and that is three times what it moves between two read
 
 
 @dataclass(frozen=True)
-class Sign:
+class HealthWarning:
     """Something amiss: a short name of its kind, what is seen, and what to try."""
 
     kind: str
@@ -89,9 +89,9 @@ class History:
         return [float(line["diversity"]) for line in self.measures if "diversity" in line]
 
 
-def signs(history: History) -> list[Sign]:
+def detect_problems(history: History) -> list[HealthWarning]:
     """The signs of failure at the end of a history."""
-    judges: tuple[Callable[[History], Sign | None], ...] = (_winning, _vanishing, _collapsing, _oscillating)
+    judges: tuple[Callable[[History], HealthWarning | None], ...] = (_winning, _vanishing, _collapsing, _oscillating)
     return [sign for sign in (judge(history) for judge in judges) if sign is not None]
 
 
@@ -99,11 +99,11 @@ def _values(lines: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     return [float(line[name]) for line in lines if isinstance(line.get(name), int | float)]
 
 
-def _winning(history: History) -> Sign | None:
+def _winning(history: History) -> HealthWarning | None:
     values = _values(history.recent(), "d_right")
     if len(values) < READINGS or mean(values) < WINS:
         return None
-    return Sign(
+    return HealthWarning(
         "discriminator-wins",
         f"the discriminator tells {mean(values):.1%} of all images apart, so the generator learns little from it",
         "slow it down (--set optimizer.discriminator.lr=1e-4), give it noise or augmentation (zoo show names the options of "
@@ -111,7 +111,7 @@ def _winning(history: History) -> Sign | None:
     )
 
 
-def _vanishing(history: History) -> Sign | None:
+def _vanishing(history: History) -> HealthWarning | None:
     now = _values(history.recent(), "g_grad")
     if len(now) < READINGS:
         return None
@@ -119,7 +119,7 @@ def _vanishing(history: History) -> Sign | None:
     usual = sorted(every)[int(0.9 * (len(every) - 1))]
     if median(now) >= VANISHED * usual and median(now) > 1e-8:
         return None
-    return Sign(
+    return HealthWarning(
         "vanishing-gradient",
         f"the generator's gradient has vanished: its norm is {median(now):.2g}, and was {usual:.2g} in this run",
         "take a loss that does not saturate (zoo list losses: non-saturating, hinge), or slow the discriminator down "
@@ -127,7 +127,7 @@ def _vanishing(history: History) -> Sign | None:
     )
 
 
-def _collapsing(history: History) -> Sign | None:
+def _collapsing(history: History) -> HealthWarning | None:
     values = history.diversities()
     if not values:
         return None
@@ -137,7 +137,7 @@ def _collapsing(history: History) -> Sign | None:
     if not fell and not (images >= EARLY and now < NEVER):
         return None
     before = f"; they were {highest:.2f} as far apart at best" if fell else ""
-    return Sign(
+    return HealthWarning(
         "collapse",
         f"the generator draws nearly the same for every latent: its samples lie {now:.2f} times as far apart as real images "
         f"do{before}",
@@ -146,14 +146,14 @@ def _collapsing(history: History) -> Sign | None:
     )
 
 
-def _oscillating(history: History) -> Sign | None:
+def _oscillating(history: History) -> HealthWarning | None:
     if not history.recent():
         return None
     for name, who in (("g_loss", "generator"), ("d_loss", "discriminator")):
         values = _values(history.readings[-LAST:], name)
         swings = _swings([mean(values[i : i + 3]) for i in range(len(values) - 2)])
         if swings >= SWINGS:
-            return Sign(
+            return HealthWarning(
                 "oscillation",
                 f"the {who}'s loss swings to and fro, {swings} times in the last {len(values)} readings: the two networks "
                 "chase each other",

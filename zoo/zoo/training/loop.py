@@ -6,9 +6,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from ..runs.budget import Budget
+from ..runs.config import RunConfig
 from .batches import Batches
-from .config import RunConfig
-from .control import Budget, Clock, Stop, agree
+from .control import Clock, Stop, agree
 from .health import CHECK, ensure_finite, ensure_finite_weights
 from .metrics import Recorder
 from .state import State

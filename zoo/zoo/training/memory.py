@@ -12,8 +12,8 @@ from torch import Tensor
 
 from zoo_core import TrainingError
 
-from ..models.building import build_component, weightless
-from .config import RunConfig
+from ..models.building import build_component, meta_device
+from ..runs.config import RunConfig
 
 SHARE = 0.8
 """Of free memory that a minibatch may take: kernels want room of their own."""
@@ -66,7 +66,7 @@ def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
 
     kept: list[Tensor] = []
     try:
-        with weightless():
+        with meta_device():
             generator = build_component("generators", config.generator, config.image)
             discriminator = build_component("discriminators", config.discriminator, config.image)
             labels = torch.zeros(batch, dtype=torch.int64) if config.image.num_classes else None
@@ -92,7 +92,7 @@ def fitting_batch(config: RunConfig, device: torch.device, unit: int) -> int | N
 def refuse_too_large(config: RunConfig, accelerator: Any) -> None:
     """Raise `TrainingError` where a minibatch cannot fit into the CPU's memory, whose system would kill the process.
 
-    A GPU says so by itself; see `explained_memory`.
+    A GPU says so by itself; see `translate_memory_errors`.
     """
     device, pieces = accelerator.device, accelerator.num_processes * config.training.accumulate
     share, image = config.training.batch // pieces, config.image
@@ -107,7 +107,7 @@ def refuse_too_large(config: RunConfig, accelerator: Any) -> None:
 
 
 @contextmanager
-def explained_memory(config: RunConfig, accelerator: Any) -> Iterator[None]:
+def translate_memory_errors(config: RunConfig, accelerator: Any) -> Iterator[None]:
     """Turn running out of memory into a `TrainingError` that says which minibatch would fit."""
     try:
         yield

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from zoo_core import UsageError, ZooError
+from zoo_core import UsageError
 
-from ..files import atomic_file, explained
-from ..reporting import Reporter, Task
-from .health import History, ensure_finite, signs
+from ..files import translate_errors
+from ..progress import Reporter, Task
+from ..runs.log import cut_log
+from .health import History, detect_problems, ensure_finite
 from .state import State
 
 TICK = 0.5
@@ -49,20 +50,20 @@ class TensorBoard:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self.folder = folder
-        with explained(folder):
+        with translate_errors(folder):
             self.writer: Any = SummaryWriter(str(folder), purge_step=images)  # type: ignore[no-untyped-call]
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        with explained(self.folder):
+        with translate_errors(self.folder):
             for name, value in values.items():
                 self.writer.add_scalar(name, value, step)
 
     def picture(self, name: str, image: Tensor, step: int) -> None:
-        with explained(self.folder):
+        with translate_errors(self.folder):
             self.writer.add_image(name, image, step)
 
     def close(self) -> None:
-        with explained(self.folder):
+        with translate_errors(self.folder):
             self.writer.close()
 
 
@@ -110,8 +111,8 @@ class Recorder:
         self.report = report or Reporter()
         self.read, self.told = (time.monotonic(), state.images), time.monotonic()
         self.shown: dict[str, str] = {}
-        self.history = History.of(cut_metrics(path, state.meter.start, state.step) if writes else [])
-        self.seen = {sign.kind for sign in signs(self.history)}
+        self.history = History.of(cut_log(path, state.meter.start, state.step) if writes else [])
+        self.seen = {sign.kind for sign in detect_problems(self.history)}
 
     def record(self, state: State, means: dict[str, float], done: float) -> None:
         """Write a reading down and show it.
@@ -170,10 +171,10 @@ class Recorder:
             **values,
         }
         self.history.add(line)
-        found = signs(self.history)
+        found = detect_problems(self.history)
         if found:
             line["signs"] = [sign.kind for sign in found]
-        with explained(self.path), open(self.path, "a", encoding="utf-8") as file:
+        with translate_errors(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         for sign in found:
             if sign.kind not in self.seen:
@@ -189,42 +190,3 @@ class Recorder:
     def _tell(self, done: float, now: float) -> None:
         self.told = now
         self.task.update(done, **self.shown)
-
-
-def cut_metrics(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
-    """Keep readings up to step `reading` and measures up to `step`, and return them; final measures go.
-
-    A line that a killed process left half-written goes too.
-    """
-    if not path.exists():
-        return []
-
-    def stays(line: dict[str, Any]) -> bool:
-        return bool(line["step"] <= (reading if "images_per_s" in line else step)) and not line.get("final")
-
-    kept = [line for line in read_metrics(path) if stays(line)]
-    with atomic_file(path) as temporary:
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-    return kept
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
-
-    Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures have
-    "diversity" or the name of an evaluation, and a training that could not go on says why under "stopped". "signs" names
-    the signs of failure of `zoo.training.health` that there were.
-    """
-    lines = []
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error.strerror}") from error
-    for line in text.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict) and isinstance(value.get("step"), int):
-            lines.append(value)
-    return lines

@@ -17,10 +17,10 @@ from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
 from ..files import TEMPORARY
-from .config import RunConfig, differences, split_options
-from .control import Budget, Kind
+from ..runs.budget import Budget, Kind
+from ..runs.config import RunConfig, differences, split_options
+from ..runs.run import RunRecord, is_run, read_run
 from .metrics import check_tracker
-from .runs import RunRecord, is_run, read_run
 
 DEFAULT_SEED = 0
 

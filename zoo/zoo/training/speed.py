@@ -21,14 +21,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from zoo_core import ImageSpec, UsageError
 
-from ..allocator import freed_memory_kept
+from ..allocator import keep_freed_memory_during
 from ..devices import check_device, make_accelerator, resolve_precision
 from ..packs import to_images
+from ..progress import Reporter
 from ..randomness import generator_for
-from ..reporting import Reporter
+from ..runs.config import RunConfig
 from .batches import Minibatch
-from .config import RunConfig
-from .memory import explained_memory, refuse_too_large
+from .memory import refuse_too_large, translate_memory_errors
 from .planning import check_compiler
 from .state import State
 from .steps import Stepper, Turn, cycle_of, turn_of
@@ -94,7 +94,7 @@ def bench(
     """Measure how fast the steps of a recipe are, on random images in memory.
 
     Args:
-        recipe, size, channels, batch, options, precision, device, compile: as `zoo.train` takes them; colour by default.
+        recipe, size, channels, batch, options, precision, device, compile: as `zoo.train` takes them; color by default.
         rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule.
         report: hears the progress.
 
@@ -111,7 +111,7 @@ def bench(
     accelerator = make_accelerator(where, resolved)
     refuse_too_large(config, accelerator)
     told = (report or Reporter()).task("measuring", rounds + 2, "rounds")
-    with freed_memory_kept(), told as task, explained_memory(config, accelerator):
+    with keep_freed_memory_during(), told as task, translate_memory_errors(config, accelerator):
         state = State.create(config, accelerator)
         stepper = Stepper(config.training, state, accelerator, compile=compile)
         cycle = cycle_of(config.training)
@@ -123,7 +123,7 @@ def bench(
             for _ in range(count):
                 stepper.step(turn_of(config.training, state.loss, state.step, state.updates), *minibatch)
                 state.step += 1
-            synchronise(where)
+            synchronize(where)
             return time.perf_counter() - begun
 
         warm = run(cycle)
@@ -214,17 +214,17 @@ def matmul_peak(device: torch.device, precision: str, seconds: float = 0.5) -> f
 def fastest(work: Callable[[], None], device: torch.device, seconds: float) -> float:
     """Seconds of the fastest of as many repetitions as fit into `seconds`, at least 3."""
     work()
-    synchronise(device)
+    synchronize(device)
     times: list[float] = []
     while len(times) < 3 or sum(times) < seconds:
         begun = time.perf_counter()
         work()
-        synchronise(device)
+        synchronize(device)
         times.append(time.perf_counter() - begun)
     return min(times)
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until the device has done all that it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,4 +1,4 @@
-"""What a training changes as it goes: networks, average, optimisers, and how far it is."""
+"""What a training changes as it goes: networks, average, optimizers, and how far it is."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from zoo_core import Discriminator, Generator, Loss
 
 from ..models.model import estimate_statistics
 from ..optimizers import Adam
-from .config import RunConfig
-from .evaluation import Best
+from ..runs.config import RunConfig
+from ..runs.evaluation import Best
 from .meter import Meter
 
 
@@ -74,7 +74,7 @@ class State:
         return found
 
     def update_average(self, ceiling: float) -> None:
-        """Move the average towards the generator, with decay min(ceiling, (1 + t) / (10 + t)) at its update t."""
+        """Move the average toward the generator, with decay min(ceiling, (1 + t) / (10 + t)) at its update t."""
         if self.average is None:
             return
         decay = min(ceiling, (1 + self.updates) / (10 + self.updates))

@@ -20,7 +20,7 @@ from .state import State
 
 @dataclass(frozen=True)
 class Turn:
-    """Which networks a step updates, and whether the discriminator is penalised."""
+    """Which networks a step updates, and whether the discriminator is penalized."""
 
     discriminator: bool
     generator: bool
@@ -60,8 +60,8 @@ class Stepper:
         self.generator: nn.Module = state.generator
         self.discriminator: nn.Module = state.discriminator
         if settings.sync_bn and accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-            self.generator, self.discriminator = synchronised(self.generator), synchronised(self.discriminator)
-        self.penalised: Any = self.discriminator
+            self.generator, self.discriminator = synchronized(self.generator), synchronized(self.discriminator)
+        self.penalized: Any = self.discriminator
         if compile:
             self.generator, self.discriminator = (
                 cast(nn.Module, torch.compile(network, dynamic=False)) for network in (self.generator, self.discriminator)
@@ -84,7 +84,7 @@ class Stepper:
     def _discriminator(self, pieces: list[tuple[Tensor, Tensor | None, Tensor]], turn: Turn) -> Tensor | None:
         """The discriminator learns to tell them apart; returns the generated images where the generator can go on with them.
 
-        Real and generated images go through it by themselves, so that batch normalisation sees one kind at a time. Where
+        Real and generated images go through it by themselves, so that batch normalization sees one kind at a time. Where
         the loss is a sum of a part for each kind, the graph of the real ones is gone before the other is made.
         """
         state, loss, once = self.state, self.state.loss, len(pieces) == 1
@@ -102,7 +102,7 @@ class Stepper:
             self._backward(d_loss / len(pieces))
             d_loss, real_logits, fake_logits = d_loss.detach(), real_logits.detach(), fake_logits.detach()
             if turn.penalty:
-                penalty = loss.penalty(self.penalised, real, fake.detach().float(), labels)
+                penalty = loss.penalty(self.penalized, real, fake.detach().float(), labels)
                 if penalty is not None:
                     self._backward(penalty / len(pieces))
                     d_loss = d_loss + penalty.detach()
@@ -144,7 +144,7 @@ class Stepper:
         self.accelerator.backward(loss)
 
     def _update(self, name: str, network: nn.Module, optimizer: Any) -> None:
-        """One optimiser step with the gradients of all processes averaged. They are freed at once, not a step later."""
+        """One optimizer step with the gradients of all processes averaged. They are freed at once, not a step later."""
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
         if self.accelerator.num_processes > 1:
             average_gradients(gradients, self.accelerator.num_processes)
@@ -156,7 +156,7 @@ class Stepper:
         optimizer.zero_grad(set_to_none=True)
 
 
-def synchronised(network: nn.Module) -> nn.Module:
+def synchronized(network: nn.Module) -> nn.Module:
     """A view of a network with the same parameters and buffers, whose batch statistics are those of all processes.
 
     The network itself stays plain: whoever draws from it in one process alone would wait for the others for ever.

@@ -1,0 +1,7 @@
+"""What the tests of looking inside share."""
+
+from __future__ import annotations
+
+from helpers.painting.fixtures import cache, judge, model, pack, painted
+
+__all__ = ["cache", "judge", "model", "pack", "painted"]

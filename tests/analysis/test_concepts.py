@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zoo.analysis.concepts import Concept, Fact, fill_missing_facts, parse_concept, parse_fact
+from zoo.analysis.judging import AttributeClassifier
+from zoo_core import UsageError
+
+WORDS = {
+    "glasses": ("none", "round", "square"),
+    "hair": ("bald", "short", "hidden"),
+    "hair_color": ("brown", "pink", "hidden"),
+    "skin_color": ("brown", "light"),
+    "class": ("not-smiling", "smiling"),
+}
+
+
+def test_words() -> None:
+    assert parse_fact("glasses", WORDS) == (Fact("glasses", ("round", "square"), "glasses"), True)
+    assert parse_fact("no-glasses", WORDS) == (Fact("glasses", ("round", "square"), "glasses"), False)
+    assert parse_fact("round", WORDS) == (Fact("glasses", ("round",), "round"), True)
+    assert parse_fact("hair_color=brown", WORDS)[0].values == ("brown",)
+    assert parse_fact("not-smiling", WORDS) == (Fact("class", ("not-smiling",), "not-smiling"), True)
+    assert parse_fact("no-hair=bald", WORDS) == (Fact("hair", ("bald",), "hair=bald"), False)
+
+
+@pytest.mark.parametrize(
+    ("word", "message", "hint"),
+    [
+        ("glases", "did you mean glasses", "hair_color: brown, pink, hidden"),
+        ("brown", "a value of 2 attributes", "hair_color=brown or skin_color=brown"),
+        ("hair", "has no value that means its absence", "hair=bald, hair=short"),
+        ("hair=long", "nothing is called 'hair=long'", "hair: bald, short, hidden"),
+    ],
+)
+def test_unknown_words_name_what_there_is(word: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as error:
+        parse_fact(word, WORDS)
+    assert hint in error.value.hint
+
+
+def test_an_empty_word_is_refused() -> None:
+    with pytest.raises(UsageError, match="no concept"):
+        parse_concept("glasses++pink", WORDS)
+
+
+def test_what_others_name_a_concept_lacks() -> None:
+    both, pink, neither = fill_missing_facts([parse_concept(text, WORDS) for text in ("glasses+pink", "pink", "neutral")])
+    assert [holds for _, holds in both.facts] == [True, True]
+    assert {fact.word: holds for fact, holds in pink.facts} == {"glasses": False, "pink": True}
+    assert str(neither) == "no glasses and no pink"
+    assert str(Concept()) == "anything"
+
+
+def test_probability_is_that_of_the_least_likely_fact(judge: AttributeClassifier) -> None:
+    judged = {"square": torch.tensor([[0.1, 0.9], [0.7, 0.3]]), "background": torch.tensor([[0.2, 0.8], [0.5, 0.5]])}
+    concept = fill_missing_facts([parse_concept(text, judge.attributes) for text in ("square", "green")])[0]
+    assert concept.probability(judged, judge).tolist() == pytest.approx([0.2, 0.3])

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zoo
+from helpers.painting import SIZE, painted_model, paintings
+from zoo.analysis.charts import line_chart
+from zoo.analysis.reports import Report
+from zoo.models.folder import write_model
+from zoo_core import UsageError
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+_PROBE = """<script>
+addEventListener("load", () => {
+  const images = [...document.images];
+  document.title = JSON.stringify({
+    images: images.length,
+    decoded: images.filter(i => i.complete && i.naturalWidth > 0).length,
+    described: images.filter(i => i.alt.length > 5).length,
+    requests: performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
+    wider: document.documentElement.scrollWidth - innerWidth,
+  });
+});
+</script>"""
+
+
+@pytest.fixture(scope="session")
+def written(painted: Path) -> Report:
+    """A report on a model folder, with everything that needs no run."""
+    import os
+
+    os.environ["ZOO_CACHE"], before = str(painted / "cache"), os.environ.get("ZOO_CACHE", "")
+    from helpers.painting import painters
+
+    with painters():
+        found = zoo.report(painted / "model", images=paintings(), searched=256)
+    os.environ["ZOO_CACHE"] = before
+    return found
+
+
+class _Tags(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, Any]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_what_is_in_it(written: Report, painted: Path) -> None:
+    assert written.path == painted / "model" / "report.html"
+    assert set(written.left_out) - {"Nearest neighbors"} == {"Training", "Metrics"}  # those need the extra "eval"
+    assert {"Walk", "Features", "Arithmetic", "Turning", "Forgetting"} <= set(written.numbers)
+    text = written.path.read_text(encoding="utf-8")
+    assert "Left out: this is no run folder" in text
+    assert f"zoo forget {painted / 'model'} --attribute" in text
+    assert "judge" in text
+
+
+def test_it_needs_nothing_else(written: Report) -> None:
+    tags = _Tags()
+    tags.feed(written.path.read_text(encoding="utf-8"))
+    pictures = [attributes for tag, attributes in tags.tags if tag == "img"]
+    assert len(pictures) >= 7
+    assert all(a["src"].startswith("data:image/png;base64,") and len(a["alt"]) > 5 for a in pictures)
+    assert not [tag for tag, _ in tags.tags if tag in ("script", "iframe", "object")]
+    assert all(a.get("href", "#").startswith(("#", "data:")) for _, a in tags.tags)
+    anchors = {a["href"] for tag, a in tags.tags if tag == "a"}
+    assert anchors == {"#" + a["id"] for tag, a in tags.tags if tag == "section"}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_a_browser(written: Report, tmp_path: Path, width: int) -> None:
+    text = written.path.read_text(encoding="utf-8")
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert policy in text
+    probed = text.replace(policy, f"{policy}; script-src 'unsafe-inline'").replace("</body>", f"{_PROBE}</body>")
+    (tmp_path / "page.html").write_text(probed, encoding="utf-8")
+    command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += [f"--window-size={width},900", "--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "page.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert said == []
+    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
+    assert title is not None
+    found = json.loads(title.group(1))
+    assert found["images"] >= 7
+    assert found["decoded"] == found["described"] == found["images"]
+    assert found["requests"] == []
+    assert found["wider"] <= 0
+
+
+def test_a_run_tells_of_its_training(tmp_path: Path, pack: zoo.Pack) -> None:
+    run = zoo.train(
+        "dcgan",
+        dataset="paintings",
+        data=pack.path,
+        size=SIZE,
+        images=48,
+        out=tmp_path / "run",
+        options={"generator.width": 4, "discriminator.width": 4, "training.batch": 8, "training.log_every": 1},
+        device="cpu",
+        precision="fp32",
+        workers=1,
+    )
+    found = zoo.report(run.path, searched=64, out=tmp_path / "about.html")
+    assert "Training" not in found.left_out
+    text = found.path.read_text(encoding="utf-8")
+    assert "<polyline" in text
+    assert "D(real), mean of the last tenth" in text
+    assert "zoo train dcgan" in text
+    assert "generator" in text.split("All settings")[1]
+
+
+def test_without_discriminator_and_labels_the_rest_remains(tmp_path: Path) -> None:
+    write_model(painted_model(discriminator=False), tmp_path / "model")
+    found = zoo.report(tmp_path / "model", images=paintings(labeled=False, count=60), searched=64)
+    assert "Walk" in found.numbers
+    assert "discriminator" in found.left_out["Features"]
+    assert "labels" in found.left_out["Arithmetic"]
+    assert "labels" in found.left_out["Forgetting"]
+
+
+def test_what_was_measured_is_shown(tmp_path: Path) -> None:
+    write_model(painted_model(discriminator=False), tmp_path / "model")
+    measured = {"metrics": {"fid": 12.345}, "protocol": {"features": "<b>own</b>"}}
+    (tmp_path / "model" / "metrics.json").write_text(json.dumps(measured))
+    zoo.report(tmp_path / "model", images=paintings(labeled=False, count=60), searched=64)
+    text = (tmp_path / "model" / "report.html").read_text(encoding="utf-8")
+    assert "12.345" in text
+    assert "&lt;b&gt;own" in text
+
+
+def test_bad_input(painted: Path) -> None:
+    with pytest.raises(UsageError, match="no name for a web page"):
+        zoo.report(painted / "model", out="report.pdf")
+
+
+def test_charts_leave_out_what_is_not_finite() -> None:
+    svg = line_chart({"a": [(0, 1), (1, float("nan")), (2, 3)]}, title='"t"', across="images")
+    assert svg.count(",") >= 2
+    assert "nan" not in svg
+    assert 'aria-label="&quot;t&quot;"' in svg
+    assert line_chart({"a": [(0, 1)]}, title="t", across="x") == ""

@@ -1,0 +1,115 @@
+"""A model that replays training images is called out, one that draws new ones is not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import zoo
+from helpers.metrics import pictures, plain, replaying
+from zoo.metrics.copying import compared, ratios_of
+from zoo.metrics.nearest import nearest
+from zoo_core import DataError, UsageError
+
+pytest.importorskip("faiss")
+pytest.importorskip("scipy")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def found(images: Tensor, **choices: object) -> zoo.Results:
+    options = {"dataset": "ellipses", "features": "scattering", "samples": 150, **choices}
+    return zoo.neighbors(replaying(images), **options)  # type: ignore[arg-type]
+
+
+def test_a_copier_is_called_out() -> None:
+    results = found(pictures("train"))
+    assert results.details["copies"]
+    assert results.metrics == {"memorized_share_pixels": 1.0, "memorized_share_features": 1.0}
+    plain(results.to_json())
+
+
+def test_so_is_one_that_adds_noise_and_one_that_copies_a_quarter() -> None:
+    noise = 0.03 * torch.randn(pictures().shape, generator=torch.Generator().manual_seed(0))
+    noisy = found((pictures() + noise).clamp(-1, 1))
+    assert noisy.details["copies"]
+    some = found(torch.cat([pictures("fresh")[:150], pictures("train")[:50]]), held_out="test", samples=300)
+    assert some.details["copies"]
+    assert 0.15 <= some.metrics["memorized_share_pixels"] < 0.4
+
+
+@pytest.mark.parametrize("held_out", [None, "test"])
+def test_one_that_draws_new_pictures_is_not(held_out: str | None) -> None:
+    results = found(pictures("fresh"), held_out=held_out)
+    assert not results.details["copies"]
+    assert results.metrics["memorized_share_pixels"] < 0.1
+    assert results.protocol["held_out"] == (held_out or "training images, each against all others")
+
+
+def test_smooth_pictures_are_near_to_everything_and_copies_of_nothing() -> None:
+    mean = pictures().mean(0, keepdim=True)
+    blurred = 0.3 * pictures("fresh") + 0.7 * mean
+    results = found(blurred)
+    assert not results.details["copies"]
+
+
+def test_the_null_distribution_keeps_its_level() -> None:
+    rng = torch.Generator().manual_seed(0)
+    called = 0
+    for _ in range(200):
+        one, other = (torch.rand(200, 10, generator=rng).sort(1).values for _ in range(2))
+        called += compared(one, other).copies
+    assert called == 0
+
+
+def test_ratios() -> None:
+    assert ratios_of(torch.tensor([[0.0, 2.0, 4.0], [3.0, 3.0, 3.0], [0.0, 0.0, 0.0]])).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_nearest_in_blocks_is_nearest() -> None:
+    rng = torch.Generator().manual_seed(0)
+    vectors, queries = torch.randn(300, 8, generator=rng), torch.randn(40, 8, generator=rng)
+    distances, numbers = nearest(queries, vectors.split(70), 5)
+    expected = torch.cdist(queries, vectors).topk(5, largest=False)
+    assert torch.equal(numbers, expected.indices)
+    assert torch.allclose(distances, expected.values, atol=1e-3)
+    with pytest.raises(zoo.ZooError, match="5 neighbors are wanted, and there are 3"):
+        nearest(queries, [vectors[:3]], 5)
+
+
+def test_too_few_for_a_conclusion() -> None:
+    with pytest.raises(UsageError, match="99 samples are too few"):
+        found(pictures("fresh"), samples=99)
+    with pytest.raises(DataError, match="12 training images are too few"):
+        found(pictures("fresh"), split="few")
+
+
+def test_the_picture_and_the_page(tmp_path: Path) -> None:
+    results = found(pictures("train"), page=tmp_path / "see", shown=5)
+    png, page = (Path(file) for file in results.details["files"])
+    with Image.open(png) as picture:
+        pixels = np.asarray(picture).astype(int)
+    assert pixels.shape == (2 + 5 * 18, 2 + 7 * 18, 3)
+    sample, copied = pixels[2:18, 2:18], pixels[2:18, 20:36]
+    assert np.abs(sample - copied).max() <= 1
+    text = page.read_text()
+    assert text.count("<figure>") == 5 * 7
+    assert "This model copies training images" in text
+    assert "http" not in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    results = found(pictures("train"), page=tmp_path, shown=3)
+    shot = tmp_path / "shot.png"
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1000,1600", f"--screenshot={shot}"]
+    subprocess.run([*command, Path(results.details["files"][1]).as_uri()], check=True, capture_output=True, timeout=300)  # type: ignore[list-item]
+    with Image.open(shot) as picture:
+        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert len(np.unique(pixels, axis=0)) > 200  # histograms, and pictures of many colors

@@ -1,7 +1,0 @@
-"""What the tests of looking inside share."""
-
-from __future__ import annotations
-
-from painting.fixtures import cache, judge, model, pack, painted
-
-__all__ = ["cache", "judge", "model", "pack", "painted"]

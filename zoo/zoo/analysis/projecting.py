@@ -1,0 +1,165 @@
+"""The latent whose picture is nearest to a given one, by optimization from several starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from zoo_core import DataError, Generator
+
+from ..models.model import Model
+from ..optimizers import Adam
+from ..packs import to_images
+from ..progress import Reporter
+from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
+from .sheets import Block, check_picture_name, save_picture, sheet
+
+_SILENT = Reporter()
+_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class Projected:
+    """The nearest picture that a model can draw.
+
+    Args:
+        target: [C, S, S] in [−1, 1], the given picture, cut square and resized.
+        image: [C, S, S], the nearest one found.
+        latent: [latent_dim], what draws it.
+        error: root mean square difference in levels of 255.
+        errors: of every start.
+        nearest_sample: the error of the nearest of the random samples that the starts were chosen from.
+    """
+
+    target: Tensor
+    image: Tensor
+    latent: Tensor
+    error: float
+    errors: tuple[float, ...]
+    nearest_sample: float
+
+    def picture(self) -> Image.Image:
+        """The given picture beside the nearest one."""
+        return sheet([Block("given", self.target[None]), Block("nearest", self.image[None])], beside=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers and the latent, as plain data."""
+        return {
+            "error": round(self.error, 3),
+            "errors": [round(e, 3) for e in self.errors],
+            "nearest_sample": round(self.nearest_sample, 3),
+            "latent": [round(v, 5) for v in self.latent.tolist()],
+        }
+
+
+def project(
+    model: Model | str | Path,
+    picture: str | Path | Image.Image,
+    *,
+    starts: int = 8,
+    steps: int = 200,
+    searched: int = 512,
+    seed: int = 0,
+    label: Label = None,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    report: Reporter = _SILENT,
+) -> Projected:
+    """Find the latent whose picture is nearest to a given one.
+
+    Args:
+        model: a model, or where one lies.
+        picture: a file, or a PIL picture; its central square is taken and resized.
+        starts: how many latents are optimized; the best of them is the result.
+        steps: of the optimizer (Adam) for each.
+        searched: random samples of which the nearest are the starts.
+        seed, label: of the samples.
+        device: where a model that is named by its place goes; see `zoo.load`.
+        out: a picture to write.
+        report: hears the progress.
+
+    Raises:
+        DataError: the file is missing or no picture.
+        UsageError: a number is impossible.
+    """
+    check_count(starts, "the number of starts", 1)
+    check_count(steps, "the number of steps", 1)
+    check_count(searched, "the number of samples to search", starts)
+    file = check_picture_name(out) if out is not None else None
+    loaded = opened(model, device)
+    target = read_picture(picture, loaded.image.size, loaded.image.channels)
+    pool = sample_latents(loaded, range(searched), seed=seed)
+    _stay_likely(loaded.generator, pool)
+    errors = _errors(draw(loaded, pool, labels_of(loaded, [0] * searched, label)), target)
+    begin = pool[errors.argsort()[:starts]]
+    latents = torch.cat([_optimized(loaded, begin, target, steps, label, report), begin])  # no worse than where it began
+    images = draw(loaded, latents, labels_of(loaded, [0] * len(latents), label))
+    reached = _errors(images, target)
+    best = int(reached.argmin())
+    found = Projected(
+        target,
+        images[best],
+        latents[best],
+        float(reached[best]),
+        tuple(reached.view(2, starts).amin(0).tolist()),
+        float(errors.min()),
+    )
+    if file is not None:
+        save_picture(found.picture(), file)
+    return found
+
+
+def read_picture(picture: str | Path | Image.Image, size: int, channels: int) -> Tensor:
+    """The central square of a picture at a model's size and channels: [C, S, S] in [−1, 1]; raises `DataError`."""
+    try:
+        opened_here = Image.open(picture) if not isinstance(picture, Image.Image) else picture
+        upright = ImageOps.exif_transpose(opened_here).convert("RGBA")
+    except FileNotFoundError:
+        raise DataError(f"{picture} does not exist", hint="give the file of a picture") from None
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{picture} is no picture that can be read: {error}", hint="give the file of a picture") from error
+    white = Image.new("RGBA", upright.size, "white")
+    flat = Image.alpha_composite(white, upright).convert("L" if channels == 1 else "RGB")
+    square = ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC)
+    pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(1, size, size, channels)
+    return to_images(pixels)[0].contiguous()
+
+
+def _optimized(model: Model, begin: Tensor, target: Tensor, steps: int, label: Label, report: Reporter) -> Tensor:
+    """Latents [n, latent_dim] after gradient descent on the difference of pixels, at full and at a quarter of the size."""
+    generator: Generator = model.generator
+    where = next(generator.parameters())
+    z = begin.clone().to(where.device, where.dtype).requires_grad_()
+    goal = target.to(where.device, where.dtype).expand(len(z), -1, -1, -1)
+    labels = labels_of(model, [0] * len(z), label)
+    optimizer = Adam([z], lr=_RATE)
+    with report.task("projecting", steps, "steps") as task:
+        for step in range(steps):
+            images = generator(z, labels)
+            loss = (images - goal).square().mean((1, 2, 3)) + F.avg_pool2d(images - goal, 4).square().mean((1, 2, 3))
+            (gradient,) = torch.autograd.grad(loss.sum(), z)
+            z.grad = gradient
+            optimizer.step()
+            with torch.no_grad():
+                _stay_likely(generator, z)
+            task.update(step + 1)
+    return z.detach().float().cpu()
+
+
+def _stay_likely(generator: Generator, z: Tensor) -> None:
+    """Keep latents where the generator has seen some: within the cube, or no longer than normal latents are."""
+    if generator.latent == "uniform":
+        z.clamp_(-1, 1)
+    else:
+        z.mul_((1.2 * z.shape[1] ** 0.5 / z.norm(dim=1, keepdim=True)).clamp(max=1))
+
+
+def _errors(images: Tensor, target: Tensor) -> Tensor:
+    """Root mean square differences [N] in levels of 255."""
+    return (images - target).square().mean((1, 2, 3)).sqrt() * 127.5

@@ -1,0 +1,176 @@
+"""Walks through latent space (Radford et al. 2015, section 6.1): if the model has learned something, there are no jumps.
+
+The number: for each path between two latents, its largest step over its mean step, and its largest step over the mean
+difference of unrelated frames (the same frames shuffled). A model that only repeats training images stands still and jumps:
+its largest step is as long as the difference of unrelated images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zoo_core import Discriminator, UsageError
+
+from ..models.grids import to_pictures
+from ..models.model import Model
+from ..randomness import generator_for
+from .drawing import Label, check_count, draw, labels_of, opened, sample_latents, unflatten
+from .sheets import Block, check_picture_name, save_gif, save_picture, sheet
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """How evenly paths go, in one space.
+
+    Args:
+        path: largest step over mean step, mean over the paths; 1 is perfectly even.
+        shuffled: the same of the same frames in random order.
+        jump: largest step of a path over the mean difference of unrelated frames, mean over the paths; near 1 is a jump.
+        worst: the largest `jump` of any path.
+    """
+
+    path: float
+    shuffled: float
+    jump: float
+    worst: float
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Paths through a series of latents.
+
+    Args:
+        latents: [P, steps, latent_dim], path p from latent p to latent p + 1.
+        images: [P, steps, C, S, S] in [−1, 1].
+        smoothness: space ("pixels", "features" where the model has a discriminator) → numbers.
+        how: "linear" or "spherical".
+    """
+
+    latents: Tensor
+    images: Tensor
+    smoothness: Mapping[str, Smoothness]
+    how: str
+
+    def picture(self) -> Image.Image:
+        """A row for each path."""
+        return sheet([Block("", self.images.flatten(0, 1), columns=self.images.shape[1])])
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers, as plain data."""
+        return {
+            "paths": len(self.images),
+            "steps": self.images.shape[1],
+            "interpolation": self.how,
+            "smoothness": {
+                space: {key: round(value, 4) for key, value in vars(s).items()} for space, s in self.smoothness.items()
+            },
+        }
+
+
+def walk(
+    model: Model | str | Path,
+    *,
+    latents: int = 9,
+    steps: int = 10,
+    how: Literal["linear", "spherical"] = "spherical",
+    seed: int = 0,
+    label: Label = None,
+    device: str = "cpu",
+    out: str | Path | None = None,
+) -> Walk:
+    """Interpolate between a series of random latents.
+
+    Args:
+        model: a model, or where one lies.
+        latents: how many; the paper has 9. The paths go from each to the next.
+        steps: frames of a path, both ends included.
+        how: "linear" is the paper's; "spherical" keeps to the lengths that latents have (White 2016, arXiv:1609.04468).
+        seed: the latents are those of samples 0, 1, … of `zoo sample --seed SEED`.
+        label: of a conditional model; class 0 by default.
+        device: where a model that is named by its place goes; see `zoo.load`.
+        out: a picture to write; a name that ends in .gif makes an animation.
+
+    Raises:
+        UsageError: a number is impossible, or `out` cannot be a picture.
+    """
+    check_count(latents, "the number of latents", 2, 1000)
+    check_count(steps, "the number of steps", 3, 1000)
+    if how not in ("linear", "spherical"):
+        raise UsageError(f"unknown interpolation {how!r}; valid: linear, spherical")
+    file = check_picture_name(out) if out is not None else None
+    loaded = opened(model, device)
+    ends = sample_latents(loaded, range(latents), seed=seed)
+    between = interpolated(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
+    frames = between.flatten(0, 1)
+    labels = labels_of(loaded, [0] * len(frames), label)
+    images = draw(loaded, frames, labels)
+    shape = (latents - 1, steps)
+    numbers = {"pixels": _smoothness(unflatten(images.flatten(1), *shape), seed)}
+    if loaded.discriminator is not None:
+        numbers["features"] = _smoothness(
+            unflatten(discriminator_features(loaded.discriminator, images, labels), *shape), seed
+        )
+    found = Walk(between, unflatten(images, *shape), numbers, how)
+    if file is not None and file.suffix.lower() == ".gif":
+        pictures = [p.resize((max(128, p.width),) * 2, Image.Resampling.NEAREST) for p in to_pictures(images)]
+        save_gif(pictures, file)
+    elif file is not None:
+        save_picture(found.picture(), file)
+    return found
+
+
+def interpolated(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Tensor:
+    """From latents a to latents b [P, D], both included: [P, steps, D]."""
+    t = torch.linspace(0, 1, steps, dtype=a.dtype)[None, :, None]
+    a, b = a[:, None], b[:, None]
+    straight = a + t * (b - a)
+    if how == "linear":
+        return straight
+    cosine = torch.nn.functional.cosine_similarity(a, b, dim=2).clamp(-1, 1)
+    angle = torch.arccos(cosine)[..., None]
+    curved = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    return torch.where(torch.sin(angle).abs() < 1e-4, straight, curved)  # (anti)parallel: there is no one arc
+
+
+@torch.no_grad()
+def discriminator_features(discriminator: Discriminator, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    """The activations of D's last stage [N, F] for images on the CPU, each map averaged over 4×4 cells at most."""
+    where = next(discriminator.parameters())
+    found = []
+    for start in range(0, len(images), 64):
+        part = images[start : start + 64].to(where.device, where.dtype)
+        given = labels[start : start + 64] if labels is not None else None
+        last = discriminator.features(part, given)[-1]
+        if last.ndim == 4:
+            last = torch.nn.functional.adaptive_avg_pool2d(last, (min(4, last.shape[2]), min(4, last.shape[3])))
+        found.append(last.flatten(1).float().cpu())
+    return torch.cat(found)
+
+
+def _smoothness(frames: Tensor, seed: int) -> Smoothness:
+    """frames [P, steps, F] → numbers."""
+    paths, steps, _ = frames.shape
+    everything = frames.flatten(0, 1)
+    order = torch.randperm(len(everything), generator=generator_for(seed, "shuffled"))
+    shuffled = unflatten(everything[order], paths, steps)
+    step, other = (_steps(f) for f in (frames, shuffled))  # [P, steps − 1]
+    tiny = 1e-12
+    jump = step.amax(1) / other.mean().clamp(min=tiny)
+    return Smoothness(
+        path=float((step.amax(1) / step.mean(1).clamp(min=tiny)).mean()),
+        shuffled=float((other.amax(1) / other.mean(1).clamp(min=tiny)).mean()),
+        jump=float(jump.mean()),
+        worst=float(jump.max()),
+    )
+
+
+def _steps(frames: Tensor) -> Tensor:
+    found: Tensor = torch.linalg.vector_norm(frames[:, 1:] - frames[:, :-1], dim=2)
+    return found

@@ -1,0 +1,83 @@
+"""Whether samples lie nearer to the training images than images do that were never trained on.
+
+A small distance to a training image proves nothing by itself: smooth pictures are near to everything. So the distance to the
+nearest training image is divided by the mean distance to the `NEIGHBORS` nearest ones, as Carlini et al. 2023
+(arXiv:2301.13188, section 4) do to find what diffusion models have memorized: it is small for a copy, and for nothing else.
+
+How small is told by real images that are not among those searched: their ratios are the null distribution. Without copying,
+1 % of the samples have a ratio below its first percentile. More of them than chance allows (Fisher's exact test), and at
+least `SHARE` of all, are called copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo_core import ZooError
+
+NEIGHBORS = 50
+PERCENTILE = 1.0
+SHARE, CHANCE = 0.05, 1e-3
+
+
+@dataclass(frozen=True)
+class Copying:
+    """What the distances in one space say.
+
+    Args:
+        ratios: of the samples, [n]: nearest distance by the mean of the nearest ones.
+        null: of held-out real images, [m].
+        threshold: first percentile of `null`.
+        share: of the samples that lie below.
+        p: probability of so many by chance.
+    """
+
+    ratios: Tensor
+    null: Tensor
+    threshold: float
+    share: float
+    p: float
+
+    @property
+    def copies(self) -> bool:
+        """Whether the model is called a copier."""
+        return self.p < CHANCE and self.share >= SHARE
+
+    def told(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "share": self.share,
+            "expected_share": PERCENTILE / 100,
+            "p": self.p,
+            "threshold": self.threshold,
+            "median_ratio": float(self.ratios.median()),
+            "median_ratio_of_held_out": float(self.null.median()),
+            "copies": self.copies,
+        }
+
+
+def ratios_of(distances: Tensor) -> Tensor:
+    """Nearest distances by the mean of all [n, k], ascending; where all are 0 the image stands there k times: 0."""
+    mean = distances.mean(1)
+    return torch.where(mean > 0, distances[:, 0] / mean.clamp(min=1e-12), torch.zeros_like(mean))
+
+
+def compared(distances: Tensor, null: Tensor) -> Copying:
+    """Samples' distances [n, k] to their nearest training images, against those of held-out images [m, k]."""
+    try:
+        from scipy.stats import fisher_exact
+    except ImportError as error:
+        raise ZooError(
+            "the test for copies needs scipy, which is not installed", hint='install it with: pip install "dcgan-zoo[eval]"'
+        ) from error
+    ratios, others = ratios_of(distances), ratios_of(null)
+    threshold = float(np.percentile(others.numpy(), PERCENTILE))
+    below, below_null = int((ratios < threshold).sum()), int((others < threshold).sum())
+    table = [[below, len(ratios) - below], [below_null, len(others) - below_null]]
+    p = float(fisher_exact(table, alternative="greater").pvalue)
+    return Copying(ratios, others, threshold, below / len(ratios), p)

@@ -1,0 +1,125 @@
+"""What is measured: real images of a dataset, and samples of a model, as images in a fixed order that can be read from
+anywhere on, so that an interrupted measurement goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo_core import DataError, ImageSpec, OptionError, UsageError
+
+from ..models.model import Model
+from ..packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
+from ..progress import Reporter
+from ..randomness import generator_for
+from .extractors import BATCH, checksum
+
+_SILENT = Reporter()
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images in a fixed order.
+
+    Args:
+        key: names the content: equal keys, equal images.
+        count: how many.
+        label: what they are, for people.
+        pieces: number of the first one → the images from there on, in pieces [n, C, S, S] in [−1, 1].
+    """
+
+    key: str
+    count: int
+    label: str
+    pieces: Callable[[int], Iterator[Tensor]]
+
+
+def real_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:
+    """Images of a pack: all of them, or those with the given numbers (int64 [n])."""
+    numbers = torch.arange(len(pack)) if chosen is None else chosen
+
+    def pieces(first: int) -> Iterator[Tensor]:
+        for part in torch.split(numbers[first:], BATCH):
+            yield to_images(pack.gather(part))
+
+    named = hashlib.sha256(numbers.numpy().tobytes()).hexdigest()
+    return Images(_key({"pack": pack.key, "images": named}), len(numbers), label, pieces)
+
+
+def chosen_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
+    """At most `most` images of a pack, chosen at random from `seed` where it has more."""
+    if most < 1:
+        raise OptionError(f"the number of real images must be at least 1, not {most}")
+    if most >= len(pack):
+        return real_images(pack)
+    order = torch.randperm(len(pack), generator=generator_for(seed, "real images"))
+    return real_images(pack, order[:most].sort().values)
+
+
+def generated_images(model: Model, n: int, *, seed: int = 0) -> Images:
+    """Samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes in turn."""
+    if n < 1:
+        raise OptionError(f"the number of samples must be at least 1, not {n}", hint="for example: --samples 10000")
+
+    def pieces(first: int) -> Iterator[Tensor]:
+        for images in model.batches(n, seed=seed, first=first):
+            yield to_images(to_uint8(images))
+
+    made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": model.config["generator"]}
+    device = model.device.type  # kernels of another device round differently
+    return Images(_key({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
+
+
+def open_data(
+    image: ImageSpec,
+    dataset: str,
+    data: str | Path | None = None,
+    split: str = "train",
+    *,
+    options: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    report: Reporter = _SILENT,
+) -> Pack:
+    """The pack of a dataset at the size and channels of a model's images.
+
+    Raises:
+        UsageError: no such dataset or split; `data` is a pack of other images than the model's.
+        DataError: the source is not there.
+    """
+    folder = Path(data).expanduser() if data is not None else None
+    if folder is not None and (folder / "pack.json").is_file():
+        spec = open_pack(folder).spec
+        if (spec.size, spec.channels) != (image.size, image.channels):
+            raise UsageError(
+                f"{folder} holds images of {_shape(spec)}, and the model's are {_shape(image)}",
+                hint=f"give the source of the pictures, or build such a pack: zoo data build {dataset} --size {image.size}"
+                f" --channels {image.channels}",
+            )
+    request = PackRequest(dataset, folder, split, image.size, image.channels, options or {})
+    return build_pack(request, workers=workers, report=report)
+
+
+def labels_of(pack: Pack, what: str) -> Tensor:
+    """The labels [N] of a pack, none missing; raises `DataError` where there are none."""
+    name = str(pack.info["dataset"]["name"]).partition(":")[2]
+    if pack.labels is None or not pack.info["classes"]:
+        raise DataError(f"{what} needs labels, and the images of {name} have none", hint="choose a dataset with classes")
+    absent = int((pack.labels < 0).sum())
+    if absent:
+        raise DataError(f"{what} needs a label for every image; {absent:,} of {len(pack):,} images of {name} have none")
+    return pack.labels
+
+
+def _shape(spec: ImageSpec) -> str:
+    return f"{spec.size}×{spec.size}, {'gray' if spec.channels == 1 else 'color'}"
+
+
+def _key(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,152 @@
+"""The images of a support vector machine as matrices, in coordinates in which its optimum is found in few steps.
+
+Where there are fewer images than features, the solution is a combination of the images, and the problem is turned into one
+of as many numbers as there are images: with K = L Lᵀ the Gram matrix, w = Xᵀ L⁻ᵀ v has the norm of v and the scores L v.
+
+Where there are many, every evaluation reads them all from disk. Few are needed: the Hessian of a class is I + 2C Σ x xᵀ over
+the images within its margin; some of the images tell which directions are steep (Nyström approximation: Williams and Seeger
+2001), and L-BFGS works on w = T u, in which all directions are about equally steep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from zoo_core import ZooError
+
+SAMPLE = 2048
+"""Images by which the steepness of the objective is estimated."""
+
+FEW = 1024
+"""The same where an evaluation costs little."""
+
+ROWS = 512
+"""Rows of a Gram matrix that are made together."""
+
+WITHIN = 0.1
+"""Share of images that is taken to lie within the margin, in that estimate."""
+
+CHUNK = 256
+"""Feature vectors that are turned into single precision together: so few that they stay in the processor's cache."""
+
+_COLUMNS = 16
+"""Vectors that processors multiply a matrix by at once; ten take longer than sixteen."""
+
+
+class Matrix(Protocol):
+    """The images of a problem in the coordinates in which it is solved: vectors of some length m."""
+
+    size: int
+    dtype: torch.dtype
+    steepness: Steepness
+
+    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
+
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The solution in terms of features as they are: weights [K, d] and bias [K]."""
+
+
+class Steepness:
+    """The directions in which the objective is steep, as told by some of the images.
+
+    Args:
+        sample: [s, m], their coordinates.
+        images: of how many they are.
+    """
+
+    def __init__(self, sample: Tensor, images: int) -> None:
+        self.sample, self.share = sample, len(sample) / images
+        squares, directions = torch.linalg.eigh(sample @ sample.T)
+        known = squares > 1e-5 * squares[-1]
+        self.squares, self.directions = squares[known], directions[:, known]  # [r], [s, r]
+
+    def precondition(self, vectors: Tensor, c: float) -> Tensor:
+        """T v for vectors [K, m]; T is the symmetric root of the estimated Hessian's inverse, the same for all classes."""
+        rho = 2 * c * WITHIN / self.share
+        change = ((1 + rho * self.squares).rsqrt() - 1) / self.squares
+        found: Tensor = vectors + ((vectors @ self.sample.T @ self.directions) * change) @ self.directions.T @ self.sample
+        return found
+
+
+def _spread(count: int, wanted: int) -> Tensor:
+    """So many numbers below `count`, evenly spread, or all of them."""
+    return torch.linspace(0, count - 1, min(wanted, count), dtype=torch.float64).round().long()
+
+
+class Streamed:
+    """Feature vectors [n, d] on disk, read in pieces."""
+
+    def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
+        self.features, self.rows, self.scale = features, rows, scale
+        self.size, self.dtype = features.shape[1] + 1, torch.float32
+        some = rows[_spread(len(rows), SAMPLE)]
+        x = features[some].float().mul_(scale)
+        self.steepness = Steepness(torch.cat([x, torch.ones(len(x), 1)], dim=1), len(rows))
+
+    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        k, d = len(weights), self.features.shape[1]
+        columns = -(-k // _COLUMNS) * _COLUMNS
+        w, gradient = torch.zeros(d, columns), torch.zeros(d, columns)
+        w[:, :k] = weights[:, :-1].T * self.scale
+        bias = torch.zeros(k)
+        out = torch.zeros(CHUNK, columns)
+        for where, x in self._pieces():
+            some = out[: len(x)]
+            some[:, :k] = slack((x @ w)[:, :k] + weights[:, -1], where)  # [c, K]
+            gradient.addmm_(x.T, some)
+            bias += some[:, :k].sum(0)
+        return torch.cat([gradient[:, :k].T * self.scale, bias[:, None]], dim=1)
+
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        return weights[:, :-1] * self.scale, weights[:, -1]
+
+    def _pieces(self) -> Iterator[tuple[slice, Tensor]]:
+        """The images in single precision, not yet scaled; each piece is written over by the next."""
+        buffer = torch.empty(CHUNK, self.features.shape[1])
+        for start in range(0, len(self.rows), CHUNK):
+            part = self.rows[start : start + CHUNK]
+            first, last = int(part[0]), int(part[-1])
+            together = last - first + 1 == len(part)  # a run of rows is not copied first
+            x = buffer[: len(part)].copy_(self.features[first : last + 1] if together else self.features[part])
+            yield slice(start, start + len(part)), x
+
+
+class Gram:
+    """As many numbers as images: the Cholesky factor of their Gram matrix, in double precision."""
+
+    def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
+        x = features[rows].float().mul_(scale)  # [n, d]
+        kernel = torch.ones(len(x), len(x), dtype=torch.float64)  # of the appended ones; only its lower half is read
+        for part in torch.split(x, 4096, dim=1):
+            for end in range(ROWS, len(x) + ROWS, ROWS):
+                kernel[end - ROWS : end, :end] += part[end - ROWS : end] @ part[:end].T
+        self.features, self.scale = x, scale
+        self.factor = _cholesky(kernel)
+        self.size, self.dtype = len(x), torch.float64
+        self.steepness = Steepness(self.factor[_spread(len(x), FEW)], len(x))
+
+    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        out = slack(self.factor @ weights.T, slice(0, self.size))
+        gradient: Tensor = out.T @ self.factor
+        return gradient
+
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        images = torch.linalg.solve_triangular(self.factor.T, weights.T, upper=True)  # [n, K]
+        return (images.T.float() @ self.features) * self.scale, images.sum(0).float()
+
+
+def _cholesky(kernel: Tensor) -> Tensor:
+    """The factor of a Gram matrix that rounding, or images that stand twice, may have left without full rank."""
+    jitter = 1e-7 * kernel.diagonal().mean()
+    for _ in range(6):
+        factor, wrong = torch.linalg.cholesky_ex(kernel + jitter * torch.eye(len(kernel), dtype=kernel.dtype))
+        if not bool(wrong):
+            found: Tensor = factor.contiguous()  # by rows; thin products with one by columns take ten times as long
+            return found
+        jitter = jitter * 10
+    raise ZooError("the Gram matrix of the features has no Cholesky factor: they hold numbers that cannot be")

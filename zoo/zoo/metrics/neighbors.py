@@ -1,0 +1,210 @@
+"""`zoo.neighbors`: the training images that lie nearest to samples, and whether that is nearer than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo_core import DataError, UsageError
+
+from ..models.model import Model
+from ..packs import Pack, to_images
+from ..progress import Reporter
+from ..randomness import generator_for
+from .copying import NEIGHBORS, PERCENTILE, Copying, compared
+from .evaluating import publish
+from .extractors import Extractor, extract, open_extractor
+from .images import generated_images, open_data, real_images
+from .nearest import BLOCK, load_faiss, nearest
+from .records import Results
+from .showing import Shown, save_neighbors
+from .store import stored_features
+from .subject import data_for, described_data, described_features, described_model, open_model
+
+LEAST = 100
+"""Fewest samples, held-out images and training images from which anything is concluded."""
+
+_SILENT = Reporter()
+
+
+@dataclass(frozen=True)
+class Space:
+    """Distances in pixels or in features.
+
+    Args:
+        name: "pixels" or "features".
+        numbers: of the nearest training images, [n, k].
+        distances: to them, [n, k].
+        found: what they say.
+    """
+
+    name: str
+    numbers: Tensor
+    distances: Tensor
+    found: Copying
+
+
+def neighbors(
+    model: str | Path | Model,
+    *,
+    dataset: str | None = None,
+    data: str | Path | None = None,
+    split: str = "train",
+    held_out: str | None = None,
+    features: str = "discriminator",
+    feature_options: Mapping[str, Any] | None = None,
+    samples: int = 1000,
+    shown: int = 48,
+    seed: int = 0,
+    raw: bool = False,
+    device: str = "auto",
+    page: str | Path | None = None,
+    out: str | Path | None = None,
+    write: bool = True,
+    report: Reporter = _SILENT,
+) -> Results:
+    """Find the training images nearest to samples, in pixels and in features, and compare the distances with those of real
+    images that were held out.
+
+    Args:
+        model: a run folder, a model folder, a catalog name or user/name on the Hub.
+        dataset, data, split: what it was trained on.
+        held_out: a split of images that it was not trained on. Without one, training images are compared with all the
+            others: the same test, unless pictures stand in the data twice.
+        features, feature_options: of which extractor.
+        samples: how many are drawn, and most held-out images.
+        shown: how many of them the pictures show, those of the smallest ratio first.
+        seed: of the samples, and of which images are held out.
+        raw, device, out, write, report: as of `zoo.evaluate`.
+        page: a folder for neighbors.png and neighbors.html; none by default.
+
+    Returns:
+        Metrics "memorized_share_pixels" and "memorized_share_features", 0.01 for a model that copies nothing, and in
+        `details` the verdict "copies", what each space says, and the files.
+
+    Raises:
+        UsageError: fewer than 100 samples, or a name that cannot be.
+        DataError: fewer than 100 training or held-out images.
+        ZooError: faiss is not installed.
+    """
+    load_faiss()
+    if samples < LEAST:
+        raise UsageError(f"{samples} samples are too few for a conclusion; the least is {LEAST}", hint="raise --samples")
+    loaded = open_model(model, device=device, raw=raw)
+    images = data_for(model, loaded, dataset, data, split, report=report)
+    pack = open_data(loaded.image, images.dataset, images.data, images.split, options=images.options, report=report)
+    held = (
+        open_data(loaded.image, images.dataset, images.data, held_out, options=images.options, report=report)
+        if held_out is not None
+        else pack
+    )
+    for there, what in ((pack, "training"), (held, "held-out")):
+        if len(there) < LEAST:
+            raise DataError(f"{len(there)} {what} images are too few for a conclusion; the least is {LEAST}")
+    chosen = torch.randperm(len(held), generator=generator_for(seed, "held out"))[:samples].sort().values
+    extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
+    drawn = torch.cat(list(generated_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
+    others = to_images(held.gather(chosen))
+    excluded = chosen if held is pack else None
+    spaces = [
+        _pixels(pack, drawn, others, excluded, report),
+        _features(extractor, pack, drawn, others, excluded, report),
+    ]
+    protocol = {
+        "measure": "neighbors",
+        **described_data(images, len(pack)),
+        "held_out": held_out or "training images, each against all others",
+        "held_out_images": len(chosen),
+        "samples": samples,
+        "ratio": f"nearest distance by the mean of the {NEIGHBORS} nearest",
+        "memorized": f"ratio below the {PERCENTILE:g} % percentile of held-out images",
+        "seed": seed,
+        **described_model(loaded),
+        **described_features(extractor),
+    }
+    copies = any(space.found.copies for space in spaces)
+    details: dict[str, Any] = {"copies": copies, **{space.name: space.found.told() for space in spaces}}
+    if page is not None:
+        saved = save_neighbors(Path(page), pack, drawn, _rows(spaces, shown), _said(spaces, copies, model), protocol, spaces)
+        details["files"] = [str(file) for file in saved]
+    metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
+    return publish(Results(metrics, {}, protocol, details=details), model, raw=raw, write=write, out=out, report=report)
+
+
+def _pixels(pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter) -> Space:
+    with report.task("neighbors in pixels", len(pack), "images") as task:
+
+        def blocks() -> Iterator[Tensor]:
+            for part in torch.split(torch.arange(len(pack)), BLOCK):
+                yield to_images(pack.gather(part)).flatten(1)
+                task.update(int(part[-1]) + 1)
+
+        return _space("pixels", drawn.flatten(1), others.flatten(1), blocks(), len(pack), excluded)
+
+
+def _features(
+    extractor: Extractor, pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter
+) -> Space:
+    stored = stored_features(extractor, real_images(pack, label="training images"), report=report)
+    queries = [
+        extract(extractor.network, part, label=f"features of {name}", report=report)
+        for part, name in ((drawn, "samples"), (others, "held-out images"))
+    ]
+    with report.task("neighbors in features", len(pack), "images") as task:
+
+        def blocks() -> Iterator[Tensor]:
+            done = 0
+            for block in stored.blocks(BLOCK):
+                yield block
+                done += len(block)
+                task.update(done)
+
+        return _space("features", queries[0], queries[1], blocks(), len(pack), excluded)
+
+
+def _space(name: str, drawn: Tensor, others: Tensor, blocks: Iterator[Tensor], count: int, excluded: Tensor | None) -> Space:
+    k = min(NEIGHBORS, count - 1)
+    distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1)
+    n = len(drawn)
+    null = distances[n:, :k] if excluded is None else _without(distances[n:], numbers[n:], excluded)
+    return Space(name, numbers[:n, :k], distances[:n, :k], compared(distances[:n, :k], null))
+
+
+def _without(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
+    """Distances [m, k] to others than the image itself, which is among the k + 1 nearest unless k + 1 others equal it."""
+    itself = numbers == excluded[:, None]
+    itself[~itself.any(1), -1] = True
+    return distances[~itself].view(len(distances), -1)
+
+
+def _rows(spaces: list[Space], shown: int) -> list[Shown]:
+    """The samples to show, the most suspicious first, with their three nearest in each space."""
+    ratios = torch.stack([space.found.ratios for space in spaces]).amin(0)
+    return [
+        Shown(
+            sample,
+            {
+                space.name: [
+                    (int(space.numbers[sample, i]), float(space.distances[sample, i]))
+                    for i in range(min(3, space.numbers.shape[1]))
+                ]
+                for space in spaces
+            },
+            {space.name: float(space.found.ratios[sample]) for space in spaces},
+        )
+        for sample in ratios.argsort()[:shown].tolist()
+    ]
+
+
+def _said(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
+    shares = " and ".join(f"{space.found.share:.1%} in {space.name} (p = {space.found.p:.2g})" for space in spaces)
+    verdict = "This model copies training images" if copies else "No copying was found"
+    return (
+        f"{verdict}: as near to one training image, compared with others, as the nearest {PERCENTILE:g} % of held-out "
+        f"images are {shares} of its samples. Model: {model if not isinstance(model, Model) else 'in memory'}."
+    )

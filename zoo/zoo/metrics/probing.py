@@ -1,0 +1,290 @@
+"""`zoo.probe`: what a discriminator has learned, by the paper's test: a linear classifier on its features.
+
+Radford et al. 2015, arXiv:1511.06434, section 5: all convolutional stages, max-pooled to 4×4, concatenated, and a
+regularized linear L2-SVM on them. C is chosen on a held-out part of the training images; the test images are looked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
+
+from ..devices import check_device
+from ..loading import create, local_folder
+from ..models.building import build_component
+from ..models.model import Model
+from ..packs import Pack, to_images
+from ..progress import Reporter
+from ..randomness import generator_for, seeded
+from .discriminator import StageFeatures, discriminator_of
+from .evaluating import publish
+from .extractors import Extractor, checksum
+from .images import labels_of, open_data, real_images
+from .published import FEW, TABLES, Published
+from .records import Results
+from .store import stored_features
+from .subject import Data, described_data, described_features, open_model
+from .svm import Problem, Solver
+
+HELD_OUT = 0.1
+"""Share of the labeled training images on which C is chosen, when all are used; a quarter of a few."""
+
+CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""Values of C that are tried, for features whose mean squared length is 1."""
+
+CHOOSING = 1e-2
+"""Share of its objective that a classifier may lie above its minimum while C is chosen."""
+
+MANY = 2000
+"""Held-out images of which one worse value of C is believed."""
+
+STATISTICS, BATCH = 10_000, 100
+"""Training images from which batch-norm statistics are estimated anew, and how many go together."""
+
+REPEATS = 10
+_SILENT = Reporter()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which labeled images a classifier is fitted on.
+
+    Args:
+        fit, held: numbers of the training images for choosing C, sorted; together they are what the last fit takes.
+    """
+
+    fit: Tensor
+    held: Tensor
+
+    @property
+    def both(self) -> Tensor:
+        """All of them, sorted."""
+        return torch.cat([self.fit, self.held]).sort().values
+
+
+def probe(
+    model: str | Path | Model,
+    *,
+    dataset: str = "cifar10",
+    data: str | Path | None = None,
+    labels: int | Literal["all"] | None = None,
+    repeats: int | None = None,
+    test: int | None = None,
+    untrained: bool = False,
+    solver: Solver = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    out: str | Path | None = None,
+    write: bool = True,
+    report: Reporter = _SILENT,
+) -> Results:
+    """Fit a linear classifier on the features of a model's discriminator, and test it.
+
+    Features are kept in the cache in half precision, so that an interrupted probe goes on. Batch-norm statistics are
+    estimated anew from the training images, as in the authors' code: those of the discriminator are of half real, half
+    generated images.
+
+    Args:
+        model: a run folder, a model folder, a catalog name or user/name on the Hub; with `untrained` also a recipe.
+        dataset: with the splits "train" and "test" and labels: "cifar10", "svhn", …
+        data: where it lies.
+        labels: "all", or labeled training images per class; by default all, and for SVHN 100 per class as in the paper.
+        repeats: random choices of the labeled images, for a mean and a standard deviation; 10 unless all are used.
+        test: most test images, evenly spread; by default all.
+        untrained: the same discriminator with random initial weights, as a control.
+        solver: "sklearn", "torch", or "auto" for whichever copes.
+        seed: of what is random.
+        device: where the discriminator computes.
+        out, write: a JSON file for the result, and whether it goes into the model folder.
+        report: hears of progress and notes.
+
+    Raises:
+        UsageError: a name or number that cannot be; a model without discriminator.
+        DataError: no labels, too few images of a class, other classes in the test images.
+        ZooError: features that are no numbers; a disk without room for them.
+    """
+    network, weights = _discriminator(model, untrained, seed, device)
+    network = network.to(check_device(device))
+    packs = [open_data(network.image, dataset, data, split, report=report) for split in ("train", "test")]
+    train, tested = packs
+    truth = [labels_of(pack, "a probe") for pack in packs]
+    classes = _classes(train, tested)
+    bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
+    wanted: int | str = labels if labels is not None else FEW[bare] if bare == "svhn" else "all"
+    count = (1 if wanted == "all" else REPEATS) if repeats is None else repeats
+    if count < 1:
+        raise OptionError(f"repeats must be at least 1, not {count}")
+    choices = [_chosen(truth[0], classes, wanted, seed, number) for number in range(count)]
+    used = torch.unique(torch.cat([choice.both for choice in choices]))
+    shown = torch.arange(len(tested))[:: max(1, len(tested) // test)][:test] if test else torch.arange(len(tested))
+
+    before = checksum(network)
+    _estimate(network, train, seed, report)
+    extractor = Extractor(
+        "discriminator",
+        "",
+        {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"},
+        StageFeatures(network),
+        before,
+    )
+    features = [
+        stored_features(extractor, real_images(pack, rows, label=label), precision="float16", report=report)
+        for pack, rows, label in ((train, used, "training images"), (tested, shown, "test images"))
+    ]
+    found = []
+    for number, choice in enumerate(choices):
+        fit, held = (torch.searchsorted(used, part) for part in (choice.fit, choice.held))
+        c = _best_c(features[0].tensor(), truth[0][used], len(classes), fit, held, solver, report)
+        rows = torch.searchsorted(used, choice.both)
+        final = Problem(features[0].tensor(), truth[0][used], len(classes), rows=rows, solver=solver)
+        with report.task(f"fitting {len(rows):,} images with C = {c:g}") as task:
+            classifier = final.solve(c, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
+        found.append((classifier.accuracy(features[1].tensor(), truth[1][shown]), classifier))
+        report.note(f"{number + 1} of {count}: {found[-1][0]:.2%} of the test images are right")
+    accuracies = torch.tensor([accuracy for accuracy, _ in found], dtype=torch.float64)
+    spread = {"probe_accuracy": float(accuracies.std())} if count > 1 else {}
+    protocol = {
+        "measure": "probe",
+        **described_data(Data(dataset, data, "train"), len(used)),
+        "labels": "all" if wanted == "all" else f"{wanted} per class",
+        "repeats": count,
+        "test_images": len(shown),
+        "classifier": f"one-vs-rest L2-SVM, squared hinge ({final.solver})",
+        "c": ", ".join(f"{c:g}" for c in sorted({classifier.c for _, classifier in found})),
+        "c_chosen_from": ", ".join(f"{c:g}" for c in CS),
+        "c_chosen_on": f"{len(choices[0].held):,} held-out training images",
+        "weights": weights,
+        "batch_norm": f"estimated anew from {min(STATISTICS, len(train)):,} training images",
+        "seed": seed,
+        **described_features(extractor, precision="float16"),
+    }
+    results = Results({"probe_accuracy": float(accuracies.mean())}, spread, protocol, details={"published": _rows(bare)})
+    return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
+
+
+def published(dataset: str) -> Sequence[Published]:
+    """What the paper's table says for a dataset."""
+    return TABLES.get(dataset.rpartition(":")[2], ())
+
+
+def _rows(dataset: str) -> list[dict[str, str]]:
+    return [row._asdict() for row in published(dataset)]
+
+
+def _discriminator(where: str | Path | Model, untrained: bool, seed: int, device: str) -> tuple[Discriminator, str]:
+    """The discriminator to look at and what its weights are."""
+    if not untrained:
+        model = open_model(where, device=device)
+        return discriminator_of(model.discriminator, where), "the discriminator's own, trained"
+    words = f"random initial weights, seed {seed}"
+    if not isinstance(where, Model) and str(where) in registry.names("recipes") and _folder(where) is None:
+        return _anew(create(str(where)), seed), words
+    known = open_model(where)
+    discriminator_of(known.discriminator, where)
+    return _anew(known, seed), words
+
+
+def _folder(where: str | Path) -> Path | None:
+    """The folder of this machine that `where` names, None for a name that is none."""
+    return local_folder(where) if Path(where).exists() else None
+
+
+def _anew(model: Model, seed: int) -> Discriminator:
+    with seeded(seed, "weights"):
+        made: Discriminator = build_component("discriminators", model.config["discriminator"], model.image)
+    return made
+
+
+def _classes(train: Pack, test: Pack) -> list[str]:
+    classes, theirs = list(train.info["classes"]), list(test.info["classes"])
+    if classes != theirs:
+        raise DataError(
+            f"the training images have the classes {', '.join(classes[:5])} and the test images {', '.join(theirs[:5])}",
+            hint="a probe needs the same classes in both splits",
+        )
+    return classes
+
+
+def _chosen(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> Choice:
+    """Labeled images of every class, and which of them are held out.
+
+    Raises:
+        DataError: a class has fewer than are wanted, or than 2.
+        UsageError: fewer than 2 per class are wanted.
+    """
+    if wanted != "all" and (not isinstance(wanted, int) or wanted < 2):
+        raise UsageError(f"labels must be 'all' or at least 2 per class, not {wanted}", hint="for example: --labels 400")
+    rng = generator_for(seed, "labeled images", number)
+    fit, held = [], []
+    for k, name in enumerate(classes):
+        of_class = (labels == k).nonzero().squeeze(1)
+        least = 2 if wanted == "all" else int(wanted)
+        if len(of_class) < least:
+            raise DataError(
+                f"class {name!r} has {len(of_class)} training images, and {least} are needed",
+                hint="a probe needs images of every class; take fewer: --labels N",
+            )
+        order = of_class[torch.randperm(len(of_class), generator=rng)]
+        order = order if wanted == "all" else order[: int(wanted)]
+        part = max(1, round(len(order) * (HELD_OUT if wanted == "all" else 0.25)))
+        held.append(order[:part])
+        fit.append(order[part:])
+    return Choice(torch.cat(fit).sort().values, torch.cat(held).sort().values)
+
+
+@torch.no_grad()
+def _estimate(network: Discriminator, pack: Pack, seed: int, report: Reporter) -> None:
+    """Set batch-norm statistics to the means of those of minibatches of training images; everything else stays."""
+    network.eval()
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return
+    place = next(network.parameters()).device
+    order = torch.randperm(len(pack), generator=generator_for(seed, "statistics"))[:STATISTICS]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+        norm.train()
+    with report.task("batch-norm statistics", len(order), "images") as task:
+        done = 0
+        for part in torch.split(order, BATCH):
+            if len(part) == 1:  # has no variance
+                break
+            x = to_images(pack.gather(part)).to(place)
+            network(x, torch.zeros(len(x), dtype=torch.int64, device=place) if network.image.num_classes else None)
+            done += len(part)
+            task.update(done)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+def _best_c(
+    features: Tensor, labels: Tensor, classes: int, fit: Tensor, held: Tensor, solver: Solver, report: Reporter
+) -> float:
+    """The C whose classifier is right most often on held-out images; the smallest of equals.
+
+    They are tried upwards, each from the solution of the one before, until two in a row are worse than the best; where many
+    images are held out, until one is.
+    """
+    problem = Problem(features, labels, classes, rows=fit, solver=solver)
+    shown = features[held]
+    scored: list[tuple[float, float]] = []
+    for c in CS:
+        with report.task(f"trying C = {c:g}") as task:
+            found = problem.solve(c, gap=CHOOSING, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
+        scored.append((found.accuracy(shown, labels[held]), -c))
+        report.note(f"C = {c:g}: {scored[-1][0]:.2%} of {len(held):,} held-out images are right")
+        last = 1 if len(held) >= MANY else 2
+        if len(scored) > last and max(scored[-last:])[0] < max(scored)[0]:
+            break
+    return -max(scored)[1]

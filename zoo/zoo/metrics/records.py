@@ -1,0 +1,114 @@
+"""What was measured, with its protocol, and the file `metrics.json` of a model folder that holds it.
+
+    {"metrics": {"fid": 12.3, …}, "spread": {"fid": 0.2, …}, "protocol": {…}, "others": [{"metrics": …}, …]}
+
+`others` are results of other protocols: a number never stands beside a protocol that is not its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo_core import ZooError
+
+from ..files import write_json
+from ..loading import find_folder
+from ..models.card import METRICS, read_metrics
+from ..models.folder import rewrite_card
+from ..models.model import Model
+from ..runs.run import is_complete, is_run
+
+KINDS = ("evaluate", "probe", "neighbors")
+"""Commands that measure, in the order in which a file tells their results; a protocol's `measure` names one."""
+
+_SAME = ("measure", "dataset", "split", "features", "feature_options")
+"""Parts of a protocol: results that agree in them take each other's place."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Numbers with the protocol that gave them.
+
+    Args:
+        metrics: name → value.
+        spread: name → standard error, or what the protocol says instead; not every metric has one.
+        protocol: plain data.
+        written: the `metrics.json` that holds them now, None where none does.
+    """
+
+    metrics: dict[str, float]
+    spread: dict[str, float]
+    protocol: dict[str, Any]
+    written: Path | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        return {**self.block(), **self.details, "written": str(self.written) if self.written else None}
+
+    def block(self) -> dict[str, Any]:
+        """What a file says of them."""
+        return {"metrics": self.metrics, "spread": self.spread, "protocol": self.protocol}
+
+
+def results_folder(where: str | Path | Model, *, raw: bool) -> Path | None:
+    """The model folder on this machine that results about the model at `where` belong into.
+
+    None for raw weights, for a model in memory, for a run without a model folder of its newest checkpoint, and for a model
+    of the catalog or the Hub, whose copy in the cache is not the user's.
+    """
+    if raw or isinstance(where, Model) or not Path(where).expanduser().is_dir():
+        return None
+    place = Path(where).expanduser()
+    if is_run(place):
+        return place / "model" if is_complete(place) else None
+    return find_folder(place)
+
+
+def write_results(folder: Path, results: Results) -> Path:
+    """Put results into a model folder's `metrics.json` and its card. Those of the same protocol are replaced.
+
+    Raises:
+        ModelError: what the file holds already is something else.
+        ZooError: it cannot be written.
+    """
+    for name, value in results.metrics.items():
+        if not math.isfinite(value):
+            raise ZooError(f"{name} is {value}, which is no result")
+    blocks = _merged(_blocks(read_metrics(folder) or {}), results.block())
+    file = folder / METRICS
+    write_json(file, {**blocks[0], **({"others": blocks[1:]} if blocks[1:] else {})})
+    rewrite_card(folder)
+    return file
+
+
+def _blocks(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if not found:
+        return []
+    others = found.get("others", [])
+    kept = [other for other in others if isinstance(other, dict)] if isinstance(others, list) else []
+    return [{key: value for key, value in found.items() if key != "others"}, *kept]
+
+
+def _merged(blocks: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+    """The new block among the others: it joins one whose protocol agrees with its own, and takes the place of one that is
+    about the same with another protocol."""
+    kept = []
+    for block in blocks:
+        old, own = block.get("protocol", {}), new["protocol"]
+        if all(old[key] == own[key] for key in old.keys() & own.keys()):
+            joined = {part: {**block.get(part, {}), **new[part]} for part in ("metrics", "spread", "protocol")}
+            joined["spread"] = {k: v for k, v in joined["spread"].items() if k in new["spread"] or k not in new["metrics"]}
+            new = joined
+        elif any(old.get(key) != own.get(key) for key in _SAME):
+            kept.append(block)
+
+    def order(block: Mapping[str, Any]) -> int:
+        measure = block.get("protocol", {}).get("measure")
+        return KINDS.index(measure) if measure in KINDS else len(KINDS)
+
+    return sorted([new, *kept], key=order)

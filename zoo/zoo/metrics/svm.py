@@ -1,0 +1,229 @@
+"""A linear classifier: one-vs-rest support vector machines with squared hinge loss and L2 regularization.
+
+For each class, with y = ±1, a vector x scaled by one number s for all, and 1 appended for the bias b:
+
+    ½ (‖w‖² + b²) + C Σ max(0, 1 − y (w · s x + b))²
+
+This is the objective of scikit-learn's `LinearSVC` (liblinear: Fan et al. 2008), which solves it where the data are few.
+Else L-BFGS does, to the same optimum: how far the objective may lie above its minimum is told by its dual, which is nowhere
+above it (α ≥ 0, one number for each image, y = ±1, u = Σ α y (s x, 1)),
+
+    Σ α − ½ ‖u‖² − Σ α² / 4C
+
+and that is driven below `GAP` of the objective. The losses give α: α = 2 C t max(0, …) with the best t.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from zoo_core import DataError, ZooError
+
+from .matrices import CHUNK, Gram, Matrix, Streamed
+
+Solver = Literal["auto", "sklearn", "torch"]
+GAP = 1e-4
+"""Share of the objective that it may lie above its minimum."""
+
+GRAM = 8000
+"""Most images whose Gram matrix is made; more are read from disk again for every step."""
+
+SMALL = 2_000_000
+"""Most numbers that "auto" gives to scikit-learn."""
+
+STEPS = 1000
+"""Most evaluations of the objective for one solution."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Scores of K classes: x · weights + bias.
+
+    Args:
+        weights: float32 [K, d]; for features as they are, the scale included.
+        bias: float32 [K].
+        c: the C that it was fitted with.
+        objective: the sum of all classes' objectives.
+        gap: how far that is above its minimum at most, relative.
+        steps: evaluations of the objective that it took; 0 where scikit-learn does not tell.
+    """
+
+    weights: Tensor
+    bias: Tensor
+    c: float
+    objective: float
+    gap: float
+    steps: int
+
+    def scores(self, features: Tensor) -> Tensor:
+        """[n, d] of any precision, on a memory map perhaps → [n, K]."""
+        return torch.cat([part.float() @ self.weights.T + self.bias for part in torch.split(features, CHUNK)])
+
+    def accuracy(self, features: Tensor, labels: Tensor) -> float:
+        """Share of images [n, d] whose label [n] has the highest score."""
+        return float((self.scores(features).argmax(1) == labels).float().mean())
+
+
+class Problem:
+    """Training images and labels, prepared once and solved for any C.
+
+    Args:
+        features: [n, d], half or single precision, on a memory map perhaps.
+        labels: int64 [n], each class from 0 to `classes` − 1 among those of `rows`.
+        classes: how many.
+        rows: numbers of the images to train on, sorted; all by default.
+        solver: "sklearn", "torch", or "auto".
+
+    Raises:
+        DataError: a class has no image.
+        ZooError: scikit-learn is asked for and not installed; features are all zero.
+    """
+
+    def __init__(
+        self, features: Tensor, labels: Tensor, classes: int, *, rows: Tensor | None = None, solver: Solver = "auto"
+    ) -> None:
+        self.rows = torch.arange(len(features)) if rows is None else rows
+        self.labels = labels[self.rows]
+        missing = [k for k in range(classes) if not bool((self.labels == k).any())]
+        if missing:
+            raise DataError(f"there is no training image of class {', '.join(map(str, missing[:5]))}")
+        self.scale = scale_of(features, self.rows)
+        numbers = len(self.rows) * features.shape[1]
+        self.solver: Solver = ("sklearn" if numbers <= SMALL and _sklearn() else "torch") if solver == "auto" else solver
+        self.features = features
+        self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
+        self._matrix: Matrix | None = None
+        self._solution: Tensor | None = None
+
+    @property
+    def matrix(self) -> Matrix:
+        """The images in the coordinates in which torch solves."""
+        if self._matrix is None:
+            few = len(self.rows) <= min(GRAM, self.features.shape[1])
+            self._matrix = (Gram if few else Streamed)(self.features, self.rows, self.scale)
+        return self._matrix
+
+    def solve(
+        self, c: float, *, gap: float = GAP, heard: Callable[[int, float], None] = lambda steps, gap: None
+    ) -> Classifier:
+        """The classifier for one C. Begins where the last solution ended.
+
+        Args:
+            c: weight of the losses.
+            gap: share of the objective that it may lie above its minimum.
+            heard: is told the evaluations so far and the gap.
+
+        Raises:
+            ZooError: the optimum is not reached.
+        """
+        if self.solver == "sklearn":
+            return self._by_sklearn(c)
+        start = self._solution if self._solution is not None else self._zeros()
+        weights, objective, reached, steps = minimize(self.matrix, self.signs.to(self.matrix.dtype), c, start, gap, heard)
+        self._solution = weights
+        return Classifier(*self.matrix.finish(weights), c, objective, reached, steps)
+
+    def _zeros(self) -> Tensor:
+        return torch.zeros(self.signs.shape[1], self.matrix.size, dtype=self.matrix.dtype)
+
+    def _by_sklearn(self, c: float) -> Classifier:
+        from sklearn.svm import LinearSVC
+
+        x = self.features[self.rows].double().mul_(self.scale).numpy()
+        found: Any = LinearSVC(C=c, tol=1e-5, max_iter=20_000, random_state=0).fit(x, self.labels.numpy())
+        weights, bias = torch.from_numpy(found.coef_), torch.from_numpy(found.intercept_)
+        if len(weights) == 1:  # two classes have one boundary
+            weights, bias = torch.cat([-weights, weights]), torch.cat([-bias, bias])
+        objective = objective_of(torch.from_numpy(x), self.signs.double(), weights, bias, c)
+        return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
+
+
+def scale_of(features: Tensor, rows: Tensor) -> float:
+    """One number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
+    total = 0.0
+    for part in torch.split(rows, CHUNK):
+        some = features[part].float().flatten()
+        total += float(some @ some)
+    if not total:
+        raise ZooError("all features are zero: nothing can be learned from them")
+    return float((len(rows) / total) ** 0.5)
+
+
+def objective_of(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
+    """The sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
+    slack = (1 - signs * (x @ weights.T + bias)).clamp(min=0)
+    return float(0.5 * (weights.square().sum() + bias.square().sum()) + c * slack.square().sum())
+
+
+def minimize(
+    matrix: Matrix, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
+) -> tuple[Tensor, float, float, int]:
+    """L-BFGS from `start` [K, m] until the optimum is certainly near; returns weights, objective, relative gap, evaluations.
+
+    Raises:
+        ZooError: it is not near after `STEPS` evaluations.
+    """
+    moved = torch.nn.Parameter(torch.zeros_like(start))
+    best: dict[str, Any] = {"objective": float("inf")}
+    least = torch.zeros(len(start), dtype=torch.float64)  # of every class, by the dual
+    steps = 0
+
+    def closure() -> Tensor:
+        nonlocal steps
+        steps += 1
+        losses, squares = torch.zeros_like(least), torch.zeros_like(least)  # [K]
+
+        def slack(scores: Tensor, where: slice) -> Tensor:
+            wrong = (1 - signs[where] * scores).clamp_(min=0)
+            losses.add_(wrong.sum(0, dtype=torch.float64))
+            squares.add_(wrong.square().sum(0, dtype=torch.float64))
+            return wrong.mul_(signs[where]).mul_(-2 * c)
+
+        w = start + matrix.steepness.precondition(moved.detach(), c)
+        minus_u = matrix.sweep(w, slack)
+        objective = float(0.5 * w.square().sum(dtype=torch.float64) + c * squares.sum())
+        spent = minus_u.square().sum(1, dtype=torch.float64) + 2 * c * squares
+        least.clamp_(min=(2 * c * losses).square() / (2 * spent).clamp(min=1e-30))
+        if objective < best["objective"]:
+            best.update(objective=objective, weights=w)
+        best["gap"] = (best["objective"] - float(least.sum())) / max(best["objective"], 1e-30)
+        heard(steps, best["gap"])
+        if best["gap"] <= gap or steps >= STEPS:
+            raise _Enough
+        moved.grad = matrix.steepness.precondition(minus_u.add_(w), c)
+        return torch.tensor(objective, dtype=torch.float64)
+
+    optimizer: Any = torch.optim.LBFGS(
+        [moved],
+        max_iter=STEPS,
+        max_eval=STEPS,
+        history_size=50,
+        tolerance_grad=0.0,
+        tolerance_change=0.0,
+        line_search_fn="strong_wolfe",
+    )
+    with contextlib.suppress(_Enough):
+        optimizer.step(closure)  # ends by itself only where it cannot move: single precision is used up
+    if best["gap"] > max(gap, 1e-2):
+        raise ZooError(
+            f"the classifier's objective is still up to {best['gap']:.1%} above its minimum after {steps} steps (C = {c})"
+        )
+    return best["weights"], best["objective"], best["gap"], steps
+
+
+class _Enough(Exception):
+    """The optimum is near, or it takes too long."""
+
+
+def _sklearn() -> bool:
+    try:
+        import sklearn.svm  # noqa: F401
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""What the cache of packs holds, and how it is emptied. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+
+from zoo_core import UsageError
+from zoo_core.errors import unknown
+from zoo_core.places import indexes
+
+from ..files import TEMPORARY, cache_folder, remove_folder
+from ..progress import Reporter
+
+_SILENT = Reporter()
+_UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}(?P<name>.+?)(?:-[0-9a-f]{{8}})?")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Something in the cache of packs.
+
+    Args:
+        name: what commands call it.
+        path: its folder.
+        kind: a whole "pack"; a "view" of another; "unfinished", where a build may go on; "unreadable", which is of no use.
+        bytes: on disk.
+        modified: seconds since 1970.
+        of: the name of the pack that a view looks into.
+        info: its `pack.json`; empty where there is none.
+    """
+
+    name: str
+    path: Path
+    kind: Literal["pack", "view", "unfinished", "unreadable"]
+    bytes: int
+    modified: float
+    of: str
+    info: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        shown = {key: self.info.get(key) for key in ("size", "channels", "count")} if self.info else {}
+        made = self.info.get("dataset") or {}
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "kind": self.kind,
+            "of": self.of,
+            "dataset": made.get("name", ""),
+            "data": made.get("data"),
+            "split": made.get("split", ""),
+            **shown,
+            "bytes": self.bytes,
+            "modified": self.modified,
+        }
+
+
+def list_packs() -> list[Stored]:
+    """Everything in the cache of packs, by name."""
+    folder = cache_folder("packs")
+    return sorted((_stored(path) for path in folder.iterdir() if path.is_dir()), key=lambda stored: stored.name)
+
+
+def find_pack(name: str | Path) -> Path:
+    """The folder of a pack: a folder as it is, else what the cache has under that name or the only one that begins so
+    (the only pack, where views of it begin so too).
+
+    Raises:
+        UsageError: there is none, or several begin so.
+    """
+    if (Path(name) / "pack.json").is_file():
+        return Path(name)
+    if os.sep in str(name) or Path(name).is_dir():
+        raise UsageError(
+            f"{name} is no pack: there is no {Path(name) / 'pack.json'}", hint="to see the packs there are: zoo data list"
+        )
+    there = [stored for stored in list_packs() if stored.kind != "unfinished"]
+    usable = {stored.name: stored.path for stored in there}
+    if name in usable:
+        return usable[str(name)]
+    fitting = [stored for stored in there if stored.name.startswith(str(name))]
+    packs = [stored for stored in fitting if stored.kind == "pack"]
+    beginning = [stored.name for stored in (packs if len(packs) == 1 else fitting)]  # a view's name begins like its pack's
+    if len(beginning) > 1:
+        raise UsageError(
+            f"{name!r} begins the names of {len(beginning)} packs: {', '.join(beginning)}", hint="type more of it"
+        )
+    if not beginning:
+        raise unknown(
+            "pack", str(name), usable, hint="to see all: zoo data list; to make one: zoo data build DATASET --size S"
+        )
+    return usable[beginning[0]]
+
+
+def clear_packs(
+    names: Iterable[str] = (), *, everything: bool = False, unfinished: bool = False, report: Reporter = _SILENT
+) -> list[Stored]:
+    """Delete packs from the cache, and with each the views that look into it. Pictures elsewhere are never touched.
+
+    Args:
+        names: packs and views by name.
+        everything: all that there is, and what datasets noted about large archives.
+        unfinished: what interrupted builds left.
+        report: hears what is left alone because a build is using it.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        UsageError: a name that the cache does not have, or nothing was chosen.
+    """
+    there = {stored.name: stored for stored in list_packs()}
+    chosen = set(names)
+    if not (chosen or everything or unfinished):
+        raise UsageError("say what to clear", hint="names from zoo data list, or --unfinished, or --all")
+    for name in chosen:
+        if name not in there:
+            raise unknown("pack", name, there, hint="to see all: zoo data list")
+    doomed = [
+        stored
+        for stored in there.values()
+        if everything or stored.name in chosen or stored.of in chosen or (unfinished and stored.kind == "unfinished")
+    ]
+    if everything:
+        shutil.rmtree(indexes(), ignore_errors=True)
+    return [stored for stored in doomed if _remove(stored, report)]
+
+
+def _stored(path: Path) -> Stored:
+    info = _info(path)
+    size, modified = _measure(path)
+    if path.name.startswith(TEMPORARY):
+        return Stored(path.name.removeprefix(TEMPORARY), path, "unfinished", size, modified, "", {})
+    view = info.get("view")
+    of = os.path.basename(os.path.normpath(str(view["path"]))) if isinstance(view, dict) and "path" in view else ""
+    kind: Literal["pack", "view", "unreadable"] = "view" if of else "pack" if info else "unreadable"
+    return Stored(path.name, path, kind, size, modified, of, info)
+
+
+def _info(path: Path) -> dict[str, Any]:
+    try:
+        info = json.loads((path / "pack.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _measure(folder: Path) -> tuple[int, float]:
+    """Bytes of a folder's files, and when it changed last."""
+    total, last = 0, 0.0
+    for path in (folder, *folder.rglob("*")):
+        try:
+            status = path.stat()
+        except OSError:  # just deleted by somebody else
+            continue
+        total += status.st_size if path.is_file() else 0
+        last = max(last, status.st_mtime)
+    return total, last
+
+
+def _remove(stored: Stored, report: Reporter) -> bool:
+    match = _UNFINISHED.fullmatch(stored.path.name)
+    name = match["name"] if match else stored.path.name
+    lock = filelock.FileLock(stored.path.with_name(f".{name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        report.warn(f"{stored.name} is being built and stays")
+        return False
+    try:
+        remove_folder(stored.path)
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+    if stored.path.exists():
+        report.warn(f"{stored.path} could not be deleted")
+        return False
+    return True

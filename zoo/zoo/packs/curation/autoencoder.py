@@ -1,0 +1,174 @@
+"""Semantic hashes of pictures, as the authors of DCGAN made them (Radford et al. 2015, arXiv:1511.06434, section 4.1.1).
+
+A denoising, dropout-regularized autoencoder of 3072, 128 and 3072 units with ReLU sees 32×32 pictures; which of its code
+units are active is the hash. The paper gives neither noise nor rate of dropout, optimizer or threshold. Here:
+
+- The noise is what near-duplicates differ by. Of a sample of the pictures, copies are made that are saved again, a little
+  moved, rescaled and brightened. The covariance of what that changes, within brightness and within each of two color
+  differences, is the covariance of the Gaussian noise, and the inputs are scaled so that it is white. So what
+  near-duplicates share counts, and what they do not share does not.
+- Half of the code is dropped out. Adam's rate falls from 1e-3 to 0. A unit's threshold is where its ReLU begins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...optimizers import Adam
+from ...progress import Reporter
+from ...randomness import generator_for
+from .. import Pack
+from .alteration import SHIFT, augment
+
+VERSION = 1
+"""Raised when the same pack would get other hashes."""
+
+SIDE, INPUTS, BITS = 32, 3072, 128
+SAMPLE, LEAST, STEPS, BATCH = 16384, 4096, 800, 128
+LEARNING_RATE, DROPOUT = 1e-3, 0.5
+MOVES = (0, -0.4, 0.4, -0.8, 0.8)
+"""Movements across and down, as shares of `SHIFT`: none that a copy may have is further than a fifth of it away each way."""
+
+_FLOOR = 0.01  # of the range of a pixel: least standard deviation of the noise
+_PLANE = SIDE * SIDE
+_BLOCK = 1024
+_SILENT = Reporter()
+
+
+@dataclass(frozen=True)
+class SemanticHash:
+    """The encoder, of pictures in [0, 1], with all scaling folded in.
+
+    Args:
+        weight: float64 [128, 3072].
+        bias: float64 [128].
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    @cached_property
+    def moved(self) -> Tensor:
+        """float32 [25·128, 3072]: the weight for a picture that is moved by `MOVES`, each way."""
+        return _moved(self.weight).float()
+
+    def hashes(self, pack: Pack, report: Reporter = _SILENT) -> NDArray[np.uint8]:
+        """The hash of every image, bit by bit whether a unit is active: uint8 [N, 16].
+
+        Computed in double precision, so that equal pictures get equal hashes whatever stands beside them in a batch.
+        """
+        found = np.empty((len(pack), BITS // 8), np.uint8)
+        with report.task("hashing", len(pack), "images") as task:
+            for start in range(0, len(pack), _BLOCK):
+                numbers = torch.arange(start, min(start + _BLOCK, len(pack)))
+                codes = crops(pack.gather(numbers)).double() @ self.weight.T + self.bias
+                found[start : start + _BLOCK] = np.packbits((codes > 0).numpy(), axis=1)
+                task.update(start + len(numbers))
+        return found
+
+    def moved_hashes(self, pack: Pack, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The hashes of some images, each moved in 25 ways: uint8 [n, 25, 16]; the first is not moved."""
+        found = np.empty((len(numbers), len(self.moved) // BITS, BITS // 8), np.uint8)
+        for start in range(0, len(numbers), _BLOCK):
+            images = pack.gather(torch.from_numpy(numbers[start : start + _BLOCK]))
+            codes = (crops(images) @ self.moved.T).view(len(images), -1, BITS) + self.bias.float()
+            found[start : start + _BLOCK] = np.packbits((codes > 0).numpy(), axis=2)
+        return found
+
+
+def crops(images: Tensor) -> Tensor:
+    """uint8 [n, S, S, C] → float32 [n, 3072] in [0, 1]: 32×32, red, green, blue; grays stand three times."""
+    pixels = images.permute(0, 3, 1, 2).float().div_(255)
+    if pixels.shape[-1] != SIDE:
+        pixels = F.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+    return pixels.expand(-1, 3, -1, -1).flatten(1)
+
+
+def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = _SILENT) -> SemanticHash:
+    """Train the autoencoder on (at most `SAMPLE` of) the images of a pack; the time does not grow with the pack."""
+    random = generator_for(seed, "dedup")
+    chosen = torch.randperm(len(pack), generator=random)[:SAMPLE].sort().values
+    chosen = chosen.repeat(max(1, math.ceil(LEAST / len(chosen))))  # of few images, several copies each
+    with report.task("learning hashes", STEPS, "steps") as task:
+        clean, change = torch.empty(len(chosen), INPUTS), torch.empty(len(chosen), INPUTS)
+        for start in range(0, len(chosen), _BLOCK):
+            images = pack.gather(chosen[start : start + _BLOCK])
+            clean[start : start + _BLOCK] = crops(images)
+            change[start : start + _BLOCK] = crops(augment(images, random)) - clean[start : start + _BLOCK]
+        mean = clean.mean(0)
+        white = _whitening(change)
+        inputs = white(clean - mean)
+        scale = float(inputs.square().mean().sqrt()) or 1.0
+        encoder, bias = _train(inputs.div_(scale), 1 / scale, random, task.update)
+    weight = white(encoder / scale, transposed=True).double()
+    return SemanticHash(weight, bias.double() - weight @ mean.double())
+
+
+def _whitening(change: Tensor) -> Callable[..., Tensor]:
+    """The linear map of [n, 3072] after which `change` is white in each of three orthogonal mixtures of the colors.
+
+    With `transposed` it goes the other way: from a weight on what is mapped to one on pixels.
+    """
+    mixtures = F.normalize(torch.tensor([[1.0, 1, 1], [1, -1, 0], [1, 1, -2]]), dim=1)  # [mixture, color]
+
+    def mixed(rows: Tensor, way: Tensor) -> Tensor:
+        return torch.einsum("mc,ncp->nmp", way, rows.view(-1, 3, _PLANE))
+
+    inverses = []
+    for part in mixed(change, mixtures).unbind(1):
+        covariance = (part.T @ part).double() / len(part) + _FLOOR**2 * torch.eye(_PLANE, dtype=torch.float64)
+        lower = torch.linalg.cholesky(covariance)
+        identity = torch.eye(_PLANE, dtype=torch.float64)
+        inverses.append(torch.linalg.solve_triangular(lower, identity, upper=False).float())
+
+    def white(rows: Tensor, *, transposed: bool = False) -> Tensor:
+        if transposed:
+            parts = [part @ inverse for part, inverse in zip(rows.view(-1, 3, _PLANE).unbind(1), inverses, strict=True)]
+            return mixed(torch.stack(parts, 1), mixtures.T).flatten(1)
+        parts = [part @ inverse.T for part, inverse in zip(mixed(rows, mixtures).unbind(1), inverses, strict=True)]
+        return torch.cat(parts, 1)
+
+    return white
+
+
+def _train(x: Tensor, noise: float, random: torch.Generator, progress: Callable[[float], None]) -> tuple[Tensor, Tensor]:
+    """Weight [128, 3072] and bias [128] of the encoder that, with its decoder, takes the noise away again."""
+    encoder = torch.randn(BITS, INPUTS, generator=random).mul_(0.05 * INPUTS**-0.5).requires_grad_()
+    decoder = torch.randn(INPUTS, BITS, generator=random).mul_(BITS**-0.5).requires_grad_()
+    bias, offset = torch.zeros(BITS, requires_grad=True), torch.zeros(INPUTS, requires_grad=True)
+    optimizer = Adam([encoder, bias, decoder, offset], lr=LEARNING_RATE)
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / STEPS)
+        clean = x[torch.randint(len(x), (BATCH,), generator=random)]
+        code = F.relu(F.linear(clean + noise * torch.randn(clean.shape, generator=random), encoder, bias))
+        kept = torch.rand(code.shape, generator=random) >= DROPOUT
+        loss = F.mse_loss(F.linear(code * kept / (1 - DROPOUT), decoder, offset), clean)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        progress(step + 1)
+    return encoder.detach(), bias.detach()
+
+
+def _moved(weight: Tensor) -> Tensor:
+    """For an encoder [128, 3072] of pictures, the 25 [25·128, 3072] that first move them, the first of them not at all."""
+    steps = torch.tensor(MOVES, dtype=torch.float64) * SHIFT * 2  # the width is 2
+    basis = torch.eye(_PLANE, dtype=torch.float64).view(_PLANE, 1, SIDE, SIDE)
+    where = torch.eye(2, 3, dtype=torch.float64).repeat(_PLANE, 1, 1)
+    found = []
+    for across in steps:
+        for down in steps:
+            where[:, 0, 2], where[:, 1, 2] = across, down
+            grid = F.affine_grid(where, list(basis.shape), align_corners=False)
+            moved = F.grid_sample(basis, grid, mode="bicubic", padding_mode="border", align_corners=False)
+            found.append((weight.view(-1, _PLANE) @ moved.view(_PLANE, _PLANE).T).view(-1, INPUTS))
+    return torch.cat(found)

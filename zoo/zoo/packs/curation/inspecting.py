@@ -1,0 +1,96 @@
+"""What a pack shows: counts, labels, the mean picture, a contact sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ...files import atomic_file
+from ...models.grids import save_grid
+from ...progress import Reporter
+from .. import Pack, to_images
+
+SHEET, MEAN = "sheet.png", "mean.png"
+_SILENT = Reporter()
+_BLOCK = 32 << 20  # bytes of images that are read at once
+
+
+def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Reporter = _SILENT) -> dict[str, Any]:
+    """Write `sheet.png`, a contact sheet, and `mean.png`, the mean picture, into a folder; describe the pack.
+
+    Args:
+        pack: the images.
+        out: folder, made if need be.
+        images: most that the sheet has; they are evenly spread over the pack, so that every class is met.
+        report: hears of the progress.
+
+    Returns:
+        Plain data: "count", "size", "channels", "classes" (name → images), "attributes" (name → value → images),
+        "unlabeled", "skipped", "side" (least, median and most pixels of the source that an image shows), "enlarged" (images
+        that show fewer pixels than they have), "mean" and "std" of each channel from 0 to 255, the paths "sheet" and
+        "mean_picture", license and credit.
+
+    Raises:
+        ZooError: the folder cannot be written.
+    """
+    out = Path(out)
+    chosen = torch.linspace(0, len(pack) - 1, min(images, len(pack))).round().long()
+    sheet = save_grid(to_images(pack.gather(chosen)), out / SHEET)
+    mean, std, picture = _statistics(pack, report)
+    with atomic_file(out / MEAN) as temporary:
+        picture.save(temporary)
+    info, sides = pack.info, pack.sides
+    return {
+        "pack": str(pack.path),
+        "key": pack.key,
+        "dataset": info["dataset"],
+        "count": len(pack),
+        "size": pack.spec.size,
+        "channels": pack.spec.channels,
+        "bytes": pack.nbytes,
+        "classes": _counts(pack.labels, info["classes"]),
+        "unlabeled": int((pack.labels < 0).sum()) if pack.labels is not None else len(pack),
+        "attributes": {name: _counts(pack.attributes[name], values) for name, values in info["attributes"].items()},
+        "skipped": info["skipped"],
+        "chosen": info.get("chosen", []),
+        "side": {"least": int(sides.min()), "median": int(sides.median()), "most": int(sides.max())},
+        "enlarged": int((sides < pack.spec.size).sum()),
+        "mean": mean,
+        "std": std,
+        "sheet": str(sheet),
+        "mean_picture": str(out / MEAN),
+        "notes": info["notes"],
+        "license": info["license"],
+        "credit": info["credit"],
+    }
+
+
+def _counts(values: Tensor | None, names: list[str]) -> dict[str, int]:
+    if values is None:
+        return {}
+    return dict(zip(names, torch.bincount(values[values >= 0], minlength=len(names)).tolist(), strict=True))
+
+
+def _statistics(pack: Pack, report: Reporter) -> tuple[list[float], list[float], Image.Image]:
+    """Mean and standard deviation of each channel, and the mean picture at four times its size or so."""
+    size, channels = pack.spec.size, pack.spec.channels
+    total = torch.zeros(size, size, channels, dtype=torch.float64)
+    squares = torch.zeros(channels, dtype=torch.float64)
+    step = max(1, _BLOCK // (size * size * channels))
+    with report.task("reading", len(pack), "images") as task:
+        for start in range(0, len(pack), step):
+            block = pack.gather(torch.arange(start, min(start + step, len(pack)))).double()
+            total += block.sum(0)
+            squares += (block**2).sum((0, 1, 2))
+            task.update(start + len(block))
+    average = total / len(pack)  # [S, S, C]
+    mean = average.mean((0, 1))
+    std = (squares / (len(pack) * size * size) - mean**2).clamp_min(0).sqrt()
+    pixels = average.round().to(torch.uint8).numpy()
+    picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+    shown = max(1, 256 // size) * size
+    return mean.tolist(), std.tolist(), picture.resize((shown, shown), Image.Resampling.NEAREST)

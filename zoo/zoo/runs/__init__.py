@@ -1,0 +1,1 @@
+"""Runs: the folder that one training leaves on disk, and everything that it says."""

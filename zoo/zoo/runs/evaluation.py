@@ -1,0 +1,64 @@
+"""Periodic evaluation: the hook through which a measure such as the Fréchet distance watches a training.
+
+    zoo.train("dcgan", dataset="faces", evaluation=Evaluation("fid", measure, every=20_000))
+
+The value goes into `metrics.jsonl`, in a line of its own under the measure's name, and onto the screen. The checkpoint with
+the best value so far stays on disk however many newer ones there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zoo_core import Generator, UsageError
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What to measure while a training runs, and how often.
+
+    Args:
+        name: of the measure, as `metrics.jsonl` says it ("fid"); no name of a reading ("d_loss", "step", …).
+        measure: hears a generator, a copy that it may change: moving average (raw weights where the recipe keeps none),
+            batch-norm statistics estimated, evaluation mode, on the training's device; `generator.image` says what it
+            draws. Returns a finite number. Called in the main process only, outside of the training's clock. It may draw
+            random numbers: the global random states are put back.
+        every: real images between two evaluations; there is one at the end of the budget too.
+        lower_is_better: whether the best is the least, as it is for distances.
+
+    Raises:
+        UsageError: `every` is below 1.
+    """
+
+    name: str
+    measure: Callable[[Generator], float]
+    every: int
+    lower_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise UsageError(f"an evaluation every {self.every} images is impossible; the least is 1")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best evaluation of a run so far: under which name, its value, and the step of its checkpoint."""
+
+    name: str
+    value: float
+    step: int
+
+
+def better(evaluation: Evaluation, value: float, step: int, best: Best | None) -> Best | None:
+    """The best of what there was and a new value; ties and values that are no numbers leave the old one.
+
+    A best of another measure does not count.
+    """
+    if not math.isfinite(value):
+        return best
+    if best is None or best.name != evaluation.name:
+        return Best(evaluation.name, value, step)
+    wins = value < best.value if evaluation.lower_is_better else value > best.value
+    return Best(evaluation.name, value, step) if wins else best

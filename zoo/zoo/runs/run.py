@@ -1,0 +1,225 @@
+"""The run folder: what one training leaves on disk.
+
+run.json        the whole resolved configuration, versions, and how to type it again
+metrics.jsonl   one line for each reading of the losses
+samples/        grids of the same latents, named by the real images shown
+checkpoints/    see `zoo.runs.checkpoints`
+model/          the model folder, once the budget is spent
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from zoo_core import CheckpointError, ModelError, OptionError, UsageError
+
+from ..files import translate_errors, write_json
+from ..models.building import build_component
+from ..models.config import read_config
+from ..models.folder import read_model
+from ..models.model import Model, estimate_statistics
+from ..models.weights import fill
+from ..progress import reporter_for_terminal
+from ..runs.budget import Budget
+from .checkpoints import checkpoints, newest_checkpoint, step_of
+from .config import RunConfig, model_config
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training, as `zoo.train` returns it.
+
+    Args:
+        path: the run folder.
+        config: what was trained.
+        finished: whether the budget is spent; False after an interruption.
+        steps, images, seconds: how far it is.
+        model: the model folder, None while the run is not finished.
+        signal: what interrupted it ("SIGINT"), "" if nothing did.
+        main: whether this is the only process, or the one of several that writes and speaks.
+    """
+
+    path: Path
+    config: RunConfig
+    finished: bool
+    steps: int
+    images: int
+    seconds: float
+    model: Path | None = None
+    signal: str = ""
+    main: bool = True
+
+    @property
+    def resume_command(self) -> str:
+        """What to type to go on."""
+        return f"zoo train --resume {shlex.quote(str(self.path))}"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether `folder` is a run folder."""
+    return (folder / "run.json").is_file()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What `run.json` holds.
+
+    Args:
+        config: what is trained.
+        budget: for how long.
+        precision: resolved.
+        command: how to type it again.
+    """
+
+    config: RunConfig
+    budget: Budget
+    precision: str
+    command: str
+
+
+def read_run(folder: Path) -> RunRecord:
+    """What the `run.json` of a run folder says.
+
+    Raises:
+        UsageError: it is no run folder.
+        CheckpointError: the file is damaged, or of a later version.
+    """
+    if not is_run(folder):
+        raise UsageError(
+            f"{folder} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/"
+        )
+    file = folder / "run.json"
+    try:
+        described = json.loads(file.read_text(encoding="utf-8"))
+        if described["format"] > FORMAT:
+            raise CheckpointError(
+                f"{folder} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
+            )
+        ((kind, amount),) = described["budget"].items()
+        config = RunConfig.from_json(described["config"])
+        return RunRecord(config, Budget(kind, amount), described["precision"], described["command"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
+        raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
+
+
+def write_run(folder: Path, record: RunRecord) -> None:
+    """Write `run.json` atomically; see `read_run`."""
+    content = {
+        "format": FORMAT,
+        "budget": {record.budget.kind: record.budget.amount},
+        "command": record.command,
+        "precision": record.precision,
+        "config": record.config.to_json(),
+    }
+    write_json(folder / "run.json", content)
+
+
+def lock_run(folder: Path) -> FileLock:
+    """Take the run folder for this process; raises `UsageError` when another one has it."""
+    lock = FileLock(folder / ".lock")
+    with translate_errors(folder):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UsageError(
+                f"another process is training in {folder}",
+                hint="wait until it has ended, or choose another folder: --out DIR",
+            ) from None
+    return lock
+
+
+def make_folder(recipe: str, dataset: str) -> Path:
+    """Make runs/<recipe>-<dataset>, with a number behind it when that exists; raises `ZooError` where it cannot be."""
+    base = Path("runs") / f"{recipe}-{dataset}"
+    folder, number = base, 1
+    with translate_errors(base):
+        base.parent.mkdir(exist_ok=True)
+        while True:
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:  # perhaps by another training, a moment ago
+                number += 1
+                folder = base.with_name(f"{base.name}-{number}")
+
+
+def model_of_run(folder: Path, *, raw: bool = False) -> Model:
+    """The model at a run's newest whole checkpoint: the finished model folder where it is of that checkpoint, else from the
+    checkpoint with batch-norm statistics estimated anew.
+
+    Args:
+        folder: a run folder.
+        raw: the weights themselves instead of their average.
+
+    Raises:
+        CheckpointError: there is no whole checkpoint.
+    """
+    record = read_run(folder)
+    config = record.config
+    if not raw and is_complete(folder):
+        return read_model(folder / "model")
+    path, counters, tensors = newest_checkpoint(folder / "checkpoints", reporter_for_terminal())
+    if config.image is None:
+        raise CheckpointError(f"{folder / 'run.json'} does not say what its images are")
+    stored = tensors["networks.safetensors"]
+    averaged = not raw and config.training.ema > 0
+    networks = {}
+    for part in ("generator", "discriminator"):
+        networks[part] = build_component(f"{part}s", getattr(config, part), config.image)
+        weights = {key.removeprefix(f"{part}."): t for key, t in stored.items() if key.startswith(f"{part}.")}
+        if part == "generator" and averaged:  # only parameters are averaged; buffers are the generator's own
+            weights.update({name: stored[f"average.{name}"] for name, _ in networks[part].named_parameters()})
+        fill(networks[part], weights, path / "networks.safetensors")
+    networks["generator"].latent = config.training.latent
+    estimate_statistics(networks["generator"])
+    provenance = provenance_of(config, counters, record.command)
+    described = model_config(config, provenance, "moving average" if averaged else "raw")
+    return Model(networks["generator"], networks["discriminator"].eval(), described)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the model folder in a run folder is that of its newest checkpoint."""
+    found = checkpoints(folder / "checkpoints")
+    if not found or not (folder / "model" / "config.json").is_file():
+        return False
+    try:
+        step = read_config(folder / "model").get("provenance", {}).get("step")
+    except ModelError:  # damaged: it can be made again from the checkpoint
+        return False
+    return bool(step == step_of(found[-1]))
+
+
+def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) -> dict[str, Any]:
+    """Where a model comes from, for its `config.json` and card."""
+    assert config.dataset is not None
+    facts = {key: config.facts[key] for key in ("count", "license", "credit") if config.facts.get(key)}
+    return {
+        "step": counters["step"],
+        "images": counters["images"],
+        "seed": config.seed,
+        "dataset": {"name": config.dataset["name"], "split": config.dataset["split"], **facts},
+        "training": asdict(config.training),
+        "optimizer": config.optimizer,
+        "loss": config.loss,
+        "torch": torch.__version__,
+        "command": _exact(command, counters["images"]),
+    }
+
+
+def _exact(command: str, images: int) -> str:
+    """A command with the budget that was reached: minutes differ between machines, and a run may end early or go on."""
+    words = shlex.split(command)
+    for flag in ("--epochs", "--images", "--minutes"):
+        if flag in words:
+            words[words.index(flag) : words.index(flag) + 2] = ["--images", str(images)]
+    return shlex.join(words)
