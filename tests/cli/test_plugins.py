@@ -53,7 +53,7 @@ def test_the_list_says_what_each_provides(acme: Any) -> None:
 
 def test_a_plugin_of_another_contract_is_a_broken_row(acme: Any) -> None:
     acme(contract=7)
-    assert "broken: it was written for contract 7; this zoo has contract 1" in run("plugins").stdout
+    assert "helpers.broken: it was written for contract 7; this zoo has contract 1" in run("plugins").stdout
 
 
 def test_a_plugin_adds_a_command(acme: Any) -> None:

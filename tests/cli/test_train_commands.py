@@ -256,7 +256,7 @@ def start(home: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def preserve_rng_state(home: Path) -> dict[str, Tensor]:
+def undisturbed(home: Path) -> dict[str, Tensor]:
     assert train(home, "--images", 1200, "--out", "undisturbed").exit_code == 0
     return content(Path("undisturbed"))
 

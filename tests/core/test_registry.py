@@ -21,7 +21,9 @@ def holding(distribution: str = "acme", name: str = "acme", **fields: Any) -> In
 
 
 def test_a_component_is_found_loaded_and_made() -> None:
-    registry = Registry([holding(generators={"good": "broken:GoodGenerator"}, losses={"good": "broken:GoodLoss"})])
+    registry = Registry(
+        [holding(generators={"good": "helpers.broken:GoodGenerator"}, losses={"good": "helpers.broken:GoodLoss"})]
+    )
     assert registry.names("generators") == ["good"]
     assert registry.find("generators", "good").qualified == "acme:good"
     assert registry.load("generators", "acme:good") is GoodGenerator
@@ -31,7 +33,7 @@ def test_a_component_is_found_loaded_and_made() -> None:
 
 
 def test_unknown_names_get_near_matches_and_the_command_that_lists() -> None:
-    registry = Registry([holding(losses={"hinge": "broken:GoodLoss"})])
+    registry = Registry([holding(losses={"hinge": "helpers.broken:GoodLoss"})])
     with pytest.raises(UnknownNameError, match="unknown loss 'hing'; did you mean hinge") as caught:
         registry.find("losses", "hing")
     assert caught.value.hint == "to see all: zoo list losses"
@@ -42,8 +44,10 @@ def test_unknown_names_get_near_matches_and_the_command_that_lists() -> None:
 
 
 def test_two_distributions_with_one_name_are_an_error_when_it_is_used() -> None:
-    fields: dict[str, Any] = {"losses": {"hinge": "broken:GoodLoss"}, "recipes": [Recipe("r", loss="hinge")]}
-    registry = Registry([holding("acme", **fields), holding("zenith", **fields, generators={"g": "broken:GoodGenerator"})])
+    fields: dict[str, Any] = {"losses": {"hinge": "helpers.broken:GoodLoss"}, "recipes": [Recipe("r", loss="hinge")]}
+    registry = Registry(
+        [holding("acme", **fields), holding("zenith", **fields, generators={"g": "helpers.broken:GoodGenerator"})]
+    )
     assert registry.names("losses") == ["hinge"]
     assert [e.qualified for e in registry.entries("losses")] == ["acme:hinge", "zenith:hinge"]
     assert registry.load("generators", "g") is GoodGenerator
@@ -57,7 +61,7 @@ def test_two_distributions_with_one_name_are_an_error_when_it_is_used() -> None:
 
 
 def test_two_plugins_of_one_distribution_with_one_name() -> None:
-    fields: dict[str, Any] = {"losses": {"hinge": "broken:GoodLoss"}}
+    fields: dict[str, Any] = {"losses": {"hinge": "helpers.broken:GoodLoss"}}
     registry = Registry([holding("acme", "one", **fields), holding("acme", "two", **fields)])
     for name in ("hinge", "acme:hinge"):
         with pytest.raises(AmbiguousNameError, match="claimed by the plugins one and two of acme"):
@@ -66,7 +70,10 @@ def test_two_plugins_of_one_distribution_with_one_name() -> None:
 
 def test_another_version_of_the_contract_is_an_error_when_it_is_used() -> None:
     registry = Registry(
-        [holding(contract=2, losses={"hinge": "broken:GoodLoss"}), holding("b", losses={"c": "broken:GoodLoss"})]
+        [
+            holding(contract=2, losses={"hinge": "helpers.broken:GoodLoss"}),
+            holding("b", losses={"c": "helpers.broken:GoodLoss"}),
+        ]
     )
     assert registry.names("losses") == ["c", "hinge"]
     with pytest.raises(
@@ -81,11 +88,11 @@ def test_another_version_of_the_contract_is_an_error_when_it_is_used() -> None:
     ("target", "words"),
     [
         ("no_such_module:Thing", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
-        ("broken:Missing", "cannot be imported: AttributeError"),
+        ("helpers.broken:Missing", "cannot be imported: AttributeError"),
         ("raising:Thing", "cannot be imported: RuntimeError: full moon"),
         ("exiting:Thing", "cannot be imported: SystemExit: 4"),
         ("torch.nn:Linear", "does not subclass zoo_core.Loss"),
-        ("broken:GoodGenerator", "does not subclass zoo_core.Loss"),
+        ("helpers.broken:GoodGenerator", "does not subclass zoo_core.Loss"),
         ("json:dumps", "does not subclass zoo_core.Loss"),
         ("half:Half", "does not define discriminator, generator"),
         ("half:Positional", "argument 'margin' must be keyword-only"),
@@ -101,7 +108,7 @@ def test_a_component_that_is_no_component_says_why(target: str, words: str, site
     (site / "raising.py").write_text("raise RuntimeError('full moon')")
     (site / "exiting.py").write_text("raise SystemExit(4)")
     (site / "half.py").write_text(
-        "from broken import GoodLoss\nfrom zoo_core import Loss\n"
+        "from helpers.broken import GoodLoss\nfrom zoo_core import Loss\n"
         "class Half(Loss): pass\n"
         "class Positional(GoodLoss):\n    def __init__(self, margin: float = 1.0): ...\n"
         "class Star(GoodLoss):\n    def __init__(self, **margins: float): ...\n"
@@ -111,7 +118,7 @@ def test_a_component_that_is_no_component_says_why(target: str, words: str, site
         "class Nan(GoodLoss):\n    def __init__(self, *, margin: float = float('nan')): ...\n"
         "class Unknown(GoodLoss):\n    def __init__(self, *, margin: 'Nothing' = 1): ...\n"
     )
-    registry = Registry([holding(losses={"odd": target, "good": "broken:GoodLoss"})])
+    registry = Registry([holding(losses={"odd": target, "good": "helpers.broken:GoodLoss"})])
     with pytest.raises(PluginError) as caught:
         registry.load("losses", "odd")
     assert words in str(caught.value)
@@ -119,7 +126,7 @@ def test_a_component_that_is_no_component_says_why(target: str, words: str, site
 
 
 def test_options_are_checked_before_the_constructor_is_called() -> None:
-    registry = Registry([holding(generators={"good": "broken:GoodGenerator"})])
+    registry = Registry([holding(generators={"good": "helpers.broken:GoodGenerator"})])
     with pytest.raises(UnknownNameError, match="unknown option of generator 'latent'; did you mean latent_dim") as caught:
         registry.create("generators", "good", {"latent": 3}, image=ImageSpec(8))
     assert caught.value.hint == "to see them: zoo show good"
@@ -129,7 +136,7 @@ def test_options_are_checked_before_the_constructor_is_called() -> None:
 
 def test_registration_in_process_can_be_undone() -> None:
     registry = Registry([])
-    with registry.add(Plugin(losses={"mine": "broken:GoodLoss"}), distribution="My_Notebook"):
+    with registry.add(Plugin(losses={"mine": "helpers.broken:GoodLoss"}), distribution="My_Notebook"):
         assert registry.find("losses", "my-notebook:mine").plugin.name == "local"
         registry.add(Plugin(recipes=[Recipe("stays")]))
     assert registry.names("losses") == []
@@ -192,7 +199,7 @@ def test_a_new_plugin_costs_one_module_one_record_and_one_entry_point_line(insta
         "from zoo_core import Plugin, Recipe\n"
         "plugin = Plugin(losses={'acme': 'acme_loss:Acme'}, recipes=[Recipe('acme', base='dcgan', loss='acme')])",
     )
-    (site / "acme_loss.py").write_text("from broken import GoodLoss\nclass Acme(GoodLoss): pass\n")
+    (site / "acme_loss.py").write_text("from helpers.broken import GoodLoss\nclass Acme(GoodLoss): pass\n")
     registry = Registry(discover()[0])
     assert registry.recipe("acme").generator == "dcgan"
     assert issubclass(registry.load("losses", "acme"), Loss)

@@ -524,7 +524,10 @@ def test_the_callers_random_state_and_gradient_mode_stay() -> None:
 
 # Recipes.
 
-NETS = {"generators": {"good": "broken:GoodGenerator"}, "discriminators": {"good": "broken:GoodDiscriminator"}}
+NETS = {
+    "generators": {"good": "helpers.broken:GoodGenerator"},
+    "discriminators": {"good": "helpers.broken:GoodDiscriminator"},
+}
 
 
 @pytest.mark.parametrize(
@@ -548,7 +551,7 @@ def test_recipe(recipe: dict[str, Any], check: str, words: str, match: Any) -> N
     record = Plugin(
         generators=NETS["generators"],
         discriminators={**NETS["discriminators"], "fixed": "test_testing:FixedSize"},
-        losses={"good": "broken:GoodLoss"},
+        losses={"good": "helpers.broken:GoodLoss"},
         recipes=[Recipe("mine", **parts)],
     )
     with registry.add(record):

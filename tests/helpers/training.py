@@ -33,7 +33,7 @@ PAPER = {**TINY, "generator.kernel": 5, "generator.norm_eps": 1e-8, "discriminat
 
 def samples() -> AbstractContextManager[None]:
     """Registers the components of `training_samples`, and recipes that use them."""
-    where = "training_samples"
+    where = "helpers.training_samples"
     small = {"training.batch": 8, "training.size": 16, "training.log_every": 3}
     plain = {"generator": "plain", "discriminator": "plain", "loss": "noted"}
     plugin = Plugin(

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 import zoo
 from helpers.hub_server import HubServer
 from helpers.hub_server.fixtures import make_model, one_thread
+from zoo import catalog
 from zoo.models.folder import write_model
-from zoo.pretrained import catalog
 from zoo_cli.main import zoo as command
 from zoo_core import ModelError, PluginError, UsageError
 

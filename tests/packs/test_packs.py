@@ -143,7 +143,7 @@ class TestBuilding:
             pass
 
         monkeypatch.setattr(pack_samples, "Local", Local, raising=False)
-        with registry.add(Plugin(datasets={"mine": "pack_samples:Local"})):
+        with registry.add(Plugin(datasets={"mine": "helpers.pack_samples:Local"})):
             assert len(build_pack(PackRequest("mine", size=4, options={"count": 300}), workers=2)) == 240
 
     def test_a_worker_that_dies(self, cache: Path) -> None:
@@ -264,7 +264,7 @@ class TestCache:
         data = pictures(tmp_path / "data", 4)
         for version in (First, Second):
             monkeypatch.setattr(pack_samples, "Local", version, raising=False)
-            with registry.add(Plugin(datasets={"mine": "pack_samples:Local"})):
+            with registry.add(Plugin(datasets={"mine": "helpers.pack_samples:Local"})):
                 keys.add(build_pack(PackRequest("mine", data, size=4)).key)
         assert len(keys) == 2
 

@@ -18,7 +18,8 @@ from torch import nn
 import zoo
 from helpers.packs import pictures
 from helpers.training import Heard, measures, newest, readings, resume, samples, train
-from zoo.training import health, training
+from zoo.training import health
+from zoo.training import train as training
 from zoo.training.curves import curves_of, save_health, sparklines, thin
 from zoo.training.diversity import spread
 from zoo.training.health import History, detect_problems, ensure_finite, ensure_finite_weights
