@@ -8,7 +8,7 @@ import click
 
 from .output import json_option, print_json, print_table, warn_about_plugins
 
-KINDS = ("recipes", "generators", "discriminators", "losses", "datasets", "features")
+KINDS = ("recipes", "generators", "discriminators", "losses", "datasets", "features", "metrics", "models")
 
 
 @click.command("list")

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 from ._lazy import attach
 
 if TYPE_CHECKING:
+    from .algorithms import Algorithm as Algorithm
+    from .algorithms import Phase as Phase
+    from .algorithms import Step as Step
+    from .augmentations import Augmentation as Augmentation
     from .datasets import FileDataset as FileDataset
     from .datasets import ImageDataset as ImageDataset
     from .datasets import Listing as Listing
@@ -29,15 +33,21 @@ if TYPE_CHECKING:
     from .interfaces import FeatureExtractor as FeatureExtractor
     from .interfaces import Generator as Generator
     from .interfaces import Loss as Loss
+    from .interfaces import Network as Network
+    from .metrics import Metric as Metric
     from .records import CONTRACT as CONTRACT
     from .records import Component as Component
     from .records import ImageSpec as ImageSpec
     from .records import Plugin as Plugin
+    from .records import PretrainedModel as PretrainedModel
     from .records import Recipe as Recipe
     from .registries import Registry as Registry
     from .registries import registry as registry
+    from .trackers import Tracker as Tracker
 
 _WHERE = {
+    "Algorithm": ".algorithms",
+    "Augmentation": ".augmentations",
     "CONTRACT": ".records",
     "CheckpointError": ".errors",
     "Component": ".records",
@@ -50,14 +60,20 @@ _WHERE = {
     "ImageSpec": ".records",
     "Listing": ".datasets",
     "Loss": ".interfaces",
+    "Metric": ".metrics",
     "ModelError": ".errors",
+    "Network": ".interfaces",
     "OptionError": ".errors",
+    "Phase": ".algorithms",
     "Picture": ".datasets",
     "Plugin": ".records",
     "PluginError": ".errors",
+    "PretrainedModel": ".records",
     "Recipe": ".records",
     "Record": ".datasets",
     "Registry": ".registries",
+    "Step": ".algorithms",
+    "Tracker": ".trackers",
     "TrainingError": ".errors",
     "UnknownNameError": ".errors",
     "UsageError": ".errors",

@@ -7,7 +7,7 @@ arguments only: they are the schema of the component's options (`zoo_core.option
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from .records import ImageSpec
 from .settings import Latent
 
-__all__ = ["Discriminator", "FeatureExtractor", "Generator", "ImageSpec", "Loss"]
+__all__ = ["Discriminator", "FeatureExtractor", "Generator", "ImageSpec", "Loss", "Network"]
+
+Features = list[Tensor]
+"""Activations of every stage of a discriminator, lowest first."""
+
+Judging = Callable[[Tensor, Tensor | None], Tensor]
+"""Images and labels to logits, as a discriminator does."""
+
+Drawing = Callable[[Tensor, Tensor | None], Tensor]
+"""Latents and labels to images, as a generator does."""
 
 
 class Generator(nn.Module, ABC):
@@ -120,6 +129,24 @@ class FeatureExtractor(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Images [N, 1 or 3, S, S] in [−1, 1], any S, to features [N, dim]. Resizing is the extractor's own affair."""
+
+
+class Network(nn.Module, ABC):
+    """A network that is neither a generator nor a discriminator: an encoder, a classifier, a mapping.
+
+    A subclass takes `image`, `latent_dim` if it wants it (the length of the generator's latents), and its options as
+    keywords. What `forward` takes and returns is between the network and the algorithm that asks for it.
+
+    Attributes:
+        image: what the images of the training are.
+        tiny: options (and optionally `image`) of an instance small enough for the conformance checks.
+    """
+
+    tiny: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, *, image: ImageSpec) -> None:
+        super().__init__()
+        self.image = image
 
 
 class Loss(ABC):

@@ -18,8 +18,8 @@ from typing import Any
 
 from .errors import OptionError, PluginError, unknown
 
-GIVEN = ("image",)
-"""Constructor arguments that the zoo supplies itself, hence no options."""
+GIVEN = ("image", "latent_dim", "folder", "images", "config")
+"""Constructor arguments that the zoo supplies itself, hence no options, where they have no default."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def schema(target: Callable[..., Any]) -> dict[str, Option]:
             raise PluginError(f"{label}: *args and **kwargs hide which options there are; name each one behind '*'")
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise PluginError(f"{label}: argument {name!r} must be keyword-only (put it behind '*')")
-        if name in GIVEN:
+        if name == "image" or (name in GIVEN and parameter.default is inspect.Parameter.empty):
             continue
         if parameter.default is inspect.Parameter.empty:
             raise PluginError(f"{label}: option {name!r} needs a default")

@@ -13,10 +13,30 @@ from .errors import OptionError, PluginError
 CONTRACT = 1
 """Version of the interfaces in this package. A plugin states the one that it was written for."""
 
-KINDS = ("generators", "discriminators", "losses", "datasets", "features")
-"""What a plugin can provide besides recipes and commands; also the plugin record's field names."""
+COMPONENTS = (
+    "algorithms",
+    "generators",
+    "discriminators",
+    "networks",
+    "losses",
+    "augmentations",
+    "datasets",
+    "features",
+    "metrics",
+    "trackers",
+)
+"""Kinds of class that a plugin can provide; also the plugin record's field names."""
+
+KINDS = (*COMPONENTS, "models")
+"""What a plugin can provide besides recipes and commands. Models are weights, not classes."""
 
 SINGULAR = {
+    "algorithms": "algorithm",
+    "networks": "network",
+    "augmentations": "augmentation",
+    "metrics": "metric",
+    "trackers": "tracker",
+    "models": "model",
     "generators": "generator",
     "discriminators": "discriminator",
     "losses": "loss",
@@ -28,8 +48,13 @@ SINGULAR = {
 """What one of a kind is called."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_PLACE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[\w.-]+(?:/[\w.-]+)*|[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_OPTION = re.compile(r"(generator|discriminator|loss|dataset|training|optimizer(\.generator|\.discriminator)?)\.[a-z]\w*")
+_ROLE = re.compile(r"[a-z][a-z0-9_]*")
+_OPTION = re.compile(r"(optimizer\.)?[a-z][a-z0-9_]*\.[a-z]\w*")
+RESERVED = ("algorithm", "dataset", "training", "optimizer", "average")
+"""What no role of an algorithm may be called: keys of `--set` begin with it, or checkpoints."""
 
 
 def check_name(name: object, what: str) -> str:
@@ -96,37 +121,91 @@ class Component:
         _check_texts(self, "summary", "paper", "license")
 
 
+def check_role(role: object) -> str:
+    """Return `role` if it can name a part of an algorithm; raise `PluginError` otherwise."""
+    if not isinstance(role, str) or not _ROLE.fullmatch(role) or role in RESERVED:
+        raise PluginError(f"{role!r} is no role: lower-case letters, digits and '_', and none of {', '.join(RESERVED)}")
+    return role
+
+
+@dataclass(frozen=True)
+class PretrainedModel:
+    """Trained weights that a plugin provides: a model folder inside of its package, or a repository of the Hub.
+
+    Args:
+        where: "package:folder/within" for files of an installed package, or "user/name@revision" on the Hub.
+        sha256: file name → checksum of every file that belongs to it.
+        recipe, dataset: what it was trained with.
+        license: of the weights.
+        summary: one line for `zoo pull`.
+        size: height and width of its pictures in pixels.
+        bytes: of all its files.
+        paper: where the recipe comes from.
+    """
+
+    where: str
+    sha256: Mapping[str, str]
+    recipe: str
+    dataset: str
+    license: str
+    summary: str = ""
+    size: int = 0
+    bytes: int = 0
+    paper: str = ""
+
+    def __post_init__(self) -> None:
+        _check_texts(self, "where", "recipe", "dataset", "license", "summary", "paper")
+        if not _PLACE.fullmatch(self.where):
+            raise PluginError(f"{self.where!r} is no place of a model; write 'package:folder' or 'user/name@revision'")
+        if not isinstance(self.sha256, Mapping) or not all(_SHA256.fullmatch(str(v)) for v in self.sha256.values()):
+            raise PluginError("sha256 must be a mapping from file names to checksums of 64 hexadecimal digits")
+        object.__setattr__(self, "sha256", MappingProxyType(dict(self.sha256)))
+
+
+COMMON = ("generator", "discriminator", "loss")
+"""Roles that have a keyword of their own in `Recipe`."""
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """Names and hyperparameters that together train one kind of GAN.
+    """An algorithm, the parts that it asks for, and hyperparameters: what together trains one kind of GAN.
 
-    A variant names its `base` and states only what differs. A component that a variant replaces takes the base's options
-    for that component with it: `generator.*` of the base do not reach another generator.
+    A variant names its `base` and states only what differs. A part that a variant replaces takes the base's options for it
+    with it: `generator.*` of the base do not reach another generator.
 
     Args:
         name: what `zoo train` is told.
         base: the recipe that this one changes.
-        generator, discriminator, loss: registry names; None takes the base's.
-        options: what `--set` accepts, with values: `generator.*`, `discriminator.*`, `loss.*`, `dataset.*`, `optimizer.*`
-            (both networks), `optimizer.generator.*`, `optimizer.discriminator.*` and `training.*` (batch, image size, update
-            schedule, latent distribution, …; see `zoo_core.settings`).
+        algorithm: registry name; None takes the base's, and "gan" where there is none.
+        generator, discriminator, loss: registry names of the parts that most algorithms have; None takes the base's.
+        parts: role → registry name, for all other roles of the algorithm.
+        options: what `--set` accepts, with values: `ROLE.*` for each part, `algorithm.*`, `dataset.*`, `optimizer.*` (all
+            roles that learn), `optimizer.ROLE.*`, and `training.*` (batch, image size, latents, …; see
+            `zoo_core.settings`).
         summary, paper: one line each.
     """
 
     name: str
     base: str | None = None
+    algorithm: str | None = None
     generator: str | None = None
     discriminator: str | None = None
     loss: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""
     paper: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name, "recipe")
-        _check_texts(
-            self, "summary", "paper", *(p for p in ("base", "generator", "discriminator", "loss") if getattr(self, p))
-        )
+        named = [part for part in ("base", "algorithm", *COMMON) if getattr(self, part) is not None]
+        _check_texts(self, "summary", "paper", *named)
+        if not isinstance(self.parts, Mapping) or not all(isinstance(name, str) for name in self.parts.values()):
+            raise PluginError(f"recipe {self.name!r}: parts must map roles to names, such as {{'encoder': 'dcgan'}}")
+        for role in self.parts:
+            check_role(role)
+            if role in COMMON:
+                raise PluginError(f"recipe {self.name!r}: {role} has a keyword of its own; write {role}=…")
         if not isinstance(self.options, Mapping):
             raise PluginError(f"recipe {self.name!r}: options must be a mapping such as {{'generator.width': 128}}")
         for key in self.options:
@@ -134,21 +213,31 @@ class Recipe:
                 raise PluginError(
                     f"recipe {self.name!r}: {key!r} is no option key; write 'generator.width', 'optimizer.lr', …"
                 )
+        object.__setattr__(self, "parts", MappingProxyType(dict(self.parts)))
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Role → registry name, of all parts that it names."""
+        common = {role: name for role in COMMON if (name := getattr(self, role)) is not None}
+        return {**common, **self.parts}
 
     def over(self, base: Recipe) -> Recipe:
         """This recipe with everything that it leaves open taken from `base`."""
-        inherited = dict(base.options)
-        for part in ("generator", "discriminator", "loss"):
-            named = getattr(self, part)
-            if named is not None and named != getattr(base, part):
+        own, inherited = self.roles, dict(base.options)
+        named = {**own, **({"algorithm": self.algorithm} if self.algorithm is not None else {})}
+        before = {**base.roles, "algorithm": base.algorithm}
+        for part, name in named.items():
+            if part in before and name != before[part]:
                 inherited = {key: value for key, value in inherited.items() if not key.startswith(f"{part}.")}
+        roles = {**base.roles, **own}
+        common: dict[str, Any] = {role: roles.pop(role, None) for role in COMMON}
         return replace(
             self,
             base=None,
-            generator=self.generator or base.generator,
-            discriminator=self.discriminator or base.discriminator,
-            loss=self.loss or base.loss,
+            algorithm=self.algorithm or base.algorithm,
+            **common,
+            parts=roles,
             options={**inherited, **self.options},
             paper=self.paper or base.paper,
         )
@@ -162,30 +251,38 @@ class Recipe:
 class Plugin:
     """The one record that a package hands over, in a module that imports no torch.
 
-    Announced by one entry point of the group `zoo.plugins`. Each mapping goes from a registry name to an import string
-    "package.module:Class" or to a `Component`, which has room for a summary and a paper.
+    Announced by one entry point of the group `zoo.plugins`. Each mapping of classes goes from a registry name to an import
+    string "package.module:Class" or to a `Component`, which has room for a summary and a paper.
 
     Args:
         summary: one line for `zoo plugins`.
-        generators, discriminators, losses, datasets, features: classes of the interfaces in `zoo_core`.
+        algorithms, generators, discriminators, networks, losses, augmentations, datasets, features, metrics, trackers:
+            classes of the interfaces in `zoo_core`.
+        models: name → `PretrainedModel`.
         recipes: in any order; a base may be anybody's.
         commands: name → import string of a `click.Command`, added to `zoo`.
         contract: the contract version that the package was written for.
     """
 
     summary: str = ""
+    algorithms: Mapping[str, str | Component] = field(default_factory=dict)
     generators: Mapping[str, str | Component] = field(default_factory=dict)
     discriminators: Mapping[str, str | Component] = field(default_factory=dict)
+    networks: Mapping[str, str | Component] = field(default_factory=dict)
     losses: Mapping[str, str | Component] = field(default_factory=dict)
+    augmentations: Mapping[str, str | Component] = field(default_factory=dict)
     datasets: Mapping[str, str | Component] = field(default_factory=dict)
     features: Mapping[str, str | Component] = field(default_factory=dict)
+    metrics: Mapping[str, str | Component] = field(default_factory=dict)
+    trackers: Mapping[str, str | Component] = field(default_factory=dict)
+    models: Mapping[str, PretrainedModel] = field(default_factory=dict)
     recipes: Sequence[Recipe] = ()
     commands: Mapping[str, str | Component] = field(default_factory=dict)
     contract: int = CONTRACT
 
     def __post_init__(self) -> None:
         _check_texts(self, "summary")
-        for kind in (*KINDS, "commands"):
+        for kind in (*COMPONENTS, "commands"):
             given = getattr(self, kind)
             if not isinstance(given, Mapping):
                 raise PluginError(f"{kind} must be a mapping from names to import strings, not {type(given).__name__}")
@@ -194,6 +291,11 @@ class Plugin:
                 check_name(name, SINGULAR[kind])
                 checked[name] = target if isinstance(target, Component) else Component(target)
             object.__setattr__(self, kind, MappingProxyType(checked))
+        if not isinstance(self.models, Mapping) or not all(isinstance(m, PretrainedModel) for m in self.models.values()):
+            raise PluginError("models must be a mapping from names to zoo_core.PretrainedModel records")
+        for name in self.models:
+            check_name(name, "model")
+        object.__setattr__(self, "models", MappingProxyType(dict(self.models)))
         if not isinstance(self.recipes, Sequence) or isinstance(self.recipes, str):
             raise PluginError(f"recipes must be a list of zoo_core.Recipe records, not {type(self.recipes).__name__}")
         recipes = tuple(self.recipes)

@@ -11,15 +11,29 @@ from typing import Any
 from . import options as _options
 from .discovery import InstalledPlugin, discover, normalize
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
-from .records import CONTRACT, KINDS, SINGULAR, Component, Plugin, Recipe
+from .records import CONTRACT, KINDS, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
 
 _INTERFACES = {
+    "algorithms": ".algorithms:Algorithm",
     "generators": ".interfaces:Generator",
     "discriminators": ".interfaces:Discriminator",
+    "networks": ".interfaces:Network",
     "losses": ".interfaces:Loss",
+    "augmentations": ".augmentations:Augmentation",
     "features": ".interfaces:FeatureExtractor",
     "datasets": ".datasets:ImageDataset",
+    "metrics": ".metrics:Metric",
+    "trackers": ".trackers:Tracker",
 }
+
+DEFAULT_ALGORITHM = "gan"
+"""What a recipe trains with that names no algorithm."""
+
+PART_KINDS = ("generators", "discriminators", "networks", "losses")
+"""Kinds that a part of an algorithm can have."""
+
+_CHANGES = {1: "recipes name an algorithm, losses say whether they are separable, images are augmented by the engine"}
+"""Earlier version of the contract → what a package must change to follow the next."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,7 @@ class Entry:
 
     kind: str
     name: str
-    value: Component | Recipe
+    value: Component | Recipe | PretrainedModel
     plugin: InstalledPlugin
 
     @property
@@ -139,7 +153,7 @@ class Registry:
         who = f"{SINGULAR[kind]} {entry.name!r} of {plugin.distribution}"
         if plugin.plugin.contract != CONTRACT:
             raise PluginError(
-                f"{who} was written for contract {plugin.plugin.contract}; this zoo has contract {CONTRACT}",
+                contract_problem(plugin.plugin.contract, who),
                 hint=f"try another version: pip install --upgrade {plugin.distribution}",
             )
         target = import_target(component.target, who)
@@ -154,11 +168,13 @@ class Registry:
         return target
 
     def recipe(self, name: str) -> Recipe:
-        """A recipe with its bases folded in: generator, discriminator and loss are named, `base` is None.
+        """A recipe with everything that it inherits from its bases: an algorithm is named, `base` is None.
+
+        Whether all parts are there that the algorithm asks for is a question to `Registry.parts`.
 
         Raises:
             UnknownNameError: it or one of its bases does not exist.
-            UsageError: its bases go round in a circle, or nobody says which generator, discriminator or loss.
+            UsageError: its bases go round in a circle.
         """
         chain: list[Recipe] = []
         seen: list[str] = []
@@ -184,6 +200,42 @@ class Registry:
         if missing:
             raise UsageError(f"recipe {name!r} names no {' and no '.join(missing)}, and neither does its base")
         return resolved
+
+    def parts(self, recipe: Recipe) -> dict[str, tuple[str, str]]:
+        """The parts of a resolved recipe: role → (kind, registry name), as its algorithm asks for them.
+
+        Raises:
+            UsageError: a part is missing, a role is named that the algorithm does not know, a name is of another kind.
+            PluginError: the algorithm declares parts that no algorithm can have.
+        """
+        assert recipe.algorithm is not None
+        wanted: Mapping[str, str] = self.load("algorithms", recipe.algorithm).parts
+        named = recipe.roles
+        for role, kind in wanted.items():
+            check_role(role)
+            if kind not in PART_KINDS:
+                raise PluginError(
+                    f"algorithm {recipe.algorithm!r} asks for {kind!r} as its {role}; valid: {', '.join(PART_KINDS)}"
+                )
+        missing = [role for role in wanted if role not in named]
+        if missing:
+            raise UsageError(
+                f"recipe {recipe.name!r} names no {' and no '.join(missing)}, and neither does its base",
+                hint=f"algorithm {recipe.algorithm} asks for: {', '.join(wanted)} (zoo show {recipe.algorithm})",
+            )
+        for role in named:
+            if role not in wanted:
+                raise unknown(f"role of algorithm {recipe.algorithm}", role, wanted)
+        for role, kind in wanted.items():
+            bare = named[role].rpartition(":")[2]
+            others = [other for other in PART_KINDS if other != kind and bare in self.names(other)]
+            if others and bare not in self.names(kind):
+                raise UsageError(
+                    f"recipe {recipe.name!r}: its {role} must be one of the {kind}, and {named[role]!r} is a "
+                    f"{SINGULAR[others[0]]}",
+                    hint=f"to see all: zoo list {kind}",
+                )
+        return {role: (kind, named[role]) for role, kind in wanted.items()}
 
     def create(self, kind: str, name: str, given: Mapping[str, Any] | None = None, **supplied: Any) -> Any:
         """Load a component and call its constructor.
@@ -211,6 +263,12 @@ class Registry:
                     index.setdefault(("recipes", recipe.name), []).append(Entry("recipes", recipe.name, recipe, installed))
             self._index = index
         return self._index
+
+
+def contract_problem(contract: int, who: str) -> str:
+    """One line about a plugin that was written for another version of the contract."""
+    change = f": {_CHANGES[contract]} (CHANGELOG.md)" if contract in _CHANGES else ""
+    return f"{who} was written for contract {contract}; this zoo has contract {CONTRACT}{change}"
 
 
 def interface_of(kind: str) -> type:

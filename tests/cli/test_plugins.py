@@ -41,7 +41,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_list_says_what_each_provides(acme: Any) -> None:
-    acme(losses={"mine": "m:Mine"}, commands={"dance": "test_plugins:dance"}, recipes=[Recipe("r")])
+    acme(losses={"mine": "m:Mine"}, commands={"dance": f"{__name__}:dance"}, recipes=[Recipe("r")])
     result = run("plugins")
     assert result.exit_code == 0
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("local")]
@@ -53,17 +53,17 @@ def test_the_list_says_what_each_provides(acme: Any) -> None:
 
 def test_a_plugin_of_another_contract_is_a_broken_row(acme: Any) -> None:
     acme(contract=7)
-    assert "helpers.broken: it was written for contract 7; this zoo has contract 1" in run("plugins").stdout
+    assert "broken: it was written for contract 7; this zoo has contract 1" in run("plugins").stdout
 
 
 def test_a_plugin_adds_a_command(acme: Any) -> None:
-    acme(commands={"dance": Component("test_plugins:dance", "Dance a little.")})
+    acme(commands={"dance": Component(f"{__name__}:dance", "Dance a little.")})
     assert run("dance").stdout == "dancing\n"
     assert "Dance a little. [acme]" in run("--help").stdout
 
 
 def test_a_built_in_command_wins_over_a_plugins_and_says_so(acme: Any) -> None:
-    acme(commands={"list": "test_plugins:dance"})
+    acme(commands={"list": f"{__name__}:dance"})
     result = run("list", "losses")
     assert result.exit_code == 0
     assert "minimax" in result.stdout
@@ -84,8 +84,8 @@ def test_a_command_that_is_none_fails_when_it_is_used(acme: Any, target: str, wo
 
 
 def test_two_distributions_with_one_command(acme: Any) -> None:
-    acme(commands={"dance": "test_plugins:dance"})
-    with registry.add(Plugin(commands={"dance": "test_plugins:dance"}), distribution="zenith"):
+    acme(commands={"dance": f"{__name__}:dance"})
+    with registry.add(Plugin(commands={"dance": f"{__name__}:dance"}), distribution="zenith"):
         result = run("dance")
         assert result.exit_code == 2
         assert "command 'dance' is claimed by acme and zenith" in result.stderr
@@ -137,10 +137,10 @@ def test_check_finds_what_is_wrong(acme: Any, tmp_path: Path) -> None:
         losses={"minimax": "wrong_losses:Backwards", "missing": "no_such:Loss"},
         recipes=[Recipe("odd", base="dcgan", options={"generator.breadth": 3})],
         commands={
-            "train": "test_plugins:dance",
+            "train": f"{__name__}:dance",
             "sing": "json:dumps",
             "hum": "no_such:thing",
-            "dance": "test_plugins:dance",
+            "dance": f"{__name__}:dance",
         },
     )
     result = run("plugins", "check", "acme", "--json")

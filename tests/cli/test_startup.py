@@ -94,4 +94,4 @@ def test_a_broken_plugin_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert "its import exits (SystemExit(0))" in done.stderr
     assert "other: its entry_points.txt cannot be read" in done.stderr
     rows = zoo("plugins", PYTHONPATH=str(tmp_path)).stdout
-    assert "helpers.broken: its import exits" in rows
+    assert "broken: its import exits" in rows

@@ -183,7 +183,7 @@ def test_more_recipes_and_seeds_are_welcome(data: Path, tmp_path: Path) -> None:
 def test_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     compare(["plain", "linear"], data, out)
-    with registry.add(Plugin(features={"blind": "test_comparing_parts:Blind"})):
+    with registry.add(Plugin(features={"blind": "tests.comparing.test_parts:Blind"})):
         for change, words in (
             ({"images": 160}, "budget: '80 images' in the comparison, '160 images' now"),
             ({"batch": 4}, "training.batch: 8 in the comparison, 4 now"),
@@ -277,7 +277,7 @@ def test_a_damaged_comparison(text: str, data: Path, tmp_path: Path) -> None:
 
 
 def test_features_that_are_no_numbers(data: Path, tmp_path: Path) -> None:
-    with registry.add(Plugin(features={"blind": "test_comparing_parts:Blind"})):
+    with registry.add(Plugin(features={"blind": "tests.comparing.test_parts:Blind"})):
         with pytest.raises(ZooError, match="metric 'local:blind': a feature is no finite number"):
             compare(["plain"], data, tmp_path / "out", metric="blind")
 

@@ -95,7 +95,7 @@ def test_option_keys(key: str) -> None:
     assert Recipe("a", options={key: 1}).options == {key: 1}
 
 
-@pytest.mark.parametrize("key", ["width", "generator", "generator.", "generators.width", "optimizer.loss.lr", "a.b", 3, ""])
+@pytest.mark.parametrize("key", ["width", "generator", "generator.", "Generator.width", "training.loss.lr", "a.B", 3, ""])
 def test_what_is_no_option_key(key: Any) -> None:
     with pytest.raises(PluginError, match="is no option key"):
         Recipe("a", options={key: 1})

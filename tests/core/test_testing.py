@@ -497,7 +497,7 @@ def test_what_cannot_be_made_is_not_checked_further(target: Any, check: str, wor
 def test_all_problems_are_raised_together() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_conforms("generators", make("generators", forward=noisy, stages=lambda s: {}))
-    assert "test_testing:Broken does not conform:" in str(caught.value)
+    assert f"{__name__}:Broken does not conform:" in str(caught.value)
     assert "- stages: stages() is empty" in str(caught.value)
     assert "- same input same output: forward draws" in str(caught.value)
 
@@ -550,7 +550,7 @@ def test_recipe(recipe: dict[str, Any], check: str, words: str, match: Any) -> N
     parts = {"generator": "good", "discriminator": "good", "loss": "good", **recipe}
     record = Plugin(
         generators=NETS["generators"],
-        discriminators={**NETS["discriminators"], "fixed": "test_testing:FixedSize"},
+        discriminators={**NETS["discriminators"], "fixed": f"{__name__}:FixedSize"},
         losses={"good": "helpers.broken:GoodLoss"},
         recipes=[Recipe("mine", **parts)],
     )

@@ -103,7 +103,7 @@ class TestConfiguration:
             (("latent", "distribution"), ["normal"], "must be a text"),
             (("classes",), ["a", 1], "list of names"),
             (("classes",), ["a"], "has 1 names"),
-            (("format",), 99, "reads up to 1"),
+            (("format",), 99, "reads up to 2"),
             (("format",), 0, "never existed"),
             (("format",), True, "states no format"),
             (("format",), 10**400, "more than 30 digits"),
@@ -162,7 +162,7 @@ class TestConfiguration:
         change(small_model, "format", value=0)
 
         def upgrade(config: dict[str, Any]) -> dict[str, Any]:
-            return {**config, "format": 1}
+            return {**config, "format": 2}
 
         monkeypatch.setattr("zoo.models.config.UPGRADES", {0: upgrade})
         assert torch.equal(zoo.load(small_model).sample(2), before)

@@ -89,7 +89,7 @@ def alive(process: int) -> bool:
 
 @pytest.mark.parametrize("stdin", [False, True], ids=["file", "stdin"])
 def test_a_script_without_a_guard(stdin: bool, tmp_path: Path) -> None:
-    script = Script(tmp_path, pictures(tmp_path / "data", 300))
+    script = Script(tmp_path, pictures(tmp_path / "data", 300), sleep=0.01)  # time for both workers to begin
     out, err = finished(script.start(stdin=stdin))
     assert out == "300 packed\n"
     assert script.marks.read_text() == "started\n"

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from zoo_core import registry
-from zoo_core.records import KINDS
+from zoo_core.records import COMPONENTS as KINDS
 from zoo_core.testing import assert_conforms, assert_recipe
 
 COMPONENTS = [(kind, entry.qualified) for kind in KINDS for entry in registry.entries(kind)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from zoo_core import Component, Plugin, PluginError, registry
 from zoo_core.discovery import InstalledPlugin, entry_points, normalize
 from zoo_core.errors import unknown
-from zoo_core.records import CONTRACT, KINDS, SINGULAR
+from zoo_core.records import COMPONENTS, CONTRACT, SINGULAR
 from zoo_core.registries import import_target
 
 _WITHOUT_TORCH = """
@@ -101,7 +101,7 @@ def _weight(module: str) -> str:
 def _provided(installed: InstalledPlugin, plugin: Plugin, reserved: Collection[str]) -> Iterator[Finding]:
     from zoo_core.testing import check_component, check_recipe
 
-    for kind in KINDS:
+    for kind in COMPONENTS:
         for name, component in getattr(plugin, kind).items():
             yield from _clash(kind, name, installed)
             for o in check_component(kind, component):

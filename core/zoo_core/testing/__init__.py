@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import PluginError, ZooError, unknown
 from ..options import check as check_option
 from ..options import complete, schema
-from ..records import KINDS, Component, ImageSpec
+from ..records import Component, ImageSpec
 from ..registries import Registry, import_target, interface_of, registry
 from . import datasets, discriminators, features, generators, losses, recipes
 from .subjects import Failed, Outcome, Subject, require, run
@@ -61,7 +61,7 @@ def check_component(
         AmbiguousNameError: a registry name that two distributions claim.
     """
     if kind not in _CHECKS:
-        raise unknown("kind", kind, KINDS)
+        raise unknown("kind", kind, _CHECKS)
     if isinstance(target, str):
         found = registry.find(kind, target).value
         assert isinstance(found, Component)

@@ -1,0 +1,110 @@
+"""How networks learn: the interface of algorithms.
+
+An algorithm names its parts and its phases, and yields the scalars that each phase minimizes. The engine does the rest:
+it differentiates each scalar as it comes, freezes what does not learn, accumulates, averages over processes, clips, steps
+the optimizers, moves the averages, counts, compiles, and on a GPU replays the whole step as one graph. So an algorithm never
+calls `backward` or `step`, and never waits for the device: no `.item()`, no boolean indexing, no `nonzero`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Part of a training step: which roles it updates, and in which steps it comes.
+
+    A phase comes in step number s (from 0) where s modulo `every` is one of `at`.
+
+    Args:
+        name: what `Algorithm.losses` is told.
+        updates: the roles whose parameters its losses train.
+        every: length of the cycle, in steps.
+        at: places in the cycle; (0,) by default.
+        joins: whether its gradients are added to those of the phase before it, so that one optimizer step serves both (a
+            penalty, say). Both must update the same roles.
+    """
+
+    name: str
+    updates: tuple[str, ...]
+    every: int = 1
+    at: tuple[int, ...] = (0,)
+    joins: bool = False
+
+    def due(self, step: int) -> bool:
+        """Whether it comes in step number `step`."""
+        return step % self.every in self.at
+
+
+@dataclass
+class Step:
+    """What an algorithm is given for one piece of a minibatch, in one step.
+
+    Args:
+        real: images [n, C, S, S] in [−1, 1], float32.
+        labels: class indices [n], int64; None unless the algorithm is conditional.
+        z: latents [n, latent_dim] of the generator.
+        parts: role → what was built for it. A network is called as itself; its output comes in the precision of the
+            training, that of a discriminator always in float32. `parts[role].exact` is the same network in float32 and not
+            compiled, for penalties, which differentiate twice. A loss is the loss.
+        due: names of the phases of this step.
+        pieces: how many pieces the minibatch is computed in. A graph is worth keeping in `memory` only where this is 1.
+        memory: what one phase leaves to the next, for this piece of this step.
+        record: takes a measured value by name; see `log`.
+    """
+
+    real: Tensor
+    labels: Tensor | None
+    z: Tensor
+    parts: Mapping[str, Any]
+    due: frozenset[str]
+    pieces: int = 1
+    memory: dict[str, Any] = field(default_factory=dict)
+    record: Callable[[str, Tensor], None] = lambda name, value: None
+
+    def log(self, **values: Tensor) -> None:
+        """Record scalars under names such as `d_loss`; their means go into `metrics.jsonl`. Never waits for the device."""
+        for name, value in values.items():
+            self.record(name, value.detach())
+
+
+class Algorithm(ABC):
+    """How the networks of a recipe learn. Options are the constructor's keywords; an instance holds no tensors.
+
+    Attributes:
+        parts: role → kind. "generator" is a generator in every algorithm; others are discriminators, losses, networks.
+        averages: roles of which a moving average is kept, and published.
+        conditional: whether the networks are told labels.
+        tiny: options of an instance for the conformance checks; under "parts", registry names by role, where the
+            algorithm's own kinds of network are not the usual ones.
+    """
+
+    parts: ClassVar[Mapping[str, str]] = {
+        "generator": "generators",
+        "discriminator": "discriminators",
+        "loss": "losses",
+    }
+    averages: ClassVar[tuple[str, ...]] = ("generator",)
+    tiny: ClassVar[Mapping[str, Any]] = {}
+    conditional: bool = False
+
+    @abstractmethod
+    def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
+        """The phases of the training, in the order in which they come within a step.
+
+        Args:
+            parts: role → network or loss, for intervals that a part asks for.
+        """
+
+    @abstractmethod
+    def losses(self, phase: str, step: Step) -> Iterator[Tensor]:
+        """Yield the scalars that a phase minimizes, for one piece of a minibatch.
+
+        Each is differentiated before the next is asked for, so that its graph is gone by then; their gradients add up.
+        """
