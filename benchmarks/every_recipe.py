@@ -59,7 +59,7 @@ def check(name: str, given: argparse.Namespace) -> dict[str, Any]:
         if getattr(config, part)["options"].get("width") in (64, 128):
             options[f"{part}.width"] = given.width
     where: dict[str, Any] = {"dataset": "faces"}
-    if config.training.conditional:
+    if config.conditional:
         where = {"dataset": "folder", "data": hats(given)}
         del options["dataset.count"]
     out = given.out / f"{name}-{given.steps}-{given.width}-{given.count}"

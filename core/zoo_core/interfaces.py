@@ -150,16 +150,24 @@ class Network(nn.Module, ABC):
 
 
 class Loss(ABC):
-    """What the two networks minimize, as functions of logits. Holds no state and never calls `backward`.
+    """What networks minimize, as functions of a discriminator's logits. Holds no state and never calls `backward`.
 
     Attributes:
-        penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; the loop does not rescale it).
+        separable: whether `discriminator` is a sum of a function of the real logits and one of the generated ones. The
+            engine's algorithms then differentiate each side by itself, against zeros on the other, which saves memory.
+            Conformance proves or refutes it.
         needs_real_logits: whether `generator` wants the logits of real images, which cost a forward pass.
+        needs_features: whether `generator` wants the discriminator's features of generated and of real images.
+        penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; nothing rescales it).
+        generator_penalty_every: generator steps between two calls of `generator_penalty`.
         tiny: options of an instance for the conformance checks.
     """
 
-    penalty_every: int = 1
+    separable: ClassVar[bool] = False
     needs_real_logits: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
+    penalty_every: int = 1
+    generator_penalty_every: int = 1
     tiny: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
@@ -167,11 +175,35 @@ class Loss(ABC):
         """What the discriminator minimizes, a scalar, from the logits [N] of real and of generated images."""
 
     @abstractmethod
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        """What the generator minimizes, a scalar, from the logits [N] of generated images."""
+    def generator(
+        self, fake_logits: Tensor, real_logits: Tensor | None = None, features: tuple[Features, Features] | None = None
+    ) -> Tensor:
+        """What the generator minimizes, a scalar.
 
-    def penalty(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, labels: Tensor | None = None
+        Args:
+            fake_logits, real_logits: logits [N] of generated images, and of real ones where `needs_real_logits`.
+            features: the discriminator's features of generated and of real images, where `needs_features`.
+        """
+
+    def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
+        """A scalar added to the discriminator's loss; None for a loss without one.
+
+        Args:
+            discriminator: (images, labels) → logits, in float32, to be differentiated twice. Called with the very tensor
+                `real` it may return logits that were computed already.
+            real, fake: images [N, C, S, S], float32. `real` may require a gradient already.
+            labels: class indices [N].
+        """
+        return None
+
+    def generator_penalty(
+        self, generator: Drawing, z: Tensor, fake: Tensor, labels: Tensor | None = None
     ) -> Tensor | None:
-        """A scalar added to the discriminator's loss, from images [N, C, S, S]; None for a loss without one."""
+        """A scalar added to the generator's loss; None for a loss without one.
+
+        Args:
+            generator: (latents, labels) → images, in float32, to be differentiated twice.
+            z: latents [N, latent_dim]. fake: what the generator drew of them in this step, without its graph.
+            labels: class indices [N].
+        """
         return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import OptionError, PluginError
 
-CONTRACT = 1
+CONTRACT = 2
 """Version of the interfaces in this package. A plugin states the one that it was written for."""
 
 COMPONENTS = (

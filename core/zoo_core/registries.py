@@ -196,10 +196,7 @@ class Registry:
         resolved = chain[-1]
         for recipe in reversed(chain[:-1]):
             resolved = recipe.over(resolved)
-        missing = [part for part in ("generator", "discriminator", "loss") if getattr(resolved, part) is None]
-        if missing:
-            raise UsageError(f"recipe {name!r} names no {' and no '.join(missing)}, and neither does its base")
-        return resolved
+        return replace(resolved, algorithm=resolved.algorithm or DEFAULT_ALGORITHM)
 
     def parts(self, recipe: Recipe) -> dict[str, tuple[str, str]]:
         """The parts of a resolved recipe: role → (kind, registry name), as its algorithm asks for them.

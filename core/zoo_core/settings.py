@@ -32,24 +32,23 @@ class TrainingSettings:
     sync_bn: Annotated[bool, "on GPUs, batch statistics over all processes instead of each one's share"] = False
     size: Annotated[int, "height and width of the images in pixels"] = 64
     epochs: Annotated[float, "budget where the command names none"] = 25.0
-    updates: Annotated[
-        Literal["both", "alternate"],
-        "'both': each minibatch updates the discriminator, then the generator; 'alternate': each updates one of them",
-    ] = "both"
-    discriminator_steps: Annotated[int, "discriminator updates for each generator update"] = 1
     latent: Annotated[Latent, "distribution of the latents: N(0, 1) or U(-1, 1)"] = "normal"
-    conditional: Annotated[bool, "whether the networks are told the labels"] = False
-    ema: Annotated[float, "largest decay of the generator's moving average; 0 keeps none"] = 0.999
+    augment: Annotated[
+        tuple[str, ...], "differentiable augmentation of all that a discriminator sees (zoo list augmentations)"
+    ] = ()
+    mirror: Annotated[bool, "flip real images left to right at random"] = False
+    ema: Annotated[float, "largest decay of the moving averages; 0 keeps none"] = 0.999
     log_every: Annotated[int, "steps between two lines of metrics.jsonl"] = 20
     samples_every: Annotated[int, "real images between two sample grids"] = 10_000
     checkpoint_minutes: Annotated[float, "minutes between two checkpoints"] = 5.0
     keep: Annotated[int, "checkpoints that stay on disk"] = 2
 
     def __post_init__(self) -> None:
-        for name in ("batch", "accumulate", "size", "discriminator_steps", "log_every", "samples_every", "keep"):
+        for name in ("batch", "accumulate", "size", "log_every", "samples_every", "keep"):
             _require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
         for name in ("epochs", "checkpoint_minutes"):
             _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "more than 0")
+        object.__setattr__(self, "augment", tuple(self.augment))
         _require(0 <= self.ema < 1, "training.ema", self.ema, "at least 0 and less than 1")
 
 
@@ -59,17 +58,28 @@ FREE = frozenset({"epochs", "log_every", "samples_every", "checkpoint_minutes", 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
-    """Adam (Kingma and Ba 2014, arXiv:1412.6980), with the paper's values. Raises `OptionError` for impossible values."""
+    """How the weights of a role are updated, by torch's own optimizers. Raises `OptionError` for impossible values.
 
+    The defaults are the paper's: Adam (Kingma and Ba 2014, arXiv:1412.6980) with a learning rate of 2e-4 and β1 0.5.
+    """
+
+    kind: Annotated[Literal["adam", "adamw", "rmsprop", "sgd"], "which of torch.optim"] = "adam"
     lr: Annotated[float, "learning rate"] = 2e-4
-    beta1: Annotated[float, "decay of the first moment"] = 0.5
-    beta2: Annotated[float, "decay of the second moment"] = 0.999
+    beta1: Annotated[float, "decay of the first moment; momentum of sgd and rmsprop"] = 0.5
+    beta2: Annotated[float, "decay of the second moment; smoothing of rmsprop"] = 0.999
     eps: Annotated[float, "added to the denominator"] = 1e-8
-    weight_decay: Annotated[float, "L2 penalty on all parameters, added to the gradient"] = 0.0
+    weight_decay: Annotated[float, "L2 penalty on all parameters, added to the gradient; decoupled for adamw"] = 0.0
+    schedule: Annotated[Literal["constant", "linear", "cosine"], "how the learning rate falls after the warm-up"] = "constant"
+    schedule_images: Annotated[
+        int, "real images at which the schedule has come to its end; 0: the budget, which must be --images or --epochs"
+    ] = 0
+    warmup_images: Annotated[int, "real images over which the learning rate rises from 0"] = 0
+    clip: Annotated[float, "largest norm of the gradient over all weights of the role; 0: not clipped"] = 0.0
 
     def __post_init__(self) -> None:
         _require(self.lr > 0, "optimizer.lr", self.lr, "more than 0")
         _require(self.eps > 0, "optimizer.eps", self.eps, "more than 0")
-        _require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "at least 0")
+        for name in ("weight_decay", "schedule_images", "warmup_images", "clip"):
+            _require(getattr(self, name) >= 0, f"optimizer.{name}", getattr(self, name), "at least 0")
         for name in ("beta1", "beta2"):
             _require(0 <= getattr(self, name) < 1, f"optimizer.{name}", getattr(self, name), "at least 0 and less than 1")

@@ -542,7 +542,7 @@ NETS = {
         ({"options": {"training.batch": 0}}, "settings", "at least 1"),
         ({"options": {"optimizer.generator.lr": -1.0}}, "settings", "more than 0"),
         ({"options": {"optimizer.speed": 1.0}}, "settings", "unknown option of optimizer"),
-        ({"options": {"training.conditional": True}}, "networks fit", "knows no classes"),
+        ({"options": {"algorithm.conditional": True}}, "networks fit", "knows no classes"),
         ({"discriminator": "fixed"}, "networks fit", "do not fit together"),
     ],
 )

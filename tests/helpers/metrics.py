@@ -138,7 +138,7 @@ def pictures(split: str = "train") -> Tensor:
 
 def replaying(images: Tensor, classes: int = 0) -> Model:
     """A model that draws `images`; of a conditional one, image i has class i mod classes."""
-    options = {"generator.pictures": len(images), **({"training.conditional": True} if classes else {})}
+    options = {"generator.pictures": len(images), **({"algorithm.conditional": True} if classes else {})}
     model = zoo.create("replaying", num_classes=classes, options=options)
     model.generator.held.data.copy_(images)
     if classes:

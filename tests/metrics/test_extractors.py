@@ -37,7 +37,7 @@ def test_other_sizes_and_channels_and_conditional_networks() -> None:
     assert extract(network, images(3, 32)).shape == (5, 24)
     gray = images(1, 16)
     assert torch.allclose(extract(network, gray.expand(-1, 3, -1, -1)), extract(network, gray), atol=1e-4)
-    options = {"discriminator.width": 8, "training.conditional": True}
+    options = {"discriminator.width": 8, "algorithm.conditional": True}
     conditional = extractor("discriminator", model=zoo.create("dcgan", size=16, num_classes=3, options=options))
     assert extract(conditional, images()).shape == (5, 24)
 

@@ -52,8 +52,8 @@ def test_the_papers_sizes() -> None:
     shapes = [tuple(p.shape) for p in d.parameters() if p.ndim > 1]
     assert shapes == [(128, 3, 5, 5), (256, 128, 5, 5), (512, 256, 5, 5), (1024, 512, 5, 5), (1, 16384)]
     assert {m.eps for net in (g, d) for m in net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)} == {1e-8}
-    assert {k: recipe.options[k] for k in ("training.updates", "training.latent", "optimizer.weight_decay")} == {
-        "training.updates": "alternate",
+    assert {k: recipe.options[k] for k in ("algorithm.updates", "training.latent", "optimizer.weight_decay")} == {
+        "algorithm.updates": "alternate",
         "training.latent": "uniform",
         "optimizer.weight_decay": 1e-5,
     }

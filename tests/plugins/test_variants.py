@@ -87,8 +87,8 @@ def test_relu() -> None:
         ("lsgan", {}),
         ("sngan", {"discriminator.norm": "spectral"}),
         ("dcgan-r1", {"discriminator.norm": "none"}),
-        ("dcgan-diffaug", {"discriminator.augment": ["color", "translation", "cutout"]}),
-        ("cdcgan", {"training.conditional": True}),
+        ("dcgan-diffaug", {"training.augment": ["color", "translation", "cutout"]}),
+        ("cdcgan", {"algorithm.conditional": True}),
     ],
 )
 def test_nothing_else_differs(name: str, changed: dict[str, object]) -> None:

@@ -33,7 +33,7 @@ def test_later_ones_win() -> None:
     assert config.discriminator["options"]["width"] == 128
     assert (config.optimizer["generator"]["lr"], config.optimizer["discriminator"]["lr"]) == (1.0, 1e-3)
     assert config.optimizer["generator"]["weight_decay"] == 1e-5
-    assert config.training.updates == "alternate"
+    assert config.algorithm.updates == "alternate"
     assert resolve(size=32, batch=4, options={"training.size": 64}).training.size == 32
 
 
@@ -50,7 +50,7 @@ def test_later_ones_win() -> None:
         ({"options": {"generator.width": "wide"}}, OptionError, "generator.width must be int, not 'wide'"),
         ({"options": {"generator.width": 1.5}}, OptionError, "generator.width must be int, not 1.5"),
         ({"options": {"generator.kernel": "6"}}, OptionError, r"kernel must be 3 \| 4 \| 5, not '6'"),
-        ({"options": {"training.conditional": "perhaps"}}, OptionError, "conditional must be bool"),
+        ({"options": {"algorithm.conditional": "perhaps"}}, OptionError, "conditional must be bool"),
         ({"options": {"optimizer.lr": "nan"}}, OptionError, "optimizer.lr must be float"),
         ({"options": {"optimizer.lr": 0}}, OptionError, "optimizer.lr is 0.0; it must be more than 0"),
         ({"options": {"optimizer.beta1": 1}}, OptionError, "beta1 is 1.0; it must be at least 0 and less than 1"),

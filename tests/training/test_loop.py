@@ -44,9 +44,9 @@ def updates() -> str:
     ("options", "expected"),
     [
         ({}, "DGDGDGDG"),
-        ({"training.discriminator_steps": 2}, "DDGDDG"),
-        ({"training.updates": "alternate"}, "DGDG"),
-        ({"training.updates": "alternate", "training.discriminator_steps": 3}, "DDDG"),
+        ({"algorithm.discriminator_steps": 2}, "DDGDDG"),
+        ({"algorithm.updates": "alternate"}, "DGDG"),
+        ({"algorithm.updates": "alternate", "algorithm.discriminator_steps": 3}, "DDDG"),
     ],
 )
 def test_schedule(options: dict[str, Any], expected: str, data: Path, tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_alternating_steps_move_one_network_each(data: Path, tmp_path: Path) -> 
     [
         ({}, "DPGDPGDPGDPG"),
         ({"loss.every": 2}, "DPGDGDPGDG"),
-        ({"loss.every": 2, "training.updates": "alternate"}, "DPGDG"),  # counts the discriminator's steps
-        ({"loss.every": 3, "training.discriminator_steps": 2}, "DPDGDDPG"),
+        ({"loss.every": 2, "algorithm.updates": "alternate"}, "DPGDG"),  # counts the discriminator's steps
+        ({"loss.every": 3, "algorithm.discriminator_steps": 2}, "DPDGDDPG"),
     ],
 )
 def test_penalties_come_as_often_as_the_loss_says(

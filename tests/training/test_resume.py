@@ -67,7 +67,7 @@ def test_refused_with_the_difference(choices: dict[str, Any], line: str, place: 
 
 def test_several_differences_are_all_named(place: Path) -> None:
     with pytest.raises(UsageError, match=r"seed(.|\n)*batch: 8 in the run, 4 now") as caught:
-        resume(place / "run", batch=4, seed=3, options={"training.updates": "alternate"})
+        resume(place / "run", batch=4, seed=3, options={"algorithm.updates": "alternate"})
     assert caught.value.message.count("in the run") == 3
 
 

@@ -54,7 +54,7 @@ def test_no_operation_is_wasted_by_dcgan() -> None:
 
 
 def test_schedules_count() -> None:
-    alternate, both = needed("linear", **{"training.updates": "alternate"}), needed("linear")
+    alternate, both = needed("linear", **{"algorithm.updates": "alternate"}), needed("linear")
     assert 0.4 * both < alternate < 0.7 * both
 
 

@@ -110,7 +110,7 @@ def create(
         UsageError: an unknown recipe or option.
     """
     config = RunConfig.resolve(recipe, size=size, channels=channels, seed=seed, options=options or {})
-    config = config.with_image(ImageSpec(config.training.size, channels, num_classes if config.training.conditional else 0))
+    config = config.with_image(ImageSpec(config.training.size, channels, num_classes if config.conditional else 0))
     generator, discriminator = config.build_networks()
     return Model(generator.eval(), discriminator.eval(), model_config(config))
 

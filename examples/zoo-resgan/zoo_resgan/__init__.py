@@ -21,7 +21,7 @@ plugin = Plugin(
             paper=PAPER,
         ),
         Recipe(
-            "resgan-conditional", base="resgan", options={"training.conditional": True}, summary="resgan told the labels"
+            "resgan-conditional", base="resgan", options={"algorithm.conditional": True}, summary="resgan told the labels"
         ),
     ],
     contract=1,

@@ -41,7 +41,7 @@ plugin = Plugin(
                 "discriminator.norm_eps": 1e-8,
                 "optimizer.weight_decay": 1e-5,
                 "training.batch": 128,
-                "training.updates": "alternate",
+                "algorithm.updates": "alternate",
                 "training.latent": "uniform",
             },
             summary="the paper's own: 5×5 kernels, width 128, uniform latents, alternating updates, L2 penalty",
@@ -55,7 +55,7 @@ plugin = Plugin(
             options={
                 "training.size": 32,
                 "training.batch": 128,
-                "training.updates": "alternate",
+                "algorithm.updates": "alternate",
                 "training.latent": "uniform",
             },
             summary="the paper's ImageNet networks: 3×3 kernels, latents of 256, six convolutions in the discriminator",

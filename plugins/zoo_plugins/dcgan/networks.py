@@ -26,7 +26,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
 
 from ..conditioning import one_hot_labels, with_label
-from .augmentation import POLICIES, augmented
 
 SIZES = (16, 32, 64, 128, 256)
 Kernel = Annotated[Literal[3, 4, 5], "side of the convolution kernels; the paper has 5, its Torch port 4"]
@@ -179,8 +178,8 @@ class DCGANGenerator(Generator):
 class DCGANDiscriminator(Discriminator):
     """Strided convolutions down to 4×4, flattened into one logit. Source: paper §3.
 
-    `augment` applies differentiable augmentation (see `zoo_plugins.dcgan.augmentation`) and `instance_noise` adds Gaussian
-    noise (Sønderby et al. 2016, arXiv:1610.04490) to whatever it is shown in training, real or generated.
+    `instance_noise` adds Gaussian noise (Sønderby et al. 2016, arXiv:1610.04490) to whatever it is shown in training, real or
+    generated.
     """
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 8}
@@ -202,15 +201,11 @@ class DCGANDiscriminator(Discriminator):
         norm_eps: NormEps = 1e-5,
         head: Annotated[Literal["flat", "gap"], "the 4x4 maps flattened, or averaged globally, before the logit"] = "flat",
         hidden: Hidden = 0,
-        augment: Annotated[list[str], "differentiable augmentation: brightness, color, translation, cutout"] = [],  # noqa: B006
         instance_noise: Annotated[float, "standard deviation of noise added to its input in training"] = 0.0,
     ) -> None:
         super().__init__(image=image)
         _check(image, hidden=(hidden, 0), instance_noise=(instance_noise, 0))
-        wrong = [name for name in augment if name not in POLICIES]
-        if wrong:
-            raise OptionError(f"unknown augmentation {wrong[0]!r}; valid: {', '.join(POLICIES)}")
-        self.augment, self.instance_noise = tuple(augment), instance_noise
+        self.instance_noise = instance_noise
         self.pool = head == "gap"
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)[::-1]
 
@@ -236,8 +231,6 @@ class DCGANDiscriminator(Discriminator):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
-        if self.training and self.augment:
-            x = augmented(x, self.augment)
         if self.training and self.instance_noise:
             x = x + self.instance_noise * torch.randn_like(x)
         for block in self.blocks.values():

@@ -15,6 +15,11 @@ plugin = Plugin(
             "non-saturating, with a gradient penalty on real images",
             "Mescheder et al. 2018, arXiv:1801.04406",
         ),
+        "feature-matching": Component(
+            f"{HERE}.feature_matching:FeatureMatching",
+            "G matches the mean features of real images",
+            "Salimans et al. 2016, arXiv:1606.03498",
+        ),
         "least-squares": Component(
             f"{HERE}.least_squares:LeastSquares", "squared distance to 0 and 1", "Mao et al. 2017, arXiv:1611.04076"
         ),

@@ -8,6 +8,10 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from zoo_core import Loss, OptionError
+from zoo_core.interfaces import Features
+
+Smoothing = Annotated[float, "label smoothing of real images, whose target becomes 1 minus this; 0: none"]
+SmoothingFake = Annotated[float, "label smoothing of generated images, whose target becomes this; 0: none"]
 
 
 def cross_entropy(logits: Tensor, target: float) -> Tensor:
@@ -18,17 +22,23 @@ def cross_entropy(logits: Tensor, target: float) -> Tensor:
 class Minimax(Loss):
     """Binary cross-entropy for both.
 
-    With `smoothing` s the discriminator is told 1 − s for real and s for generated images (Salimans et al. 2016,
-    arXiv:1606.03498, section 3.4, both sides). Raises `OptionError` for an s outside of [0, 0.5).
+    With `smoothing` s the discriminator is told 1 − s for real images. That is one-sided, as Salimans et al. 2016
+    (arXiv:1606.03498, section 3.4) and Goodfellow 2016 (arXiv:1701.00160, section 4.2) advise: a target above 0 for generated
+    images, `smoothing_fake`, rewards the generator for what it does already. Raises `OptionError` outside of [0, 0.5).
     """
 
-    def __init__(self, *, smoothing: Annotated[float, "two-sided label smoothing; 0: none"] = 0.0) -> None:
-        if not 0 <= smoothing < 0.5:
-            raise OptionError(f"smoothing must be at least 0 and less than 0.5, not {smoothing}")
-        self.smoothing = smoothing
+    separable = True
+
+    def __init__(self, *, smoothing: Smoothing = 0.0, smoothing_fake: SmoothingFake = 0.0) -> None:
+        for name, value in (("smoothing", smoothing), ("smoothing_fake", smoothing_fake)):
+            if not 0 <= value < 0.5:
+                raise OptionError(f"{name} must be at least 0 and less than 0.5, not {value}")
+        self.smoothing, self.smoothing_fake = smoothing, smoothing_fake
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        return cross_entropy(real_logits, 1 - self.smoothing) + cross_entropy(fake_logits, self.smoothing)
+        return cross_entropy(real_logits, 1 - self.smoothing) + cross_entropy(fake_logits, self.smoothing_fake)
 
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+    def generator(
+        self, fake_logits: Tensor, real_logits: Tensor | None = None, features: tuple[Features, Features] | None = None
+    ) -> Tensor:
         return -softplus(fake_logits).mean()

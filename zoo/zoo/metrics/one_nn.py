@@ -60,7 +60,7 @@ def one_nn(
     if not loaded.image.num_classes:
         raise UsageError(
             "this model is unconditional: its samples have no labels that a classifier could learn",
-            hint="train a conditional one: --set training.conditional=true",
+            hint="train a conditional one: --set algorithm.conditional=true",
         )
     if samples < loaded.image.num_classes:
         raise UsageError(f"{samples} samples are fewer than the {loaded.image.num_classes} classes", hint="raise --samples")

@@ -135,7 +135,7 @@ class RunConfig:
         Raises:
             UsageError, PluginError: an option is impossible, or the networks cannot learn from minibatches of 1.
         """
-        classes = 2 if self.training.conditional else 0
+        classes = 2 if self.conditional else 0
         image = self.image or ImageSpec(self.training.size, self.channels or 3, classes)
         with meta_device():
             generator: Generator = build_component("generators", self.generator, image)

@@ -163,7 +163,7 @@ def _config(
 ) -> RunConfig:
     given = {key: value for key, value in (options or {}).items() if not key.startswith("dataset.")}
     config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
-    classes = 10 if config.training.conditional else 0
+    classes = 10 if config.conditional else 0
     config = config.with_image(ImageSpec(config.training.size, channels or 3, classes))
     config.check_networks()
     return config

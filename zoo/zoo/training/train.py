@@ -119,7 +119,7 @@ def execute(
             config.training.batch,
             config.seed,
             accelerator.device,
-            conditional=config.training.conditional,
+            conditional=config.conditional,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
         )
@@ -319,12 +319,12 @@ def _with_pack(config: RunConfig, pack: Pack) -> RunConfig:
                 hint="give the folder that holds the same pictures: --data DIR; or begin another run",
             )
         return config
-    if config.training.conditional and not pack.spec.num_classes:
+    if config.conditional and not pack.spec.num_classes:
         raise OptionError(
             f"recipe {config.recipe['name']!r} wants labels, and these images have none",
             hint="put the pictures of each class into a folder of their own",
         )
-    classes = pack.spec.num_classes if config.training.conditional else 0
+    classes = pack.spec.num_classes if config.conditional else 0
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
     resolved.check_networks()

@@ -1,0 +1,146 @@
+"""The adversarial game of two networks, as every recipe with one generator and one discriminator trains it.
+
+Goodfellow et al., "Generative Adversarial Nets", 2014, arXiv:1406.2661, algorithm 1. The schedules that are in use are
+options: both networks on each minibatch (the Torch port of DCGAN), one or the other in turn (the authors' code), several
+steps of the discriminator for each of the generator (Arjovsky et al. 2017, arXiv:1701.07875).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import gcd
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor
+
+from zoo_core import Algorithm, Loss, OptionError, Phase, Step
+
+
+class GAN(Algorithm):
+    """Discriminator and generator against each other. Raises `OptionError` for `discriminator_steps` below 1.
+
+    Phases: `discriminator`, `penalty` (of the loss, on the discriminator's side; shares its optimizer step), `generator`,
+    `generator-penalty`.
+    """
+
+    def __init__(
+        self,
+        *,
+        updates: Annotated[
+            Literal["both", "alternate"],
+            "'both': each minibatch updates the discriminator, then the generator; 'alternate': each updates one of them",
+        ] = "both",
+        discriminator_steps: Annotated[int, "discriminator updates for each generator update"] = 1,
+        conditional: Annotated[bool, "whether the networks are told the labels"] = False,
+    ) -> None:
+        if discriminator_steps < 1:
+            raise OptionError(f"algorithm.discriminator_steps is {discriminator_steps}; it must be at least 1")
+        self.updates, self.discriminator_steps, self.conditional = updates, discriminator_steps, conditional
+
+    def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
+        loss: Loss = parts["loss"]
+        steps = self.discriminator_steps
+        cycle = steps if self.updates == "both" else steps + 1
+        last = (cycle - 1,)
+        found = []
+        if self.updates == "both":
+            found.append(Phase("discriminator", ("discriminator",)))
+        else:
+            found.append(Phase("discriminator", ("discriminator",), cycle, tuple(range(steps))))
+        if type(loss).penalty is not Loss.penalty:
+            found.append(Phase("penalty", ("discriminator",), *self._lazy(loss.penalty_every), joins=True))
+        found.append(Phase("generator", ("generator",), cycle, last))
+        if type(loss).generator_penalty is not Loss.generator_penalty:
+            every = cycle * loss.generator_penalty_every
+            found.append(Phase("generator-penalty", ("generator",), every, last, joins=True))
+        return found
+
+    def _lazy(self, every: int) -> tuple[int, tuple[int, ...]]:
+        """Cycle and places of every `every`-th step of the discriminator, beginning with its first."""
+        if self.updates == "both":
+            return every, (0,)
+        steps = self.discriminator_steps
+        cycle = steps + 1
+        period = cycle * (every // gcd(steps, every))
+        mine = {step: step // cycle * steps + step % cycle for step in range(period) if step % cycle < steps}
+        return period, tuple(step for step, number in mine.items() if number % every == 0)
+
+    def losses(self, phase: str, step: Step) -> Iterator[Tensor]:
+        return {
+            "discriminator": self._discriminator,
+            "penalty": self._penalty,
+            "generator": self._generator,
+            "generator-penalty": self._generator_penalty,
+        }[phase](step)
+
+    def _discriminator(self, step: Step) -> Iterator[Tensor]:
+        """The discriminator learns to tell them apart.
+
+        Real and generated images go through it by themselves, so that batch normalization sees one kind at a time. Where
+        the loss is separable, the graph of the real ones is gone before the other is made.
+        """
+        generator, discriminator, loss = (step.parts[role] for role in ("generator", "discriminator", "loss"))
+        with torch.set_grad_enabled(self._goes_on(step)):
+            fake = generator(step.z, step.labels)  # [n, C, S, S]; the generator's phase goes on with its graph
+        real_logits = discriminator(step.real, step.labels)  # [n]
+        if loss.separable:
+            yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
+            real_logits = real_logits.detach()
+        fake_logits = discriminator(fake.detach(), step.labels)  # [n]
+        d_loss = loss.discriminator(real_logits, fake_logits)
+        yield d_loss
+        d_loss, real_logits, fake_logits = d_loss.detach(), real_logits.detach(), fake_logits.detach()
+        between = (real_logits.mean() + fake_logits.mean()) / 2
+        right = (real_logits > between).float().mean() + (fake_logits < between).float().mean()
+        step.memory.update(fake=fake, d_loss=d_loss)
+        if "penalty" not in step.due:
+            step.log(d_loss=d_loss)
+        step.log(d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
+
+    def _penalty(self, step: Step) -> Iterator[Tensor]:
+        """What the loss asks of the discriminator besides; counted into `d_loss`."""
+        fake, d_loss = step.memory["fake"].detach().float(), step.memory["d_loss"]
+        found = step.parts["loss"].penalty(step.parts["discriminator"].exact, step.real, fake, step.labels)
+        if found is not None:
+            yield found
+            d_loss = d_loss + found.detach()
+        step.log(d_loss=d_loss)
+
+    def _generator(self, step: Step) -> Iterator[Tensor]:
+        """The generator learns to pass as real. Its gradient runs through the discriminator, whose weights need none."""
+        generator, discriminator, loss = (step.parts[role] for role in ("generator", "discriminator", "loss"))
+        fake = step.memory.pop("fake") if "fake" in step.memory and self._goes_on(step) else None
+        if fake is None:
+            fake = generator(step.z, step.labels)  # [n, C, S, S]
+        against = features = None
+        if loss.needs_features:
+            logits, mine = discriminator.logits_and_features(fake, step.labels)
+            with torch.no_grad():
+                against, theirs = discriminator.logits_and_features(step.real, step.labels)
+            features = (mine, theirs)
+        else:
+            logits = discriminator(fake, step.labels)  # [n]
+            if loss.needs_real_logits:
+                with torch.no_grad():
+                    against = discriminator(step.real, step.labels)  # [n]
+        against = against if loss.needs_real_logits else None
+        g_loss = loss.generator(logits, against, features) if loss.needs_features else loss.generator(logits, against)
+        yield g_loss
+        step.memory.update(g_loss=g_loss.detach(), drawn=fake.detach())
+        if "generator-penalty" not in step.due:
+            step.log(g_loss=g_loss)
+
+    def _generator_penalty(self, step: Step) -> Iterator[Tensor]:
+        """What the loss asks of the generator besides; counted into `g_loss`."""
+        generator, fake, g_loss = step.parts["generator"].exact, step.memory["drawn"].float(), step.memory["g_loss"]
+        found = step.parts["loss"].generator_penalty(generator, step.z, fake, step.labels)
+        if found is not None:
+            yield found
+            g_loss = g_loss + found.detach()
+        step.log(g_loss=g_loss)
+
+    @staticmethod
+    def _goes_on(step: Step) -> bool:
+        """Whether what the discriminator's phase draws is what the generator's phase learns from."""
+        return {"discriminator", "generator"} <= step.due and step.pieces == 1
