@@ -196,9 +196,7 @@ class Loss(ABC):
         """
         return None
 
-    def generator_penalty(
-        self, generator: Drawing, z: Tensor, fake: Tensor, labels: Tensor | None = None
-    ) -> Tensor | None:
+    def generator_penalty(self, generator: Drawing, z: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
         """A scalar added to the generator's loss; None for a loss without one.
 
         Args:

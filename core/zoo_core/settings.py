@@ -69,7 +69,7 @@ class OptimizerSettings:
     beta2: Annotated[float, "decay of the second moment; smoothing of rmsprop"] = 0.999
     eps: Annotated[float, "added to the denominator"] = 1e-8
     weight_decay: Annotated[float, "L2 penalty on all parameters, added to the gradient; decoupled for adamw"] = 0.0
-    schedule: Annotated[Literal["constant", "linear", "cosine"], "how the learning rate falls after the warm-up"] = "constant"
+    schedule: Annotated[Literal["constant", "linear", "cosine"], "how the rate falls after the warm-up"] = "constant"
     schedule_images: Annotated[
         int, "real images at which the schedule has come to its end; 0: the budget, which must be --images or --epochs"
     ] = 0

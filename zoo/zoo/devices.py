@@ -1,12 +1,15 @@
-"""Which device and which precision, with words when there is no such thing."""
+"""Devices, precisions, and the processes of one training."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
+from torch import Tensor
 
 from zoo_core import UsageError
 
@@ -57,21 +60,98 @@ def _has_bf16(device: torch.device) -> bool:
     return False
 
 
-def make_accelerator(device: torch.device, precision: str) -> Any:
-    """An Accelerator for one training. Outside of a distributed launch it knows nothing of the trainings before it."""
-    if PartialState._shared_state == {} or not PartialState().use_distributed:
-        AcceleratorState._reset_state(reset_partial_state=True)  # it is a singleton: a second training could not differ
-    if device.type == "cuda" and device.index is not None:
-        torch.cuda.set_device(device)
-    return Accelerator(cpu=device.type == "cpu", mixed_precision="no" if precision == "fp32" else precision)
+@dataclass(frozen=True)
+class Runtime:
+    """Device, precision and processes of one training; `start_runtime` makes it.
 
-
-def leave_processes() -> None:
-    """End the communication with the other processes of a launch, if there are any.
-
-    Threads of a process group that is never destroyed may still run while Python exits, and then abort the process after its
-    work is done.
+    Args:
+        device: of this process.
+        precision: "fp32", "bf16" or "fp16".
+        rank: number of this process.
+        world: number of all processes.
+        scaler: of losses, for fp16; None otherwise.
     """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-        AcceleratorState._reset_state(reset_partial_state=True)
+
+    device: torch.device
+    precision: str = "fp32"
+    rank: int = 0
+    world: int = 1
+    scaler: torch.amp.GradScaler | None = None
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.rank == 0
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Compute in the training's precision."""
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16 if self.precision == "bf16" else torch.float16)
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.world > 1:
+            torch.distributed.barrier()
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean of a tensor over all processes, all of which must call it; `tensor` itself is left as it is."""
+        if self.world == 1:
+            return tensor
+        total = tensor.clone()
+        torch.distributed.all_reduce(total)
+        return total / self.world
+
+    def greatest(self, *values: float) -> list[float]:
+        """The greatest that any process has of each value; every process must call it together."""
+        if self.world == 1:
+            return list(values)
+        found = torch.tensor(values, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(found, op=torch.distributed.ReduceOp.MAX)
+        return [float(value) for value in found.tolist()]
+
+    def from_main(self, value: str) -> str:
+        """The main process's text, on every process."""
+        if self.world == 1:
+            return value
+        held = [value]
+        torch.distributed.broadcast_object_list(held)
+        return held[0]
+
+    def gather(self, value: Any) -> list[Any]:
+        """What every process has, in the order of their ranks."""
+        if self.world == 1:
+            return [value]
+        held: list[Any] = [None] * self.world
+        torch.distributed.all_gather_object(held, value)
+        return held
+
+
+@contextmanager
+def start_runtime(device: torch.device, precision: str) -> Iterator[Runtime]:
+    """Begin a training's communication where a launcher (`torchrun`) has started several processes, and end it.
+
+    The process group is destroyed whatever happens: threads of one that is left may abort the process while Python exits,
+    after its work is done.
+
+    Args:
+        device: as `check_device` gives it; of several processes on GPUs each takes the one of its local rank.
+        precision: resolved, see `resolve_precision`.
+    """
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    joined = world > 1 and "MASTER_ADDR" in os.environ and not torch.distributed.is_initialized()
+    if device.type == "cuda":
+        if world > 1:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        if device.index is not None:
+            torch.cuda.set_device(device)
+    if joined:
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    elif not torch.distributed.is_initialized():
+        world, rank = 1, 0
+    scaler = torch.amp.GradScaler(device.type) if precision == "fp16" else None
+    try:
+        yield Runtime(device, precision, rank, world, scaler)
+    finally:
+        if joined:
+            torch.distributed.destroy_process_group()

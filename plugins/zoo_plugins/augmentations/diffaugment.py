@@ -46,7 +46,7 @@ class Color(Augmentation):
 
 
 class Translation(Augmentation):
-    """Shift an image by up to `share` of its side; what comes in is gray (0). Raises `OptionError` for an impossible share."""
+    """Shift an image by up to `share` of its side; what comes in is gray. Raises `OptionError` for an impossible share."""
 
     def __init__(self, *, share: Annotated[float, "of the side, at most"] = 0.125) -> None:
         _check_share(share)

@@ -178,8 +178,8 @@ class DCGANGenerator(Generator):
 class DCGANDiscriminator(Discriminator):
     """Strided convolutions down to 4×4, flattened into one logit. Source: paper §3.
 
-    `instance_noise` adds Gaussian noise (Sønderby et al. 2016, arXiv:1610.04490) to whatever it is shown in training, real or
-    generated.
+    `instance_noise` adds Gaussian noise (Sønderby et al. 2016, arXiv:1610.04490) to whatever it is shown in
+    training, real or generated.
     """
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 8}

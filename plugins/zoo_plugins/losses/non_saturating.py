@@ -24,8 +24,8 @@ class NonSaturating(Minimax):
 
 
 class NonSaturatingR1(NonSaturating):
-    """Non-saturating with the R1 penalty, at real images, and R2, at generated ones: Mescheder et al. 2018, arXiv:1801.04406,
-    equations 9 and 10.
+    """Non-saturating with R1, a penalty at real images, and R2, at generated ones: Mescheder et al. 2018,
+    arXiv:1801.04406, equations 9 and 10.
 
     Computed every `every` steps and multiplied by that number ("lazy": Karras et al. 2020, arXiv:1912.04958, section 3.1).
     Raises `OptionError` for a negative weight or an interval below 1.
@@ -45,9 +45,7 @@ class NonSaturatingR1(NonSaturating):
             raise OptionError(f"r1 and r2 must be at least 0 and every at least 1, not {r1}, {r2} and {every}")
         self.r1, self.r2, self.penalty_every = r1, r2, every
 
-    def penalty(
-        self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None
-    ) -> Tensor | None:
+    def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
         found = self.r1 / 2 * self.penalty_every * r1_penalty(discriminator, real, labels)
         if self.r2:
             found = found + self.r2 / 2 * self.penalty_every * r1_penalty(discriminator, fake, labels)

@@ -31,7 +31,5 @@ class Wasserstein(Loss):
     ) -> Tensor:
         return -fake_logits.mean()
 
-    def penalty(
-        self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None
-    ) -> Tensor | None:
+    def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
         return self.weight * gradient_penalty(discriminator, real, fake, labels) if self.weight else None

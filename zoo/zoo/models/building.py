@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,14 @@ from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
-from zoo_core import ImageSpec, ModelError, PluginError, UnknownNameError, UsageError, registry
+from zoo_core import Generator, ImageSpec, ModelError, PluginError, UnknownNameError, UsageError, registry
 from zoo_core.discovery import normalize
+from zoo_core.records import SINGULAR
 
 from .weights import Stored, compare
+
+NETWORKS = ("generators", "discriminators", "networks")
+"""Kinds of part that have weights."""
 
 MODULES = 20_000
 """Most modules of one network that comes from a model folder."""
@@ -31,9 +36,10 @@ SLACK = 4
 
 
 def component_config(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """A component as a configuration names it: registry name, the distribution that provides it, all options."""
+    """Return a component as a configuration names it: kind, registry name, distribution that provides it, all options."""
     entry = registry.find(kind, name)
     return {
+        "kind": kind,
         "name": entry.name,
         "distribution": entry.plugin.distribution,
         "version": entry.plugin.version,
@@ -41,18 +47,45 @@ def component_config(kind: str, name: str, options: Mapping[str, Any]) -> dict[s
     }
 
 
-def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec) -> Any:
-    """The network that a configuration names, with fresh weights.
+def build_networks(parts: Mapping[str, Mapping[str, Any]], image: ImageSpec) -> dict[str, Any]:
+    """Build the networks among the parts of a recipe or model, the generator first; role → network with fresh weights.
+
+    Args:
+        parts: role → {"kind", "name", "distribution", "options"}; losses are left out.
+        image: what the networks draw and look at.
+
+    Raises:
+        PluginError: a plugin is not installed, or broken.
+    """
+    roles = sorted((role for role in parts if parts[role]["kind"] in NETWORKS), key=lambda role: role != "generator")
+    found: dict[str, Any] = {}
+    for role in roles:
+        latent_dim = found["generator"].latent_dim if "generator" in found else None
+        found[role] = build_component(parts[role]["kind"], parts[role], image, latent_dim=latent_dim)
+    return {role: found[role] for role in parts if role in found}
+
+
+def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec, *, latent_dim: int | None = None) -> Any:
+    """Build the network that a configuration names, with fresh weights.
+
+    Args:
+        kind: "generators", "discriminators" or "networks".
+        config: its name, distribution and options.
+        image: what it is told of the images.
+        latent_dim: length of the generator's latents, for a constructor that asks for it.
 
     Raises:
         PluginError: its plugin is not installed, or broken; the message names the distribution.
     """
     distribution, name = normalize(config["distribution"]), config["name"]
     try:
-        return registry.create(kind, f"{distribution}:{name}", config["options"], image=image)
+        target = registry.load(kind, f"{distribution}:{name}")
+        asked = inspect.signature(target).parameters.get("latent_dim")
+        supplied = {"latent_dim": latent_dim} if asked is not None and asked.default is inspect.Parameter.empty else {}
+        return registry.create(kind, f"{distribution}:{name}", config["options"], image=image, **supplied)
     except UnknownNameError as error:
         plugins = [p for p in registry.plugins() if p.distribution == distribution]
-        what = f"this model needs {kind.removesuffix('s')} {name!r} of {distribution}"
+        what = f"this model needs {SINGULAR[kind]} {name!r} of {distribution}"
         broken = [p for p in plugins if p.problem]
         if broken:
             raise PluginError(f"{what}, which is broken: {broken[0].problem}", hint="to see more: zoo plugins") from error
@@ -61,7 +94,7 @@ def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec) -> A
         if distribution == "local":
             raise PluginError(
                 "this model needs "
-                f"{kind.removesuffix('s')} {name!r}, which was registered in the process that trained it and nowhere else",
+                f"{SINGULAR[kind]} {name!r}, which was registered in the process that trained it and nowhere else",
                 hint="register it here too (zoo.registry.add), or ask its author for a package",
             ) from error
         raise PluginError(
@@ -70,8 +103,13 @@ def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec) -> A
         ) from error
 
 
-def check_fits(kind: str, config: Mapping[str, Any], image: ImageSpec, stored: Mapping[str, Stored], file: Path) -> None:
+def check_fits(
+    config: Mapping[str, Any], image: ImageSpec, stored: Mapping[str, Stored], file: Path, latent_dim: int | None = None
+) -> int | None:
     """Build the network without memory for its weights and compare it with what the file holds.
+
+    Returns:
+        The length of its latents, for a generator.
 
     Raises:
         ModelError: the two do not fit, or the configuration is for a network far larger than the file.
@@ -80,7 +118,7 @@ def check_fits(kind: str, config: Mapping[str, Any], image: ImageSpec, stored: M
     held = sum(torch.Size(entry.shape).numel() for entry in stored.values())
     try:
         with meta_device(), _at_most(SLACK * held + 1000, file):
-            network: nn.Module = build_component(kind, config, image)
+            network: nn.Module = build_component(config["kind"], config, image, latent_dim=latent_dim)
     except (ModelError, PluginError):
         raise
     except UsageError as error:  # the options of a configuration are nobody's command line
@@ -88,7 +126,8 @@ def check_fits(kind: str, config: Mapping[str, Any], image: ImageSpec, stored: M
     except Exception as error:  # the constructor of a plugin, with options that it did not expect
         text = f"{type(error).__name__}: {error}"[:300]
         raise ModelError(f"{file.parent / 'config.json'}: {config['name']} cannot be built from it: {text}") from error
-    compare(network.state_dict(), stored, file, _version_hint(kind, config))
+    compare(network.state_dict(), stored, file, _version_hint(config["kind"], config))
+    return network.latent_dim if isinstance(network, Generator) else None
 
 
 @contextmanager

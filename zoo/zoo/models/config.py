@@ -14,27 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core import ImageSpec, ModelError, PluginError, ZooError
-from zoo_core.records import check_name
+from zoo_core.records import check_name, check_role
+
+from .upgrading import upgrade_format_1
 
 FORMAT = 2
 """Version of the model folder. A reader refuses a later one and upgrades an earlier one."""
 
 
-def _spell_license(config: dict[str, Any]) -> dict[str, Any]:
-    """Format 1 writes "licence"."""
-    provenance = config.get("provenance")
-    for holder in (provenance, provenance.get("dataset")) if isinstance(provenance, dict) else ():
-        if isinstance(holder, dict) and "licence" in holder:
-            holder["license"] = holder.pop("licence")
-    return {**config, "format": 2}
-
-
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _spell_license}
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_format_1}
 """Format → what turns a configuration of that format into one of the next."""
 
 CONFIG = "config.json"
 LIMIT = 1 << 20
 """Most bytes of a `config.json`."""
+
+KINDS = ("generators", "discriminators", "networks")
+"""Kinds of part that have weights."""
 
 DEPTH = 32
 """Deepest nesting of its objects and lists."""
@@ -42,15 +38,14 @@ DEPTH = 32
 SIZE, CHANNELS, CLASSES = 8192, 64, 1_000_000
 """Largest image that a configuration may state."""
 
-PARTS = ("generator", "discriminator")
-_DECIDING = (*PARTS, "image", "classes", "latent")
-"""Keys that decide what the model draws."""
+_DECIDING = {1: ("generator", "discriminator", "image", "classes", "latent"), 2: ("parts", "image", "classes", "latent")}
+"""Format → keys that decide what the model draws."""
 
 _KEYS: dict[str, Any] = {
     "format": int,
     "recipe": dict,
-    "generator": dict,
-    "discriminator": dict | None,
+    "algorithm": dict,
+    "parts": dict,
     "image": dict,
     "classes": list,
     "latent": dict,
@@ -59,7 +54,7 @@ _KEYS: dict[str, Any] = {
     "provenance": dict,
     "sha256": dict,
 }
-_REQUIRED = ("format", "generator", "image", "latent")
+_REQUIRED = ("format", "parts", "image", "latent")
 _PROVENANCE: dict[str, Any] = {
     "step": int,
     "images": int,
@@ -67,7 +62,7 @@ _PROVENANCE: dict[str, Any] = {
     "dataset": dict | None,
     "training": dict,
     "optimizer": dict,
-    "loss": dict,
+    "losses": dict,
     "torch": str,
     "command": str,
     "license": str,
@@ -90,21 +85,30 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or type(value.get("format")) is not int:
         raise ModelError(f"{file} is no configuration of a zoo model: it states no format")
     config: dict[str, Any] = value
+    written = config["format"]
     if config["format"] > FORMAT:
         raise ModelError(
             f"{file} has format {_shown(config['format'])}; this zoo reads up to {FORMAT}",
             hint="upgrade it: pip install --upgrade dcgan-zoo",
         )
+    sums = config.get("sha256")
+    if written < FORMAT and written in _DECIDING and isinstance(sums, dict) and sums.get(CONFIG) != digest(config):
+        raise changed(file)
     while config["format"] < FORMAT:
         upgrade = UPGRADES.get(config["format"])
         if upgrade is None:
             raise ModelError(f"{file} has format {_shown(config['format'])}, which never existed")
-        config = upgrade(config)
+        try:
+            config = upgrade(config)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ModelError(f"{file} is no configuration of format {_shown(written)}: {error!a}") from error
+    if written < FORMAT and isinstance(sums, dict):
+        config["sha256"] = {**sums, CONFIG: digest(config)}
     try:
         _check_keys(config, _KEYS, _REQUIRED, "")
-        for part in PARTS:
-            if config.get(part) is not None:
-                _check_component(config[part], part)
+        _check_parts(config["parts"])
+        if "algorithm" in config:
+            _check_component(config["algorithm"], "algorithm")
         _check_image(config)
         _check_keys(config["latent"], {"distribution": str}, ("distribution",), "latent.")
         if config["latent"]["distribution"] not in ("normal", "uniform"):
@@ -119,8 +123,16 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
 
 def digest(config: Mapping[str, Any]) -> str:
     """The checksum of everything in a configuration that decides what the model draws; the rest may be edited by hand."""
-    deciding = {key: config.get(key) for key in _DECIDING}
+    deciding = {key: config.get(key) for key in _DECIDING[config.get("format", FORMAT)]}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def changed(file: Path) -> ModelError:
+    """An error for a configuration that has another checksum than it states."""
+    return ModelError(
+        f"{file} was changed since the model was written: what decides its images has another checksum",
+        hint="pull or export the model once more",
+    )
 
 
 def read_json(file: Path, limit: int, *, hint: str = "") -> Any:
@@ -185,8 +197,23 @@ def _check_keys(value: Mapping[str, Any], types: Mapping[str, Any], required: tu
             raise ModelError(f"{where}{key} is missing")
 
 
+def _check_parts(parts: Mapping[str, Any]) -> None:
+    if not isinstance(parts.get("generator"), dict):
+        raise ModelError("parts.generator is missing")
+    for role, component in parts.items():
+        try:
+            check_role(role)
+        except PluginError:
+            raise ModelError(f"parts has {_shown(role)}, which is no role") from None
+        if not isinstance(component, dict):
+            raise ModelError(f"parts.{role} must be an object, not {_shown(component)}")
+        _check_component(component, f"parts.{role}")
+        if component.get("kind") not in KINDS or (role == "generator") != (component["kind"] == "generators"):
+            raise ModelError(f"parts.{role}.kind is {_shown(component.get('kind'))}; valid: {', '.join(KINDS)}")
+
+
 def _check_component(component: Mapping[str, Any], part: str) -> None:
-    fields = {"name": str, "distribution": str, "version": str, "options": dict}
+    fields = {"kind": str, "name": str, "distribution": str, "version": str, "options": dict}
     _check_keys(component, fields, ("name", "distribution", "options"), f"{part}.")
     for field in ("name", "distribution"):
         try:

@@ -2,7 +2,7 @@
 
 config.json                registry names and options, image, latents, provenance, checksums: plain data, never code
 generator.safetensors      the averaged weights, batch-norm statistics included
-discriminator.safetensors
+discriminator.safetensors, and one file for every other role of the algorithm that has weights
 README.md                  model card
 samples.png                a grid of samples
 metrics.json               what was measured, with its protocol; only where something was
@@ -11,18 +11,19 @@ metrics.json               what was measured, with its protocol; only where some
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from zoo_core import Discriminator, Generator, ImageSpec, ModelError
+from zoo_core import ImageSpec, ModelError
 
 from ..files import atomic_folder, sha256
-from .building import build_component, check_fits, uninitialized
+from .building import build_networks, check_fits, uninitialized
 from .card import model_card, read_metrics
-from .config import CONFIG, PARTS, digest, read_config
+from .config import CONFIG, changed, digest, read_config
 from .grids import save_grid
 from .model import Model
 from .weights import read_header, read_into, tensors_of
@@ -30,9 +31,18 @@ from .weights import read_header, read_into, tensors_of
 SAMPLES = 64
 """Pictures in `samples.png`."""
 
-WEIGHTS = {part: f"{part}.safetensors" for part in PARTS}
-FILES = (CONFIG, *WEIGHTS.values(), "README.md", "samples.png", "metrics.json")
-"""All names that a model folder has; nothing else is ever fetched."""
+OTHERS = ("README.md", "samples.png", "metrics.json")
+"""Files of a model folder beside its configuration and weights."""
+
+
+def weight_file(role: str) -> str:
+    """The name of the file that holds a role's weights."""
+    return f"{role}.safetensors"
+
+
+def files_of_model(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """All names that the model folder of a configuration has; nothing else is ever fetched."""
+    return (CONFIG, *(weight_file(role) for role in config["parts"]), *OTHERS)
 
 
 def write_model(model: Model, folder: Path, *, replace: bool = False, dtype: torch.dtype | None = None) -> Path:
@@ -51,10 +61,8 @@ def write_model(model: Model, folder: Path, *, replace: bool = False, dtype: tor
     if folder.exists() and not replace:
         raise ModelError(f"{folder} exists already", hint="choose another folder, or remove it first")
     with atomic_folder(folder, replace=replace) as new:
-        networks = {"generator": model.generator, "discriminator": model.discriminator}
-        for part, network in networks.items():
-            if network is not None:
-                save_file(tensors_of(network, dtype), new / WEIGHTS[part])
+        for role, network in model.networks.items():
+            save_file(tensors_of(network, dtype), new / weight_file(role))
         config = dict(model.config)
         if dtype is not None:
             config["weights"] = f"{config.get('weights', 'weights')}, stored in {str(dtype).removeprefix('torch.')}"
@@ -68,7 +76,8 @@ def write_model(model: Model, folder: Path, *, replace: bool = False, dtype: tor
 
 def write_config(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Write `config.json` beside the weights that lie in `folder`, with the checksums of both; returns what was written."""
-    sums = {name: sha256(folder / name) for name in WEIGHTS.values() if (folder / name).is_file()}
+    names = [weight_file(role) for role in config["parts"]]
+    sums = {name: sha256(folder / name) for name in names if (folder / name).is_file()}
     config = {**config, "sha256": {**sums, CONFIG: digest(config)}}
     (folder / CONFIG).write_text(json.dumps(config, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return config
@@ -87,25 +96,24 @@ def read_model(folder: Path) -> Model:
     config = read_config(folder)
     image = ImageSpec(**config["image"])
     sums = config.get("sha256")
-    networks: dict[str, Any] = dict.fromkeys(PARTS)
-    described = {part: config[part] for part in PARTS if config.get(part) is not None}
-    headers = {}
-    for part, component in described.items():
-        file = folder / WEIGHTS[part]
-        headers[part] = read_header(file)
-        check_fits(f"{part}s", component, image, headers[part], file)
+    parts: dict[str, dict[str, Any]] = config["parts"]
+    roles = sorted(parts, key=lambda role: role != "generator")
+    headers, latent_dim = {}, None
+    for role in roles:
+        file = folder / weight_file(role)
+        headers[role] = read_header(file)
+        found = check_fits(parts[role], image, headers[role], file, latent_dim)
+        latent_dim = found if role == "generator" else latent_dim
     if sums is not None:
-        _check_sums(sums, config, list(described), folder)
-    for part, component in described.items():
-        file = folder / WEIGHTS[part]
-        with uninitialized():
-            networks[part] = build_component(f"{part}s", component, image)
-        read_into(networks[part], headers[part], file, sums[file.name] if sums is not None else None)
-        networks[part].eval()
-    generator: Generator = networks["generator"]
-    discriminator: Discriminator | None = networks["discriminator"]
-    generator.latent = config["latent"]["distribution"]
-    return Model(generator, discriminator, config)
+        _check_sums(sums, config, roles, folder)
+    with uninitialized():
+        networks = build_networks(parts, image)
+    for role, network in networks.items():
+        file = folder / weight_file(role)
+        read_into(network, headers[role], file, sums[file.name] if sums is not None else None)
+        network.eval()
+    networks["generator"].latent = config["latent"]["distribution"]
+    return Model.of(networks, config)
 
 
 def rewrite_card(folder: Path, **extras: Any) -> None:
@@ -114,12 +122,9 @@ def rewrite_card(folder: Path, **extras: Any) -> None:
     (folder / "README.md").write_text(model_card(read_model(folder), **extras), encoding="utf-8")
 
 
-def _check_sums(sums: dict[str, str], config: dict[str, Any], parts: list[str], folder: Path) -> None:
-    wanted = {CONFIG, *(WEIGHTS[part] for part in parts)}
+def _check_sums(sums: dict[str, str], config: dict[str, Any], roles: list[str], folder: Path) -> None:
+    wanted = {CONFIG, *(weight_file(role) for role in roles)}
     if set(sums) != wanted:
         raise ModelError(f"{folder / CONFIG}: sha256 names {', '.join(map(ascii, sorted(sums)[:5]))}, not its own files")
     if sums[CONFIG] != digest(config):
-        raise ModelError(
-            f"{folder / CONFIG} was changed since the model was written: what decides its images has another checksum",
-            hint="pull or export the model once more",
-        )
+        raise changed(folder / CONFIG)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Discriminator, Generator, ImageSpec, UsageError
@@ -25,17 +25,34 @@ STATISTICS, BATCH = 1024, 128
 
 @dataclass
 class Model:
-    """A generator, its discriminator, and the model folder's configuration.
+    """A generator, its discriminator, the other networks of its algorithm, and the model folder's configuration.
 
     Args:
         generator: in evaluation mode.
         discriminator: in evaluation mode, or None for a model that was published without one.
         config: what `config.json` holds.
+        others: role → network of every other role (an encoder, say), in evaluation mode.
     """
 
     generator: Generator
     discriminator: Discriminator | None
     config: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, nn.Module] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, networks: Mapping[str, Any], config: dict[str, Any]) -> Model:
+        """Make a model of networks by role."""
+        others = {role: network for role, network in networks.items() if role not in ("generator", "discriminator")}
+        discriminator = networks.get("discriminator")
+        if not isinstance(discriminator, Discriminator | None):  # an algorithm may call another kind of network so
+            others["discriminator"], discriminator = discriminator, None
+        return cls(networks["generator"], discriminator, config, others)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Role → network, of all that it has."""
+        named = {"generator": self.generator, "discriminator": self.discriminator}
+        return {**{role: network for role, network in named.items() if network is not None}, **self.others}
 
     @property
     def image(self) -> ImageSpec:
@@ -53,10 +70,9 @@ class Model:
         return next(self.generator.parameters()).device
 
     def to(self, *args: Any, **kwargs: Any) -> Model:
-        """Move both networks, as `torch.nn.Module.to` does; returns self."""
-        self.generator.to(*args, **kwargs)
-        if self.discriminator is not None:
-            self.discriminator.to(*args, **kwargs)
+        """Move all networks, as `torch.nn.Module.to` does; returns self."""
+        for network in self.networks.values():
+            network.to(*args, **kwargs)
         return self
 
     def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> Tensor:

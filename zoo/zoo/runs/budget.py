@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from zoo_core import UsageError
 
-if TYPE_CHECKING:
-    from ..training.state import State
-
 Kind = Literal["epochs", "images", "minutes"]
+
+
+class Progress(Protocol):
+    """How far a training is: real images shown, and seconds of training."""
+
+    images: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,13 @@ class Budget:
         scale = {"epochs": count, "images": 1, "minutes": 60}[self.kind]
         return self.amount * scale
 
-    def done(self, state: State) -> float:
+    def done(self, progress: Progress) -> float:
         """How much of `total` is used up."""
-        return state.seconds if self.kind == "minutes" else state.images
+        return progress.seconds if self.kind == "minutes" else progress.images
 
-    def spent(self, state: State, count: int) -> bool:
+    def spent(self, progress: Progress, count: int) -> bool:
         """Whether to stop."""
-        return self.done(state) >= self.total(count)
+        return self.done(progress) >= self.total(count)
 
     def __str__(self) -> str:
         return f"{self.amount:g} {self.kind}"

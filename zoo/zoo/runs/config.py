@@ -9,20 +9,19 @@ from importlib import metadata
 from typing import Any
 
 import torch
+from torch import nn
 
-from zoo_core import Discriminator, Generator, ImageSpec, Loss, OptionError, UsageError, registry
-from zoo_core.errors import unknown
-from zoo_core.options import check, complete, parse, schema
+from zoo_core import Algorithm, Discriminator, ImageSpec, OptionError, UsageError, registry
+from zoo_core.options import schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
 from .. import __version__
-from ..models.building import build_component, component_config, meta_device
+from ..models.building import NETWORKS, build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
 from ..randomness import seeded
-
-PARTS = {"generator": "generators", "discriminator": "discriminators", "loss": "losses", "dataset": "datasets"}
-RESERVED = {"dataset": ("data", "split")}
-"""Options that are no settings."""
+from .budget import Budget
+from .options import RESERVED, resolve_component, resolve_options, split_options
+from .upgrading import upgrade_config
 
 
 @dataclass(frozen=True)
@@ -31,21 +30,21 @@ class RunConfig:
 
     Args:
         recipe: {"name", "summary", "paper"}.
-        generator, discriminator, loss: as `component_config` gives them.
+        algorithm: as `component_config` gives it.
+        parts: role → likewise, for networks and losses, in the order in which the algorithm names them.
         dataset: likewise, with "data" and "split"; None for a model that is only created.
         image: None until the pictures have been looked at, when nobody said how many channels they have.
         channels: what `--channels` said, None where it said nothing.
-        optimizer: {"generator": …, "discriminator": …}, all settings of each.
-        training: batch, schedule, latents, average, …
+        optimizer: role → all settings, for every role that has weights.
+        training: batch, latents, average, …
         seed: of initial weights, order of the data, latents.
         pack: checksum of the pictures and labels, "" until they are packed.
         facts: what the pack says about them: count, classes, license, credit.
     """
 
     recipe: dict[str, Any]
-    generator: dict[str, Any]
-    discriminator: dict[str, Any]
-    loss: dict[str, Any]
+    algorithm: dict[str, Any]
+    parts: dict[str, dict[str, Any]]
     dataset: dict[str, Any] | None
     optimizer: dict[str, dict[str, Any]]
     training: TrainingSettings
@@ -78,6 +77,8 @@ class RunConfig:
             UsageError: a name, key or value that is not valid, in words.
         """
         found = registry.recipe(recipe)
+        roles = registry.parts(found)
+        learning = [role for role, (kind, _) in roles.items() if kind in NETWORKS]
         settings = {key: value for key, value in found.options.items() if dataset or not key.startswith("dataset.")}
         settings.update(options or {})
         for key, value in (("training.size", size), ("training.batch", batch)):
@@ -85,49 +86,71 @@ class RunConfig:
                 settings[key] = value
         if channels not in (None, 1, 3):
             raise OptionError(f"--channels must be 1 (gray) or 3 (color), not {channels}")
-        grouped = split_options(settings)
-        names = {"generator": found.generator, "discriminator": found.discriminator, "loss": found.loss}
-        components: dict[str, Any] = {"dataset": None}
-        for part, name in {**names, "dataset": dataset}.items():
-            if name is None:
-                if grouped[part]:
-                    raise UsageError(f"{part}.{next(iter(grouped[part]))} is set, and there is no {part}")
-                continue
-            components[part] = component_config(PARTS[part], name, _resolve_component(part, name, grouped[part]))
-        if dataset is not None:
-            reserved = {"data": data, "split": split}
-            takes = schema(registry.load("datasets", dataset))
-            unfit = [key for key in reserved if key not in takes]
-            if unfit:
-                raise UsageError(f"dataset {dataset!r} takes no {' and no '.join(unfit)}")
-            components["dataset"]["options"] = {
-                key: value for key, value in components["dataset"]["options"].items() if key not in reserved
-            }
-            components["dataset"].update(reserved)
+        grouped = split_options(settings, roles, learning)
+
+        def component(part: str, kind: str, name: str) -> dict[str, Any]:
+            return component_config(kind, name, resolve_component(part, kind, name, grouped[part]))
+
+        assert found.algorithm is not None
         shared = grouped["optimizer"]
-        optimizer = {
-            part: asdict(
-                OptimizerSettings(**_resolve(OptimizerSettings, {**shared, **grouped[f"optimizer.{part}"]}, "optimizer"))
-            )
-            for part in ("generator", "discriminator")
-        }
         config = cls(
             recipe={"name": found.name, "summary": found.summary, "paper": found.paper},
-            **components,
-            optimizer=optimizer,
-            training=TrainingSettings(**_resolve(TrainingSettings, grouped["training"], "training")),
+            algorithm=component("algorithm", "algorithms", found.algorithm),
+            parts={role: component(role, kind, name) for role, (kind, name) in roles.items()},
+            dataset=_resolve_dataset(dataset, grouped["dataset"], {"data": data, "split": split}),
+            optimizer={
+                role: asdict(
+                    OptimizerSettings(
+                        **resolve_options(OptimizerSettings, {**shared, **grouped[f"optimizer.{role}"]}, "optimizer")
+                    )
+                )
+                for role in learning
+            },
+            training=TrainingSettings(**resolve_options(TrainingSettings, grouped["training"], "training")),
             seed=seed,
             channels=channels,
         )
         config.check_networks()
         return config
 
+    @property
+    def roles(self) -> list[str]:
+        """The roles that have weights, in the order in which the algorithm names them."""
+        return [role for role, part in self.parts.items() if part["kind"] in NETWORKS]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the networks are told the labels."""
+        return self.build_algorithm().conditional
+
     def with_image(self, image: ImageSpec, *, pack: str = "", facts: Mapping[str, Any] | None = None) -> RunConfig:
         """This configuration for images that have been looked at."""
         return replace(self, image=image, pack=pack, facts=dict(facts or {}))
 
+    def with_schedule(self, budget: Budget, count: int) -> RunConfig:
+        """This configuration with the end of each learning-rate schedule that takes the budget's.
+
+        Args:
+            budget: for how long the run is begun; minutes are no end that every machine reaches alike.
+            count: images in the dataset.
+
+        Raises:
+            UsageError: a schedule has no end.
+        """
+        found = {}
+        for role, settings in self.optimizer.items():
+            if settings["schedule"] != "constant" and not settings["schedule_images"]:
+                if budget.kind == "minutes":
+                    raise UsageError(
+                        f"a {settings['schedule']} schedule has to end at a number of images, and the budget is {budget}",
+                        hint="give --images or --epochs, or --set optimizer.schedule_images=N",
+                    )
+                settings = {**settings, "schedule_images": int(budget.total(count))}
+            found[role] = settings
+        return replace(self, optimizer=found)
+
     def check_networks(self, share: int | None = None) -> None:
-        """Build the networks and the loss without memory for their weights, so that a bad option is found at once.
+        """Build all parts without memory for weights, so that a bad option is found at once.
 
         Args:
             share: images that go through the networks together; a minibatch unless it is shared by processes or pieces.
@@ -135,45 +158,43 @@ class RunConfig:
         Raises:
             UsageError, PluginError: an option is impossible, or the networks cannot learn from minibatches of 1.
         """
-        classes = 2 if self.conditional else 0
-        image = self.image or ImageSpec(self.training.size, self.channels or 3, classes)
+        for name in self.training.augment:
+            registry.load("augmentations", name)
+        algorithm, losses = self.build_algorithm(), self.build_losses()
+        image = self.image or ImageSpec(self.training.size, self.channels or 3, 2 if algorithm.conditional else 0)
         with meta_device():
-            generator: Generator = build_component("generators", self.generator, image)
-            discriminator: Discriminator = build_component("discriminators", self.discriminator, image)
-            if (
-                share or self.training.batch
-            ) == 1:  # only then, as torch takes seconds to get ready for computing without memory
-                label = torch.zeros(1, dtype=torch.int64) if image.num_classes else None
-                try:
-                    discriminator(generator(torch.zeros(1, generator.latent_dim), label), label)
-                except ValueError as error:
-                    raise OptionError(
-                        f"these networks cannot learn from minibatches of 1: {error}", hint="try: --batch 64"
-                    ) from error
-                except (NotImplementedError, RuntimeError):  # not every network computes without numbers
-                    pass
-        self.build_loss()
+            networks = build_networks(self.parts, image)
+            algorithm.phases({**networks, **losses})
+            if (share or self.training.batch) == 1:  # only then, as torch takes seconds to compute without memory
+                _try_one(networks, image)
 
-    def build_networks(self) -> tuple[Generator, Discriminator]:
-        """Generator and discriminator on the CPU, initialized from the seed."""
+    def build_networks(self) -> dict[str, nn.Module]:
+        """Build the networks by role, on the CPU, initialized from the seed."""
         assert self.image is not None
         with seeded(self.seed, "weights"):
-            generator: Generator = build_component("generators", self.generator, self.image)
-            discriminator: Discriminator = build_component("discriminators", self.discriminator, self.image)
-        generator.latent = self.training.latent
-        return generator, discriminator
+            networks = build_networks(self.parts, self.image)
+        networks["generator"].latent = self.training.latent
+        return networks
 
-    def build_loss(self) -> Loss:
-        """The loss."""
-        loss: Loss = registry.create("losses", f"{self.loss['distribution']}:{self.loss['name']}", self.loss["options"])
-        return loss
+    def build_losses(self) -> dict[str, Any]:
+        """Build the losses by role."""
+        return {
+            role: registry.create("losses", f"{part['distribution']}:{part['name']}", part["options"])
+            for role, part in self.parts.items()
+            if part["kind"] == "losses"
+        }
+
+    def build_algorithm(self) -> Algorithm:
+        """Build the algorithm."""
+        named = self.algorithm
+        found: Algorithm = registry.create("algorithms", f"{named['distribution']}:{named['name']}", named["options"])
+        return found
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run may not change, flat: {"generator.width": 64, …}."""
         training = {key: value for key, value in asdict(self.training).items() if key not in FREE}
         flat: dict[str, Any] = {"recipe": self.recipe["name"], "seed": self.seed}
-        for part in PARTS:
-            component = getattr(self, part)
+        for part, component in {"algorithm": self.algorithm, **self.parts, "dataset": self.dataset}.items():
             if component is not None:
                 flat[part] = component["name"]
                 flat.update({f"{part}.{key}": value for key, value in component["options"].items()})
@@ -191,16 +212,42 @@ class RunConfig:
         return {**asdict(self), "versions": versions()}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RunConfig:
-        """What `to_json` gave; raises TypeError, KeyError or ValueError for something else."""
+    def from_json(cls, value: Mapping[str, Any], format: int) -> RunConfig:
+        """What `to_json` gave in a format up to today's; raises TypeError, KeyError or ValueError for something else."""
         plain = {key: item for key, item in value.items() if key != "versions"}
+        plain = upgrade_config(plain, format)
         plain["training"] = TrainingSettings(**plain["training"])
+        plain["optimizer"] = {role: asdict(OptimizerSettings(**s)) for role, s in plain["optimizer"].items()}
         plain["image"] = ImageSpec(**plain["image"]) if plain["image"] else None
-        facts = dict(plain["facts"])
-        if "licence" in facts:  # as runs of before version 0.2 spell it
-            facts["license"] = facts.pop("licence")
-        plain["facts"] = facts
         return cls(**plain)
+
+
+def _resolve_dataset(name: str | None, given: dict[str, Any], reserved: dict[str, Any]) -> dict[str, Any] | None:
+    if name is None:
+        if given:
+            raise UsageError(f"dataset.{next(iter(given))} is set, and there is no dataset")
+        return None
+    options = resolve_component("dataset", "datasets", name, given)
+    takes = schema(registry.load("datasets", name))
+    unfit = [key for key in reserved if key not in takes]
+    if unfit:
+        raise UsageError(f"dataset {name!r} takes no {' and no '.join(unfit)}")
+    kept = {key: value for key, value in options.items() if key not in RESERVED["dataset"]}
+    return {**component_config("datasets", name, kept), **reserved}
+
+
+def _try_one(networks: Mapping[str, Any], image: ImageSpec) -> None:
+    """Raise `OptionError` where the networks cannot learn from one image at a time (batch normalization of vectors)."""
+    generator, discriminator = networks["generator"], networks.get("discriminator")
+    label = torch.zeros(1, dtype=torch.int64) if image.num_classes else None
+    try:
+        drawn = generator(torch.zeros(1, generator.latent_dim), label)
+        if isinstance(discriminator, Discriminator):
+            discriminator(drawn, label)
+    except ValueError as error:
+        raise OptionError(f"these networks cannot learn from minibatches of 1: {error}", hint="try: --batch 64") from error
+    except (NotImplementedError, RuntimeError):  # not every network computes without numbers
+        pass
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -215,41 +262,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def split_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Group `--set` keys by what stands before the last dot; raises `UsageError` for a key that has no such group."""
-    groups: dict[str, dict[str, Any]] = {
-        name: {} for name in (*PARTS, "optimizer", "optimizer.generator", "optimizer.discriminator", "training")
-    }
-    for key, value in options.items():
-        group, _, name = key.rpartition(".")
-        if group not in groups:
-            raise unknown("--set key", key, [f"{g}.*" for g in groups], hint="for example: --set generator.width=128")
-        groups[group][name] = value
-    return groups
-
-
-def _resolve_component(part: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    target = registry.load(PARTS[part], name)
-    reserved = [key for key in RESERVED.get(part, ()) if key in given]
-    if reserved == ["data"]:
-        raise OptionError(f"{part}.data has a flag of its own", hint=f"write: --data {given['data']}")
-    if reserved:
-        raise OptionError(f"{part}.{reserved[0]} is no setting of a training, which takes the split 'train'")
-    return _resolve(target, given, part, hint=f"to see them: zoo show {name}")
-
-
-def _resolve(target: Any, given: Mapping[str, Any], where: str, hint: str = "") -> dict[str, Any]:
-    """All options of `target`; texts among `given` are read by the option's type."""
-    known = schema(target)
-    read = {
-        key: parse(known[key], value, key=f"{where}.{key}") if isinstance(value, str) and key in known else value
-        for key, value in given.items()
-    }
-    for key in known.keys() & read.keys():
-        check(known[key], read[key], key=f"{where}.{key}")
-    return complete(target, read, where=where, hint=hint)
-
-
 def model_config(
     config: RunConfig, provenance: Mapping[str, Any] | None = None, weights: str = "untrained"
 ) -> dict[str, Any]:
@@ -259,8 +271,8 @@ def model_config(
     return {
         "format": MODEL_FORMAT,
         "recipe": config.recipe,
-        "generator": config.generator,
-        "discriminator": config.discriminator,
+        "algorithm": config.algorithm,
+        "parts": {role: config.parts[role] for role in config.roles},
         "image": asdict(image),
         "classes": list(config.facts.get("classes", ())) if image.num_classes else [],
         "latent": {"distribution": config.training.latent},
@@ -275,7 +287,7 @@ def versions() -> dict[str, str]:
     return {
         "dcgan-zoo": __version__,
         "torch": torch.__version__,
-        **{name: metadata.version(name) for name in ("torchvision", "accelerate", "numpy", "Pillow")},
+        **{name: metadata.version(name) for name in ("torchvision", "numpy", "Pillow")},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": str(torch.get_num_threads()),

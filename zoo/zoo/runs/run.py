@@ -22,17 +22,17 @@ from filelock import FileLock, Timeout
 from zoo_core import CheckpointError, ModelError, OptionError, UsageError
 
 from ..files import translate_errors, write_json
-from ..models.building import build_component
+from ..models.building import build_networks
 from ..models.config import read_config
 from ..models.folder import read_model
 from ..models.model import Model, estimate_statistics
 from ..models.weights import fill
 from ..progress import reporter_for_terminal
 from ..runs.budget import Budget
-from .checkpoints import checkpoints, newest_checkpoint, step_of
+from .checkpoints import checkpoints, newest_checkpoint, step_of, tensors_below
 from .config import RunConfig, model_config
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def read_run(folder: Path) -> RunRecord:
                 f"{folder} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
             )
         ((kind, amount),) = described["budget"].items()
-        config = RunConfig.from_json(described["config"])
+        config = RunConfig.from_json(described["config"], described["format"])
         return RunRecord(config, Budget(kind, amount), described["precision"], described["command"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
         raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
@@ -173,18 +173,18 @@ def model_of_run(folder: Path, *, raw: bool = False) -> Model:
         raise CheckpointError(f"{folder / 'run.json'} does not say what its images are")
     stored = tensors["networks.safetensors"]
     averaged = not raw and config.training.ema > 0
-    networks = {}
-    for part in ("generator", "discriminator"):
-        networks[part] = build_component(f"{part}s", getattr(config, part), config.image)
-        weights = {key.removeprefix(f"{part}."): t for key, t in stored.items() if key.startswith(f"{part}.")}
-        if part == "generator" and averaged:  # only parameters are averaged; buffers are the generator's own
-            weights.update({name: stored[f"average.{name}"] for name, _ in networks[part].named_parameters()})
-        fill(networks[part], weights, path / "networks.safetensors")
+    networks = build_networks(config.parts, config.image)
+    for role, network in networks.items():
+        weights = tensors_below(stored, role)
+        average = tensors_below(stored, f"average.{role}") if averaged else {}
+        if average:  # only parameters are averaged; buffers are the network's own
+            weights.update({name: average[name] for name, _ in network.named_parameters()})
+        fill(network, weights, path / "networks.safetensors")
+        network.eval()
     networks["generator"].latent = config.training.latent
     estimate_statistics(networks["generator"])
     provenance = provenance_of(config, counters, record.command)
-    described = model_config(config, provenance, "moving average" if averaged else "raw")
-    return Model(networks["generator"], networks["discriminator"].eval(), described)
+    return Model.of(networks, model_config(config, provenance, "moving average" if averaged else "raw"))
 
 
 def is_complete(folder: Path) -> bool:
@@ -210,7 +210,7 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "dataset": {"name": config.dataset["name"], "split": config.dataset["split"], **facts},
         "training": asdict(config.training),
         "optimizer": config.optimizer,
-        "loss": config.loss,
+        "losses": {role: part for role, part in config.parts.items() if part["kind"] == "losses"},
         "torch": torch.__version__,
         "command": _exact(command, counters["images"]),
     }

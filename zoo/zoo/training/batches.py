@@ -40,6 +40,7 @@ class Batches:
         seed: of the order and of the latents.
         device: where minibatches go.
         conditional: whether labels go with them.
+        mirror: whether each real image is flipped left to right with probability ½.
         rank, world: number of this process and of all processes.
 
     Raises:
@@ -54,6 +55,7 @@ class Batches:
         device: torch.device,
         *,
         conditional: bool = False,
+        mirror: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -64,6 +66,7 @@ class Batches:
             )
         share = share_of(batch, world)  # images of each process
         self.pack, self.batch, self.seed, self.device, self.conditional = pack, batch, seed, device, conditional
+        self.mirror = mirror
         self.mine = slice(rank * share, (rank + 1) * share)
         self._newest = (-1, torch.empty(0, dtype=torch.int64))  # number of an epoch, and its order
         self.resident = _resident(pack, device)
@@ -85,6 +88,9 @@ class Batches:
             images = to_images(self.resident.index_select(0, self._moved(chosen)))
         else:
             images = to_images(self._moved(self.pack.gather(chosen)))
+        if self.mirror:
+            flips = torch.rand(self.batch, generator=generator_for(self.seed, "mirror", position))[self.mine] < 0.5
+            images = torch.where(self._moved(flips)[:, None, None, None], images.flip(3), images)
         labels = None
         if self.conditional:
             assert self.pack.labels is not None

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 
 class Stop:
@@ -64,15 +63,3 @@ class Clock:
         begun = time.monotonic()
         yield
         self.since += time.monotonic() - begun
-
-
-def agree(accelerator: Any, *values: float) -> list[float]:
-    """The greatest that any process has of each value; every process must call it together."""
-    if accelerator.num_processes == 1:
-        return list(values)
-    import torch
-
-    greatest = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
-    torch.distributed.all_reduce(greatest, op=torch.distributed.ReduceOp.MAX)
-    found: list[float] = greatest.tolist()
-    return found

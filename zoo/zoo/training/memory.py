@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo_core import TrainingError
+from zoo_core import Discriminator, TrainingError
 
-from ..models.building import build_component, meta_device
+from ..devices import Runtime
+from ..models.building import build_networks, meta_device
 from ..runs.config import RunConfig
 
 SHARE = 0.8
@@ -67,17 +67,20 @@ def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
     kept: list[Tensor] = []
     try:
         with meta_device():
-            generator = build_component("generators", config.generator, config.image)
-            discriminator = build_component("discriminators", config.discriminator, config.image)
+            networks = build_networks(config.parts, config.image)
+            generator, discriminator = networks["generator"], networks.get("discriminator")
             labels = torch.zeros(batch, dtype=torch.int64) if config.image.num_classes else None
-            parameters = [p for network in (generator, discriminator) for p in network.parameters()]
+            parameters = [p for network in networks.values() for p in network.parameters()]
             seen.update(p.untyped_storage()._cdata for p in parameters)
             with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
-                discriminator(generator(torch.zeros(batch, generator.latent_dim), labels), labels)
-            weights = [sum(p.numel() for p in network.parameters()) for network in (generator, discriminator)]
+                drawn = generator(torch.zeros(batch, generator.latent_dim), labels)
+                if isinstance(discriminator, Discriminator):
+                    discriminator(drawn, labels)
+            weights = {role: sum(p.numel() for p in network.parameters()) for role, network in networks.items()}
     except (RuntimeError, NotImplementedError, ValueError):
         return None
-    return total // batch, FLOAT * (5 * weights[0] + 4 * weights[1])
+    averaged = sum(weights[role] for role in config.build_algorithm().averages if role in weights)
+    return total // batch, FLOAT * (4 * sum(weights.values()) + averaged)
 
 
 def fitting_batch(config: RunConfig, device: torch.device, unit: int) -> int | None:
@@ -89,12 +92,12 @@ def fitting_batch(config: RunConfig, device: torch.device, unit: int) -> int | N
     return unit << ((images // unit).bit_length() - 1) if images >= unit else None
 
 
-def refuse_too_large(config: RunConfig, accelerator: Any) -> None:
+def refuse_too_large(config: RunConfig, runtime: Runtime) -> None:
     """Raise `TrainingError` where a minibatch cannot fit into the CPU's memory, whose system would kill the process.
 
     A GPU says so by itself; see `translate_memory_errors`.
     """
-    device, pieces = accelerator.device, accelerator.num_processes * config.training.accumulate
+    device, pieces = runtime.device, runtime.world * config.training.accumulate
     share, image = config.training.batch // pieces, config.image
     assert image is not None
     free = free_memory(device) if device.type == "cpu" else None
@@ -107,7 +110,7 @@ def refuse_too_large(config: RunConfig, accelerator: Any) -> None:
 
 
 @contextmanager
-def translate_memory_errors(config: RunConfig, accelerator: Any) -> Iterator[None]:
+def translate_memory_errors(config: RunConfig, runtime: Runtime) -> Iterator[None]:
     """Turn running out of memory into a `TrainingError` that says which minibatch would fit."""
     try:
         yield
@@ -115,12 +118,12 @@ def translate_memory_errors(config: RunConfig, accelerator: Any) -> Iterator[Non
         cuda = isinstance(error, torch.OutOfMemoryError)
         if not (cuda or isinstance(error, MemoryError) or "can't allocate memory" in str(error)):
             raise
-        device = accelerator.device
+        device = runtime.device
         if cuda:
             error.__traceback__ = None  # it holds the tensors that filled the memory
             torch.cuda.empty_cache()
         what = f"out of memory on {device} with minibatches of {config.training.batch:,}"
-        raise _too_large(what, config, device, accelerator.num_processes * config.training.accumulate) from None
+        raise _too_large(what, config, device, runtime.world * config.training.accumulate) from None
 
 
 def _too_large(what: str, config: RunConfig, device: torch.device, pieces: int) -> TrainingError:

@@ -1,4 +1,4 @@
-"""Means of the losses between two lines of `metrics.jsonl`."""
+"""Means of what a training records between two lines of `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-NAMES = ("d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad")
-"""Losses; the discriminator's mean probability for real and generated images; the share of both that lies on its side of
-the middle between their mean logits; norms of the gradients over all weights. New names go to the end: checkpoints hold the
-sums in this order."""
+from ..devices import Runtime
+
+CAPACITY = 64
+"""Most names that an algorithm may record."""
 
 
 class Meter:
@@ -25,38 +25,36 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self.start = 0
-        self.sums = torch.zeros(len(NAMES), device=device)
-        self.counts = [0] * len(NAMES)
+        self.sums = torch.zeros(CAPACITY, device=device)
+        self.counts: dict[str, int] = {}  # in the order of the sums
 
-    def add(self, **values: Tensor) -> None:
-        """Add scalars by name."""
-        for name, value in values.items():
-            number = NAMES.index(name)
-            self.sums[number] += value.detach()
-            self.counts[number] += 1
+    def add(self, name: str, value: Tensor) -> None:
+        """Add a scalar; a name is known from its first value on."""
+        self.counts.setdefault(name, 0)
+        self.counts[name] += 1
+        self.sums[list(self.counts).index(name)] += value.detach()
 
-    def means(self, accelerator: Any) -> dict[str, float]:
-        """The mean of each, over all processes, all of which must call it; names without a value are left out."""
-        totals = zip(NAMES, self._totals(accelerator), self.counts, strict=True)
-        return {name: total / count for name, total, count in totals if count}
+    def means(self, runtime: Runtime) -> dict[str, float]:
+        """Return the mean of each, over all processes, all of which must call it; names without a value are left out."""
+        totals = runtime.mean(self.sums).tolist()
+        return {name: total / count for (name, count), total in zip(self.counts.items(), totals, strict=False) if count}
 
     def reset(self, step: int) -> None:
         """Begin anew after the reading at `step`."""
         self.start = step
         self.sums.zero_()
-        self.counts = [0] * len(NAMES)
+        self.counts = dict.fromkeys(self.counts, 0)
 
-    def to_json(self, accelerator: Any) -> dict[str, Any]:
-        """Plain data for a checkpoint, over all processes, all of which must call it."""
-        return {"start": self.start, "sums": self._totals(accelerator), "counts": self.counts}
+    def to_json(self, runtime: Runtime) -> dict[str, Any]:
+        """Plain data for a checkpoint, over all processes, all of which must call it: name → [sum, count]."""
+        totals = runtime.mean(self.sums).tolist()
+        pairs = zip(self.counts.items(), totals, strict=False)
+        return {"start": self.start, "values": {name: [total, count] for (name, count), total in pairs}}
 
     def load(self, value: Mapping[str, Any]) -> None:
         """Take over what `to_json` gave."""
-        missing = len(NAMES) - len(value["counts"])  # in a checkpoint from before the last names
-        self.start, self.counts = value["start"], [*value["counts"], *[0] * missing]
-        self.sums.copy_(torch.tensor([*value["sums"], *[0.0] * missing]))
-
-    def _totals(self, accelerator: Any) -> list[float]:
-        sums = accelerator.reduce(self.sums, "mean") if accelerator.num_processes > 1 else self.sums
-        totals: list[float] = sums.tolist()
-        return totals
+        self.start = value["start"]
+        self.counts = {name: count for name, (_, count) in value["values"].items()}
+        self.sums.zero_()
+        for number, (total, _) in enumerate(value["values"].values()):
+            self.sums[number] = total

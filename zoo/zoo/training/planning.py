@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -12,15 +13,17 @@ from typing import Any
 
 import torch
 
-from zoo_core import UsageError
+from zoo_core import OptionError, UsageError
 from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
 from ..files import TEMPORARY
+from ..packs import Pack
 from ..runs.budget import Budget, Kind
-from ..runs.config import RunConfig, differences, split_options
+from ..runs.config import RunConfig, differences
+from ..runs.options import split_options
 from ..runs.run import RunRecord, is_run, read_run
-from .metrics import check_tracker
+from .recorder import check_tracker
 
 DEFAULT_SEED = 0
 
@@ -221,13 +224,13 @@ def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, A
     dataset = config.dataset
     assert dataset is not None
     stored: dict[str, Any] = {f"training.{key}": value for key, value in config.to_json()["training"].items()}
-    for part in ("generator", "discriminator", "loss", "dataset"):
-        stored.update({f"{part}.{key}": value for key, value in getattr(config, part)["options"].items()})
+    for part, component in {**config.parts, "algorithm": config.algorithm, "dataset": dataset}.items():
+        stored.update({f"{part}.{key}": value for key, value in component["options"].items()})
     for part, settings in config.optimizer.items():
         stored.update({f"optimizer.{part}.{key}": value for key, value in settings.items()})
-    # An optimizer.* key speaks for both networks, so it must win over what the run holds for each.
-    for key, value in split_options(options)["optimizer"].items():
-        stored.update({f"optimizer.{part}.{key}": value for part in ("generator", "discriminator")})
+    # An optimizer.* key speaks for all networks, so it must win over what the run holds for each.
+    for key, value in split_options(options, config.parts, config.roles)["optimizer"].items():
+        stored.update({f"optimizer.{role}.{key}": value for role in config.roles})
     flags = {
         "dataset": f"{dataset['distribution']}:{dataset['name']}",
         "data": dataset["data"],
@@ -253,6 +256,32 @@ def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: M
         f"{folder} is finished: {images:,} images shown, and its budget is {budget}",
         hint=f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}",
     )
+
+
+def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig:
+    """Return the configuration with what the pack says; a resumed run must find the pictures that it was begun with.
+
+    Raises:
+        UsageError: they are others, or have no labels where the recipe wants some.
+    """
+    files = [*pack.info["shards"], pack.info["labels"]]
+    content = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
+    if config.pack:
+        if config.pack != content:
+            raise UsageError(
+                "the pictures are not those that the run was begun with",
+                hint="give the folder that holds the same pictures: --data DIR; or begin another run",
+            )
+        return config
+    if config.conditional and not pack.spec.num_classes:
+        raise OptionError(
+            f"recipe {config.recipe['name']!r} wants labels, and these images have none",
+            hint="put the pictures of each class into a folder of their own",
+        )
+    classes = pack.spec.num_classes if config.conditional else 0
+    facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
+    resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
+    return resolved.with_schedule(budget, len(pack))
 
 
 def record_of(plan: Plan, config: RunConfig) -> RunRecord:

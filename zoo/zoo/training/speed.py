@@ -1,7 +1,7 @@
 """How fast a recipe trains here: images per second, and how near that is to what the machine can do.
 
 Only floating-point operations that are needed count: those of the convolutions and matrix products that one step of
-`zoo.training.steps` makes, which computes no gradient that nobody uses. They are counted, not estimated, by running a step
+`zoo.training.engine` makes, which computes no gradient that nobody uses. They are counted, not estimated, by running a step
 on two images under torch's counter. The share is that of the machine's own rate of large matrix products in the same
 precision, measured in the same minute.
 """
@@ -22,16 +22,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from zoo_core import ImageSpec, UsageError
 
 from ..allocator import keep_freed_memory_during
-from ..devices import check_device, make_accelerator, resolve_precision
+from ..devices import Runtime, check_device, resolve_precision
 from ..packs import to_images
 from ..progress import Reporter
 from ..randomness import generator_for
 from ..runs.config import RunConfig
 from .batches import Minibatch
+from .engine import Engine, NetworkCall
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import check_compiler
 from .state import State
-from .steps import Stepper, Turn, cycle_of, turn_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SIDES = (1024, 2048, 4096)
@@ -108,20 +108,20 @@ def bench(
         check_compiler(where)
     resolved = resolve_precision(precision, where)
     config = _config(recipe, size, channels, batch, options)
-    accelerator = make_accelerator(where, resolved)
-    refuse_too_large(config, accelerator)
+    runtime = Runtime(where, resolved, scaler=torch.amp.GradScaler(where.type) if resolved == "fp16" else None)
+    refuse_too_large(config, runtime)
     told = (report or Reporter()).task("measuring", rounds + 2, "rounds")
-    with keep_freed_memory_during(), told as task, translate_memory_errors(config, accelerator):
-        state = State.create(config, accelerator)
-        stepper = Stepper(config.training, state, accelerator, compile=compile)
-        cycle = cycle_of(config.training)
+    with keep_freed_memory_during(), told as task, translate_memory_errors(config, runtime):
+        state = State.create(config, runtime)
+        engine = Engine(config, state, runtime, compile=compile)
+        cycle = engine.cycle
         steps = -(-steps // cycle) * cycle
         minibatch = random_minibatch(config, state, where)
 
         def run(count: int) -> float:
             begun = time.perf_counter()
             for _ in range(count):
-                stepper.step(turn_of(config.training, state.loss, state.step, state.updates), *minibatch)
+                engine.step(minibatch)
                 state.step += 1
             synchronize(where)
             return time.perf_counter() - begun
@@ -182,19 +182,20 @@ def random_minibatch(config: RunConfig, state: State, device: torch.device, n: i
 def flop_per_image(config: RunConfig) -> float:
     """Operations of convolutions and matrix products that a step needs, for each real image, over the recipe's schedule."""
     small = replace(config, training=replace(config.training, accumulate=1, batch=2))
-    accelerator = make_accelerator(torch.device("cpu"), "fp32")
-    state = State.create(small, accelerator)
-    stepper = Stepper(small.training, state, accelerator)
-    stepper.fast = nullcontext  # torch's own convolutions, which the counter knows
+    runtime = Runtime(torch.device("cpu"))
+    state = State.create(small, runtime)
+    engine = Engine(small, state, runtime)
+    for part in engine.parts.values():
+        if isinstance(part, NetworkCall):
+            part.fast = nullcontext  # torch's own convolutions, which the counter knows
     minibatch = random_minibatch(small, state, torch.device("cpu"))
-    cycle, total = cycle_of(small.training), 0
-    for step in range(cycle):
-        turn = turn_of(small.training, state.loss, step, 0)
-        turn = Turn(turn.discriminator, turn.generator, False)  # penalties, which may be rare, are left out
+    total = 0
+    for _ in range(engine.cycle):
         with FlopCounterMode(display=False) as counter:
-            stepper.step(turn, *minibatch)
+            engine.step(minibatch, penalties=False)  # they may be rare
+        state.step += 1
         total += counter.get_total_flops()
-    return total / (2 * cycle)
+    return total / (2 * engine.cycle)
 
 
 def matmul_peak(device: torch.device, precision: str, seconds: float = 0.5) -> float:

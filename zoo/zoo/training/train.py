@@ -1,45 +1,44 @@
-"""`zoo.train`: from a plan to a run folder."""
+"""`zoo.train`: what happens in a training, from a plan to a run folder, in numbered steps."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 import shlex
 import shutil
-from contextlib import ExitStack, closing, nullcontext
-from dataclasses import dataclass, replace
+import signal
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn.modules.batchnorm import _BatchNorm
-
-from zoo_core import Generator, OptionError, TrainingError, UsageError, ZooError
+from zoo_core import TrainingError, UsageError, ZooError
 
 from ..allocator import keep_freed_memory_during
-from ..devices import leave_processes, make_accelerator
+from ..devices import Runtime, start_runtime
 from ..files import remove_unfinished, translate_errors
 from ..models.folder import write_model
 from ..models.model import Model
-from ..packs import Pack, PackRequest, build_pack
-from ..progress import Reporter, Task, reporter_for_terminal
-from ..randomness import preserve_rng_state, seed_everything
+from ..packs import PackRequest, build_pack
+from ..progress import Reporter, reporter_for_terminal
+from ..randomness import seed_everything
 from ..runs import run as runs
-from ..runs.checkpoints import checkpoints, newest_checkpoint, restore, save_checkpoint
+from ..runs.budget import Budget
+from ..runs.checkpoints import checkpoints, newest_checkpoint
 from ..runs.config import RunConfig, model_config
-from ..runs.evaluation import Evaluation, better
-from .batches import Batches, share_of
-from .control import Stop, agree
+from ..runs.evaluation import Evaluation
+from . import opening
+from .batches import Batches, Feed, share_of
+from .callbacks import Callbacks
+from .control import Clock, Stop
 from .determinism import reproducible
-from .diversity import Distance
-from .health import ensure_finite
-from .loop import train_loop
+from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
-from .metrics import Recorder, TensorBoard, Tracker
-from .planning import Plan, record_of, refuse_existing, refuse_finished
+from .planning import Plan, record_of, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
-from .samples import SAMPLES, save_samples
+from .recorder import open_tracker
+from .saving import restore
 from .state import State
+
+POLL = 10
+"""Steps after which several processes agree anew on the time and on whether to stop."""
 
 
 def train(
@@ -66,7 +65,7 @@ def train(
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time; CPUs do anyway.
         resume: the run folder to go on with.
-        track: "tensorboard".
+        track: registry name of a tracker ("tensorboard").
         report: hears notes and progress; by default standard error does.
         workers: processes that decode pictures.
         evaluation: what to measure now and then, see `zoo.runs.evaluation`; the checkpoint with the best value is kept.
@@ -91,65 +90,73 @@ def execute(
 ) -> runs.Run:
     """Train what `plan` resolved; see `train`."""
     with ExitStack() as stack:
-        stack.callback(leave_processes)
-        accelerator = make_accelerator(plan.device, plan.precision)
-        report = (report or reporter_for_terminal()) if accelerator.is_main_process else Reporter()
-        share = share_of(plan.config.training.batch, accelerator.num_processes, plan.config.training.accumulate)
-        if share < plan.config.training.batch:
+        # 1. The machine: processes, kernels, memory, signals.
+        runtime = stack.enter_context(start_runtime(plan.device, plan.precision))
+        report = (report or reporter_for_terminal()) if runtime.is_main else Reporter()
+        share = share_of(plan.config.training.batch, runtime.world, plan.config.training.accumulate)
+        if share == 1 < plan.config.training.batch:
             plan.config.check_networks(share)
         stack.enter_context(reproducible(plan.deterministic, plan.device))
         stack.enter_context(keep_freed_memory_during())
-        # 1. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
+
+        # 2. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
         checkpoint = None
         if plan.resume:
             assert plan.folder is not None
-            if accelerator.is_main_process:
+            if runtime.is_main:
                 _enter(plan.folder, stack)
-            accelerator.wait_for_everyone()
+            runtime.wait()
             if checkpoints(plan.folder / "checkpoints"):  # none yet: begin again, which the seed makes the same run
                 checkpoint = newest_checkpoint(plan.folder / "checkpoints", report)
                 if runs.is_complete(plan.folder):
                     refuse_finished(plan.folder, plan.config, plan.budget, checkpoint[1])
 
-        # 2. The pictures; only now is it known how many channels they have.
+        # 3. The pictures; only now is it known how many channels they have.
         pack = build_pack(_request(plan.config), workers=workers, report=report)
-        config = _with_pack(plan.config, pack)
+        config = resolve_pictures(plan.config, pack, plan.budget)
         batches = Batches(
             pack,
             config.training.batch,
             config.seed,
-            accelerator.device,
+            runtime.device,
             conditional=config.conditional,
-            rank=accelerator.process_index,
-            world=accelerator.num_processes,
+            mirror=config.training.mirror,
+            rank=runtime.rank,
+            world=runtime.world,
         )
 
-        # 3. The networks, as the seed or the checkpoint says.
-        refuse_too_large(config, accelerator)
-        seed_everything(config.seed, accelerator.process_index)
-        state = State.create(config, accelerator)
+        # 4. The networks, as the seed or the checkpoint says.
+        refuse_too_large(config, runtime)
+        seed_everything(config.seed, runtime.rank)
+        state = State.create(config, runtime)
         if checkpoint is not None:
             path, described, tensors = checkpoint
-            restore(state, accelerator, described, tensors, path)
+            restore(state, runtime, described, tensors, path)
 
-        # 4. The run folder, and who else hears.
-        chosen = _begin(plan, config, stack) if accelerator.is_main_process else None
-        folder = _agreed(chosen, accelerator)
-        tracker: Tracker | None = None
-        if plan.track and accelerator.is_main_process:
-            tracker = TensorBoard(folder / "tensorboard", state.images)
-        report.note(_opening(plan, config, pack, folder, state, accelerator))
-        if accelerator.num_processes > 1:
-            report.note(_shared(config, state, accelerator))
+        # 5. The run folder, and who else hears.
+        chosen = _begin(plan, config, stack) if runtime.is_main else Path()
+        folder = Path(runtime.from_main(str(chosen)))
+        tracker = open_tracker(plan.track, folder, state, config) if plan.track and runtime.is_main else None
+        report.note(opening.describe(plan, config, pack, folder, state, runtime))
+        if runtime.world > 1:
+            report.note(opening.describe_processes(config, state, runtime))
 
-        # 5. Train.
+        # 6. Train, and write the model folder once the budget is spent.
         stop = stack.enter_context(Stop().listening())
         try:
-            watched = closing(tracker) if tracker is not None else nullcontext()
-            with watched, report.task("training", plan.budget.total(len(pack)), _unit(plan)) as task:
-                told = Told(tracker, task, report, evaluation)
-                with translate_memory_errors(config, accelerator):
-                    finished = _run(plan, config, folder, state, batches, accelerator, stop, told)
+            with ExitStack() as training:
+                if tracker is not None:
+                    training.enter_context(closing(tracker))
+                task = training.enter_context(
+                    report.task("training", plan.budget.total(len(pack)), opening.unit_of(plan.budget))
+                )
+                training.enter_context(translate_memory_errors(config, runtime))
+                callbacks = Callbacks(
+                    folder, config, plan.budget, state, batches, runtime, task, report, tracker, evaluation
+                )
+                finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks))
+                if finished and runtime.is_main:
+                    _write_model(folder, config, state, plan.command)
         except ZooError as error:
             kept = checkpoints(folder / "checkpoints")
             if kept or not isinstance(error, TrainingError):  # what diverged from the start would do so again
@@ -158,99 +165,61 @@ def execute(
             raise
         model = folder / "model" if finished else None
         name = stop.signal.name if stop.signal is not None and not finished else ""
-        main = bool(accelerator.is_main_process)
-        return runs.Run(folder, config, finished, state.step, state.images, state.seconds, model, name, main)
+        return runs.Run(folder, config, finished, state.step, state.images, state.seconds, model, name, runtime.is_main)
 
 
-@dataclass(frozen=True)
-class Told:
-    """Who hears of a training, and what measures it."""
-
-    tracker: Tracker | None
-    task: Task
-    report: Reporter
-    evaluation: Evaluation | None
-
-
-def _run(
-    plan: Plan,
-    config: RunConfig,
-    folder: Path,
-    state: State,
-    batches: Batches,
-    accelerator: Any,
-    stop: Stop,
-    told: Told,
+def _loop(
+    plan: Plan, config: RunConfig, state: State, batches: Batches, runtime: Runtime, stop: Stop, callbacks: Callbacks
 ) -> bool:
-    """The loop with what it writes; returns whether the budget is spent."""
-    saved = state.step if checkpoints(folder / "checkpoints") else None
-    main, evaluation, measured = bool(accelerator.is_main_process), told.evaluation, -1
-    distance = Distance(batches)
+    """Train until the budget is spent or somebody asks to stop; returns whether it is spent.
 
-    def save() -> None:
-        nonlocal saved
-        ensure_finite(state.meter.means(accelerator), state.step)
-        if state.step != saved:
-            save_checkpoint(folder / "checkpoints", state, accelerator, config.training.keep)
-            saved = state.step
+    Raises:
+        TrainingError: a loss or weight is no finite number any more.
+    """
+    budget: Budget = plan.budget
+    poll = 1 if runtime.world == 1 else POLL
+    engine = Engine(config, state, runtime, compile=plan.compile)
+    warm = state.step + engine.cycle if plan.compile else None
+    clock, saved, count = Clock(), state.seconds, len(batches.pack)
+    feed: Feed
 
-    def draw(generator: Generator | None = None, *, final: bool = False) -> None:
-        if main:
-            samples = Model(generator or state.evaluated(), None).sample(SAMPLES)
-            picture = save_samples(samples, folder / "samples", state.images)
-            recorder.measure(state, "diversity", distance.ratio(samples), final=final)
-            if told.tracker is not None:
-                told.tracker.picture("samples", picture, state.images)
+    with batches.ahead(state.generator) as feed:
+        while not budget.spent(state, count):
+            # 1. A minibatch of real images and latents; the next is prepared meanwhile.
+            batch = feed.take(state.images, state.step)
 
-    def evaluate(*, final: bool = False) -> None:
-        nonlocal measured
-        if evaluation is None or measured == state.step:
-            return
-        value = math.nan
-        if main:
-            with preserve_rng_state(accelerator.device):
-                value = float(evaluation.measure(state.evaluated()))
-            if math.isfinite(value):
-                recorder.measure(state, evaluation.name, value, final=final)
-            else:
-                told.report.warn(f"{evaluation.name} is {value} at {state.images:,} images")
-        measured, before = state.step, state.best
-        state.best = better(evaluation, agree(accelerator, -math.inf if math.isnan(value) else value)[0], state.step, before)
-        if state.best != before:
-            save()
+            # 2. The networks whose phases are due learn from it.
+            engine.step(batch)
 
-    told.task.update(plan.budget.done(state))  # a resumed run begins in the middle
-    count = len(batches.pack)
-    recorder = Recorder(folder / "metrics.jsonl", state, count, told.task, told.tracker, report=told.report, writes=main)
-    try:
-        finished = train_loop(
-            config,
-            plan.budget,
-            state,
-            batches,
-            accelerator,
-            recorder,
-            stop,
-            save=save,
-            draw=draw,
-            evaluate=evaluate,
-            evaluate_every=evaluation.every if evaluation else None,
-            compile=plan.compile,
-        )
-    except TrainingError as error:
-        recorder.stopped(state, error.message)
-        raise
-    told.task.update(plan.budget.done(state))
-    if finished:
-        evaluate(final=True)
-    save()
-    if finished and main:
-        generator = state.evaluated()
-        draw(generator, final=True)
-        provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, plan.command)
-        described = model_config(config, provenance, "raw" if state.average is None else "moving average")
-        write_model(Model(generator, state.discriminator.eval(), described).to("cpu"), folder / "model", replace=True)
-    return finished
+            # 3. Count. `seconds` is the same in every process, or they would not end, or save, at the same step.
+            before, asked = state.images, 0.0
+            state.step += 1
+            state.images += config.training.batch
+            if state.step % poll == 0:
+                elapsed, asked = runtime.greatest(clock.read(), stop.signal or 0)
+                state.seconds += elapsed
+            if state.step == warm:
+                callbacks.recorder.warmed(state)
+
+            # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
+            callbacks.tick()
+            with clock.paused():
+                callbacks.after_step(before)
+                if asked:
+                    stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
+                    break
+                if state.seconds - saved >= config.training.checkpoint_minutes * 60:
+                    callbacks.save()
+                    saved = state.seconds
+    return budget.spent(state, count)
+
+
+def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
+    """Write the model folder of a finished run."""
+    provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, command)
+    described = model_config(config, provenance, "moving average" if state.averages else "raw")
+    networks = {role: state.evaluated(role) for role in state.networks}
+    write_model(Model.of(networks, described).to("cpu"), folder / "model", replace=True)
 
 
 def _enter(folder: Path, stack: ExitStack) -> None:
@@ -287,17 +256,10 @@ def _begin(plan: Plan, config: RunConfig, stack: ExitStack) -> Path:
     return folder
 
 
-def _agreed(folder: Path | None, accelerator: Any) -> Path:
-    """The main process's folder, on every process."""
-    chosen = [str(folder)]
-    if accelerator.num_processes > 1:
-        torch.distributed.broadcast_object_list(chosen)
-    return Path(chosen[0])
-
-
 def _request(config: RunConfig) -> PackRequest:
     dataset = config.dataset
-    assert dataset is not None
+    if dataset is None:
+        raise UsageError("there is no dataset to train on")
     return PackRequest(
         dataset=f"{dataset['distribution']}:{dataset['name']}",
         data=dataset["data"],
@@ -305,61 +267,4 @@ def _request(config: RunConfig) -> PackRequest:
         size=config.training.size,
         channels=config.channels,
         options=dataset["options"],
-    )
-
-
-def _with_pack(config: RunConfig, pack: Pack) -> RunConfig:
-    """The configuration with what the pack says; a resumed run must find the pictures that it was begun with."""
-    files = [*pack.info["shards"], pack.info["labels"]]
-    content = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
-    if config.pack:
-        if config.pack != content:
-            raise UsageError(
-                "the pictures are not those that the run was begun with",
-                hint="give the folder that holds the same pictures: --data DIR; or begin another run",
-            )
-        return config
-    if config.conditional and not pack.spec.num_classes:
-        raise OptionError(
-            f"recipe {config.recipe['name']!r} wants labels, and these images have none",
-            hint="put the pictures of each class into a folder of their own",
-        )
-    classes = pack.spec.num_classes if config.conditional else 0
-    facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
-    resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
-    resolved.check_networks()
-    return resolved
-
-
-def _shared(config: RunConfig, state: State, accelerator: Any) -> str:
-    """What several processes have in common and what each has by itself."""
-    share = config.training.batch // accelerator.num_processes
-    said = f"{accelerator.num_processes} processes of {share} images each: gradients are averaged, weights are the same"
-    if not any(isinstance(m, _BatchNorm) for network in state.networks().values() for m in network.modules()):
-        return said
-    if config.training.sync_bn and accelerator.device.type == "cuda":
-        return f"{said}, and so are batch statistics"
-    why = "; torch synchronizes them on GPUs only" if config.training.sync_bn else ""
-    return f"{said}, but batch normalization sees the {share // config.training.accumulate} images of its own process{why}"
-
-
-def _unit(plan: Plan) -> str:
-    return "seconds" if plan.budget.kind == "minutes" else "images"
-
-
-def _opening(plan: Plan, config: RunConfig, pack: Pack, folder: Path, state: State, accelerator: Any) -> str:
-    """What is about to happen, in a few lines."""
-    assert config.image is not None
-    sizes = [sum(p.numel() for p in net.parameters()) / 1e6 for net in (state.generator, state.discriminator)]
-    verb = f"resuming at {state.images:,} images" if plan.resume else "training"
-    size, kind = config.image.size, "gray" if config.image.channels == 1 else "color"
-    processes = f", {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
-    return "\n".join(
-        [
-            f"{verb}: {config.recipe['name']} on {len(pack):,} images, {size}×{size} {kind}, for {plan.budget} "
-            f"({plan.budget.total(len(pack)):,.0f} {_unit(plan)})",
-            f"generator {sizes[0]:.1f} M parameters, discriminator {sizes[1]:.1f} M; batch {config.training.batch}, seed "
-            f"{config.seed}, {accelerator.device} in {plan.precision}{processes}",
-            f"run folder: {folder} (Ctrl-C saves and stops)",
-        ]
     )

@@ -1,4 +1,4 @@
-"""What a training says while it runs: `metrics.jsonl`, the progress line, TensorBoard."""
+"""What a training says while it runs: `metrics.jsonl`, the progress line, a tracker."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import json
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import Any
 
 from zoo_core import UsageError
 
 from ..files import translate_errors
 from ..progress import Reporter, Task
+from ..runs.config import RunConfig
 from ..runs.log import cut_log
 from .health import History, detect_problems, ensure_finite
 from .state import State
@@ -22,62 +21,22 @@ TICK = 0.5
 """Least seconds between two updates of the progress line without a reading."""
 
 
-class Tracker(Protocol):
-    """Somewhere else that numbers and pictures go."""
-
-    def scalars(self, values: dict[str, float], step: int) -> None:
-        """Record numbers."""
-
-    def picture(self, name: str, image: Tensor, step: int) -> None:
-        """Record a uint8 picture [C, H, W]."""
-
-    def close(self) -> None:
-        """Write out what is left."""
-
-
-class TensorBoard:
-    """Writes for TensorBoard, which must be installed (see `check_tracker`).
-
-    Args:
-        folder: where the event files go.
-        images: real images shown so far; what an earlier sitting recorded behind them is not shown any more.
-
-    Raises:
-        ZooError: a method cannot write.
-    """
-
-    def __init__(self, folder: Path, images: int = 0) -> None:
-        from torch.utils.tensorboard.writer import SummaryWriter
-
-        self.folder = folder
-        with translate_errors(folder):
-            self.writer: Any = SummaryWriter(str(folder), purge_step=images)  # type: ignore[no-untyped-call]
-
-    def scalars(self, values: dict[str, float], step: int) -> None:
-        with translate_errors(self.folder):
-            for name, value in values.items():
-                self.writer.add_scalar(name, value, step)
-
-    def picture(self, name: str, image: Tensor, step: int) -> None:
-        with translate_errors(self.folder):
-            self.writer.add_image(name, image, step)
-
-    def close(self) -> None:
-        with translate_errors(self.folder):
-            self.writer.close()
-
-
 def check_tracker(name: str | None) -> None:
     """Raise `UsageError` unless `name` is a tracker that can be used here, or None."""
     if name is None:
         return
-    if name != "tensorboard":
-        raise UsageError(f"unknown tracker {name!r}; valid: tensorboard", hint="for example: --track tensorboard")
-    if find_spec("tensorboard") is None:
+    found: type[Tracker] = registry.load("trackers", name)
+    if found.requires and find_spec(found.requires) is None:
         raise UsageError(
-            "--track tensorboard needs TensorBoard, which is not installed",
-            hint='install it with: pip install "dcgan-zoo[tensorboard]"',
+            f"--track {name} needs {found.requires}, which is not installed",
+            hint=f'install it with: pip install "{found.extra or found.requires}"',
         )
+
+
+def open_tracker(name: str, folder: Path, state: State, config: RunConfig) -> Tracker:
+    """Make the tracker of a run."""
+    found: Tracker = registry.create("trackers", name, folder=folder, images=state.images, config=config.to_json())
+    return found
 
 
 class Recorder:

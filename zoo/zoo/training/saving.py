@@ -1,0 +1,123 @@
+"""What of a training goes into a checkpoint, and comes back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo_core import TrainingError
+
+from ..devices import Runtime
+from ..models.weights import fill
+from ..runs.checkpoints import tensors_below, write_checkpoint
+from ..runs.evaluation import Best
+from .state import State
+
+COUNTERS = ("step", "images", "updates", "seconds")
+
+
+def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> None:
+    """Write the state as the newest checkpoint below `folder`; see `write_checkpoint`.
+
+    Every process calls it; only the main one writes.
+
+    Raises:
+        TrainingError: a weight is not finite; a run could not go on from there.
+        ZooError: the disk is full or the folder cannot be written; what was there is untouched.
+    """
+    states, meter = _random_states(runtime), state.meter.to_json(runtime)
+    if not runtime.is_main:
+        return
+    networks = {f"{name}.{key}": t for name, net in state.tensors().items() for key, t in net.state_dict().items()}
+    for key, tensor in networks.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise TrainingError(
+                f"{key} holds numbers that are not finite at step {state.step}: the training diverged",
+                hint="try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32",
+            )
+    optimizers = {
+        f"{role}.{index}.{key}": value
+        for role, optimizer in state.optimizers.items()
+        for index, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)  # SGD without momentum holds None
+    }
+    version, internal, gauss = random.getstate()
+    description = {
+        **{counter: getattr(state, counter) for counter in COUNTERS},
+        "meter": meter,
+        "best": asdict(state.best) if state.best else None,
+        "python_random": [version, list(internal), gauss],
+        "scaler": runtime.scaler.state_dict() if runtime.scaler is not None else None,
+    }
+    tensors = {"networks.safetensors": networks, "optimizers.safetensors": optimizers, "random.safetensors": states}
+    write_checkpoint(folder, description, tensors, keep)
+
+
+def restore(
+    state: State, runtime: Runtime, described: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]], path: Path
+) -> None:
+    """Put a checkpoint's content into `state` and into the global random generators.
+
+    Raises:
+        ModelError: it is of other networks.
+    """
+    for name, network in state.tensors().items():
+        fill(network, tensors_below(tensors["networks.safetensors"], name), path / "networks.safetensors")
+    for role, optimizer in state.optimizers.items():
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        inner: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors_below(tensors["optimizers.safetensors"], role).items():
+            index, _, what = key.partition(".")
+            inner.setdefault(int(index), {})[what] = _laid_out_like(parameters[int(index)], tensor)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": inner})
+    for counter in COUNTERS:
+        setattr(state, counter, described[counter])
+    state.meter.load(described["meter"])
+    state.best = Best(**described["best"]) if described.get("best") else None
+    if runtime.scaler is not None and described["scaler"]:
+        runtime.scaler.load_state_dict(described["scaler"])
+    version, internal, gauss = described["python_random"]
+    random.setstate((version, tuple(internal), gauss))
+    _restore_random(tensors_below(tensors["random.safetensors"], str(runtime.rank)))
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """`tensor` in the memory format of its parameter: fused Adam pairs numbers by their place in memory, not by index."""
+    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+
+
+def _random_states(runtime: Runtime) -> dict[str, Tensor]:
+    """The global random states of every process, by "<process>.<what>"."""
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    assert kind == "MT19937"
+    mine = {
+        "torch": torch.get_rng_state(),
+        "numpy_keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        "numpy_rest": torch.tensor([position, has_gauss, cached], dtype=torch.float64),
+    }
+    if runtime.device.type == "cuda":
+        mine["cuda"] = torch.cuda.get_rng_state(runtime.device)
+    elif runtime.device.type == "mps":
+        mine["mps"] = torch.mps.get_rng_state()
+    return {f"{rank}.{key}": tensor for rank, states in enumerate(runtime.gather(mine)) for key, tensor in states.items()}
+
+
+def _restore_random(states: dict[str, Tensor]) -> None:
+    if "torch" not in states:  # a process that the run did not have before
+        return
+    torch.set_rng_state(states["torch"])
+    position, has_gauss, cached = states["numpy_rest"].tolist()
+    keys = states["numpy_keys"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
