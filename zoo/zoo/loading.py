@@ -111,8 +111,8 @@ def create(
     """
     config = RunConfig.resolve(recipe, size=size, channels=channels, seed=seed, options=options or {})
     config = config.with_image(ImageSpec(config.training.size, channels, num_classes if config.conditional else 0))
-    generator, discriminator = config.build_networks()
-    return Model(generator.eval(), discriminator.eval(), model_config(config))
+    networks = {role: network.eval() for role, network in config.build_networks().items()}
+    return Model.of(networks, model_config(config))
 
 
 def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool = False) -> Path:

@@ -24,7 +24,8 @@ class Minimax(Loss):
 
     With `smoothing` s the discriminator is told 1 − s for real images. That is one-sided, as Salimans et al. 2016
     (arXiv:1606.03498, section 3.4) and Goodfellow 2016 (arXiv:1701.00160, section 4.2) advise: a target above 0 for
-    generated images, `smoothing_fake`, rewards the generator for what it does already. Raises `OptionError` outside of [0, 0.5).
+    generated images, `smoothing_fake`, rewards the generator for what it does already. Raises `OptionError` outside of
+    [0, 0.5).
     """
 
     separable = True

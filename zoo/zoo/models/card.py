@@ -67,7 +67,7 @@ def model_card(
         ),
         "Needs `pip install dcgan-zoo`. The weights are safetensors; nothing in this folder is code.",
         *(["## What was measured", *(_measured(block) for block in _blocks(metrics))] if metrics else []),
-        *_training(provenance),
+        *_training(config),
         *(["![losses against images shown](curves.png)"] if curves else []),
         *(
             ["[The whole report](report.html): walks, neighbors, features, measures, and how to repeat them."]
@@ -107,7 +107,7 @@ def escape(text: object) -> str:
 
 
 def _name(config: Mapping[str, Any]) -> str:
-    return str((config.get("recipe") or {}).get("name") or config["generator"]["name"])
+    return str((config.get("recipe") or {}).get("name") or config["parts"]["generator"]["name"])
 
 
 def _metadata(model: Model, metrics: Mapping[str, Any] | None) -> Any:
@@ -161,8 +161,8 @@ def _facts(model: Model) -> dict[str, Any]:
         "Images": f"{image.size}×{image.size}, {kind}",
         "Labels": ", ".join(model.classes) or image.num_classes if image.num_classes else "none",
         "Latents": f"{model.generator.latent_dim} numbers, {model.generator.latent} distribution",
-        "Generator": _component(config["generator"]),
-        "Discriminator": _component(config["discriminator"]) if config.get("discriminator") else "not included",
+        **{role.capitalize(): _component(part) for role, part in config["parts"].items()},
+        **({} if "discriminator" in config["parts"] else {"Discriminator": "not included"}),
         "Weights": config.get("weights", UNKNOWN),
         "Batch-norm statistics": config.get("batch_norm", UNKNOWN),
         "Trained on": f"{data.get('name') or UNKNOWN}{count}",
@@ -172,16 +172,22 @@ def _facts(model: Model) -> dict[str, Any]:
     }
 
 
-def _training(provenance: Mapping[str, Any]) -> list[str]:
+def _training(config: Mapping[str, Any]) -> list[str]:
+    provenance: Mapping[str, Any] = config.get("provenance", {})
     rows: dict[str, Any] = {
         "Real images shown": f"{provenance['images']:,}" if "images" in provenance else UNKNOWN,
         "Seed": provenance.get("seed", UNKNOWN),
     }
-    if isinstance(provenance.get("loss"), dict):
-        rows["Loss"] = _component(provenance["loss"])
+    if isinstance(config.get("algorithm"), dict):
+        rows["Algorithm"] = _component(config["algorithm"])
+    for role, part in (provenance.get("losses") or {}).items():
+        if isinstance(part, dict):
+            rows[role.capitalize()] = _component(part)
     for part, settings in (provenance.get("optimizer") or {}).items():
         if isinstance(settings, dict):
-            rows[f"Optimizer of the {part}"] = "Adam, " + ", ".join(f"{key} {value}" for key, value in settings.items())
+            kind = settings.get("kind", "adam")
+            shown = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "kind")
+            rows[f"Optimizer of the {part}"] = f"{kind}, {shown}"
     rows.update({f"training.{key}": value for key, value in (provenance.get("training") or {}).items()})
     if provenance.get("torch"):
         rows["torch"] = provenance["torch"]

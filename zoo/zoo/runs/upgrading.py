@@ -51,9 +51,7 @@ def upgrade_checkpoint_tensors(tensors: Mapping[str, Mapping[str, Tensor]], form
     """Return the tensors of a checkpoint by the names that they have in today's format."""
     found = {file: dict(named) for file, named in tensors.items()}
     if format < 2:
-        named = found["networks.safetensors"].items()
-        new = {
-            key.replace("average.", "average.generator.", 1) if key.startswith("average.") else key: t for key, t in named
-        }
-        found["networks.safetensors"] = new
+        networks = found["networks.safetensors"]
+        for key in [key for key in networks if key.startswith("average.")]:
+            networks[f"average.generator.{key.removeprefix('average.')}"] = networks.pop(key)
     return found

@@ -70,7 +70,7 @@ class Engine:
             self._freeze({role for later in due[position:] for role in later.updates})
 
             # 2. Each scalar is differentiated as it comes, so that its graph is gone before the next is made.
-            inputs = [p for role in phase.updates for p in self.trained[role]]
+            inputs: list[Tensor] = [p for role in phase.updates for p in self.trained[role]]
             for piece in pieces:
                 for loss in self.state.algorithm.losses(phase.name, piece):
                     self._backward(loss / len(pieces), inputs)

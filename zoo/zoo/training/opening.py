@@ -32,7 +32,8 @@ def describe(plan: Plan, config: RunConfig, pack: Pack, folder: Path, state: Sta
         [
             f"{verb}: {config.recipe['name']} on {len(pack):,} images, {size}×{size} {kind}, for {plan.budget} "
             f"({plan.budget.total(len(pack)):,.0f} {unit_of(plan.budget)})",
-            f"{parameters}; batch {config.training.batch}, seed {config.seed}, {runtime.device} in {plan.precision}{processes}",
+            f"{parameters}; batch {config.training.batch}, seed {config.seed}, {runtime.device} in {plan.precision}"
+            f"{processes}",
             f"run folder: {folder} (Ctrl-C saves and stops)",
         ]
     )

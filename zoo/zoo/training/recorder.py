@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from zoo_core import UsageError
+from zoo_core import Tracker, UsageError, registry
 
 from ..files import translate_errors
 from ..progress import Reporter, Task

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo_core import Algorithm, Generator
 
@@ -82,7 +82,8 @@ class State:
         count = self.updates[role]
         decay = min(ceiling, (1 + count) / (10 + count))
         with torch.no_grad():
-            mine, theirs = list(self.averages[role].parameters()), list(self.networks[role].parameters())
+            mine: list[Tensor] = list(self.averages[role].parameters())
+            theirs: list[Tensor] = list(self.networks[role].parameters())
             torch._foreach_lerp_(mine, theirs, 1 - decay)
 
     def evaluated(self, role: str = "generator", *, raw: bool = False) -> Any:
@@ -125,10 +126,11 @@ def learning_rate(settings: dict[str, Any], images: int) -> float:
     A function of what was shown alone, so that a resumed run needs no memory of it: a linear warm-up, then constant, or
     falling to 0 at `schedule_images` in a line or half a cosine.
     """
-    rate, warm = float(settings["lr"]), settings["warmup_images"]
+    rate, warm = float(settings["lr"]), int(settings["warmup_images"])
     if images < warm:
         return rate * images / warm
     if settings["schedule"] == "constant":
         return rate
     done = min(1.0, (images - warm) / max(1, settings["schedule_images"] - warm))
-    return rate * (1 - done if settings["schedule"] == "linear" else (1 + math.cos(math.pi * done)) / 2)
+    left = 1 - done if settings["schedule"] == "linear" else (1 + math.cos(math.pi * done)) / 2
+    return rate * left
