@@ -158,6 +158,8 @@ class Loss(ABC):
             Conformance proves or refutes it.
         needs_real_logits: whether `generator` wants the logits of real images, which cost a forward pass.
         needs_features: whether `generator` wants the discriminator's features of generated and of real images.
+        penalizes_real: whether `penalty` differentiates the logits of the very tensor `real`, so that those which the loss
+            itself was computed from serve it too.
         penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; nothing rescales it).
         generator_penalty_every: generator steps between two calls of `generator_penalty`.
         tiny: options of an instance for the conformance checks.
@@ -166,6 +168,7 @@ class Loss(ABC):
     separable: ClassVar[bool] = False
     needs_real_logits: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
+    penalizes_real: ClassVar[bool] = False
     penalty_every: int = 1
     generator_penalty_every: int = 1
     tiny: ClassVar[Mapping[str, Any]] = {}

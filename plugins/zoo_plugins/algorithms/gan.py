@@ -78,34 +78,56 @@ class GAN(Algorithm):
         """The discriminator learns to tell them apart.
 
         Real and generated images go through it by themselves, so that batch normalization sees one kind at a time. Where
-        the loss is separable, the graph of the real ones is gone before the other is made.
+        the loss is separable, the graph of the real ones is gone before the other is made, unless the penalty goes on with
+        it.
         """
         generator, discriminator, loss = (step.parts[role] for role in ("generator", "discriminator", "loss"))
         with torch.set_grad_enabled(self._goes_on(step)):
             fake = generator(step.z, step.labels)  # [n, C, S, S]; the generator's phase goes on with its graph
-        real_logits = discriminator(step.real, step.labels)  # [n]
-        if loss.separable:
+        shared = "penalty" in step.due and loss.penalizes_real and discriminator.twice_differentiable
+        real = step.real.detach().requires_grad_() if shared else step.real
+        real_logits = (discriminator.exact if shared else discriminator)(real, step.labels)  # [n]
+        known = real_logits.detach()
+        if shared:
+            step.memory.update(real=real, real_logits=real_logits)
+        elif loss.separable:
             yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
-            real_logits = real_logits.detach()
+            real_logits = known
         fake_logits = discriminator(fake.detach(), step.labels)  # [n]
-        d_loss = loss.discriminator(real_logits, fake_logits)
-        yield d_loss
-        d_loss, real_logits, fake_logits = d_loss.detach(), real_logits.detach(), fake_logits.detach()
-        between = (real_logits.mean() + fake_logits.mean()) / 2
-        right = (real_logits > between).float().mean() + (fake_logits < between).float().mean()
-        step.memory.update(fake=fake, d_loss=d_loss)
+        d_loss = loss.discriminator(known if shared else real_logits, fake_logits)
+        if not shared or loss.separable:
+            yield d_loss
+        step.memory.update(fake=fake, d_loss=d_loss.detach(), fake_logits=fake_logits)
         if "penalty" not in step.due:
             step.log(d_loss=d_loss)
-        step.log(d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
+        fake_logits = fake_logits.detach()
+        between = (known.mean() + fake_logits.mean()) / 2
+        right = (known > between).float().mean() + (fake_logits < between).float().mean()
+        step.log(d_real=known.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
 
     def _penalty(self, step: Step) -> Iterator[Tensor]:
-        """What the loss asks of the discriminator besides; counted into `d_loss`."""
-        fake, d_loss = step.memory["fake"].detach().float(), step.memory["d_loss"]
-        found = step.parts["loss"].penalty(step.parts["discriminator"].exact, step.real, fake, step.labels)
-        if found is not None:
+        """What the loss asks of the discriminator besides; counted into `d_loss`.
+
+        Where the graph of the real logits was kept, the loss on their side is differentiated here, together with the
+        penalty.
+        """
+        discriminator, loss, memory = step.parts["discriminator"], step.parts["loss"], step.memory
+        real, real_logits = memory.pop("real", step.real), memory.pop("real_logits", None)
+        fake_logits = memory.pop("fake_logits")
+
+        def judge(images: Tensor, labels: Tensor | None = None) -> Any:
+            return real_logits if images is real else discriminator.exact(images, labels)
+
+        found = loss.penalty(
+            discriminator.exact if real_logits is None else judge, real, memory["fake"].detach().float(), step.labels
+        )
+        d_loss = memory["d_loss"]
+        if real_logits is not None:
+            whole = loss.discriminator(real_logits, fake_logits.detach() if loss.separable else fake_logits)
+            yield whole if found is None else whole + found
+        elif found is not None:
             yield found
-            d_loss = d_loss + found.detach()
-        step.log(d_loss=d_loss)
+        step.log(d_loss=d_loss if found is None else d_loss + found.detach())
 
     def _generator(self, step: Step) -> Iterator[Tensor]:
         """The generator learns to pass as real. Its gradient runs through the discriminator, whose weights need none."""

@@ -31,6 +31,8 @@ class NonSaturatingR1(NonSaturating):
     Raises `OptionError` for a negative weight or an interval below 1.
     """
 
+    penalizes_real = True
+
     def __init__(
         self,
         *,

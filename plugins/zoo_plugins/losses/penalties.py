@@ -10,7 +10,8 @@ from zoo_core.interfaces import Judging
 
 def _gradients(discriminator: Judging, images: Tensor, labels: Tensor | None) -> Tensor:
     """d logits / d images, [N, C, S, S], differentiable."""
-    images = images.detach().requires_grad_(True)
+    if not images.requires_grad:
+        images = images.detach().requires_grad_(True)
     logits = discriminator(images, labels)
     (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradients

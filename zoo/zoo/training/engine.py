@@ -9,6 +9,7 @@ import copy
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -137,6 +138,10 @@ class NetworkCall:
         augment: augmentations of the first argument, in training mode only.
         compile: whether calls run through `torch.compile`.
         fast: whether float32 convolutions may take our own weight gradients.
+
+    Attributes:
+        exact: the same network in float32, not compiled and with torch's own kernels, for what is differentiated twice.
+        twice_differentiable: whether precision and compilation would let calls be differentiated twice as well.
     """
 
     def __init__(
@@ -146,16 +151,17 @@ class NetworkCall:
         self.call: Any = torch.compile(network, dynamic=False) if compile else network
         self.fast: type[AbstractContextManager[Any]] = FastConvolutions if fast else nullcontext
         self.judges = isinstance(network, Discriminator)
+        self.twice_differentiable = runtime.precision == "fp32" and not compile
+        plain = not fast and self.twice_differentiable
+        self.exact: NetworkCall = (
+            self if plain else NetworkCall(network, replace(runtime, precision="fp32"), augment, compile=False, fast=False)
+        )
 
     def __call__(self, x: Tensor, *arguments: Any) -> Any:
         """Call the network; a discriminator's logits come in float32."""
         with self.fast(), self.runtime.autocast():
             out = self.call(self._augmented(x), *arguments)
         return out.float() if self.judges else out
-
-    def exact(self, x: Tensor, *arguments: Any) -> Any:
-        """Call the network in float32 and not compiled, for what is differentiated twice."""
-        return self.network(self._augmented(x), *arguments)
 
     def logits_and_features(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """Return a discriminator's logits [N] and the activations of every stage, lowest first, of one pass."""
