@@ -97,8 +97,10 @@ class GAN(Algorithm):
         d_loss = loss.discriminator(known if shared else real_logits, fake_logits)
         if not shared or loss.separable:
             yield d_loss
-        step.memory.update(fake=fake, d_loss=d_loss.detach(), fake_logits=fake_logits)
-        if "penalty" not in step.due:
+        step.memory["fake"] = fake
+        if "penalty" in step.due:
+            step.memory.update(d_loss=d_loss.detach(), fake_logits=fake_logits)
+        else:
             step.log(d_loss=d_loss)
         fake_logits = fake_logits.detach()
         between = (known.mean() + fake_logits.mean()) / 2
