@@ -104,11 +104,12 @@ def reading(given: argparse.Namespace) -> dict[str, float]:
             plain.step()
         return {"peak": peak()}
 
+    from zoo.training.steps import Stepper, turn_of
+
     from zoo.allocator import keep_freed_memory_during
     from zoo.devices import check_device, make_accelerator, resolve_precision
     from zoo.training.speed import random_minibatch
     from zoo.training.state import State
-    from zoo.training.steps import Stepper, turn_of
 
     device = check_device("cpu")
     accelerator = make_accelerator(device, resolve_precision(given.precision, device))

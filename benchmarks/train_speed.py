@@ -165,10 +165,11 @@ def serve(given: argparse.Namespace) -> None:
 
 def ours(given: argparse.Namespace, config: Any) -> dict[str, Callable[[], Any]]:
     """What our side can be asked for."""
+    from zoo.training.steps import Stepper, turn_of
+
     from zoo.devices import check_device, make_accelerator, resolve_precision
     from zoo.training.speed import DTYPES, flop_per_image, random_minibatch
     from zoo.training.state import State
-    from zoo.training.steps import Stepper, turn_of
 
     device = check_device("cpu")
     precision = resolve_precision(given.precision, device)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo_core import ImageSpec, OptionError
+from zoo_core import ImageSpec, OptionError, Step, registry
+from zoo_plugins.algorithms.lapgan import LAPGAN
+from zoo_plugins.dcgan.networks import DCGANDiscriminator
 from zoo_plugins.lapgan.networks import LAPGANDiscriminator, LAPGANGenerator, doubled, halved, sides
 
 SMALL = {"coarsest": 4, "hidden": 8, "width": 4}
@@ -98,3 +100,46 @@ def test_options_below_one(option: str) -> None:
     for network in (LAPGANGenerator, LAPGANDiscriminator):
         with pytest.raises(OptionError, match=f"{option} must be at least 1, not 0"):
             network(image=ImageSpec(16), **{**SMALL, option: 0})
+
+
+def games(seed: int = 0) -> tuple[dict[str, object], Step]:
+    torch.manual_seed(seed)
+    image = ImageSpec(16)
+    parts: dict[str, object] = {
+        "generator": LAPGANGenerator(image=image, latent_dim=5, **SMALL),
+        "discriminator": LAPGANDiscriminator(image=image, **SMALL),
+        "loss": registry.create("losses", "non-saturating"),
+    }
+    z = torch.randn(2, 5 + 8 * 8 + 16 * 16)
+    return parts, Step(torch.rand(2, *image.shape) * 2 - 1, None, z, parts, frozenset(("discriminator", "generator")))
+
+
+def test_each_level_is_a_game_of_its_own() -> None:
+    parts, step = games()
+    generator = parts["generator"]
+    assert isinstance(generator, LAPGANGenerator)
+    for value, level in zip(LAPGAN().losses("generator", step), ("16x16", "8x8", "top"), strict=True):
+        named = dict(generator.named_parameters())
+        found = torch.autograd.grad(value, list(named.values()), allow_unused=True)
+        reached = {key.split(".")[1].split("-")[0] for key, g in zip(named, found, strict=True) if g is not None}
+        assert {name for name in reached if not name.isdigit()} == {level}
+
+
+def test_levels_below_the_top_see_low_bands_of_real_pictures() -> None:
+    parts, step = games()
+    seen: dict[str, torch.Tensor] = {}
+    discriminator = parts["discriminator"]
+    assert isinstance(discriminator, LAPGANDiscriminator)
+    for name, stage in discriminator.stages().items():
+        stage.register_forward_pre_hook(lambda _m, given, name=name: seen.update({name: seen.get(name, given[0])}))
+    list(LAPGAN().losses("discriminator", step))
+    high, low = seen["16x16-1"].chunk(2, dim=1)  # the first call is of real ones
+    torch.testing.assert_close(low, doubled(halved(step.real)))
+    torch.testing.assert_close(high + low, step.real)
+    torch.testing.assert_close(seen["top-1"], halved(halved(step.real)).flatten(1))
+
+
+def test_only_networks_that_know_levels() -> None:
+    parts, _ = games()
+    with pytest.raises(OptionError, match="wants a discriminator that knows levels, and DCGANDiscriminator does not"):
+        LAPGAN().phases({**parts, "discriminator": DCGANDiscriminator(image=ImageSpec(16), width=4)})

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from zoo.training.steps import Stepper, Turn, cycle_of, separable, turn_of
 
 import zoo
 from helpers.packs import pictures
@@ -19,7 +20,6 @@ from zoo.training import steps
 from zoo.training.batches import Batches, share_of
 from zoo.training.speed import random_minibatch
 from zoo.training.state import State
-from zoo.training.steps import Stepper, Turn, cycle_of, separable, turn_of
 from zoo_core import ImageSpec, Loss, UsageError, registry
 from zoo_core.settings import TrainingSettings
 

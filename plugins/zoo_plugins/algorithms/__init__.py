@@ -10,5 +10,11 @@ plugin = Plugin(
         "gan": Component(
             f"{HERE}.gan:GAN", "one generator against one discriminator", "Goodfellow et al. 2014, arXiv:1406.2661"
         ),
+        "lapgan": Component(
+            f"{HERE}.lapgan:LAPGAN", "one game for each level of a pyramid", "Denton et al. 2015, arXiv:1506.05751"
+        ),
+        "bigan": Component(
+            f"{HERE}.bigan:BiGAN", "generator and encoder against pairs", "Donahue et al. 2016, arXiv:1605.09782"
+        ),
     },
 )

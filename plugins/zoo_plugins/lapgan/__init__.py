@@ -14,12 +14,19 @@ plugin = Plugin(
     recipes=[
         Recipe(
             "lapgan",
+            algorithm="lapgan",
             generator="lapgan",
             discriminator="lapgan",
             loss="non-saturating",
             options={"training.batch": 64, "training.size": 32},
-            summary="a pyramid of conditional generators; all levels are trained together",
+            summary="a pyramid of conditional generators, each level trained by itself on real pictures' low bands",
             paper=PAPER,
-        )
+        ),
+        Recipe(
+            "lapgan-joint",
+            base="lapgan",
+            algorithm="gan",
+            summary="the pyramid trained together, as one generator",
+        ),
     ],
 )

@@ -5,20 +5,20 @@ arXiv:1506.05751. A generator draws a picture of a few pixels; at each level bel
 convolutional generator that sees it, and noise as one more color plane, adds what is missing. A picture is I = l + h: the
 low band l, doubled from the level above, and the high band h.
 
-What differs from the paper, so that one generator, one discriminator and the zoo's own training loop do:
+The algorithm `lapgan` trains each level by itself, on the low bands of real pictures, as the paper does; with the algorithm
+`gan` the levels are trained together, as one generator, on the low bands that it draws itself (recipe `lapgan-joint`), and
+the discriminator's logits of all levels are averaged into one.
 
-- The levels are trained together, as one generator, on the low bands that it draws itself. The paper trains each level by
-  itself, on the low bands of real pictures; its levels meet each other's faults only when samples are drawn.
-- Each level of the discriminator judges (h, l) of its own level, as the paper's do, and the logits are averaged into one.
-- Noise is of the distribution that the recipe says for all levels. Halving is a mean over 2×2 pixels, doubling is bilinear.
-- The judges see h and l as channels side by side. Widths and initial weights are this module's own.
+What differs from the paper: noise is of the distribution that the recipe says for all levels; halving is a mean over 2×2
+pixels, doubling is bilinear; the discriminators see h and l as channels side by side; widths and initial weights are this
+module's own.
 
 With `image.num_classes` every level is told the label, as constant planes where it sees pictures (the paper's CC-LAPGAN).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -135,18 +135,40 @@ class LAPGANGenerator(Generator):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
-        x, *noise = z.split(self.parts, dim=1)  # type: ignore[no-untyped-call]
-        for i in (1, 2):
-            x = self.hidden[f"top-{i}"](with_label(x, label))  # [N, hidden]
-        picture: Tensor = self.top(with_label(x, label))  # [N, C, coarsest, coarsest]
-        for side, plane in zip(self.sides, noise, strict=True):
+        top, *planes = self.split(z)
+        picture = self._top(top, label)  # [N, C, coarsest, coarsest]
+        for plane in planes:
             low = doubled(picture)  # [N, C, side, side]
-            x = torch.cat([low, plane.reshape(-1, 1, side, side).to(low.dtype)], dim=1)
-            for i in (1, 2):
-                x = self.hidden[f"{side}x{side}-{i}"](with_label(x, label))  # [N, width, side, side]
-            picture = low + self.high[f"{side}x{side}"](with_label(x, label))
+            picture = low + self._band(low, plane, label)
         out: Tensor = _Clipped.apply(picture)  # type: ignore[no-untyped-call]
         return out
+
+    def split(self, z: Tensor) -> list[Tensor]:
+        """Cut latents [N, latent_dim] into those of the top [N, n] and one plane of noise [N, side²] for each level."""
+        parts: Sequence[Tensor] = z.split(self.parts, dim=1)  # type: ignore[no-untyped-call]
+        return list(parts)
+
+    def draw_top(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Draw the top of the pyramid, [N, C, coarsest, coarsest], from its part of a latent."""
+        return self._top(z, one_hot_labels(labels, self.image.num_classes))
+
+    def draw_band(self, low: Tensor, plane: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Draw the high band [N, C, side, side] of a level, from its low band of the same shape and its plane of noise."""
+        return self._band(low, plane, one_hot_labels(labels, self.image.num_classes))
+
+    def _top(self, x: Tensor, label: Tensor | None) -> Tensor:
+        for i in (1, 2):
+            x = self.hidden[f"top-{i}"](with_label(x, label))  # [N, hidden]
+        picture: Tensor = self.top(with_label(x, label))
+        return picture
+
+    def _band(self, low: Tensor, plane: Tensor, label: Tensor | None) -> Tensor:
+        side = low.shape[2]
+        x = torch.cat([low, plane.reshape(-1, 1, side, side).to(low.dtype)], dim=1)
+        for i in (1, 2):
+            x = self.hidden[f"{side}x{side}-{i}"](with_label(x, label))  # [N, width, side, side]
+        band: Tensor = self.high[f"{side}x{side}"](with_label(x, label))
+        return band
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())
@@ -182,12 +204,21 @@ class LAPGANDiscriminator(Discriminator):
         for side in reversed(self.sides):
             smaller = halved(x)
             low = doubled(smaller)
-            found.append(self._judged(f"{side}x{side}", torch.cat([x - low, low], dim=1), label))
+            found.append(self._logits(f"{side}x{side}", torch.cat([x - low, low], dim=1), label))
             x = smaller  # [N, C, side / 2, side / 2]
-        found.append(self._judged("top", x.flatten(1), label))
+        found.append(self._logits("top", x.flatten(1), label))
         return torch.stack(found).mean(0)  # [N]
 
-    def _judged(self, level: str, x: Tensor, label: Tensor | None) -> Tensor:
+    def judge_top(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Judge the top of a pyramid, [N, C, coarsest, coarsest]; returns logits [N]."""
+        return self._logits("top", x.flatten(1), one_hot_labels(labels, self.image.num_classes))
+
+    def judge_band(self, high: Tensor, low: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Judge the bands of a level, each [N, C, side, side]; returns logits [N]."""
+        side = high.shape[2]
+        return self._logits(f"{side}x{side}", torch.cat([high, low], dim=1), one_hot_labels(labels, self.image.num_classes))
+
+    def _logits(self, level: str, x: Tensor, label: Tensor | None) -> Tensor:
         """Logits [N] of one level."""
         for i in (1, 2):
             x = self.hidden[f"{level}-{i}"](with_label(x, label))

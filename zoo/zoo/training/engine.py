@@ -6,6 +6,7 @@ As the hardware likes it: no more passes than are needed, and nothing that waits
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -130,7 +131,7 @@ class Engine:
 class NetworkCall:
     """A network as algorithms call it: in the training's precision, augmented, compiled, with the fastest kernels.
 
-    Anything else that is asked of it is the network's own (`latent_dim`, `image`, …).
+    Anything else that is asked of it is the network's own (`latent_dim`, `image`, …); methods compute in the same precision.
 
     Args:
         network: what is called.
@@ -175,7 +176,20 @@ class NetworkCall:
         return self.logits_and_features(images, labels)[1]
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.network, name)
+        found = getattr(self.network, name)
+        if not inspect.ismethod(found) or hasattr(nn.Module, name):
+            return found
+        if self.augment:
+            raise TrainingError(
+                f"training.augment changes what a discriminator is called with, and this algorithm calls its method {name}",
+                hint="leave it out: --set training.augment=[]",
+            )
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self.fast(), self.runtime.autocast():
+                return found(*arguments, **named)
+
+        return call
 
     def _augmented(self, x: Tensor) -> Tensor:
         if not self.augment or not self.network.training:

@@ -1,0 +1,81 @@
+"""Adversarial feature learning: Donahue, Krähenbühl and Darrell 2016, arXiv:1605.09782.
+
+An encoder learns the generator's inverse: the discriminator judges pairs of an image and a latent, either a real image with
+its code or a generated one with the latent that it was drawn from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from zoo_core import Algorithm, OptionError, Phase, Step
+
+
+class BiGAN(Algorithm):
+    """Generator and encoder against a discriminator of pairs.
+
+    The discriminator is called as (images, labels, latents). Generator and encoder learn together: the generator minimizes
+    the loss's `generator` of its pairs' logits, the encoder that of its own pairs' negated ones, which swaps real and
+    generated for every loss that is symmetric (non-saturating, hinge, Wasserstein).
+    """
+
+    parts: ClassVar[Mapping[str, str]] = {
+        "generator": "generators",
+        "encoder": "networks",
+        "discriminator": "discriminators",
+        "loss": "losses",
+    }
+    averages = ("generator", "encoder")
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "parts": {"generator": "dcgan", "encoder": "dcgan", "discriminator": "dcgan-joint", "loss": "non-saturating"},
+    }
+
+    def __init__(self, *, conditional: Annotated[bool, "whether the networks are told the labels"] = False) -> None:
+        self.conditional = conditional
+
+    def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
+        if parts["loss"].needs_real_logits or parts["loss"].needs_features:
+            raise OptionError("algorithm bigan wants a loss of logits of generated images alone, such as non-saturating")
+        return (Phase("discriminator", ("discriminator",)), Phase("generator", ("generator", "encoder")))
+
+    def losses(self, phase: str, step: Step) -> Iterator[Tensor]:
+        return self._discriminator(step) if phase == "discriminator" else self._generator(step)
+
+    def _discriminator(self, step: Step) -> Iterator[Tensor]:
+        """The discriminator learns to tell the pairs apart; the other phase goes on with their graphs."""
+        discriminator, loss = step.parts["discriminator"], step.parts["loss"]
+        with torch.set_grad_enabled(step.pieces == 1):
+            code, fake = self._draw(step)
+        step.memory.update(code=code, fake=fake)
+        real_logits = discriminator(step.real, step.labels, code.detach())  # [n]
+        if loss.separable:
+            yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
+            real_logits = real_logits.detach()
+        fake_logits = discriminator(fake.detach(), step.labels, step.z)  # [n]
+        d_loss = loss.discriminator(real_logits, fake_logits)
+        yield d_loss
+        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
+        between = (real_logits.mean() + fake_logits.mean()) / 2
+        right = (real_logits > between).float().mean() + (fake_logits < between).float().mean()
+        step.log(d_loss=d_loss, d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
+
+    def _generator(self, step: Step) -> Iterator[Tensor]:
+        """Each of the two learns to make its pairs look like the other's."""
+        discriminator, loss = step.parts["discriminator"], step.parts["loss"]
+        code, fake = step.memory.pop("code"), step.memory.pop("fake")
+        if step.pieces > 1:
+            code, fake = self._draw(step)
+        g_loss = loss.generator(discriminator(fake, step.labels, step.z))
+        yield g_loss
+        e_loss = loss.generator(-discriminator(step.real, step.labels, code))
+        yield e_loss
+        step.log(g_loss=g_loss, e_loss=e_loss)
+
+    @staticmethod
+    def _draw(step: Step) -> tuple[Tensor, Tensor]:
+        """Codes [n, latent_dim] of the real images, and images of the latents."""
+        return step.parts["encoder"](step.real, step.labels), step.parts["generator"](step.z, step.labels)
