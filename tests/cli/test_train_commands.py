@@ -99,7 +99,7 @@ def test_a_dry_run_writes_nothing(home: Path, tmp_path: Path, monkeypatch: pytes
     result = train(home, "--dry-run", "--out", "run", "--epochs", 3)
     assert result.exit_code == 0
     said = json.loads(result.stdout)
-    assert (said["budget"], said["generator"]["options"]["width"]) == ({"epochs": 3}, 4)
+    assert (said["budget"], said["parts"]["generator"]["options"]["width"]) == ({"epochs": 3}, 4)
     assert list(tmp_path.iterdir()) == []
 
 

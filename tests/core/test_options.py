@@ -217,5 +217,5 @@ def test_impossible_optimizer_settings(values: dict[str, Any]) -> None:
 
 
 def test_settings_are_a_schema_like_any_other() -> None:
-    assert schema(TrainingSettings)["updates"].type_name == "both | alternate"
+    assert schema(OptimizerSettings)["kind"].type_name == "adam | adamw | rmsprop | sgd"
     assert all(o.help for o in schema(TrainingSettings).values())

@@ -16,17 +16,17 @@ from zoo.training import train as training
 from zoo_cli import main
 
 folder = sys.argv.pop(1)
-loop = training.train_loop
+loop = training._loop
 
 
-def watched(config: Any, budget: Any, state: Any, *arguments: Any, **named: Any) -> bool:
-    finished = loop(config, budget, state, *arguments, **named)
-    weights = {f"{name}.{k}": t for name, net in state.networks().items() for k, t in net.state_dict().items()}
+def watched(plan: Any, config: Any, state: Any, *arguments: Any) -> bool:
+    finished = loop(plan, config, state, *arguments)
+    weights = {f"{name}.{k}": t for name, net in state.tensors().items() for k, t in net.state_dict().items()}
     save_file({k: t.contiguous() for k, t in weights.items()}, os.path.join(folder, f"{os.environ['RANK']}.safetensors"))
     return finished
 
 
 if __name__ == "__main__":
-    training.train_loop = watched
+    training._loop = watched
     with samples():
         main()

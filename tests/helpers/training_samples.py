@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,12 +80,14 @@ class BufferedGenerator(PlainGenerator):
 class Noted(Loss):
     """Hinge-free least squares that notes each call. The discriminator's comes in two parts; the second one counts."""
 
+    separable = True
+
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         if fake_logits.requires_grad:
             SEEN.append("D")
         return (real_logits - 1).square().mean() + fake_logits.square().mean()
 
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: Any = None) -> Tensor:
         SEEN.append("G" if real_logits is None else f"G real {real_logits.requires_grad}")
         return (fake_logits - 1).square().mean()
 
@@ -101,9 +104,7 @@ class Penalized(Noted):
     def __init__(self, *, every: int = 1) -> None:
         self.penalty_every = every
 
-    def penalty(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, labels: Tensor | None = None
-    ) -> Tensor | None:
+    def penalty(self, discriminator: Any, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
         SEEN.append("P")
         return torch.stack([p.square().sum() for p in discriminator.parameters()]).sum() * 100
 
@@ -114,6 +115,6 @@ class Broken(Noted):
     def __init__(self, *, after: int = 0) -> None:
         self.after, self.calls = after, 0
 
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: Any = None) -> Tensor:
         self.calls += 1
         return super().generator(fake_logits) * (math.nan if self.calls > self.after else 1.0)

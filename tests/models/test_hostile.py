@@ -78,21 +78,26 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("keys", "value", "words"),
         [
-            (("generator", "name"), "os:system", "is no registry name"),
-            (("generator", "name"), "zoo_plugins.dcgan.networks:DCGANGenerator", "is no registry name"),
-            (("generator", "name"), "../dcgan", "is no registry name"),
-            (("generator", "name"), "nothing", "unknown generator 'dcgan-zoo:nothing'"),
-            (("generator", "distribution"), "x; rm -rf /", "is no distribution"),
-            (("generator", "distribution"), "--index-url=http://e.vil", "is no distribution"),
-            (("generator", "options", "target"), "os:system", "unknown option"),
-            (("generator", "options", "width"), "4", "must be int"),
-            (("generator", "options", "width"), True, "must be int"),
-            (("generator", "options", "width"), 4.5, "must be int"),
-            (("generator", "options", "width"), -4, "at least 1"),
-            (("generator", "options", "norm_eps"), None, "must be float"),
-            (("generator", "options"), [], "must be an object"),
-            (("generator", "extra"), 1, "unknown key 'generator.extra'"),
-            (("generator",), None, "generator must be an object"),
+            (("parts", "generator", "name"), "os:system", "is no registry name"),
+            (("parts", "generator", "name"), "zoo_plugins.dcgan.networks:DCGANGenerator", "is no registry name"),
+            (("parts", "generator", "name"), "../dcgan", "is no registry name"),
+            (("parts", "generator", "name"), "nothing", "unknown generator 'dcgan-zoo:nothing'"),
+            (("parts", "generator", "distribution"), "x; rm -rf /", "is no distribution"),
+            (("parts", "generator", "distribution"), "--index-url=http://e.vil", "is no distribution"),
+            (("parts", "generator", "options", "target"), "os:system", "unknown option"),
+            (("parts", "generator", "options", "width"), "4", "must be int"),
+            (("parts", "generator", "options", "width"), True, "must be int"),
+            (("parts", "generator", "options", "width"), 4.5, "must be int"),
+            (("parts", "generator", "options", "width"), -4, "at least 1"),
+            (("parts", "generator", "options", "norm_eps"), None, "must be float"),
+            (("parts", "generator", "options"), [], "must be an object"),
+            (("parts", "generator", "extra"), 1, "unknown key 'parts.generator.extra'"),
+            (("parts", "generator"), None, r"parts\.generator must be an object"),
+            (("parts",), {}, r"parts\.generator is missing"),
+            (("parts", "generator", "kind"), "losses", r"parts\.generator\.kind is 'losses'"),
+            (("parts", "generator", "kind"), "discriminators", r"parts\.generator\.kind is 'discriminators'"),
+            (("parts", "loss"), {"kind": "losses", "name": "hinge", "distribution": "x", "options": {}}, "valid: generators"),
+            (("parts", "../x"), {}, "is no role"),
             (("auto_map",), {"AutoModel": "evil.Model"}, "unknown key 'auto_map'"),
             (("image", "size"), 10**9, "the most is"),
             (("image", "size"), "16", "must be a whole number"),
@@ -148,13 +153,13 @@ class TestConfiguration:
             zoo.load(small_model)
 
     def test_a_missing_plugin_is_named(self, small_model: Path) -> None:
-        change(small_model, "generator", "distribution", value="zoo-sngan")
+        change(small_model, "parts", "generator", "distribution", value="zoo-sngan")
         with pytest.raises(PluginError, match=r"of zoo-sngan, which is not installed\n.*pip install zoo-sngan"):
             zoo.load(small_model)
 
     def test_a_distribution_may_be_spelt_otherwise(self, small_model: Path) -> None:
         before = zoo.load(small_model).sample(2)
-        change(small_model, "generator", "distribution", value="DCGAN_zoo")
+        change(small_model, "parts", "generator", "distribution", value="DCGAN_zoo")
         assert torch.equal(zoo.load(small_model).sample(2), before)
 
     def test_an_earlier_format_is_upgraded(self, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,17 +190,17 @@ class TestMemory:
     @pytest.mark.parametrize("option", ["width", "max_width", "latent_dim"])
     @pytest.mark.parametrize("number", [10**9, 2**31, 2**62, 10**30])
     def test_huge_numbers_cost_nothing(self, option: str, number: int, small_model: Path) -> None:
-        change(small_model, "generator", "options", "max_width", value=number)
-        change(small_model, "generator", "options", option, value=number)
+        change(small_model, "parts", "generator", "options", "max_width", value=number)
+        change(small_model, "parts", "generator", "options", option, value=number)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if option == "max_width":  # a bound that nothing reaches is no size
-            change(small_model, "generator", "options", "width", value=number)
+            change(small_model, "parts", "generator", "options", "width", value=number)
         with pytest.raises(ModelError):
             zoo.load(small_model)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB
 
     def test_a_constructor_is_stopped_at_what_the_file_holds(self, small_model: Path) -> None:
-        change(small_model, "generator", "options", "width", value=10**6)
+        change(small_model, "parts", "generator", "options", "width", value=10**6)
         with pytest.raises(ModelError, match=r"asks for a network of [\d,]+ numbers or more"):
             zoo.load(small_model)
 
@@ -216,15 +221,14 @@ class TestMemory:
         module = sys.modules[__name__]
         module.Endless = Endless  # type: ignore[attr-defined]
         with zoo.registry.add(Plugin(generators={"endless": f"{__name__}:Endless"})):
-            change(
-                small_model, "generator", value={"name": "endless", "distribution": "local", "options": {"layers": 10**9}}
-            )
+            endless = {"kind": "generators", "name": "endless", "distribution": "local", "options": {"layers": 10**9}}
+            change(small_model, "parts", "generator", value=endless)
             with pytest.raises(ModelError, match="more than 20,000 modules"):
                 zoo.load(small_model)
         assert not torch.nn.modules.module._global_parameter_registration_hooks
 
     def test_what_a_constructor_throws_is_told(self, small_model: Path) -> None:
-        change(small_model, "generator", "options", "width", value=2**63)
+        change(small_model, "parts", "generator", "options", "width", value=2**63)
         with pytest.raises(ModelError):
             zoo.load(small_model)
 
@@ -444,8 +448,8 @@ def fuzzed(request: pytest.FixtureRequest, small_model: Path, tmp_path: Path) ->
         config = json.loads((small_model / "config.json").read_text())
         image = ImageSpec(4)
         options = {"latent_dim": 3, "eps": 1e-5, "gain": 1.0}
-        config.update(image=dict(vars(image)), generator={"name": name, "distribution": "local", "options": options})
-        config["discriminator"] = None
+        patch = {"kind": "generators", "name": name, "distribution": "local", "options": options}
+        config.update(image=dict(vars(image)), parts={"generator": patch})
         model = zoo.Model(Patch(image=image).eval(), None, config)
         yield write_model(model, tmp_path / name), rounds
 

@@ -12,7 +12,9 @@ import torch
 
 import zoo
 from helpers.training import samples
-from zoo.runs.config import RunConfig, differences, split_options
+from zoo.runs.config import RunConfig, differences
+from zoo.runs.options import split_options
+from zoo.runs.run import FORMAT
 from zoo_core import ImageSpec, OptionError, Plugin, Recipe, UnknownNameError, UsageError, registry
 
 
@@ -28,12 +30,12 @@ def resolve(recipe: str = "dcgan", **choices: Any) -> RunConfig:
 
 def test_later_ones_win() -> None:
     config = resolve("dcgan-paper", options={"generator.width": "16", "optimizer.lr": "1e-3", "optimizer.generator.lr": "1"})
-    assert config.generator["options"]["width"] == 16
-    assert config.generator["options"]["kernel"] == 5
-    assert config.discriminator["options"]["width"] == 128
+    assert config.parts["generator"]["options"]["width"] == 16
+    assert config.parts["generator"]["options"]["kernel"] == 5
+    assert config.parts["discriminator"]["options"]["width"] == 128
     assert (config.optimizer["generator"]["lr"], config.optimizer["discriminator"]["lr"]) == (1.0, 1e-3)
     assert config.optimizer["generator"]["weight_decay"] == 1e-5
-    assert config.algorithm.updates == "alternate"
+    assert config.algorithm["options"]["updates"] == "alternate"
     assert resolve(size=32, batch=4, options={"training.size": 64}).training.size == 32
 
 
@@ -71,11 +73,11 @@ def test_what_is_wrong_is_said(choices: dict[str, Any], kind: type[Exception], w
 def test_to_json_and_back() -> None:
     config = resolve("dcgan-paper", dataset="folder", data="/x", seed=7, channels=1).with_image(ImageSpec(64, 1), pack="abc")
     plain = json.loads(json.dumps(config.to_json()))
-    assert RunConfig.from_json(plain) == config
+    assert RunConfig.from_json(plain, FORMAT) == config
     assert plain["versions"]["torch"] == torch.__version__
-    assert set(plain["versions"]) >= {"dcgan-zoo", "torchvision", "accelerate", "numpy", "Pillow", "python", "platform"}
+    assert set(plain["versions"]) >= {"dcgan-zoo", "torchvision", "numpy", "Pillow", "python", "platform"}
     with pytest.raises((TypeError, KeyError)):
-        RunConfig.from_json({**plain, "surprise": 1})
+        RunConfig.from_json({**plain, "surprise": 1}, FORMAT)
 
 
 def test_nothing_is_drawn_from_the_global_generator() -> None:
@@ -89,7 +91,7 @@ def test_initial_weights_follow_the_seed() -> None:
     def weights(seed: int) -> torch.Tensor:
         torch.manual_seed(seed % 7)
         config = resolve("plain", seed=seed).with_image(ImageSpec(16))
-        return torch.cat([p.flatten() for network in config.build_networks() for p in network.parameters()])
+        return torch.cat([p.flatten() for network in config.build_networks().values() for p in network.parameters()])
 
     assert weights(10**40).equal(weights(10**40))
     assert not weights(1).equal(weights(2))
@@ -108,7 +110,9 @@ def test_identity_is_what_a_run_may_not_change() -> None:
 
 
 def test_groups() -> None:
-    groups = split_options({"optimizer.lr": 1, "optimizer.generator.lr": 2, "loss.x": 3})
+    groups = split_options(
+        {"optimizer.lr": 1, "optimizer.generator.lr": 2, "loss.x": 3}, ["generator", "loss"], ["generator"]
+    )
     assert (groups["optimizer"], groups["optimizer.generator"], groups["loss"]) == ({"lr": 1}, {"lr": 2}, {"x": 3})
 
 

@@ -18,8 +18,7 @@ from torch import nn
 import zoo
 from helpers.packs import pictures
 from helpers.training import Heard, measures, newest, readings, resume, samples, train
-from zoo.training import health
-from zoo.training import train as training
+from zoo.training import callbacks, health
 from zoo.training.curves import curves_of, save_health, sparklines, thin
 from zoo.training.diversity import spread
 from zoo.training.health import History, detect_problems, ensure_finite, ensure_finite_weights
@@ -123,7 +122,7 @@ def test_what_is_not_finite() -> None:
 def test_a_failure_is_noticed_however_rarely_losses_are_written(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.training.loop.CHECK", 4)
+    monkeypatch.setattr("zoo.training.callbacks.CHECK", 4)
     options = {"loss.after": 1, "training.log_every": 1000}
     with pytest.raises(TrainingError, match="nan at step 4"):
         train("broken", data, tmp_path / "run", images=800, options=options)
@@ -136,16 +135,16 @@ def test_a_failure_is_noticed_however_rarely_losses_are_written(
 
 
 def test_weights_that_are_not_finite_stop_a_training(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.training.loop.CHECK", 2)
+    monkeypatch.setattr("zoo.training.callbacks.CHECK", 2)
     run = train("linear", data, tmp_path / "run", images=8)
     good = newest(run.path)
 
-    def spoil(self: Any, turn: Any, *minibatch: Any) -> None:
+    def spoil(self: Any, *minibatch: Any) -> None:
         with torch.no_grad():
             next(self.state.generator.parameters())[0] = math.inf
 
     with monkeypatch.context() as spoiled:
-        spoiled.setattr("zoo.training.steps.Stepper.step", spoil)
+        spoiled.setattr("zoo.training.engine.Engine.step", spoil)
         with pytest.raises(TrainingError, match=r"generator has weights that are not finite(.|\n)*step-00000001 is whole"):
             resume(run.path, images=800)
     assert newest(run.path) == good
@@ -238,4 +237,4 @@ def test_curves(data: Path, tmp_path: Path) -> None:
 def test_a_training_that_ends_by_itself_leaves_no_reason(data: Path, tmp_path: Path) -> None:
     run = train("linear", data, tmp_path / "run", images=16)
     assert not any("stopped" in line for line in measures(run.path))
-    assert training.ensure_finite is ensure_finite
+    assert callbacks.ensure_finite is ensure_finite

@@ -12,7 +12,7 @@ import torch
 import zoo
 from helpers.packs import pictures
 from helpers.training import samples, train
-from zoo.devices import make_accelerator
+from zoo.devices import Runtime
 from zoo.runs.config import RunConfig
 from zoo.training import memory
 from zoo.training.memory import bytes_of_step, fitting_batch, free_memory, refuse_too_large
@@ -38,7 +38,7 @@ def test_what_a_step_holds() -> None:
     least = 4 * (3 * 64 * 64 + maps[0] + 2 * sum(maps[1:])) + 4 * 2 * sum(maps)
     assert 0.9 * least < each < 3 * least
     config = configured()
-    numbers = [sum(p.numel() for p in network.parameters()) for network in config.build_networks()]
+    numbers = [sum(p.numel() for p in network.parameters()) for network in config.build_networks().values()]
     assert fixed == 4 * (5 * numbers[0] + 4 * numbers[1])
     narrow = bytes_of_step(configured(**{"generator.width": 32, "discriminator.width": 32}))
     assert narrow is not None
@@ -72,10 +72,10 @@ def test_what_cannot_fit_is_refused_before_anything_is_made(tmp_path: Path, monk
         zoo.train("dcgan", dataset="folder", data=data, size=16, batch=16, out=tmp_path / "run", device="cpu", workers=1)
     assert not (tmp_path / "run").exists()
     pieces = configured(**options, **{"training.accumulate": 2})
-    refuse_too_large(pieces, make_accelerator(CPU, "fp32"))
+    refuse_too_large(pieces, Runtime(CPU))
     monkeypatch.setattr(memory, "free_memory", lambda device: 1 << 60)
     monkeypatch.setattr(memory, "bytes_of_step", lambda config: pytest.fail("where there is plenty nothing is estimated"))
-    refuse_too_large(configured(**options), make_accelerator(CPU, "fp32"))
+    refuse_too_large(configured(**options), Runtime(CPU))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_running_out_of_memory_says_which_would_fit(
     def fail(*arguments: Any) -> None:
         raise error
 
-    monkeypatch.setattr("zoo.training.steps.Stepper.step", fail)
+    monkeypatch.setattr("zoo.training.engine.Engine.step", fail)
     with pytest.raises(
         TrainingError, match=r"out of memory on cpu with minibatches of 8\n.*--batch 4;.*accumulate=2"
     ) as caught:
@@ -108,6 +108,6 @@ def test_other_errors_are_none_of_memory(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(*arguments: Any) -> None:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr("zoo.training.steps.Stepper.step", fail)
+    monkeypatch.setattr("zoo.training.engine.Engine.step", fail)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         train("dcgan", data, tmp_path / "run", images=80)

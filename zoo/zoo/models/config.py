@@ -123,7 +123,8 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
 
 def digest(config: Mapping[str, Any]) -> str:
     """The checksum of everything in a configuration that decides what the model draws; the rest may be edited by hand."""
-    deciding = {key: config.get(key) for key in _DECIDING[config.get("format", FORMAT)]}
+    keys = _DECIDING.get(config.get("format", FORMAT), _DECIDING[FORMAT])
+    deciding = {key: config.get(key) for key in keys}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -198,7 +199,7 @@ def _check_keys(value: Mapping[str, Any], types: Mapping[str, Any], required: tu
 
 
 def _check_parts(parts: Mapping[str, Any]) -> None:
-    if not isinstance(parts.get("generator"), dict):
+    if "generator" not in parts:
         raise ModelError("parts.generator is missing")
     for role, component in parts.items():
         try:

@@ -14,14 +14,16 @@ from zoo.training.steps import Stepper, Turn, cycle_of, separable, turn_of
 import zoo
 from helpers.packs import pictures
 from helpers.training import differing, newest, samples, tensors, train
-from zoo.devices import make_accelerator
+from zoo.devices import Runtime
 from zoo.runs.config import RunConfig
-from zoo.training import steps
 from zoo.training.batches import Batches, share_of
+from zoo.training.convolutions import FastConvolutions
+from zoo.training.engine import Engine
 from zoo.training.speed import random_minibatch
 from zoo.training.state import State
 from zoo_core import ImageSpec, Loss, UsageError, registry
-from zoo_core.settings import TrainingSettings
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -42,35 +44,53 @@ class Relativistic(Loss):
         softplus = torch.nn.functional.softplus
         return softplus(fake_logits.mean() - real_logits).mean() + softplus(fake_logits - real_logits.mean()).mean()
 
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: Any = None) -> Tensor:
         return -fake_logits.mean()
+
+
+def is_sum(loss: Loss) -> bool:
+    """Whether what the logits of one side learn depends on nothing of the other."""
+    real, fake = torch.randn(2, 5, generator=torch.Generator().manual_seed(0)).unbind()
+    found = []
+    for others in (torch.zeros(5), torch.randn(5, generator=torch.Generator().manual_seed(1))):
+        one, other = real.clone().requires_grad_(), fake.clone().requires_grad_()
+        found.append(
+            (
+                torch.autograd.grad(loss.discriminator(one, others), one)[0],
+                torch.autograd.grad(loss.discriminator(others, other), other)[0],
+            )
+        )
+    return all(a.allclose(b) for a, b in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("name", ["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"])
 def test_sums_are_told_from_what_is_none(name: str) -> None:
-    assert separable(registry.create("losses", name, {}))
-    assert not separable(Relativistic())
+    loss = registry.create("losses", name, {})
+    assert loss.separable
+    assert is_sum(loss)
+    assert not Relativistic.separable
+    assert not is_sum(Relativistic())
 
 
-def stepper(recipe: str, n: int = 8, **options: Any) -> tuple[Stepper, State, RunConfig]:
+def engine_of(recipe: str, n: int = 8, **options: Any) -> tuple[Engine, State, RunConfig]:
     small = {"training.batch": n, "training.size": 16}
     config = RunConfig.resolve(recipe, options={**small, **options}).with_image(ImageSpec(16, 3))
-    accelerator = make_accelerator(torch.device("cpu"), "fp32")
-    state = State.create(config, accelerator)
-    return Stepper(config.training, state, accelerator), state, config
+    state = State.create(config, Runtime(CPU))
+    return Engine(config, state, Runtime(CPU)), state, config
 
 
 def weights(state: State) -> dict[str, Tensor]:
-    return {f"{k}.{name}": t.clone() for k, net in state.networks().items() for name, t in net.state_dict().items()}
+    return {f"{k}.{name}": t.clone() for k, net in state.tensors().items() for name, t in net.state_dict().items()}
 
 
 def trained(recipe: str, *, split: bool | None = None, count: int = 3, **options: Any) -> tuple[dict[str, Tensor], State]:
-    taken, state, config = stepper(recipe, **options)
+    engine, state, config = engine_of(recipe, **options)
     if split is not None:
-        taken.separable = split
-    minibatch = random_minibatch(config, state, torch.device("cpu"))
-    for step in range(count):
-        taken.step(turn_of(config.training, state.loss, step, state.updates), *minibatch)
+        state.losses["loss"].separable = split
+    minibatch = random_minibatch(config, state, CPU)
+    for _ in range(count):
+        engine.step(minibatch)
+        state.step += 1
     return weights(state), state
 
 
@@ -79,7 +99,7 @@ def test_both_parts_of_a_loss_give_what_the_whole_gives() -> None:
     (one, a), (other, b) = trained("dcgan", split=True, **options), trained("dcgan", split=False, **options)
     for key in one:
         torch.testing.assert_close(one[key], other[key], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(a.meter.sums, b.meter.sums, rtol=1e-4, atol=1e-5)
+    assert a.meter.means(Runtime(CPU)) == pytest.approx(b.meter.means(Runtime(CPU)), rel=1e-4, abs=1e-5)
 
 
 @pytest.mark.parametrize("split", [True, False])
@@ -87,56 +107,60 @@ def test_pieces_of_a_minibatch_are_the_minibatch_without_batch_normalization(spl
     (one, a), (other, b) = (trained("linear", split=split, **{"training.accumulate": pieces}) for pieces in (1, 4))
     for key in one:
         torch.testing.assert_close(one[key], other[key], rtol=1e-4, atol=1e-6)
-    means = [state.meter.means(make_accelerator(torch.device("cpu"), "fp32")) for state in (a, b)]
+    means = [state.meter.means(Runtime(CPU)) for state in (a, b)]
     for name in ("d_loss", "g_loss", "d_real", "d_fake", "g_grad", "d_grad"):
         assert means[0][name] == pytest.approx(means[1][name], rel=1e-4)
-    assert not all(one[key].equal(weights(stepper("linear")[1])[key]) for key in one)  # it learned something
+    assert not all(one[key].equal(weights(engine_of("linear")[1])[key]) for key in one)  # it learned something
 
 
 def test_gradients_are_freed_and_counted() -> None:
-    taken, state, config = stepper("linear")
+    engine, state, config = engine_of("linear")
     norms: list[float] = []
 
     def noted(optimizer: Any, *_: Any) -> None:
         grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
         norms.append(float(torch.cat([g.reshape(-1) for g in grads]).norm()))
 
-    for optimizer in (state.discriminator_optimizer, state.generator_optimizer):
-        getattr(optimizer, "optimizer", optimizer).register_step_pre_hook(noted)
-    taken.step(Turn(True, True, False), *random_minibatch(config, state, torch.device("cpu")))
-    assert all(p.grad is None for net in (state.generator, state.discriminator) for p in net.parameters())
-    means = state.meter.means(taken.accelerator)
+    for role in ("discriminator", "generator"):
+        state.optimizers[role].register_step_pre_hook(noted)
+    engine.step(random_minibatch(config, state, CPU))
+    assert all(p.grad is None for net in state.networks.values() for p in net.parameters())
+    means = state.meter.means(Runtime(CPU))
     assert [means["d_grad"], means["g_grad"]] == pytest.approx(norms, rel=1e-5)
 
 
-def test_fast_convolutions_are_taken_on_cpus_in_float32_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken, *_ = stepper("linear")
-    assert taken.fast is steps.FastConvolutions
-    bf16 = make_accelerator(torch.device("cpu"), "bf16")
-    assert Stepper(taken.settings, taken.state, bf16).fast is not steps.FastConvolutions
+def test_fast_convolutions_are_taken_on_cpus_in_float32_only() -> None:
+    engine, state, config = engine_of("linear")
+    roles = ("generator", "discriminator")
+    assert all(engine.parts[role].fast is FastConvolutions for role in roles)
+    assert all(engine.parts[role].exact.fast is not FastConvolutions for role in roles)  # they differentiate once
+    bf16 = Engine(config, state, Runtime(CPU, "bf16"))
+    assert all(bf16.parts[role].fast is not FastConvolutions for role in roles)
 
 
-def test_whose_turn() -> None:
-    both = TrainingSettings(discriminator_steps=3)
-    assert cycle_of(both) == 3
-    loss = registry.create("losses", "non-saturating-r1", {"every": 2})
-    turns = [turn_of(both, loss, step, 0) for step in range(3)]
-    assert [turn.generator for turn in turns] == [False, False, True]
-    assert all(turn.discriminator for turn in turns)
-    assert [turn.penalty for turn in turns] == [True, False, True]
-    alternate = TrainingSettings(updates="alternate")
-    assert [turn_of(alternate, loss, step, 0).generator for step in range(4)] == [False, True, False, True]
-    assert not turn_of(alternate, loss, 1, 0).penalty
+def test_which_phases_are_due() -> None:
+    def due(phase: str, engine: Engine, count: int) -> list[bool]:
+        (found,) = [p for p in engine.phases if p.name == phase]
+        return [found.due(step) for step in range(count)]
+
+    both = engine_of("penalized", **{"loss.every": 2, "algorithm.discriminator_steps": 3})[0]
+    assert both.cycle == 3
+    assert due("generator", both, 3) == [False, False, True]
+    assert due("discriminator", both, 3) == [True, True, True]
+    assert due("penalty", both, 3) == [True, False, True]
+    alternate = engine_of("penalized", **{"loss.every": 2, "algorithm.updates": "alternate"})[0]
+    assert alternate.cycle == 2
+    assert due("generator", alternate, 4) == [False, True, False, True]
+    assert due("penalty", alternate, 4) == [True, False, False, False]
 
 
 def test_how_much_accuracy_there_is() -> None:
-    taken, state, config = stepper("linear")
-    real, labels, z = random_minibatch(config, state, torch.device("cpu"))
+    engine, state, config = engine_of("alternating")
     with torch.no_grad():
-        for p in state.discriminator.parameters():
+        for p in state.networks["discriminator"].parameters():
             p.zero_()
-    taken.step(Turn(True, False, False), real, labels, z)  # all logits equal: nothing lies beyond the middle
-    assert state.meter.means(taken.accelerator)["d_right"] == 0
+    engine.step(random_minibatch(config, state, CPU))  # all logits equal: nothing lies beyond the middle
+    assert state.meter.means(Runtime(CPU))["d_right"] == 0
 
 
 def test_shares() -> None:
@@ -160,7 +184,7 @@ def test_the_next_minibatch_is_prepared_and_is_the_right_one(data: Path, tmp_pat
     run = train("linear", data, tmp_path / "run", images=8)
     generator = zoo.load(run.path).generator
     pack = zoo.build_pack(zoo.PackRequest("folder", data=str(data), size=16), workers=1)
-    batches = Batches(pack, 8, 0, torch.device("cpu"))
+    batches = Batches(pack, 8, 0, CPU)
     with batches.ahead(generator) as feed:
         for position, step in ((0, 0), (8, 1), (16, 2), (8, 1), (800, 5)):  # in order, back, and far ahead
             found = feed.take(position, step)
