@@ -52,7 +52,7 @@ def test_strings_become_components() -> None:
         ({"generators": None}, "generators must be a mapping"),
         ({"recipes": ["dcgan"]}, "must hold zoo_core.Recipe records, not str"),
         ({"recipes": [Recipe("a"), Recipe("b"), Recipe("a")]}, "recipe a stands twice"),
-        ({"contract": "1"}, "contract must be a whole number such as 1, not '1'"),
+        ({"contract": "1"}, "contract must be a whole number such as 2, not '1'"),
         ({"contract": None}, "contract must be a whole number"),
         ({"contract": True}, "contract must be a whole number"),
         ({"recipes": Recipe("a")}, "recipes must be a list of zoo_core.Recipe records, not Recipe"),
@@ -89,7 +89,18 @@ def test_a_record_does_not_change_with_what_it_was_made_from() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["generator.width", "optimizer.lr", "optimizer.generator.lr", "training.batch", "dataset.count", "loss.a_b2"]
+    "key",
+    [
+        "generator.width",
+        "optimizer.lr",
+        "optimizer.generator.lr",
+        "training.batch",
+        "dataset.count",
+        "loss.a_b2",
+        "encoder.width",
+        "optimizer.encoder.lr",
+        "algorithm.updates",
+    ],
 )
 def test_option_keys(key: str) -> None:
     assert Recipe("a", options={key: 1}).options == {key: 1}
@@ -99,6 +110,35 @@ def test_option_keys(key: str) -> None:
 def test_what_is_no_option_key(key: Any) -> None:
     with pytest.raises(PluginError, match="is no option key"):
         Recipe("a", options={key: 1})
+
+
+def test_roles() -> None:
+    recipe = Recipe("a", generator="g", loss="l", parts={"encoder": "e"})
+    assert recipe.roles == {"generator": "g", "loss": "l", "encoder": "e"}
+    with pytest.raises(PluginError, match="discriminator has a keyword of its own; write discriminator=…"):
+        Recipe("a", parts={"discriminator": "d"})
+    with pytest.raises(PluginError, match=r"parts must map roles to names, such as \{'encoder': 'dcgan'\}"):
+        Recipe("a", parts=["encoder"])  # type: ignore[arg-type]
+    with pytest.raises(PluginError, match="parts must map roles to names"):
+        Recipe("a", parts={"encoder": None})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    "role", ["training", "optimizer", "dataset", "algorithm", "average", "Encoder", "a.b", "../a", "", 3]
+)
+def test_what_is_no_role(role: Any) -> None:
+    with pytest.raises(PluginError, match="is no role: lower-case letters, digits and '_'"):
+        Recipe("a", parts={role: "x"})
+
+
+def test_a_part_that_a_variant_replaces_takes_its_options_with_it() -> None:
+    base = Recipe(
+        "a", algorithm="three", generator="g", parts={"encoder": "e"}, options={"encoder.width": 1, "algorithm.weight": 2}
+    )
+    assert dict(Recipe("b", parts={"encoder": "e"}).over(base).options) == dict(base.options)
+    assert dict(Recipe("b", parts={"encoder": "other"}).over(base).options) == {"algorithm.weight": 2}
+    assert dict(Recipe("b", algorithm="other").over(base).options) == {"encoder.width": 1}
+    assert Recipe("b", loss="l").over(base).roles == {"generator": "g", "loss": "l", "encoder": "e"}
 
 
 def test_options_that_are_no_mapping() -> None:

@@ -71,13 +71,14 @@ def test_two_plugins_of_one_distribution_with_one_name() -> None:
 def test_another_version_of_the_contract_is_an_error_when_it_is_used() -> None:
     registry = Registry(
         [
-            holding(contract=2, losses={"hinge": "helpers.broken:GoodLoss"}),
+            holding(contract=1, losses={"hinge": "helpers.broken:GoodLoss"}),
             holding("b", losses={"c": "helpers.broken:GoodLoss"}),
         ]
     )
     assert registry.names("losses") == ["c", "hinge"]
     with pytest.raises(
-        PluginError, match="loss 'hinge' of acme was written for contract 2; this zoo has contract 1"
+        PluginError,
+        match="loss 'hinge' of acme was written for contract 1; this zoo has contract 2: recipes name an algorithm",
     ) as caught:
         registry.load("losses", "hinge")
     assert "pip install --upgrade acme" in caught.value.hint
@@ -189,8 +190,9 @@ def test_a_recipe_can_build_on_another_distributions() -> None:
     ],
 )
 def test_a_recipe_that_leads_nowhere_says_why(name: str, words: str) -> None:
+    registry = Registry([holding(recipes=RECIPES, algorithms={"gan": "zoo_plugins.algorithms.gan:GAN"})])
     with pytest.raises(UsageError, match=words):
-        Registry([holding(recipes=RECIPES)]).recipe(name)
+        registry.parts(registry.recipe(name))
 
 
 def test_a_new_plugin_costs_one_module_one_record_and_one_entry_point_line(install: Install, site: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -38,7 +38,7 @@ class Tandem(Algorithm):
     discriminator: of every step. players: generator and encoder. rebuild: joins it in every other step.
     """
 
-    parts = {
+    parts: ClassVar = {
         "generator": "generators",
         "encoder": "networks",
         "discriminator": "discriminators",

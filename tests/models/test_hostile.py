@@ -96,7 +96,11 @@ class TestConfiguration:
             (("parts",), {}, r"parts\.generator is missing"),
             (("parts", "generator", "kind"), "losses", r"parts\.generator\.kind is 'losses'"),
             (("parts", "generator", "kind"), "discriminators", r"parts\.generator\.kind is 'discriminators'"),
-            (("parts", "loss"), {"kind": "losses", "name": "hinge", "distribution": "x", "options": {}}, "valid: generators"),
+            (
+                ("parts", "loss"),
+                {"kind": "losses", "name": "hinge", "distribution": "x", "options": {}},
+                "valid: generators",
+            ),
             (("parts", "../x"), {}, "is no role"),
             (("auto_map",), {"AutoModel": "evil.Model"}, "unknown key 'auto_map'"),
             (("image", "size"), 10**9, "the most is"),

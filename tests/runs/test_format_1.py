@@ -123,5 +123,5 @@ def test_weights_that_were_tampered_with_are_refused(run: Path) -> None:
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    with pytest.raises(ModelError, match="its checksum is not the one in config.json"):
+    with pytest.raises(ModelError, match=r"its checksum is not the one in config\.json"):
         zoo.load(run / "model")

@@ -107,9 +107,7 @@ def test_gradients_of_a_phase_reach_the_roles_that_it_updates_and_no_others(monk
 
     def watched(self: Engine, loss: Tensor, inputs: list[Tensor]) -> None:
         backward(self, loss, inputs)
-        with_gradient = {
-            role for role, net in state.networks.items() if any(p.grad is not None for p in net.parameters())
-        }
+        with_gradient = {role for role, net in state.networks.items() if any(p.grad is not None for p in net.parameters())}
         reached.append((PHASES[-1], with_gradient))
 
     monkeypatch.setattr(Engine, "_backward", watched)
@@ -186,9 +184,24 @@ def test_options_of_every_role() -> None:
             UsageError,
             "recipe 'no-encoder' names no encoder, and neither does its base\nalgorithm tandem asks for: generator, encoder",
         ),
-        ("wrong-encoder", {}, UsageError, r"its encoder must be one of the networks, and 'hinge' is a loss\n.*zoo list networks"),
-        ("wrong-generator", {}, UsageError, r"its generator must be one of the generators, and 'only-a-network' is a network"),
-        ("one-too-many", {}, UnknownNameError, "unknown role of algorithm tandem 'classifier'; valid: discriminator, encoder"),
+        (
+            "wrong-encoder",
+            {},
+            UsageError,
+            r"its encoder must be one of the networks, and 'hinge' is a loss\n.*zoo list networks",
+        ),
+        (
+            "wrong-generator",
+            {},
+            UsageError,
+            r"its generator must be one of the generators, and 'only-a-network' is a network",
+        ),
+        (
+            "one-too-many",
+            {},
+            UnknownNameError,
+            "unknown role of algorithm tandem 'classifier'; valid: discriminator, encoder",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(recipe: str, options: dict[str, Any], kind: type[Exception], words: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from zoo.training.steps import Stepper, Turn, cycle_of, separable, turn_of
 
 import zoo
 from helpers.packs import pictures
