@@ -106,8 +106,8 @@ def _winning(history: History) -> HealthWarning | None:
     return HealthWarning(
         "discriminator-wins",
         f"the discriminator tells {mean(values):.1%} of all images apart, so the generator learns little from it",
-        "slow it down (--set optimizer.discriminator.lr=1e-4), give it noise or augmentation (zoo show names the options of "
-        "the recipe's discriminator), or smooth its labels (--set loss.smoothing=0.1); with a Wasserstein loss it may pass",
+        "slow it down (--set optimizer.discriminator.lr=1e-4), augment what it sees "
+        "(--set training.augment=color,translation), or smooth the labels of real images (--set loss.smoothing=0.1); with a Wasserstein loss it may pass",
     )
 
 
