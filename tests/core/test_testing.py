@@ -224,7 +224,7 @@ NETWORKS: list[tuple[str, dict[str, Any] | type, str, str]] = [
     ("generators", OnlyFloat32, "half precision", "RuntimeError: .*dtype"),
     ("generators", IgnoresChannels, "sizes and channels", r"channels=1.*expected \[4, 1"),
     ("generators", {"forward": hidden_layer_by_parts}, "labels", "no gradient reaches classes.weight"),
-    ("discriminators", OtherImage, "attributes", "hand it to super"),
+    ("discriminators", OtherImage, "image", "hand it to super"),
     ("discriminators", FixedSize, "sizes and channels", "OptionError from the constructor"),
     (
         "discriminators",
