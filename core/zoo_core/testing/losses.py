@@ -113,7 +113,7 @@ def separable(subject: Subject) -> str:
     if loss.separable:
         require(
             proved,
-            f"separable is True, and the gradient at one side's logits changes by {worst:.3g} (of {scale:.3g}) with the other "
+            f"separable is True, and the gradient of one side changes by {worst:.3g} (of {scale:.3g}) with the other "
             "side's, expected none: it would be trained against zeros. Say separable = False",
         )
     return "is separable: separable = True in the class saves memory" if proved and not loss.separable else ""
