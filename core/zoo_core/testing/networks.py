@@ -38,8 +38,8 @@ Inputs = tuple[Tensor, Tensor | None]
 
 def takes(network: nn.Module) -> list[str]:
     """What `forward` of a network takes besides labels: names of its arguments without a default."""
-    given = inspect.signature(type(network).forward).parameters.values()
-    return [p.name for p in given if p.name not in ("self", "labels") and p.default is p.empty]
+    given = inspect.signature(network.forward).parameters.values()
+    return [p.name for p in given if p.name != "labels" and p.default is p.empty]
 
 
 def _latents(network: nn.Module, n: int) -> Tensor:
@@ -69,7 +69,7 @@ def call(network: nn.Module, given: Inputs) -> Tensor:
         out: Tensor = network(first) if labels is None else network(first, labels)
         return out
     more = {name: _latents(network, len(first)) for name in takes(network)[1:]}
-    takes_labels = "labels" in inspect.signature(type(network).forward).parameters
+    takes_labels = "labels" in inspect.signature(network.forward).parameters
     found = network(first, **more, **({"labels": labels} if takes_labels else {}))
     found = list(found.values()) if isinstance(found, Mapping) else [found] if isinstance(found, Tensor) else list(found)
     return torch.cat([out.flatten(1) if out.dim() > 1 else out[:, None] for out in found], dim=1)

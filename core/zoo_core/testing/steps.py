@@ -42,8 +42,8 @@ class Part:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
 
-    def __call__(self, *given: Any, **more: Any) -> Any:
-        return self.network(*given, **more)
+    def __call__(self, *given: Any) -> Any:
+        return self.network(*given)
 
     def logits_and_features(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Features]:
         """Logits [n] and the activations of every stage, from one forward pass."""
@@ -150,4 +150,4 @@ def _record(name: str, value: Any) -> None:
 def _described(value: Any) -> str:
     if not isinstance(value, Tensor):
         return f"a {type(value).__name__}"
-    return f"{'a tensor' if value.requires_grad else 'a constant'} {list(value.shape)}"
+    return f"a tensor {list(value.shape)}{'' if value.requires_grad else ' without gradient'}"
