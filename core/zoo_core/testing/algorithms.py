@@ -13,7 +13,7 @@ from ..algorithms import Algorithm, Phase
 from ..errors import PluginError, ZooError
 from ..records import ImageSpec, check_role
 from ..registries import PART_KINDS, registry
-from .steps import SMALL, Ran, run_phases, without_numbers
+from .steps import Ran, SmallDiscriminator, SmallGenerator, SmallLoss, run_phases, without_numbers
 from .subjects import LATENT, Failed, Subject, listed, require, supplied
 
 MOST = 12
@@ -22,33 +22,38 @@ MOST = 12
 Made = tuple[Algorithm, dict[str, Any], Sequence[Phase]]
 
 
-def _make(subject: Subject, **more: Any) -> Made:
-    """The algorithm, small parts for it (those that `tiny["parts"]` names, else our own), and its phases."""
+def assemble(cls: type[Algorithm], options: Mapping[str, Any], loss: type = SmallLoss) -> Made:
+    """Make an algorithm, small parts for it (those that `tiny["parts"]` names, else our own), and its phases."""
     torch.manual_seed(0)
-    algorithm: Algorithm = subject.cls(**{**subject.options, **more})
-    named: Mapping[str, str] = subject.cls.tiny.get("parts", {})
+    algorithm = cls(**options)
+    named: Mapping[str, str] = cls.tiny.get("parts", {})
+    own: dict[str, type] = {"generators": SmallGenerator, "discriminators": SmallDiscriminator, "losses": loss}
     classes: dict[str, type] = {}
     for role, kind in sorted(algorithm.parts.items(), key=lambda item: item[0] != "generator"):
         require(
-            role in named or kind in SMALL,
+            role in named or kind in own,
             f"tiny['parts'] names no {role}, expected the registry name of a small one of the {kind}",
         )
-        classes[role] = registry.load(kind, named[role]) if role in named else SMALL[kind]
-    tiny = {role: dict(getattr(cls, "tiny", {})) for role, cls in classes.items()}
+        classes[role] = registry.load(kind, named[role]) if role in named else own[kind]
+    tiny = {role: dict(getattr(part, "tiny", {})) for role, part in classes.items()}
     image = next((image for options in tiny.values() if (image := options.pop("image", None))), ImageSpec(8))
     image = ImageSpec(image.size, image.channels, 2 if algorithm.conditional else 0)
     parts: dict[str, Any] = {}
-    for role, cls in classes.items():  # the generator first: others are told its latent_dim
+    for role, part in classes.items():  # the generator first: others are told its latent_dim
         tiny[role].pop("image", None)
         try:
-            given = supplied(cls, image, parts["generator"].latent_dim if parts else LATENT)
-            parts[role] = cls(**given, **tiny[role])
+            given = supplied(part, image, parts["generator"].latent_dim if parts else LATENT)
+            parts[role] = part(**given, **tiny[role])
         except ZooError as error:
-            raise Failed(f"its small {role}, {cls.__name__}, cannot be made at {image}: {error.message}") from error
+            raise Failed(f"its small {role}, {part.__name__}, cannot be made at {image}: {error.message}") from error
     phases = algorithm.phases(parts)
     fine = isinstance(phases, Sequence) and all(isinstance(phase, Phase) for phase in phases) and bool(phases)
     require(fine, f"phases() gave {phases!r}, expected a list of zoo_core.Phase")
     return algorithm, parts, phases
+
+
+def _make(subject: Subject, **more: Any) -> Made:
+    return assemble(subject.cls, {**subject.options, **more})
 
 
 def _run(made: Made, pieces: int = 1) -> list[list[Ran]]:

@@ -102,8 +102,6 @@ class SmallLoss(Loss):
         return (fake_logits - 1).square().mean()
 
 
-SMALL: Mapping[str, type] = {"generators": SmallGenerator, "discriminators": SmallDiscriminator, "losses": SmallLoss}
-
 Ran = tuple[Phase, list[Tensor], dict[str, Tensor]]
 
 
