@@ -6,19 +6,21 @@ from dataclasses import asdict
 
 import click
 
+from zoo_core.records import KINDS
+
 from .output import json_option, print_json, print_table, warn_about_plugins
 
-KINDS = ("recipes", "generators", "discriminators", "losses", "datasets", "features", "metrics", "models")
+LISTED = ("recipes", *KINDS)
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.argument("kind", required=False, type=click.Choice(LISTED))
 @click.option("--hub", is_flag=True, help="List models that people have published on the Hugging Face Hub instead.")
 @click.option("--author", help="With --hub: only those of this user or organization.")
 @click.option("--search", help="With --hub: only those whose name holds this.")
 @json_option
 def list_command(kind: str | None, hub: bool, author: str | None, search: str | None, as_json: bool) -> None:
-    """List what is installed: recipes, generators, discriminators, losses, datasets, features.
+    """List what is installed: recipes, and what they and trainings are made of, by kind.
 
     \b
     Examples:
@@ -44,7 +46,7 @@ def list_command(kind: str | None, hub: bool, author: str | None, search: str | 
     if kind is not None:
         print_table([(e["name"], e["distribution"], e["summary"]) for e in entries])
         return
-    for listed in KINDS:
+    for listed in LISTED:
         rows = [(f"  {e['name']}", e["distribution"], e["summary"]) for e in entries if e["kind"] == listed]
         if rows:
             click.echo(listed)

@@ -6,24 +6,25 @@ from typing import Any
 
 import click
 
+from zoo_core.records import KINDS, SINGULAR
+
 from .completion import completing
 from .output import json_option, print_json, print_table, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
-@click.argument(
-    "name", shell_complete=completing("recipes", "generators", "discriminators", "losses", "datasets", "features")
-)
+@click.argument("name", shell_complete=completing("recipes", *KINDS))
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Say all about NAME: summary, paper, options with types and defaults.
 
-    NAME is a recipe, generator, discriminator, loss, dataset or feature extractor, or "training" or "optimizer" for the
-    settings that every recipe has.
+    NAME is what zoo list shows, of any kind, or "training" or "optimizer" for the settings that every recipe has. A recipe
+    is shown with all the values that it trains with; "*" marks those that it says itself.
 
     \b
     Examples:
       zoo show dcgan
+      zoo show gan
       zoo show dcgan-paper --json
       zoo show training
     """
@@ -41,20 +42,50 @@ def show(name: str, as_json: bool) -> None:
 
 
 def _print(thing: dict[str, Any]) -> None:
-    click.secho(
-        f"{thing['kind'].removesuffix('s') if thing['kind'] != 'losses' else 'loss'} {thing['name']}", bold=True, nl=False
-    )
+    click.secho(f"{SINGULAR.get(thing['kind'], thing['kind'])} {thing['name']}", bold=True, nl=False)
     click.echo(f"  ({thing['distribution']} {thing['version']})" if thing.get("distribution") else "")
-    for key in ("summary", "paper", "base", "generator", "discriminator", "loss"):
+    for key in ("summary", "paper", "base", "where", "recipe", "dataset", "license"):
         if thing.get(key):
             click.echo(f"  {key}: {thing[key]}")
-    if thing.get("settings"):
-        click.echo("  settings:")
-        print_table([(f"    {key}", str(value)) for key, value in thing["settings"].items()])
+    if thing["kind"] == "recipes":
+        _print_recipe(thing)
+    if thing.get("phases"):
+        click.echo("  phases of a step:")
+        print_table([(f"    {p['name']}", f"updates {', '.join(p['updates'])}", _often(p)) for p in thing["phases"]])
+    if thing["kind"] == "algorithms":
+        click.echo("  parts:")
+        averaged = dict.fromkeys(thing["averages"], "averaged, and published")
+        print_table([(f"    {role}", SINGULAR[kind], averaged.get(role, "")) for role, kind in thing["parts"].items()])
     if "options" in thing:
         click.echo("  options:" if thing["options"] else "  no options")
-        print_table([(f"    {o['name']}", o["type"], f"[{_default(o['default'])}]", o["help"]) for o in thing["options"]])
+        print_table([(f"    {o['name']}", o["type"], f"[{_text(o['default'])}]", o["help"]) for o in thing["options"]])
 
 
-def _default(value: Any) -> str:
+def _print_recipe(thing: dict[str, Any]) -> None:
+    click.echo(f"  algorithm: {thing['algorithm']}")
+    for role, part in thing["parts"].items():
+        click.echo(f"  {role}: {part['name']}")
+    click.echo("  settings:")
+    said = thing["settings"]
+    rows = []
+    for key, value in thing["values"].items():
+        group, _, option = key.rpartition(".")
+        mine = key in said or (group.startswith("optimizer.") and f"optimizer.{option}" in said)
+        rows.append((f"  {'*' if mine else ' '} {key}", _text(value)))
+    print_table(rows)
+
+
+def _often(phase: dict[str, Any]) -> str:
+    every, at = phase["every"], phase["at"]
+    when = (
+        "in every step"
+        if every == len(at)
+        else f"in {len(at)} of {every} steps"
+        if len(at) > 1
+        else f"in 1 of {every} steps"
+    )
+    return f"{when}, with the optimizer step of the phase before" if phase["joins"] else when
+
+
+def _text(value: Any) -> str:
     return "none" if value is None else str(value)

@@ -149,13 +149,8 @@ class Registry:
         entry = self.find(kind, name)
         plugin, component = entry.plugin, entry.value
         assert isinstance(component, Component)
-        assert plugin.plugin is not None
         who = f"{SINGULAR[kind]} {entry.name!r} of {plugin.distribution}"
-        if plugin.plugin.contract != CONTRACT:
-            raise PluginError(
-                contract_problem(plugin.plugin.contract, who),
-                hint=f"try another version: pip install --upgrade {plugin.distribution}",
-            )
+        _check_contract(entry, who)
         target = import_target(component.target, who)
         if kind in _INTERFACES:
             interface = interface_of(kind)
@@ -175,6 +170,7 @@ class Registry:
         Raises:
             UnknownNameError: it or one of its bases does not exist.
             UsageError: its bases go round in a circle.
+            PluginError: its plugin was written for another version of the contract.
         """
         chain: list[Recipe] = []
         seen: list[str] = []
@@ -188,6 +184,7 @@ class Registry:
                 raise type(error)(f"recipe {chain[-1].name!r} is based on {error.message}", hint=error.hint) from None
             if entry.qualified in seen:
                 raise UsageError(f"recipe {name!r} is based on itself: {' → '.join([*(r.name for r in chain), entry.name])}")
+            _check_contract(entry, f"recipe {entry.name!r} of {entry.plugin.distribution}")
             recipe = entry.value
             assert isinstance(recipe, Recipe)
             seen.append(entry.qualified)
@@ -260,6 +257,14 @@ class Registry:
                     index.setdefault(("recipes", recipe.name), []).append(Entry("recipes", recipe.name, recipe, installed))
             self._index = index
         return self._index
+
+
+def _check_contract(entry: Entry, who: str) -> None:
+    assert entry.plugin.plugin is not None
+    contract = entry.plugin.plugin.contract
+    if contract != CONTRACT:
+        hint = f"try another version: pip install --upgrade {entry.plugin.distribution}"
+        raise PluginError(contract_problem(contract, who), hint=hint)
 
 
 def contract_problem(contract: int, who: str) -> str:

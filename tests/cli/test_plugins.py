@@ -53,7 +53,25 @@ def test_the_list_says_what_each_provides(acme: Any) -> None:
 
 def test_a_plugin_of_another_contract_is_a_broken_row(acme: Any) -> None:
     acme(contract=7)
-    assert "broken: it was written for contract 7; this zoo has contract 1" in run("plugins").stdout
+    assert "broken: it was written for contract 7; this zoo has contract 2\n" in run("plugins").stdout
+
+
+def test_a_plugin_of_contract_1_is_refused_with_what_to_change(acme: Any) -> None:
+    acme(contract=1, losses={"mine": "helpers.broken:GoodLoss"}, recipes=[Recipe("mine", base="dcgan")])
+    change = "this zoo has contract 2: recipes name an algorithm, losses say whether they are separable"
+    (line,) = [line for line in run("plugins").stdout.splitlines() if line.startswith("local")]
+    assert f"broken: it was written for contract 1; {change}" in line
+    for arguments, what in (
+        (("train", "mine", "--dataset", "faces", "--dry-run"), "recipe 'mine' of acme"),
+        (("show", "mine"), "recipe 'mine' of acme"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert f"{what} was written for contract 1; {change}" in result.stderr
+        assert "pip install --upgrade acme" in result.stderr
+    checked = run("plugins", "check", "acme")
+    assert checked.exit_code == 1
+    assert f"problem: it was written for contract 1; {change}" in checked.stdout
 
 
 def test_a_plugin_adds_a_command(acme: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from zoo_core import Component, ImageSpec, OptionError, Plugin, PluginError, Recipe, ZooError
+from zoo_core import Component, ImageSpec, OptionError, Plugin, PluginError, PretrainedModel, Recipe, ZooError
 from zoo_core.errors import near, unknown
 
 
@@ -57,6 +57,8 @@ def test_strings_become_components() -> None:
         ({"contract": True}, "contract must be a whole number"),
         ({"recipes": Recipe("a")}, "recipes must be a list of zoo_core.Recipe records, not Recipe"),
         ({"summary": None}, "summary must be a text, not None"),
+        ({"models": {"a": "m:A"}}, "models must be a mapping from names to zoo_core.PretrainedModel"),
+        ({"trackers": ["m:A"]}, "trackers must be a mapping"),
     ],
 )
 def test_a_plugin_record_of_the_wrong_shape(fields: dict[str, Any], words: str) -> None:
@@ -146,8 +148,52 @@ def test_options_that_are_no_mapping() -> None:
         Recipe("a", options=[("generator.width", 1)])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"parts": ["encoder"]}, "parts must map roles to names"),
+        ({"parts": {"encoder": 3}}, "parts must map roles to names"),
+        ({"parts": {"loss": "hinge"}}, "loss has a keyword of its own; write loss="),
+        ({"parts": {"The Role": "x"}}, "is no role"),
+        ({"parts": {"optimizer": "x"}}, "is no role: .* none of algorithm, dataset, training, optimizer"),
+        ({"algorithm": object}, "Recipe: algorithm must be a text"),
+    ],
+)
+def test_parts_of_a_recipe_of_the_wrong_shape(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        Recipe("a", **fields)
+
+
+def test_the_roles_of_a_recipe() -> None:
+    recipe = Recipe("a", generator="g", parts={"encoder": "e"})
+    assert recipe.roles == {"generator": "g", "encoder": "e"}
+    with pytest.raises(TypeError):
+        recipe.parts["critic"] = "d"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("where", ["package:folder", "a.b:models/faces-64", "user/name", "user/name@v1.0"])
+def test_places_of_models(where: str) -> None:
+    record = PretrainedModel(where, {"config.json": "0" * 64}, "dcgan", "faces", "CC0-1.0")
+    assert Plugin(models={"mine": record}).models["mine"].sha256["config.json"] == "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"where": "https://example.org/x"}, "is no place of a model"),
+        ({"where": "/models"}, "is no place of a model"),
+        ({"sha256": {"a": "123"}}, "64 hexadecimal digits"),
+        ({"sha256": ["a"]}, "64 hexadecimal digits"),
+        ({"license": None}, "license must be a text"),
+    ],
+)
+def test_a_model_of_the_wrong_shape(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        PretrainedModel(**{"where": "a:b", "sha256": {}, "recipe": "r", "dataset": "d", "license": "l", **fields})
+
+
 def test_records_cross_to_another_process() -> None:
-    recipe = Recipe("a", base="b", options={"loss.margin": 1}, summary="s")
+    recipe = Recipe("a", base="b", parts={"encoder": "e"}, options={"loss.margin": 1}, summary="s")
     assert pickle.loads(pickle.dumps(recipe)) == recipe
 
 

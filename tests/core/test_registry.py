@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from helpers.broken import GoodGenerator, GoodLoss
-from zoo_core import ImageSpec, Loss, Plugin, PluginError, Recipe, Registry, UnknownNameError, UsageError
+from zoo_core import ImageSpec, Loss, Plugin, PluginError, Recipe, Registry, UnknownNameError, UsageError, ZooError
 from zoo_core.discovery import InstalledPlugin, discover
 from zoo_core.errors import AmbiguousNameError, OptionError
 
@@ -71,7 +71,7 @@ def test_two_plugins_of_one_distribution_with_one_name() -> None:
 def test_another_version_of_the_contract_is_an_error_when_it_is_used() -> None:
     registry = Registry(
         [
-            holding(contract=1, losses={"hinge": "helpers.broken:GoodLoss"}),
+            holding(contract=1, losses={"hinge": "helpers.broken:GoodLoss"}, recipes=[Recipe("r", loss="hinge")]),
             holding("b", losses={"c": "helpers.broken:GoodLoss"}),
         ]
     )
@@ -81,6 +81,8 @@ def test_another_version_of_the_contract_is_an_error_when_it_is_used() -> None:
         match="loss 'hinge' of acme was written for contract 1; this zoo has contract 2: recipes name an algorithm",
     ) as caught:
         registry.load("losses", "hinge")
+    with pytest.raises(PluginError, match="recipe 'r' of acme was written for contract 1"):
+        registry.recipe("r")
     assert "pip install --upgrade acme" in caught.value.hint
     assert registry.load("losses", "c") is GoodLoss
 
@@ -183,7 +185,6 @@ def test_a_recipe_can_build_on_another_distributions() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("open", "names no discriminator and no loss"),
         ("around", "is based on itself: around → about → around"),
         ("orphan", "recipe 'orphan' is based on unknown recipe 'plian'; did you mean plain"),
         ("plian", "^unknown recipe 'plian'"),
@@ -193,6 +194,75 @@ def test_a_recipe_that_leads_nowhere_says_why(name: str, words: str) -> None:
     registry = Registry([holding(recipes=RECIPES, algorithms={"gan": "zoo_plugins.algorithms.gan:GAN"})])
     with pytest.raises(UsageError, match=words):
         registry.parts(registry.recipe(name))
+
+
+PARTS: dict[str, Any] = {
+    "algorithms": {"gan": "helpers.broken:GoodAlgorithm", "odd": "odd_algorithm:Odd"},
+    "generators": {"good": "helpers.broken:GoodGenerator"},
+    "discriminators": {"good": "helpers.broken:GoodDiscriminator", "critic": "helpers.broken:GoodDiscriminator"},
+    "networks": {"enc": "helpers.broken:GoodNetwork"},
+    "losses": {"good": "helpers.broken:GoodLoss"},
+}
+COMMON: dict[str, Any] = {"generator": "good", "discriminator": "good", "loss": "good"}
+
+
+def test_the_parts_of_a_recipe() -> None:
+    registry = Registry([holding(**PARTS, recipes=[Recipe("r", **COMMON, parts={"encoder": "acme:enc"})])])
+    recipe = registry.recipe("r")
+    assert recipe.algorithm == "gan"
+    assert registry.parts(recipe) == {
+        "generator": ("generators", "good"),
+        "discriminator": ("discriminators", "good"),
+        "loss": ("losses", "good"),
+        "encoder": ("networks", "acme:enc"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (
+            Recipe("r", **COMMON),
+            "recipe 'r' names no encoder, and neither does its base\nalgorithm gan asks for: generator, dis",
+        ),
+        (Recipe("r", generator="good"), "names no discriminator and no loss and no encoder"),
+        (
+            Recipe("r", **COMMON, parts={"encoder": "enc", "critic": "critic"}),
+            "unknown role of algorithm gan 'critic'; valid: d",
+        ),
+        (
+            Recipe("r", **COMMON, parts={"encoder": "critic"}),
+            "its encoder must be one of the networks, and 'critic' is a discriminator\nto see all: zoo list networks",
+        ),
+        (Recipe("r", algorithm="odd", **COMMON), "algorithm 'odd' asks for 'datasets' as its data; valid: generators, "),
+        (Recipe("r", algorithm="gun", **COMMON), "unknown algorithm 'gun'; did you mean gan"),
+    ],
+)
+def test_parts_that_do_not_fit_the_algorithm(recipe: Recipe, words: str, site: Path) -> None:
+    (site / "odd_algorithm.py").write_text(
+        "from helpers.broken import GoodAlgorithm\n"
+        "class Odd(GoodAlgorithm):\n    parts = {'generator': 'generators', 'data': 'datasets'}\n"
+    )
+    registry = Registry([holding(**PARTS, recipes=[recipe])])
+    with pytest.raises(ZooError) as caught:
+        registry.parts(registry.recipe("r"))
+    assert words in str(caught.value)
+
+
+def test_a_variant_of_another_algorithm_leaves_its_bases_options_behind() -> None:
+    base = Recipe(
+        "b", algorithm="gan", options={"algorithm.every": 3, "encoder.x": 1, "training.batch": 9}, parts={"encoder": "e"}
+    )
+    variants = [
+        Recipe("same", base="b"),
+        Recipe("other", base="b", algorithm="odd"),
+        Recipe("part", base="b", parts={"encoder": "f"}),
+    ]
+    registry = Registry([holding(recipes=[base, *variants])])
+    assert dict(registry.recipe("same").options) == dict(base.options)
+    assert dict(registry.recipe("other").options) == {"encoder.x": 1, "training.batch": 9}
+    assert dict(registry.recipe("part").options) == {"algorithm.every": 3, "training.batch": 9}
+    assert registry.recipe("part").roles == {"encoder": "f"}
 
 
 def test_a_new_plugin_costs_one_module_one_record_and_one_entry_point_line(install: Install, site: Path) -> None:

@@ -18,6 +18,13 @@ from zoo_core import Component, ImageSpec, Listing, Picture, Plugin, Recipe, Rec
 from zoo_core.testing import assert_conforms, assert_recipe, check_component, check_recipe
 
 
+@pytest.fixture(autouse=True)
+def parts() -> Any:
+    """What the good algorithm's `tiny` names."""
+    with registry.add(Plugin(networks={"good": "helpers.broken:GoodNetwork"})):
+        yield
+
+
 def make(kind: str, **changes: Any) -> type:
     """The good component of a kind with some attributes replaced."""
     return type("Broken", (GOOD[kind],), {"__module__": __name__, **changes})
@@ -31,7 +38,7 @@ def problems(kind: str, target: Any, **given: Any) -> dict[str, str]:
 def test_a_good_component_passes_and_each_check_is_timed(kind: str) -> None:
     outcomes = check_component(kind, GOOD[kind])
     assert {o.name: o.problem for o in outcomes if o.problem} == {}
-    assert len(outcomes) > 8
+    assert len(outcomes) > 5
     assert all(o.seconds >= 0 for o in outcomes)
     assert_conforms(kind, GOOD[kind])
 
@@ -224,7 +231,7 @@ NETWORKS: list[tuple[str, dict[str, Any] | type, str, str]] = [
     ("generators", OnlyFloat32, "half precision", "RuntimeError: .*dtype"),
     ("generators", IgnoresChannels, "sizes and channels", r"channels=1.*expected \[4, 1"),
     ("generators", {"forward": hidden_layer_by_parts}, "labels", "no gradient reaches classes.weight"),
-    ("discriminators", OtherImage, "attributes", "hand it to super"),
+    ("discriminators", OtherImage, "image", "hand it to super"),
     ("discriminators", FixedSize, "sizes and channels", "OptionError from the constructor"),
     (
         "discriminators",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -10,6 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from zoo_core import (
+    Algorithm,
+    Augmentation,
     Discriminator,
     FeatureExtractor,
     Generator,
@@ -17,9 +20,14 @@ from zoo_core import (
     ImageSpec,
     Listing,
     Loss,
+    Metric,
+    Network,
     OptionError,
+    Phase,
     Picture,
     Record,
+    Step,
+    Tracker,
 )
 
 
@@ -61,7 +69,48 @@ class GoodDiscriminator(Discriminator):
         return {"first": self.first, "second": self.second}
 
 
+class GoodNetwork(Network):
+    tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(8)}
+
+    def __init__(self, *, image: ImageSpec, latent_dim: int) -> None:
+        super().__init__(image=image)
+        self.out = nn.Sequential(nn.Flatten(), nn.Linear(image.channels * image.size**2, latent_dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        latents: Tensor = self.out(x)
+        return latents
+
+
+class GoodAlgorithm(Algorithm):
+    """A GAN whose encoder learns the latents of generated images."""
+
+    parts: ClassVar[Mapping[str, str]] = {**Algorithm.parts, "encoder": "networks"}
+    tiny: ClassVar[Mapping[str, Any]] = {"parts": {"encoder": "good"}}
+
+    def __init__(self, *, every: int = 2) -> None:
+        self.every = every
+
+    def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
+        return [
+            Phase("discriminator", ("discriminator",)),
+            Phase("generator", ("generator", "encoder"), self.every),
+            Phase("extra", ("generator", "encoder"), self.every, joins=True),
+        ]
+
+    def losses(self, phase: str, step: Step) -> Iterator[Tensor]:
+        generator, discriminator, loss = (step.parts[role] for role in ("generator", "discriminator", "loss"))
+        if phase == "discriminator":
+            fake = generator(step.z, step.labels).detach()
+            yield loss.discriminator(discriminator(step.real, step.labels), discriminator(fake, step.labels))
+            return
+        fake = generator(step.z, step.labels)
+        distance = (step.parts["encoder"](fake) - step.z).square().mean()
+        yield distance if phase == "extra" else distance + loss.generator(discriminator(fake, step.labels))
+
+
 class GoodLoss(Loss):
+    separable = True
+
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ((real_logits - 1) ** 2).mean() + (fake_logits**2).mean()
 
@@ -106,7 +155,35 @@ class GoodFeatures(FeatureExtractor):
         return out
 
 
-GOOD = {
+class GoodAugmentation(Augmentation):
+    def __init__(self, *, strength: float = 0.5) -> None:
+        self.strength = strength
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images + self.strength * torch.rand(len(images), 1, 1, 1, dtype=images.dtype, device=images.device)
+
+
+class GoodMetric(Metric):
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        distance = float((real.mean(0) - fake.mean(0)).norm())
+        return {"distance": distance, "squared": distance**2}
+
+
+class GoodTracker(Tracker):
+    def scalars(self, values: Mapping[str, float], images: int) -> None:
+        with (self.folder / "mine.txt").open("a") as file:
+            file.write(f"{images} {dict(values)}\n")
+
+    def picture(self, name: str, image: Tensor, images: int) -> None:
+        Path(self.folder, f"{name}-{images}.txt").write_text(str(image.tolist()))
+
+
+GOOD: dict[str, type] = {
+    "algorithms": GoodAlgorithm,
+    "networks": GoodNetwork,
+    "augmentations": GoodAugmentation,
+    "metrics": GoodMetric,
+    "trackers": GoodTracker,
     "generators": GoodGenerator,
     "discriminators": GoodDiscriminator,
     "losses": GoodLoss,

@@ -51,14 +51,24 @@ def test_wasserstein() -> None:
     assert made.generator(FAKE).item() == pytest.approx(1.25)
 
 
-@pytest.mark.parametrize("name", ["minimax", "non-saturating", "non-saturating-r1"])
-def test_smoothing_on_both_sides(name: str) -> None:
+@pytest.mark.parametrize("name", ["minimax", "non-saturating", "non-saturating-r1", "feature-matching"])
+@pytest.mark.parametrize(("real", "fake"), [(0.1, 0.0), (0.0, 0.2), (0.1, 0.3)])
+def test_smoothing_of_either_side(name: str, real: float, fake: float) -> None:
     def p(logit: float) -> float:
         return 1 / (1 + exp(-logit))
 
-    expected = sum(-(0.9 * log(p(x)) + 0.1 * log(1 - p(x))) / 2 for x in REAL.tolist())
-    expected += sum(-(0.1 * log(p(x)) + 0.9 * log(1 - p(x))) / 2 for x in FAKE.tolist())
-    assert loss(name, smoothing=0.1).discriminator(REAL, FAKE).item() == pytest.approx(expected, rel=1e-6)
+    expected = sum(-((1 - real) * log(p(x)) + real * log(1 - p(x))) / 2 for x in REAL.tolist())
+    expected += sum(-(fake * log(p(x)) + (1 - fake) * log(1 - p(x))) / 2 for x in FAKE.tolist())
+    made = loss(name, smoothing=real, smoothing_fake=fake)
+    assert made.discriminator(REAL, FAKE).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_feature_matching_compares_mean_features_of_the_last_stage() -> None:
+    made = loss("feature-matching")
+    assert made.needs_features
+    mine = [torch.zeros(2, 5), torch.tensor([[1.0, 2.0], [3.0, 4.0]])]
+    theirs = [torch.ones(3, 5), torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])]
+    assert made.generator(FAKE, None, (mine, theirs)).item() == pytest.approx((2**2 + 2**2) / 2)
 
 
 def test_r1_is_the_squared_gradient_at_real_images() -> None:
@@ -74,6 +84,14 @@ def test_r1_is_the_squared_gradient_at_real_images() -> None:
     found.backward()
     assert network.slope.grad is not None
     assert network.slope.grad.item() != 0
+
+
+def test_r2_is_the_same_at_generated_images() -> None:
+    images = torch.tensor([[0.5, 0, 0, 0], [-1.0, 0, 0, 0]]).view(2, 1, 2, 2)
+    network = Linear(slope=2.0, bend=3.0)
+    found = loss("non-saturating-r1", r1=0.0, r2=4.0, every=8).penalty(network, images * 9, images)
+    assert found is not None
+    assert found.item() == pytest.approx(4 / 2 * 8 * ((5.0**2 + 12) + (4.0**2 + 12)) / 2)
 
 
 def test_gradient_penalty_wants_slope_one() -> None:
@@ -103,7 +121,8 @@ def test_the_gradient_penalty_looks_between_real_and_generated_images() -> None:
     [
         ("minimax", {"smoothing": 0.5}, "smoothing must be at least 0 and less than 0.5"),
         ("non-saturating", {"smoothing": -0.1}, "smoothing must be at least 0"),
-        ("non-saturating-r1", {"r1": -1.0}, "r1 must be at least 0"),
+        ("minimax", {"smoothing_fake": 0.5}, "smoothing_fake must be at least 0 and less than 0.5"),
+        ("non-saturating-r1", {"r1": -1.0}, "r1 and r2 must be at least 0"),
         ("non-saturating-r1", {"every": 0}, "every at least 1"),
         ("wasserstein", {"gradient_penalty": -1.0}, "gradient_penalty must be at least 0"),
         ("hinge", {"smoothing": 0.1}, "unknown option of loss 'smoothing'"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from zoo_core import Component, Plugin, PluginError, registry
 from zoo_core.discovery import InstalledPlugin, entry_points, normalize
 from zoo_core.errors import unknown
-from zoo_core.records import COMPONENTS, CONTRACT, SINGULAR
-from zoo_core.registries import import_target
+from zoo_core.records import CONTRACT, KINDS, SINGULAR
+from zoo_core.registries import contract_problem, import_target
 
 _WITHOUT_TORCH = """
 import importlib, sys
@@ -76,9 +76,8 @@ def _record(installed: InstalledPlugin) -> Iterator[Finding]:
     yield Finding(what, "record", installed.problem, seconds=installed.seconds)
     if installed.plugin is None:
         return
-    other = installed.plugin.contract != CONTRACT
-    problem = f"it was written for contract {installed.plugin.contract}, expected {CONTRACT}, this zoo's" if other else ""
-    yield Finding(what, "contract", problem)
+    contract = installed.plugin.contract
+    yield Finding(what, "contract", "" if contract == CONTRACT else contract_problem(contract, "it"))
     if (module := _module(installed)) is not None:
         yield Finding(what, "light", _weight(module))
 
@@ -101,7 +100,7 @@ def _weight(module: str) -> str:
 def _provided(installed: InstalledPlugin, plugin: Plugin, reserved: Collection[str]) -> Iterator[Finding]:
     from zoo_core.testing import check_component, check_recipe
 
-    for kind in COMPONENTS:
+    for kind in KINDS:
         for name, component in getattr(plugin, kind).items():
             yield from _clash(kind, name, installed)
             for o in check_component(kind, component):

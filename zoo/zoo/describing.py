@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
-from zoo_core import registry
+from zoo_core import ZooError, registry
 from zoo_core.discovery import InstalledPlugin
 from zoo_core.errors import near, unknown
 from zoo_core.options import schema
 from zoo_core.records import CONTRACT, KINDS, Recipe
+from zoo_core.registries import contract_problem
 from zoo_core.settings import OptimizerSettings, TrainingSettings
 
 LISTED = ("recipes", *KINDS)
@@ -63,7 +66,7 @@ def _status(installed: InstalledPlugin) -> str:
     if installed.problem:
         return f"broken: {installed.problem}"
     if installed.plugin is not None and installed.plugin.contract != CONTRACT:
-        return f"broken: it was written for contract {installed.plugin.contract}; this zoo has contract {CONTRACT}"
+        return f"broken: {contract_problem(installed.plugin.contract, 'it')}"
     return "ok"
 
 
@@ -74,12 +77,13 @@ def describe(name: str) -> list[dict[str, Any]]:
         UnknownNameError: nothing bears it.
     """
     if name in SETTINGS:
+        target = SETTINGS[name]
         return [
             {
                 "kind": "settings",
                 "name": name,
-                "summary": SETTINGS[name].__doc__.split("\n")[0],
-                "options": _options(SETTINGS[name]),
+                "summary": target.__doc__.partition(" Raises")[0],
+                "options": _options(target),
             }
         ]
     bare = name.rpartition(":")[2]
@@ -87,26 +91,61 @@ def describe(name: str) -> list[dict[str, Any]]:
     if not kinds:
         everything = {*SETTINGS, *(n for kind in LISTED for n in registry.names(kind))}
         raise unknown("name", name, near(bare, everything) or everything, hint="to see all: zoo list")
-    return [_recipe(name) if kind == "recipes" else _component(kind, name) for kind in kinds]
+    return [_DESCRIBED.get(kind, _component)(kind, name) for kind in kinds]
 
 
-def _recipe(name: str) -> dict[str, Any]:
-    entry = registry.find("recipes", name)
+def _recipe(kind: str, name: str) -> dict[str, Any]:
+    """With every value that a training takes, and those apart that the recipe itself sets."""
+    from .runs.config import RunConfig
+
+    entry = registry.find(kind, name)
     assert isinstance(entry.value, Recipe)
-    resolved = registry.recipe(name)
+    resolved, config = registry.recipe(name), RunConfig.resolve(name)
+    groups = {"algorithm": config.algorithm["options"], **{role: part["options"] for role, part in config.parts.items()}}
+    groups["training"] = asdict(config.training)
+    for role, own in config.optimizer.items():
+        groups["optimizer" if all(own == other for other in config.optimizer.values()) else f"optimizer.{role}"] = own
     return {
         **_common(entry),
         "paper": resolved.paper,
         "base": entry.value.base,
-        "generator": resolved.generator,
-        "discriminator": resolved.discriminator,
-        "loss": resolved.loss,
+        "algorithm": config.algorithm["name"],
+        **{role: part["name"] for role, part in config.parts.items()},
+        "parts": {role: {"kind": part["kind"], "name": part["name"]} for role, part in config.parts.items()},
         "settings": dict(resolved.options),
+        "values": {f"{group}.{key}": value for group, options in groups.items() for key, value in options.items()},
     }
+
+
+def _algorithm(kind: str, name: str) -> dict[str, Any]:
+    """With its phases for small parts, and a loss that has penalties on both sides."""
+    from zoo_core.testing.algorithms import assemble
+    from zoo_core.testing.steps import SmallLoss
+    from zoo_core.testing.subjects import Failed
+
+    class Penalized(SmallLoss):
+        def penalty(self, *given: Any) -> Any: ...
+        def generator_penalty(self, *given: Any) -> Any: ...
+
+    found = registry.load(kind, name)
+    tiny = {option: value for option, value in found.tiny.items() if option not in ("image", "parts")}
+    phases: list[dict[str, Any]] = []
+    with suppress(Failed, ZooError):  # zoo plugins check says what is wrong with it
+        phases = [asdict(phase) for phase in assemble(found, tiny, Penalized)[2]]
+    return {**_component(kind, name), "parts": dict(found.parts), "averages": list(found.averages), "phases": phases}
+
+
+def _model(kind: str, name: str) -> dict[str, Any]:
+    entry = registry.find(kind, name)
+    fields = ("where", "recipe", "dataset", "license", "size", "bytes")
+    return {**_common(entry), **{field: getattr(entry.value, field) for field in fields}}
 
 
 def _component(kind: str, name: str) -> dict[str, Any]:
     return {**_common(registry.find(kind, name)), "options": _options(registry.load(kind, name))}
+
+
+_DESCRIBED = {"recipes": _recipe, "algorithms": _algorithm, "models": _model}
 
 
 def _options(target: Any) -> list[dict[str, Any]]:

@@ -11,31 +11,50 @@ instance that is small enough to be checked in a moment. Every problem says what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
-from ..errors import PluginError, ZooError, unknown
+from ..errors import ZooError, unknown
 from ..options import check as check_option
 from ..options import complete, schema
-from ..records import Component, ImageSpec
+from ..records import KINDS, Component, ImageSpec, PretrainedModel
 from ..registries import Registry, import_target, interface_of, registry
-from . import datasets, discriminators, features, generators, losses, recipes
+from . import (
+    algorithms,
+    augmentations,
+    datasets,
+    discriminators,
+    features,
+    generators,
+    losses,
+    metrics,
+    networks,
+    outside,
+    recipes,
+)
 from .subjects import Failed, Outcome, Subject, require, run
 
 __all__ = ["Outcome", "assert_conforms", "assert_recipe", "check_component", "check_recipe"]
 
-_CHECKS = {
+_CHECKS: dict[str, Sequence[Callable[[Subject], str | None]]] = {
+    "algorithms": algorithms.CHECKS,
     "generators": generators.CHECKS,
     "discriminators": discriminators.CHECKS,
+    "networks": networks.CHECKS,
     "losses": losses.CHECKS,
+    "augmentations": augmentations.CHECKS,
     "datasets": datasets.CHECKS,
     "features": features.CHECKS,
+    "metrics": metrics.CHECKS,
+    "trackers": outside.TRACKERS,
 }
 
 
 def check_component(
     kind: str,
-    target: type | Component | str,
+    target: type | Component | PretrainedModel | str,
     *,
     options: Mapping[str, Any] | None = None,
     image: ImageSpec | None = None,
@@ -46,32 +65,35 @@ def check_component(
     when one of them fails, its outcome is the last.
 
     Args:
-        kind: "generators", "discriminators", "losses", "datasets" or "features".
-        target: the class, the `Component` of a plugin's record, or a registry name ("mine", "distribution:mine").
+        kind: one of `zoo_core.records.KINDS`.
+        target: the class, the `Component` or `PretrainedModel` of a plugin's record, or a registry name ("mine",
+            "distribution:mine").
         options: of the instance to check; by default what the class says in `tiny`.
         image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in color.
 
     Returns:
-        The outcome of every check, in order. A problem is a sentence, "" where all is well. A dataset or a feature extractor
-        that needs something from outside (`tiny` is None) and is given no options has an outcome with the note "not checked:
-        needs data".
+        The outcome of every check, in order. A problem is a sentence, "" where all is well. What needs something from
+        outside (`tiny` is None and no options are given, the module that a tracker requires is missing) has an outcome
+        with the note "not checked: needs …".
 
     Raises:
         UnknownNameError: no such kind, or a registry name that nothing bears.
         AmbiguousNameError: a registry name that two distributions claim.
     """
-    if kind not in _CHECKS:
-        raise unknown("kind", kind, _CHECKS)
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
     if isinstance(target, str):
         found = registry.find(kind, target).value
-        assert isinstance(found, Component)
+        assert isinstance(found, Component | PretrainedModel)
         target = found
+    if isinstance(target, PretrainedModel):
+        return run(outside.MODELS, target)
     subject = Subject(kind, options=options, image=image)
     outcomes = run([_imports(target), _subclass, _options, _constructs], subject, stop=True)
     if any(outcome.problem for outcome in outcomes):
         return outcomes
-    if subject.needs_data:
-        return [*outcomes[:-1], Outcome("data", note="not checked: needs data")]
+    if subject.needs:
+        return [*outcomes[:-1], Outcome("data", note=f"not checked: needs {subject.needs}")]
     return outcomes + run(_CHECKS[kind], subject)
 
 
@@ -89,7 +111,7 @@ def check_recipe(name: str, *, within: Registry | None = None) -> list[Outcome]:
 
 def assert_conforms(
     kind: str,
-    target: type | Component | str,
+    target: type | Component | PretrainedModel | str,
     *,
     options: Mapping[str, Any] | None = None,
     image: ImageSpec | None = None,
@@ -109,9 +131,9 @@ def _raise(what: str, outcomes: list[Outcome]) -> None:
         raise AssertionError("\n".join([f"{what} does not conform:", *problems]))
 
 
-def _label(target: type | Component | str) -> str:
-    if isinstance(target, Component):
-        return target.target
+def _label(target: type | Component | PretrainedModel | str) -> str:
+    if isinstance(target, Component | PretrainedModel):
+        return target.target if isinstance(target, Component) else target.where
     return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
 
 
@@ -146,10 +168,11 @@ def _options(subject: Subject) -> None:
     unset = tiny is None and subject.kind in ("datasets", "features")
     require(unset or isinstance(tiny, Mapping), f"{subject.label}: tiny is {tiny!r}, expected a mapping of options")
     if subject.given is None:
-        subject.given = {name: value for name, value in (tiny or {}).items() if name != "image"}
-        subject.needs_data = tiny is None
-    else:
-        subject.needs_data = False
+        subject.given = {name: value for name, value in (tiny or {}).items() if name not in ("image", "parts")}
+        subject.needs = "data" if tiny is None else ""
+    required: str = getattr(subject.cls, "requires", "")
+    if subject.kind == "trackers" and required and find_spec(required.partition(".")[0]) is None:
+        subject.needs = required
     image = (tiny or {}).get("image")
     require(
         image is None or isinstance(image, ImageSpec), f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec"
@@ -159,14 +182,13 @@ def _options(subject: Subject) -> None:
 
 
 def _constructs(subject: Subject) -> None:
-    if subject.needs_data:
+    if subject.needs or subject.kind == "trackers":  # which are made of a run folder
         return
+    if subject.is_network:
+        takes = "image" in inspect.signature(subject.cls).parameters
+        require(takes, f"{subject.label}: its constructor must take the keyword 'image'")
     try:
         subject.build()
     except ZooError as error:
         where = f" at {subject.image}" if subject.is_network else ""
         raise Failed(f"{subject.label} cannot be made with {subject.options}{where}: {error.message}") from error
-    except TypeError as error:
-        if "image" in str(error):
-            raise PluginError(f"{subject.label}: its constructor must take the keyword 'image': {error}") from error
-        raise

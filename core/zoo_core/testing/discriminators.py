@@ -11,11 +11,6 @@ from . import networks
 from .subjects import Failed, N, Subject, as_tensor, difference, require, same
 
 
-def attributes(subject: Subject) -> None:
-    found = getattr(subject.build(), "image", None)
-    require(found == subject.image, f"its image is {found}, expected {subject.image}: hand it to super().__init__(image=…)")
-
-
 def logits(subject: Subject) -> None:
     """One number for each image, in training and evaluation, black and white pictures included."""
     network = networks.moved(subject.build())
@@ -76,7 +71,7 @@ def features(subject: Subject) -> None:
 
 
 CHECKS = (
-    attributes,
+    networks.image,
     logits,
     logits_are_no_probabilities,
     networks.gradients_reach_every_parameter,

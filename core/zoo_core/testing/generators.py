@@ -11,12 +11,8 @@ from .subjects import Failed, N, Subject, as_tensor, random_state_is_untouched, 
 
 
 def attributes(subject: Subject) -> None:
-    network = subject.build()
-    require(
-        getattr(network, "image", None) == subject.image,
-        f"its image is {getattr(network, 'image', None)}, expected {subject.image}: hand it to super().__init__(image=…)",
-    )
-    dim = getattr(network, "latent_dim", None)
+    networks.image(subject)
+    dim = getattr(subject.build(), "latent_dim", None)
     require(isinstance(dim, int) and dim >= 1, f"its latent_dim is {dim!r}, expected a whole number of at least 1")
 
 

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..interfaces import Discriminator, Loss
+from ..interfaces import Features, Loss
 from ..records import ImageSpec
-from .subjects import Failed, N, Subject, listed, require
+from .steps import SmallDiscriminator, SmallGenerator, never_waiting, without_numbers
+from .subjects import LATENT, Failed, N, Subject, difference, listed, require, same
 
 EXTREME = 100.0
 """Logits of a discriminator that has won."""
-
-
-class Judge(Discriminator):
-    """A small smooth discriminator for penalties."""
-
-    def __init__(self) -> None:
-        super().__init__(image=ImageSpec(8, 3))
-        self.hidden = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.SiLU())
-        self.to_logit = nn.Linear(36, 1)
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        out: Tensor = self.to_logit(self.hidden(x).flatten(1)).squeeze(1)
-        return out
-
-    def stages(self) -> Mapping[str, nn.Module]:
-        return {"hidden": self.hidden}
 
 
 def _scalar(value: object, what: str) -> Tensor:
@@ -48,12 +32,25 @@ def _logits(*values: float) -> Tensor:
     return torch.tensor(values).requires_grad_()
 
 
+def _features(logits: Tensor) -> Features:
+    """Two stages' activations, [N, 2, 2, 2] and [N, 3], that rise with the logits."""
+    return [logits[:, None, None, None] * torch.ones(2, 2, 2) * 0.5, logits[:, None] * torch.arange(1, 4)]
+
+
+def _of_generator(loss: Loss, fake: Tensor, real: Tensor) -> Tensor:
+    """The generator's loss, given what it says that it needs, as algorithms do."""
+    against = real if loss.needs_real_logits else None
+    if loss.needs_features:
+        return loss.generator(fake, against, (_features(fake), [f.detach() for f in _features(real)]))
+    return loss.generator(fake, against)
+
+
 def _both(loss: Loss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     """Both losses, checked to be finite scalars; the logits must come out unharmed."""
     before = real.detach().clone(), fake.detach().clone()
     found = {
         "discriminator": _scalar(loss.discriminator(real, fake), "discriminator"),
-        "generator": _scalar(loss.generator(fake, real), "generator"),
+        "generator": _scalar(_of_generator(loss, fake, real), "generator"),
     }
     untouched = torch.equal(before[0], real) and torch.equal(before[1], fake)
     require(untouched, "it changes the logits in place, expected them untouched")
@@ -83,16 +80,43 @@ def finite_scalars(subject: Subject) -> None:
 
 
 def arguments(subject: Subject) -> None:
-    """`generator` does without real logits, unless it says that it needs them."""
+    """`generator` does without real logits and features, unless it says that it needs them."""
     loss = subject.build()
-    fake = _logits(0.1, -0.3, 0.2)
-    if not loss.needs_real_logits:
-        try:
-            _scalar(loss.generator(fake), "generator(fake_logits)")
-        except (TypeError, AttributeError) as error:
-            raise Failed(f"generator needs real_logits ({error}): say needs_real_logits = True in the class") from error
-    every = loss.penalty_every
-    require(isinstance(every, int) and every >= 1, f"penalty_every is {every!r}, expected a whole number of at least 1")
+    real, fake = _logits(0.3, 0.1, -0.2), _logits(0.1, -0.3, 0.2)
+    try:
+        _scalar(_of_generator(loss, fake, real), "generator")
+    except (TypeError, AttributeError, AssertionError) as error:
+        raise Failed(
+            f"generator needs real_logits or features ({error}): say needs_real_logits = True (or needs_features = True)"
+        ) from error
+    for name in ("penalty_every", "generator_penalty_every"):
+        every = getattr(loss, name)
+        require(isinstance(every, int) and every >= 1, f"{name} is {every!r}, expected a whole number of at least 1")
+
+
+def separable(subject: Subject) -> str:
+    """The gradient of each side, for several logits of it, while the other side is zero and while it is something else."""
+    loss = subject.build()
+    rng = torch.Generator().manual_seed(3)
+    worst, scale = 0.0, 0.0
+    for spread in (0.3, 1.0, 3.0):
+        mine, *others = (spread * torch.randn(8, generator=rng) for _ in range(4))
+        for side in range(2):
+            found = []
+            for other in (torch.zeros(8), *others, others[0] + 2 * spread):
+                x = mine.clone().requires_grad_()
+                value = loss.discriminator(*((x, other) if side == 0 else (other, x)))
+                found.append(torch.autograd.grad(value, x)[0])
+            worst = max(worst, *(difference(found[0], gradient) for gradient in found[1:]))
+            scale = max(scale, *(float(gradient.abs().max()) for gradient in found))
+    proved = worst <= 1e-5 * max(scale, 1e-3)
+    if loss.separable:
+        require(
+            proved,
+            f"separable is True, and the gradient of one side changes by {worst:.3g} (of {scale:.3g}) with the other "
+            "side's, expected none: it would be trained against zeros. Say separable = False",
+        )
+    return "is separable: separable = True in the class saves memory" if proved and not loss.separable else ""
 
 
 def same_input_same_output(subject: Subject) -> None:
@@ -115,8 +139,7 @@ def direction(subject: Subject) -> None:
         f"discriminator gives {right:.3g} where real logits are high and fake ones low, {wrong:.3g} the other way round; "
         "expected the first to be less",
     )
-    real = torch.zeros(3)
-    caught, fooling = _plain(loss.generator(low, real)), _plain(loss.generator(high, real))
+    caught, fooling = _plain(_of_generator(loss, low, high)), _plain(_of_generator(loss, high, high))
     require(
         fooling < caught,
         f"generator gives {fooling:.3g} where fake logits are high and {caught:.3g} where they are low; expected the first "
@@ -137,23 +160,82 @@ def gradients(subject: Subject) -> None:
         require(not lost, f"no gradient of {name} reaches the {' and '.join(lost)} logits, expected one")
 
 
+def _networks() -> tuple[SmallDiscriminator, SmallGenerator]:
+    image = ImageSpec(8)
+    return SmallDiscriminator(image=image), SmallGenerator(image=image)
+
+
+def _differentiable(value: Any, what: str, network: nn.Module, given: list[Tensor], before: list[Tensor]) -> list[Tensor]:
+    """The gradients of a penalty with respect to the weights."""
+    _scalar(value, what)
+    require(all(map(torch.equal, before, given)), f"{what} changes what it is given in place")
+    left = [name for name, p in network.named_parameters() if p.grad is not None]
+    require(not left, f"{what} leaves a gradient in {listed(left)}: it must not call backward")
+    reached = torch.autograd.grad(value, list(network.parameters()), allow_unused=True) if value.requires_grad else ()
+    found = [g for g in reached if g is not None]
+    require(any(bool(g.any()) for g in found), f"{what} cannot be differentiated (create_graph=True?)")
+    require(all(bool(torch.isfinite(g).all()) for g in found), f"the gradient of {what} is not finite")
+    return found
+
+
 def penalty(subject: Subject) -> str:
-    loss = subject.build()
-    judge = Judge()
+    """On the discriminator's side; the same where the logits of the very tensor `real` are known already."""
+    loss, (judge, _) = subject.build(), _networks()
     rng = torch.Generator().manual_seed(1)
-    real, fake = (torch.rand(N, *judge.image.shape, generator=rng) * 2 - 1 for _ in range(2))
-    before = real.clone(), fake.clone()
-    value: Any = loss.penalty(judge, real, fake, None)
+    given = [torch.rand(N, *judge.image.shape, generator=rng) * 2 - 1 for _ in range(2)]
+    before = [x.clone() for x in given]
+    torch.manual_seed(1)
+    value: Any = loss.penalty(judge, *given, None)
     if value is None:
         return "has none"
-    _scalar(value, "penalty")
-    require(torch.equal(before[0], real) and torch.equal(before[1], fake), "penalty changes the images in place")
-    with_gradient = [name for name, p in judge.named_parameters() if p.grad is not None]
-    require(not with_gradient, f"penalty leaves a gradient in {listed(with_gradient)}: it must not call backward")
-    reached = torch.autograd.grad(value, list(judge.parameters()), allow_unused=True) if value.requires_grad else ()
-    require(any(g is not None and bool(g.any()) for g in reached), "penalty cannot be differentiated (create_graph=True?)")
-    require(all(g is None or bool(torch.isfinite(g).all()) for g in reached), "the gradient of penalty is not finite")
+    plain = _differentiable(value, "penalty", judge, given, before)
+    real, fake = given[0].requires_grad_(), given[1]
+    known = judge(real)
+    torch.manual_seed(1)
+    again: Any = loss.penalty(lambda x, labels=None: known if x is real else judge(x, labels), real, fake, None)
+    reused = _differentiable(again, "penalty", judge, given, before)
+    fits = len(plain) == len(reused) and all(same(a, b, tolerance=1e-4) for a, b in zip(plain, reused, strict=True))
+    require(
+        fits and same(value, again, tolerance=1e-4), "penalty is another number where the logits of `real` are known already"
+    )
     return ""
 
 
-CHECKS = (finite_scalars, arguments, same_input_same_output, direction, gradients, penalty)
+def generator_penalty(subject: Subject) -> str:
+    loss, (_, drawer) = subject.build(), _networks()
+    z = drawer.sample_latent(N, torch.Generator().manual_seed(1))
+    given = [z, drawer(z).detach()]
+    before = [x.clone() for x in given]
+    value: Any = loss.generator_penalty(drawer, *given, None)
+    if value is None:
+        return "has none"
+    _differentiable(value, "generator_penalty", drawer, given, before)
+    return ""
+
+
+def never_waits_for_the_device(subject: Subject) -> None:
+    """All of it on tensors without numbers."""
+    with without_numbers():
+        loss, (judge, drawer) = subject.build(), _networks()
+        real, fake, z = torch.rand(N, 3, 8, 8), torch.rand(N, 3, 8, 8), torch.rand(N, LATENT)
+        for what, call in (
+            ("discriminator", lambda: loss.discriminator(judge(real), judge(fake))),
+            ("generator", lambda: _of_generator(loss, judge(fake), judge(real))),
+            ("penalty", lambda: loss.penalty(judge, real, fake, None)),
+            ("generator_penalty", lambda: loss.generator_penalty(drawer, z, fake, None)),
+        ):
+            with never_waiting(what):
+                call()
+
+
+CHECKS = (
+    finite_scalars,
+    arguments,
+    same_input_same_output,
+    direction,
+    gradients,
+    separable,
+    penalty,
+    generator_penalty,
+    never_waits_for_the_device,
+)

@@ -1,8 +1,9 @@
-"""Checks that generators and discriminators share."""
+"""Checks that generators, discriminators and other networks share."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,17 +13,21 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor, nn
 
+from ..interfaces import Generator, Network
 from ..records import ImageSpec
 from .subjects import (
+    LATENT,
     Failed,
     N,
     Subject,
+    as_tensor,
     difference,
     listed,
     parameters_without_gradient,
     random_state_is_untouched,
     require,
     same,
+    supplied,
 )
 
 SECONDS = 5.0
@@ -31,24 +36,43 @@ SECONDS = 5.0
 Inputs = tuple[Tensor, Tensor | None]
 
 
+def takes(network: nn.Module) -> list[str]:
+    """What `forward` of a network takes besides labels: names of its arguments without a default."""
+    given = inspect.signature(network.forward).parameters.values()
+    return [p.name for p in given if p.name != "labels" and p.default is p.empty]
+
+
+def _latents(network: nn.Module, n: int) -> Tensor:
+    """The same for every batch."""
+    return torch.sin(torch.arange(n)[:, None] * 7 + torch.arange(getattr(network, "latent_dim", LATENT)) * 3.0)
+
+
 def inputs(network: nn.Module, n: int = N, *, seed: int = 1) -> Inputs:
     """Latents or images for a network, and labels where it knows classes."""
-    from ..interfaces import Generator
-
     rng = torch.Generator().manual_seed(seed)
-    image = network.image
-    assert isinstance(image, ImageSpec)
+    image = getattr(network, "image", ImageSpec(32))
     labels = torch.randint(image.num_classes, (n,), generator=rng) if image.num_classes else None
     if isinstance(network, Generator):
         return network.sample_latent(n, rng), labels
+    if isinstance(network, Network) and takes(network)[0] == "z":
+        return torch.randn(n, _latents(network, 1).shape[1], generator=rng), labels
     return torch.rand(n, *image.shape, generator=rng) * 2 - 1, labels
 
 
 def call(network: nn.Module, given: Inputs) -> Tensor:
-    """One forward pass, labels only where there are some."""
+    """One forward pass, labels only where there are some.
+
+    Other networks are given latents for each further argument; what they return comes as one tensor [N, …].
+    """
     first, labels = given
-    out: Tensor = network(first) if labels is None else network(first, labels)
-    return out
+    if not isinstance(network, Network):
+        out: Tensor = network(first) if labels is None else network(first, labels)
+        return out
+    more = {name: _latents(network, len(first)) for name in takes(network)[1:]}
+    takes_labels = "labels" in inspect.signature(network.forward).parameters
+    found = network(first, **more, **({"labels": labels} if takes_labels else {}))
+    found = list(found.values()) if isinstance(found, Mapping) else [found] if isinstance(found, Tensor) else list(found)
+    return torch.cat([out.flatten(1) if out.dim() > 1 else out[:, None] for out in found], dim=1)
 
 
 def moved(network: nn.Module) -> nn.Module:
@@ -88,12 +112,16 @@ def gradients_reach_every_parameter(subject: Subject) -> None:
     gradients(subject.build())
 
 
-@torch.no_grad()
 def same_input_same_output(subject: Subject) -> None:
-    network = trained(subject)
+    repeatable(trained(subject))
+
+
+@torch.no_grad()
+def repeatable(network: nn.Module) -> Tensor:
+    """Fail unless two calls in evaluation mode agree and draw no random numbers; returns the output."""
     given = inputs(network)
     before = given[0].clone()
-    first = random_state_is_untouched("forward", lambda: call(network, given))
+    first: Tensor = random_state_is_untouched("forward", lambda: call(network, given))
     require(torch.equal(before, given[0]), "forward changes its input in place, expected it untouched")
     torch.manual_seed(99)
     second = call(network, given)
@@ -101,11 +129,16 @@ def same_input_same_output(subject: Subject) -> None:
         same(first, second),
         f"two calls in evaluation mode on the same input differ by {difference(first, second):.3g}, expected equal outputs",
     )
+    return first
+
+
+def independent_of_batch_mates(subject: Subject) -> None:
+    independent(trained(subject))
 
 
 @torch.no_grad()
-def independent_of_batch_mates(subject: Subject) -> None:
-    network = trained(subject)
+def independent(network: nn.Module) -> Tensor:
+    """Fail unless the first of a batch comes out the same beside others and alone; returns the output of the batch."""
     first, labels = inputs(network)
     others, other_labels = inputs(network, seed=5)
     others[0] = first[0]
@@ -120,6 +153,7 @@ def independent_of_batch_mates(subject: Subject) -> None:
             f"the first output {how} differs by {difference(whole[0], out[0]):.3g} in evaluation mode, expected it not to "
             "depend on the rest of the batch",
         )
+    return whole
 
 
 def save_and_load(subject: Subject) -> None:
@@ -164,7 +198,7 @@ def builds_without_memory(subject: Subject) -> None:
     """On the device "meta", with the small options and with the defaults: options are checked like this."""
     for options in (subject.options, {}):
         with torch.device("meta"):
-            network = subject.cls(image=subject.image, **options)
+            network = subject.cls(**supplied(subject.cls, subject.image), **options)
         real = [name for name, tensor in network.state_dict().items() if tensor.device.type != "meta"]
         require(not real, f"under torch.device('meta') {listed(real)} takes memory; make it without naming a device")
 
@@ -180,11 +214,13 @@ def half_precision(subject: Subject) -> None:
 def cpu_seconds(subject: Subject) -> None:
     start = time.process_time()
     network: nn.Module = subject.build()
-    torch.autograd.backward(call(network, inputs(network, 8)).sum())
+    out = call(network.train(subject.kind != "features"), inputs(network, 8))
+    if out.requires_grad:
+        torch.autograd.backward(out.sum())
     took = time.process_time() - start
     require(
         took <= SECONDS,
-        f"a pass over 8 images took {took:.1f} CPU seconds, expected at most {SECONDS:.0f}: make tiny smaller",
+        f"8 images took {took:.1f} CPU seconds, expected at most {SECONDS:.0f}: make tiny smaller",
     )
 
 
@@ -279,3 +315,31 @@ def labels(subject: Subject) -> str:
     with torch.no_grad():
         ignored = same(network(first, classes), network(first, (classes + 1) % 3))
     return "takes labels and ignores them" if ignored else ""
+
+
+def image(subject: Subject) -> None:
+    found = getattr(subject.build(), "image", None)
+    require(found == subject.image, f"its image is {found}, expected {subject.image}: hand it to super().__init__(image=…)")
+
+
+def outputs(subject: Subject) -> None:
+    """Finite float32 tensors, one row for each image or latent, in training and evaluation."""
+    network = moved(subject.build())
+    for training, n in ((True, N), (False, N), (False, 1)):
+        network.train(training)
+        out = call(network, inputs(network, n))
+        as_tensor(out, "forward", shape=[n, *out.shape[1:]], meaning="tensors [N, …]")
+
+
+CHECKS = (
+    image,
+    outputs,
+    gradients_reach_every_parameter,
+    same_input_same_output,
+    independent_of_batch_mates,
+    save_and_load,
+    can_be_copied,
+    builds_without_memory,
+    half_precision,
+    cpu_seconds,
+)

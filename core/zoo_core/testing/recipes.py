@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import torch
-
+from ..errors import unknown
 from ..options import complete
 from ..records import ImageSpec, Recipe
 from ..registries import Registry
 from ..settings import OptimizerSettings, TrainingSettings
-from .subjects import Failed, require
-
-_PARTS = {"generator": "generators", "discriminator": "discriminators", "loss": "losses"}
+from . import steps
+from .subjects import Failed, place, supplied
 
 
 class RecipeSubject:
-    """A recipe under examination; `recipe` and `training` are known once the first checks have passed."""
+    """A recipe under examination; what follows `registry` is known once the first checks have passed."""
 
     recipe: Recipe
+    parts: dict[str, tuple[str, str]]
+    algorithm: Any
     training: TrainingSettings
 
     def __init__(self, name: str, registry: Registry) -> None:
@@ -32,47 +31,54 @@ class RecipeSubject:
 
 
 def resolves(subject: RecipeSubject) -> None:
+    """It and its bases exist, and every part has a name that its algorithm asks for."""
     subject.recipe = subject.registry.recipe(subject.name)
+    subject.parts = subject.registry.parts(subject.recipe)
 
 
 def components(subject: RecipeSubject) -> None:
-    """Each can be loaded and takes the options that the recipe gives it."""
-    for part, kind in _PARTS.items():
-        target = subject.registry.load(kind, getattr(subject.recipe, part))
-        complete(target, subject.options(part), where=part)
+    """The algorithm and its parts can be loaded and take the options that the recipe gives them."""
+    name = subject.recipe.algorithm or ""
+    subject.algorithm = subject.registry.create("algorithms", name, subject.options("algorithm"))
+    for role, (kind, part) in subject.parts.items():
+        complete(subject.registry.load(kind, part), subject.options(role), where=role)
+    known = {"algorithm", "dataset", "training", "optimizer", *subject.parts}
+    for key in subject.recipe.options:
+        if (role := key.partition(".")[0]) not in known:
+            raise unknown(f"part of recipe {subject.recipe.name!r}", role, known)
 
 
 def settings(subject: RecipeSubject) -> None:
     subject.training = TrainingSettings(**complete(TrainingSettings, subject.options("training"), where="training"))
+    for name in subject.training.augment:
+        subject.registry.load("augmentations", name)
     given = subject.options("optimizer")
     shared = {key: value for key, value in given.items() if "." not in key}
-    for part in ("generator", "discriminator"):
-        own: Mapping[str, Any] = subject.options(f"optimizer.{part}")
-        OptimizerSettings(**complete(OptimizerSettings, {**shared, **own}, where="optimizer"))
+    networks = [role for role, (kind, _) in subject.parts.items() if kind != "losses"]
+    for role in {key.partition(".")[0] for key in given if "." in key}:
+        if role not in networks:
+            raise unknown("role that learns", role, networks)
+    for role in networks:
+        own = {**shared, **subject.options(f"optimizer.{role}")}
+        OptimizerSettings(**complete(OptimizerSettings, own, where="optimizer"))
 
 
 def networks_fit(subject: RecipeSubject) -> None:
-    """One step of both losses at the recipe's own size, on the device "meta": shapes without memory or time."""
-    classes = 2 if False else 0
-    image = ImageSpec(subject.training.size, 3, classes)
-    made = {}
-    with torch.device("meta"):
-        for part, kind in _PARTS.items():
-            supplied = {} if part == "loss" else {"image": image}
-            name = getattr(subject.recipe, part)
-            made[part] = subject.registry.create(kind, name, subject.options(part), **supplied)
-        generator, discriminator, loss = made["generator"], made["discriminator"], made["loss"]
-        z = torch.zeros(4, generator.latent_dim)
-        labels = torch.zeros(4, dtype=torch.int64) if classes else None
+    """One step with every phase at the recipe's own size, on tensors without numbers, which take no memory."""
+    image = ImageSpec(subject.training.size, 3, 2 if subject.algorithm.conditional else 0)
+    made: dict[str, Any] = {}
+    with steps.without_numbers():
+        for role, (kind, name) in sorted(subject.parts.items(), key=lambda item: item[0] != "generator"):
+            latent_dim = made["generator"].latent_dim if made else 0
+            given = supplied(subject.registry.load(kind, name), image, latent_dim)
+            made[role] = subject.registry.create(kind, name, subject.options(role), **given)
+        phases = subject.algorithm.phases(made)
         try:
-            fake = generator(z, labels)
-            found = discriminator(fake, labels)
-            value = loss.discriminator(found, found)
+            for number in {min(phase.at) for phase in phases}:
+                list(steps.run_phases(subject.algorithm, made, phases, number))
         except (RuntimeError, TypeError, ValueError) as error:
-            raise Failed(f"generator, discriminator and loss do not fit together at {image}: {error}") from error
-    require(fake.shape == (4, *image.shape), f"the generator gives {list(fake.shape)}, expected {[4, *image.shape]}")
-    require(found.shape == (4,), f"the discriminator gives {list(found.shape)}, expected logits [4]")
-    require(value.dim() == 0, f"the loss gives {list(value.shape)}, expected a scalar")
+            where = f"{error} {place(error)}".strip()
+            raise Failed(f"{', '.join(made)} do not fit together at {image}: {where}") from error
 
 
 CHECKS = (resolves, components, settings, networks_fit)

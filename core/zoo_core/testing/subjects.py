@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import time
 import traceback
@@ -19,6 +20,8 @@ from ..records import ImageSpec
 
 N = 4
 """Images in the batches that are checked."""
+LATENT = 8
+"""Length of a latent where no generator says another."""
 
 _OURS = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
@@ -68,7 +71,7 @@ class Subject:
         self.kind = kind
         self.given = options
         self.wanted_image = image
-        self.needs_data = False
+        self.needs = ""
 
     @property
     def label(self) -> str:
@@ -78,13 +81,13 @@ class Subject:
     @property
     def is_network(self) -> bool:
         """Whether it is told what its images are."""
-        return self.kind in ("generators", "discriminators")
+        return self.kind in ("generators", "discriminators", "networks")
 
     def build(self, *, image: ImageSpec | None = None, seed: int = 0) -> Any:
         """A new instance; weights come from `seed`."""
         torch.manual_seed(seed)
         if self.is_network:
-            return self.cls(image=image or self.image, **self.options)
+            return self.cls(**supplied(self.cls, image or self.image), **self.options)
         return self.cls(**self.options)
 
     def build_or_refuse(self, image: ImageSpec) -> Any:
@@ -93,6 +96,15 @@ class Subject:
             return self.build(image=image)
         except OptionError:
             return None
+
+
+def supplied(cls: type, image: ImageSpec, latent_dim: int = LATENT) -> dict[str, Any]:
+    """What the zoo hands to the constructor of a part of an algorithm beside its options."""
+    wanted = inspect.signature(cls).parameters
+    given: dict[str, Any] = {"image": image} if "image" in wanted else {}
+    if "latent_dim" in wanted and wanted["latent_dim"].default is inspect.Parameter.empty:
+        given["latent_dim"] = latent_dim
+    return given
 
 
 AnySubject = TypeVar("AnySubject")
@@ -111,7 +123,7 @@ def run(checks: Sequence[Callable[[AnySubject], str | None]], subject: AnySubjec
         except ZooError as error:
             problem = error.message
         except (Exception, SystemExit) as error:
-            problem = f"{type(error).__name__}: {error} {_place(error)}".strip()
+            problem = f"{type(error).__name__}: {error} {place(error)}".strip()
         name = check.__name__.strip("_").replace("_", " ")
         outcomes.append(Outcome(name, problem, time.process_time() - start, note or ""))
         if stop and problem:
@@ -137,8 +149,8 @@ def _isolated() -> Iterator[None]:
             random.setstate(state)
 
 
-def _place(error: BaseException) -> str:
-    """Where it happened: the innermost line that is neither ours nor torch's."""
+def place(error: BaseException) -> str:
+    """Where an error happened: the innermost line that is neither ours nor torch's."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [f for f in frames if not f.filename.startswith((_OURS, _TORCH))]
     if not theirs:

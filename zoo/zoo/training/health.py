@@ -107,7 +107,8 @@ def _winning(history: History) -> HealthWarning | None:
         "discriminator-wins",
         f"the discriminator tells {mean(values):.1%} of all images apart, so the generator learns little from it",
         "slow it down (--set optimizer.discriminator.lr=1e-4), augment what it sees "
-        "(--set training.augment=color,translation), or smooth the labels of real images (--set loss.smoothing=0.1); with a Wasserstein loss it may pass",
+        "(--set training.augment=color,translation), or smooth the labels of real images "
+        "(--set loss.smoothing=0.1); with a Wasserstein loss it may pass",
     )
 
 

@@ -1,0 +1,149 @@
+"""Checks of algorithms: each phase is run on small parts, as the engine runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import lcm
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..algorithms import Algorithm, Phase
+from ..errors import PluginError, ZooError
+from ..records import ImageSpec, check_role
+from ..registries import PART_KINDS, registry
+from .steps import Ran, SmallDiscriminator, SmallGenerator, SmallLoss, run_phases, without_numbers
+from .subjects import LATENT, Failed, Subject, listed, require, supplied
+
+MOST = 12
+"""Steps that are run; of a cycle of phases that is longer, each phase's first step besides."""
+
+Made = tuple[Algorithm, dict[str, Any], Sequence[Phase]]
+
+
+def assemble(cls: type[Algorithm], options: Mapping[str, Any], loss: type = SmallLoss) -> Made:
+    """Make an algorithm, small parts for it (those that `tiny["parts"]` names, else our own), and its phases."""
+    torch.manual_seed(0)
+    algorithm = cls(**options)
+    named: Mapping[str, str] = cls.tiny.get("parts", {})
+    own: dict[str, type] = {"generators": SmallGenerator, "discriminators": SmallDiscriminator, "losses": loss}
+    classes: dict[str, type] = {}
+    for role, kind in sorted(algorithm.parts.items(), key=lambda item: item[0] != "generator"):
+        require(
+            role in named or kind in own,
+            f"tiny['parts'] names no {role}, expected the registry name of a small one of the {kind}",
+        )
+        classes[role] = registry.load(kind, named[role]) if role in named else own[kind]
+    tiny = {role: dict(getattr(part, "tiny", {})) for role, part in classes.items()}
+    image = next((image for options in tiny.values() if (image := options.pop("image", None))), ImageSpec(8))
+    image = ImageSpec(image.size, image.channels, 2 if algorithm.conditional else 0)
+    parts: dict[str, Any] = {}
+    for role, part in classes.items():  # the generator first: others are told its latent_dim
+        tiny[role].pop("image", None)
+        try:
+            given = supplied(part, image, parts["generator"].latent_dim if parts else LATENT)
+            parts[role] = part(**given, **tiny[role])
+        except ZooError as error:
+            raise Failed(f"its small {role}, {part.__name__}, cannot be made at {image}: {error.message}") from error
+    phases = algorithm.phases(parts)
+    fine = isinstance(phases, Sequence) and all(isinstance(phase, Phase) for phase in phases) and bool(phases)
+    require(fine, f"phases() gave {phases!r}, expected a list of zoo_core.Phase")
+    return algorithm, parts, phases
+
+
+def _make(subject: Subject, **more: Any) -> Made:
+    return assemble(subject.cls, {**subject.options, **more})
+
+
+def _run(made: Made, pieces: int = 1) -> list[list[Ran]]:
+    algorithm, parts, phases = made
+    cycle = lcm(*(phase.every for phase in phases))
+    numbers = {*range(min(cycle, MOST)), *(min(phase.at) for phase in phases)}
+    return [list(run_phases(algorithm, parts, phases, number, pieces)) for number in sorted(numbers)]
+
+
+def parts(subject: Subject) -> None:
+    """Every role has a name and a kind that a part can have; averages and named parts are roles."""
+    declared, tiny = subject.cls.parts, subject.cls.tiny
+    for role, kind in declared.items():
+        try:
+            check_role(role)
+        except PluginError as error:
+            raise Failed(f"parts: {error.message}") from error
+        require(kind in PART_KINDS, f"parts[{role!r}] is {kind!r}, expected one of {', '.join(PART_KINDS)}")
+    found = declared.get("generator")
+    require(found == "generators", f"parts['generator'] is {found!r}, expected 'generators': every algorithm has one")
+    networks = [role for role, kind in declared.items() if kind != "losses"]
+    for name, roles, valid in (
+        ("averages", subject.cls.averages, networks),
+        ("tiny['parts']", tiny.get("parts", {}), declared),
+    ):
+        wrong = [role for role in roles if role not in valid]
+        require(not wrong, f"{name} names {listed(wrong)}, expected some of {', '.join(valid)}")
+
+
+def phases(subject: Subject) -> str:
+    """Names once, roles that learn, places within the cycle; a joining phase has something to join."""
+    _, made, found = _make(subject)
+    names = [phase.name for phase in found]
+    require(len(set(names)) == len(names), f"phases() names {listed(sorted(names))}, expected each name once")
+    networks = [role for role, part in made.items() if isinstance(part, nn.Module)]
+    for phase in found:
+        what = f"phase {phase.name!r}"
+        fine = bool(phase.updates) and set(phase.updates) <= set(networks)
+        require(fine, f"{what} updates {phase.updates}, expected some of {', '.join(networks)}")
+        fine = isinstance(phase.every, int) and len(phase.at) > 0 and all(at in range(phase.every) for at in phase.at)
+        require(fine, f"{what} comes at {phase.at} of every {phase.every} steps, expected places from 0 to every − 1")
+    for number in range(lcm(*(phase.every for phase in found))):
+        due = [phase for phase in found if phase.due(number)]
+        for before, phase in zip([None, *due], due, strict=False):
+            require(
+                not phase.joins or (before is not None and set(before.updates) == set(phase.updates)),
+                f"phase {phase.name!r} joins the one before it, and in step {number} that is "
+                f"{before and before.name!r}, expected one that updates {', '.join(phase.updates)}",
+            )
+    return ", ".join(names)
+
+
+def scalars_and_gradients(subject: Subject) -> None:
+    """Finite scalars, in one piece and in several, with labels too where an option says whether; gradients reach all that
+    learns, and nothing else happens to it."""
+    told = [{"conditional": True}] if "conditional" in subject.options and not subject.cls.tiny.get("parts") else []
+    for more, pieces in (({}, 1), ({}, 2), *((options, 1) for options in told)):
+        made = _make(subject, **more)
+        networks = [part for part in made[1].values() if isinstance(part, nn.Module)]
+        before = [weight.detach().clone() for part in networks for weight in part.parameters()]
+        ran = [one for step in _run(made, pieces) for one in step]
+        weights = [weight for part in networks for weight in part.parameters()]
+        require(all(w.grad is None for w in weights), "a phase calls backward, expected it to yield its scalars only")
+        require(all(map(torch.equal, weights, before)), "a phase changes weights, expected the engine alone to do that")
+        for phase in made[2]:
+            values = [value for done, scalars, _ in ran if done is phase for value in scalars]
+            fine = bool(values) and all(bool(torch.isfinite(value)) for value in values)
+            require(fine, f"phase {phase.name!r} yields {[v.item() for v in values]}, expected finite numbers")
+        reached = {name for _, _, gradients in ran for name, gradient in gradients.items() if gradient.any()}
+        roles = {role for phase in made[2] for role in phase.updates}
+        expected = [f"{role}.{name}" for role in sorted(roles) for name, _ in made[1][role].named_parameters()]
+        lost = [name for name in expected if name not in reached]
+        require(not lost, f"no gradient of any phase reaches {listed(lost)}, expected one for every parameter that learns")
+
+
+def same_random_state_same_scalars(subject: Subject) -> None:
+    """Twice the same steps by one instance, which must not remember."""
+    made, again = _make(subject), _make(subject)
+    results = []
+    for _, parts, phases in (made, again):
+        torch.manual_seed(1)
+        results.append([value for step in _run((made[0], parts, phases)) for _, scalars, _ in step for value in scalars])
+    same = len(results[0]) == len(results[1]) and all(map(torch.equal, *results))
+    require(same, "the same steps from one random state yield other scalars the second time, expected the same")
+
+
+def never_waits_for_the_device(subject: Subject) -> None:
+    """Every phase on tensors without numbers."""
+    with without_numbers():
+        _run(_make(subject))
+
+
+CHECKS = (parts, phases, scalars_and_gradients, same_random_state_same_scalars, never_waits_for_the_device)

@@ -1,0 +1,129 @@
+"""`zoo list` and `zoo show`: every kind, recipes with all that they train with, algorithms with their phases."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from zoo_cli.main import zoo
+from zoo_core import Plugin, PretrainedModel, Recipe, registry
+from zoo_core.records import KINDS
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(zoo, arguments, prog_name="zoo")
+
+
+def shown(name: str, kind: str) -> dict[str, Any]:
+    (found,) = [thing for thing in json.loads(run("show", name, "--json").stdout) if thing["kind"] == kind]
+    return found  # type: ignore[no-any-return]
+
+
+def words(result: Result) -> list[str]:
+    """Its lines, with one blank between words."""
+    assert result.exit_code == 0, result.output
+    return [" ".join(line.split()) for line in result.stdout.splitlines()]
+
+
+MODEL = PretrainedModel(
+    "acme:models/one", {"generator.safetensors": "0" * 64}, "dcgan", "faces", "CC0-1.0", "faces, small", 32
+)
+
+
+@pytest.fixture
+def acme() -> Any:
+    broken = "helpers.broken:Good"
+    plugin = Plugin(
+        algorithms={"acme": f"{broken}Algorithm"},
+        networks={"good": f"{broken}Network"},
+        augmentations={"acme": f"{broken}Augmentation"},
+        metrics={"acme": f"{broken}Metric"},
+        trackers={"acme": f"{broken}Tracker"},
+        models={"acme-faces": MODEL},
+        recipes=[
+            Recipe("acme-gan", base="dcgan", options={"optimizer.lr": 1e-3, "optimizer.generator.beta2": 0.9}),
+            Recipe("acme-broken", base="dcgan", generator="dcgn"),
+        ],
+    )
+    with registry.add(plugin, distribution="acme"):
+        yield
+
+
+@pytest.mark.parametrize("kind", ["recipes", *KINDS])
+@pytest.mark.usefixtures("acme")
+def test_every_kind_is_listed_and_shown(kind: str) -> None:
+    entries = json.loads(run("list", kind, "--json").stdout)
+    assert entries
+    assert {entry["kind"] for entry in entries} == {kind}
+    lines = words(run("list", kind))
+    name = entries[0]["name"]
+    assert [line.split()[0] for line in lines] == [entry["name"] for entry in entries]
+    assert all(entry in json.loads(run("list", "--json").stdout) for entry in entries)
+    if name != "acme-broken":
+        assert shown(f"{entries[0]['distribution']}:{name}", kind)["summary"] == entries[0]["summary"]
+
+
+def test_an_algorithm_is_shown_with_phases_parts_and_options() -> None:
+    lines = words(run("show", "gan"))
+    assert lines[0].startswith("algorithm gan (dcgan-zoo")
+    assert "discriminator updates discriminator in every step" in lines
+    assert "penalty updates discriminator in every step, with the optimizer step of the phase before" in lines
+    assert "generator generator averaged, and published" in lines
+    assert any(line.startswith("updates both | alternate [both]") for line in lines)
+    found = shown("gan", "algorithms")
+    assert found["parts"] == {"generator": "generators", "discriminator": "discriminators", "loss": "losses"}
+    assert [phase["name"] for phase in found["phases"]] == ["discriminator", "penalty", "generator", "generator-penalty"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_how_often_a_phase_comes_is_said() -> None:
+    assert "generator updates generator, encoder in 1 of 2 steps" in words(run("show", "acme"))
+
+
+def test_a_recipe_is_shown_with_every_part_and_value() -> None:
+    lines = words(run("show", "wgan-gp"))
+    for line in (
+        "base: dcgan",
+        "algorithm: gan",
+        "generator: dcgan",
+        "discriminator: dcgan",
+        "loss: wasserstein",
+        "* algorithm.discriminator_steps 5",
+        "algorithm.conditional False",
+        "loss.gradient_penalty 10.0",
+        "* training.batch 32",
+        "* optimizer.lr 0.0001",
+        "optimizer.clip 0.0",
+    ):
+        assert line in lines
+    found = shown("wgan-gp", "recipes")
+    assert (found["algorithm"], found["generator"]) == ("gan", "dcgan")
+    assert found["parts"]["loss"] == {"kind": "losses", "name": "wasserstein"}
+    assert found["settings"]["algorithm.discriminator_steps"] == 5
+    assert found["values"]["generator.width"] == 64
+
+
+@pytest.mark.usefixtures("acme")
+def test_roles_that_learn_differently_are_shown_apart() -> None:
+    lines = words(run("show", "acme-gan"))
+    assert "* optimizer.generator.beta2 0.9" in lines
+    assert "optimizer.discriminator.beta2 0.999" in lines
+    assert "* optimizer.discriminator.lr 0.001" in lines
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_recipe_that_leads_nowhere_says_why() -> None:
+    result = run("show", "acme-broken")
+    assert result.exit_code == 2
+    assert "unknown generator 'dcgn'; did you mean dcgan" in result.stderr
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_model_says_where_it_is_from() -> None:
+    lines = words(run("show", "acme-faces"))
+    assert lines[0].startswith("model acme-faces (acme")
+    assert {"recipe: dcgan", "dataset: faces", "license: CC0-1.0", "where: acme:models/one"} <= set(lines)
+    assert shown("acme-faces", "models")["size"] == 32
