@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -52,14 +52,15 @@ def _print_catalog(as_json: bool) -> None:
 
     entries = zoo.read_catalog()
     if as_json:
-        print_json([{key: value for key, value in asdict(entry).items() if key != "root"} for entry in entries])
+        print_json([entry.as_dict() for entry in entries])
         return
     if not entries:
-        click.echo("the catalog of this version is empty")
-    print_table(
-        [
-            (e.name, f"{e.size}×{e.size}", e.dataset, f"{e.bytes / 1e6:.1f} MB", e.where, e.license, e.summary)
-            for e in entries
-        ]
-    )
+        click.echo("no installed plugin provides a model")
+    print_table([_row(entry.as_dict()) for entry in entries])
     click.echo("published models: zoo list --hub")
+
+
+def _row(model: dict[str, Any]) -> tuple[str, ...]:
+    size = (f"{model['size']}×{model['size']}", f"{model['bytes'] / 1e6:.1f} MB")
+    place = model["where"] if "/" in model["where"].partition(":")[0] else model["distribution"]
+    return (model["name"], size[0], model["dataset"], size[1], place, model["license"], model["summary"])

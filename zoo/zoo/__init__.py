@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from .hub.listing import Listed as Listed
     from .hub.listing import list_published as list_published
     from .hub.publishing import Pushed as Pushed
-    from .hub.publishing import push as push
-    from .hub.pulling import pull as pull
     from .loading import create as create
     from .loading import export as export
     from .loading import load as load
+    from .loading import pull as pull
+    from .loading import push as push
     from .metrics.evaluating import evaluate as evaluate
     from .metrics.extractors import extract as extract
     from .metrics.extractors import extractor as extractor
@@ -113,8 +113,8 @@ _WHERE = {
     "plan": ".training.train",
     "probe": ".metrics.probing",
     "project": ".analysis.projecting",
-    "pull": ".hub.pulling",
-    "push": ".hub.publishing",
+    "pull": ".loading",
+    "push": ".loading",
     "read_catalog": ".catalog",
     "registry": ".contract",
     "report": ".analysis.reports",
