@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .analysis.reports import report as report
     from .analysis.turning import turn as turn
     from .analysis.walking import walk as walk
-    from .catalog import CatalogEntry as CatalogEntry
     from .catalog import read_catalog as read_catalog
     from .comparing.running import Comparison as Comparison
     from .comparing.running import compare as compare
@@ -72,7 +71,6 @@ if TYPE_CHECKING:
     from .training.train import train as train
 
 _WHERE = {
-    "CatalogEntry": ".catalog",
     "Comparison": ".comparing.running",
     "Deduplicated": ".packs.curation.dedup",
     "Evaluation": ".runs.evaluation",

@@ -14,8 +14,9 @@ import torch
 
 from zoo_core import ImageSpec, ModelError, UsageError, registry
 from zoo_core.errors import near
+from zoo_core.registries import Entry
 
-from .catalog import CatalogEntry, differing_files, find_entry, installed_folder
+from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .models.folder import read_model, write_model
 from .models.model import Model
@@ -163,22 +164,19 @@ def push(
         HubError: the Hub refused, or could not be reached; it has what it had before.
         ModelError, PluginError, CheckpointError: the model cannot be read.
     """
-    from .hub.publishing import publish
+    from .hub.names import check_license, check_tag, parse_name
+    from .hub.publishing import preview, publish
 
-    folder = local_folder(where)
-    if folder is None:
+    name = parse_name(repo, revision)
+    check_tag(tag)
+    check_license(license)
+    source = local_folder(where)
+    if source is None:
         raise model_not_found(str(where))
-    return publish(
-        folder,
-        repo,
-        private=private,
-        revision=revision,
-        message=message,
-        tag=tag,
-        license=license,
-        dry_run=dry_run,
-        report=report or Reporter(),
-    )
+    if dry_run:
+        return preview(source, name, tag=tag, license=license)
+    report = report or Reporter()
+    return publish(source, name, private=private, message=message, tag=tag, license=license, report=report)
 
 
 def find_folder(where: str | Path) -> Path:
@@ -216,7 +214,7 @@ def model_not_found(where: str) -> UsageError:
     )
 
 
-def _locate(where: str | Path) -> tuple[Path | None, CatalogEntry | None]:
+def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
     """Return the folder on this machine and the entry of the catalog that `where` means, each None if there is none."""
     place = Path(where).expanduser()
     try:
@@ -235,15 +233,16 @@ def _locate(where: str | Path) -> tuple[Path | None, CatalogEntry | None]:
     return None, None
 
 
-def _fetch(name: str, entry: CatalogEntry | None, revision: str | None = None, report: Reporter | None = None) -> Fetched:
+def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: Reporter | None = None) -> Fetched:
     """Fetch from the Hub what an entry of the catalog, or else a name of the Hub, means."""
     from .hub.fetching import fetch
     from .hub.names import is_hub_name, parse_name
 
     if entry is not None:
-        found = fetch(parse_name(entry.model.where), report=report)
-        for file in differing_files(entry.model, found.folder):
-            raise ModelError(f"{file} of {entry.model.where} is not the one that the catalog means by {entry.name!r}")
+        where = model_of(entry).where
+        found = fetch(parse_name(where), report=report)
+        for file in differing_files(entry, found.folder):
+            raise ModelError(f"{file} of {where} is not the one that the catalog means by {entry.name!r}")
         return found
     if not is_hub_name(name):
         raise model_not_found(name)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from huggingface_hub import HfApi, constants, errors, get_token
 
@@ -22,19 +21,12 @@ from ..progress import Reporter
 TRIES = 5
 """How often a call is made before it counts as failed."""
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-"""Seconds before the second try, doubled before each one after it, and the most."""
+FIRST_WAIT, LONGEST_WAIT, PATIENCE = 1.0, 30.0, 300.0
+"""Seconds before the second try, doubled before each one after it; the most; and the most that the Hub may ask for."""
 
-PATIENCE = 300.0
-"""Longest wait that the Hub may ask for; beyond it the person is told to come back."""
-
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-"""Status codes after which the same call may succeed."""
-
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})  # after which the same call may succeed
+NETWORK = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})  # whose exceptions: that depends on the client's version
 _SECRET = re.compile(r"hf_[A-Za-z0-9_]{6,}|(?i:bearer\s+)\S+|(?i:(?:x-amz-)?(?:signature|credential|token))=[^&\s]+")
-_NETWORK = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})
-"""Packages whose exceptions mean the network; which of them carries depends on the version of `huggingface_hub`."""
-
 _AGAIN = "run the same command again"
 _WORDS: dict[type[Exception] | int, tuple[str, str]] = {
     errors.GatedRepoError: (
@@ -49,23 +41,24 @@ _WORDS: dict[type[Exception] | int, tuple[str, str]] = {
     ),
     400: ("{what}: the Hub cannot take this for {name}{said}", "look at what would be sent: zoo push … --dry-run"),
     401: ("{what}: the Hub does not accept your token{said}", "log in anew: hf auth login; or export HF_TOKEN=…"),
-    403: (
-        "{what}: your token may not do this with {name}{said}",
-        "use a token with write access: hf auth login",
-    ),
+    403: ("{what}: your token may not do this with {name}{said}", "use a token with write access: hf auth login"),
     404: ("{what}: the Hub has no {name}{said}", "check the name"),
     409: ("{what}: {name} exists already, or is being changed by somebody else{said}", _AGAIN),
     412: (
-        "{what}: {name} was changed by somebody else meanwhile{said}",
-        f"look at the change, then {_AGAIN}",
+        "{what}: somebody else pushed to {name} while this upload was going on; nothing of this one was published",
+        f"look at {{url}}/commits; to replace it, {_AGAIN}",
     ),
     413: (
         "{what}: the Hub finds it too large{said}",
         "train a smaller model, or store it in bfloat16: zoo export RUN DIR --bf16",
     ),
     429: ("{what}: the Hub asks for fewer requests{said}", f"wait some minutes, then {_AGAIN}"),
+    500: (
+        "{what}: the Hub failed with status {status}{said}",
+        "it is not your fault; try again later: https://status.huggingface.co tells",
+    ),
 }
-"""Error or status → message and hint."""
+"""Error or status → message and hint; 500 stands for every status above."""
 
 T = TypeVar("T")
 
@@ -87,11 +80,6 @@ def api() -> HfApi:
     return HfApi(library_name="dcgan-zoo", library_version=__version__)
 
 
-def is_offline() -> bool:
-    """Whether `HF_HUB_OFFLINE` forbids the network."""
-    return bool(constants.HF_HUB_OFFLINE)
-
-
 def redact(text: str) -> str:
     """Return `text` without any token: ours, anything that looks like one, or a signature in an address."""
     token = _token()
@@ -109,135 +97,96 @@ def printable(text: object, most: int = 200) -> str:
 def call(function: Callable[[], T], *, what: str, repo: str = "", report: Reporter | None = None, tries: int = TRIES) -> T:
     """Call the Hub, again after a failure that may heal, waiting as long as the Hub says or ever longer.
 
-    `huggingface_hub` retries downloads by itself, and neither commits nor any other call of its API; it also waits for as
-    long as the Hub asks, be it a day. Repeating a whole call is safe: each of ours finds what the one before has done.
+    `huggingface_hub` retries downloads, and no commit nor any other call of its API; and it waits for as long as the Hub
+    asks, be it a day. A whole call may be repeated: each of ours finds what the one before has done.
 
     Args:
         function: makes one whole attempt.
-        what: what it does, for messages ("upload").
-        repo: with which repository.
+        what, repo: what it does, and with which repository, for messages ("upload").
         report: hears about retries.
         tries: the most attempts.
 
     Raises:
-        Unreachable: nothing answered.
-        HubError: it was refused, in words, with what to do next.
+        HubError: it was refused, in words, with what to do next; or, as `Unreachable`, nothing answered.
     """
-    for attempt in range(1, tries):
+    for attempt in itertools.count(1):
         try:
             return function()
         except ZooError:
             raise
         except Exception as error:
-            wait = _wait(error, attempt)
-            if wait is None:
-                raise_hub_error(error, what, repo)
-            if report is not None:
-                words = explain(error, what, repo).message
-                report.warn(f"{words}; trying again in {wait:.0f} s ({attempt} of {tries - 1})")
-            time.sleep(wait)
-    with translate_hub_errors(what, repo):
-        return function()
-
-
-@contextmanager
-def translate_hub_errors(what: str, repo: str = "") -> Iterator[None]:
-    """Turn what goes wrong with the Hub in the block into a `HubError`."""
-    try:
-        yield
-    except ZooError:
-        raise
-    except Exception as error:
-        raise_hub_error(error, what, repo)
-
-
-def raise_hub_error(error: Exception, what: str, repo: str) -> NoReturn:
-    """Raise what `explain` says of an error."""
-    told = explain(error, what, repo)
-    if redact(str(error)) != str(error):
-        raise told from None  # a traceback would print what the cause says
-    raise told from error
+            told, wait = explain(error, what, repo), _wait(error, attempt)
+            if wait is None or attempt >= tries:
+                has_secret = redact(str(error)) != str(error)  # which a traceback would print with the cause
+                raise told from (None if has_secret else error)
+        if report is not None:
+            report.warn(f"{told.message}; trying again in {wait:.0f} s ({attempt} of {tries - 1})")
+        time.sleep(wait)
+    raise AssertionError("unreachable")
 
 
 def explain(error: Exception, what: str, repo: str = "") -> HubError:
     """Return an error of `huggingface_hub` in words, with what to type next."""
     error = _cause(error)
-    status = _status(error)
+    status, headers = _response(error)
     if isinstance(error, errors.OfflineModeIsEnabled):
         return Unreachable(f"{what}: HF_HUB_OFFLINE forbids the network", hint="to allow it: unset HF_HUB_OFFLINE")
-    fields = {
-        "what": what,
-        "name": repo or "the Hub",
-        "url": f"{constants.ENDPOINT}/{repo}",
-        "said": _said(error),
-        "hidden": "your token may not see it" if _token() else "you are not logged in, and private ones stay hidden",
-    }
-    kind = next((kind for kind in _WORDS if isinstance(kind, type) and isinstance(error, kind)), status)
-    if kind in _WORDS:
-        message, hint = (text.format(**fields) for text in _WORDS[kind])
-        return HubError(message, hint=hint, status=status)
-    if status >= 500:
-        hint = "it is not your fault; try again later: https://status.huggingface.co tells"
-        return HubError(f"{what}: the Hub failed with status {status}{fields['said']}", hint=hint, status=status)
-    if status:
-        return HubError(f"{what}: the Hub refused with status {status}{fields['said']}", status=status)
+    kind = next((kind for kind in _WORDS if isinstance(kind, type) and isinstance(error, kind)), min(status, 500))
+    if status or kind in _WORDS:
+        said = getattr(error, "server_message", None) or headers.get("X-Error-Message")
+        fields = {
+            "what": what,
+            "name": repo or "the Hub",
+            "url": f"{constants.ENDPOINT}/{repo}",
+            "status": status,
+            "said": f": {printable(redact(str(said)))}" if said else "",
+            "hidden": "your token may not see it" if _token() else "you are not logged in, and private ones stay hidden",
+        }
+        message, hint = _WORDS.get(kind, ("{what}: the Hub refused with status {status}{said}", ""))
+        return HubError(message.format(**fields), hint=hint.format(**fields), status=status)
+    cache = "choose another cache: export HF_HOME=DIR"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        hint = f"free some space, or choose another cache: export HF_HOME=DIR; then {_AGAIN}"
-        return HubError(f"{what}: no space left on disk", hint=hint)
+        return HubError(f"{what}: no space left on disk", hint=f"free some space, or {cache}; then {_AGAIN}")
     if isinstance(error, PermissionError):
-        return HubError(f"{what}: {error.filename} cannot be written", hint="choose another cache: export HF_HOME=DIR")
+        return HubError(f"{what}: {error.filename} cannot be written", hint=cache)
     if _is_network(error):
-        hint = f"check the connection, then {_AGAIN}"
-        return Unreachable(f"{what}: the connection to the Hub failed ({type(error).__name__})", hint=hint)
+        message = f"{what}: the connection to the Hub failed ({type(error).__name__})"
+        return Unreachable(message, hint=f"check the connection, then {_AGAIN}")
     return HubError(f"{what} failed: {type(error).__name__}: {printable(error)}", hint="to see where: zoo --debug …")
 
 
 def _cause(error: Exception) -> Exception:
     """Return why the Hub could not be asked, where the client only says that its cache does not have the answer either."""
-    answer = (errors.LocalEntryNotFoundError, errors.RevisionResolutionError)
-    return error.__cause__ if isinstance(error, answer) and isinstance(error.__cause__, Exception) else error
+    second = isinstance(error, errors.LocalEntryNotFoundError | errors.RevisionResolutionError)
+    return error.__cause__ if second and isinstance(error.__cause__, Exception) else error
 
 
-def _status(error: Exception) -> int:
-    """Return the HTTP status that an error of the Hub's client carries, 0 without one."""
-    return int(getattr(getattr(error, "response", None), "status_code", 0) or 0)
-
-
-def _header(error: Exception, name: str) -> str:
-    return str(getattr(getattr(error, "response", None), "headers", {}).get(name) or "")
-
-
-def _said(error: Exception) -> str:
-    """Return what the Hub itself says about it, made harmless."""
-    text = getattr(error, "server_message", None) or _header(error, "X-Error-Message")
-    return f": {printable(redact(str(text)))}" if text else ""
+def _response(error: Exception) -> tuple[int, Mapping[str, str]]:
+    """Return the HTTP status and headers that an error of the Hub's client carries; status 0 without any."""
+    response = getattr(error, "response", None)
+    return int(getattr(response, "status_code", 0) or 0), getattr(response, "headers", {})
 
 
 def _wait(error: Exception, attempt: int) -> float | None:
     """Return the seconds until the next try, None where another try would be in vain."""
     error = _cause(error)
-    status = _status(error)
-    asked = _retry_after(error)
-    if status and (status not in TRANSIENT or (asked or 0) > PATIENCE):
-        return None
-    if status and asked is not None:
-        return asked
-    cut_short = isinstance(error, OSError) and "Consistency check failed" in str(error)
-    if not status and not _is_network(error) and not cut_short:
+    status, headers = _response(error)
+    if status:
+        asked = _retry_after(headers.get("Retry-After") or "")
+        if status not in TRANSIENT or (asked or 0) > PATIENCE:
+            return None
+        if asked is not None:
+            return asked
+    elif not _is_network(error) and not (isinstance(error, OSError) and "Consistency check failed" in str(error)):
         return None
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
     return wait * (1 + random.random() / 4)  # two that failed together do not come back together
 
 
-def _retry_after(error: Exception) -> float | None:
-    """Return the seconds that the Hub asks to wait, in either form of the header; None where it does not ask."""
-    text = _header(error, "Retry-After")
+def _retry_after(text: str) -> float | None:
+    """Return the seconds that the Hub asks to wait, as a number or a date; None where it does not ask."""
     try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(timezone.utc)).total_seconds())
+        return max(0.0, float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
 
@@ -246,7 +195,7 @@ def _is_network(error: Exception) -> bool:
     ours = ("LocalProtocolError", "UnsupportedProtocol", "InvalidURL")  # a malformed token or address: no use to try again
     if isinstance(error, errors.OfflineModeIsEnabled) or type(error).__name__ in ours:
         return False
-    return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.partition(".")[0] in _NETWORK
+    return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.partition(".")[0] in NETWORK
 
 
 def _token() -> str | None:

@@ -7,7 +7,7 @@ there.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,17 @@ from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
 from ..models.folder import FILES, WEIGHTS
 from ..progress import Reporter
-from .client import TRIES, HubError, Unreachable, api, call, is_offline, printable, translate_hub_errors
-from .names import DEFAULT_REVISION, HubName
+from .client import TRIES, HubError, Unreachable, api, call, printable
+from .names import HubName
 
 REQUIRED = (CONFIG, WEIGHTS["generator"])
-"""What no model is without."""
-
 SMALL_LIMITS = {CONFIG: LIMIT, "README.md": 16 << 20, "samples.png": 64 << 20, "metrics.json": LIMIT}
 """Most bytes of a file that is no weights; checked before it is fetched."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5", ".keras", ".dill", ".model")
 """Endings of files that can run code when they are read."""
 
-MARGIN = 64 << 20
-"""Bytes that stay free on the disk."""
+MARGIN = 64 << 20  # bytes that stay free on the disk
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,12 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> Fetched:
         ModelError: it is no zoo model, or what arrived is not what the Hub has.
     """
     report = report or Reporter()
-    if is_offline():
+    if constants.HF_HUB_OFFLINE:
         return _from_cache(name, "HF_HUB_OFFLINE forbids the network")
     client, known = api(), _cached_folder(name) is not None
 
     def ask() -> Any:
-        revision = client.resolve_revision(name.repo, revision=name.revision or DEFAULT_REVISION)  # noted in the cache
+        revision = client.resolve_revision(name.repo, revision=name.ref)  # noted in the cache
         return client.model_info(name.repo, revision=revision.resolved, files_metadata=True)
 
     # 1. One commit, and what it holds; nothing that is no model, or too large, is fetched.
@@ -152,7 +149,9 @@ def _download(client: Any, name: HubName, commit: str, files: list[str], report:
         folder, wrong = call(attempt, what=f"pull of {' and '.join(files)}", repo=name.repo, report=report)
         if not wrong:
             break
-        _forget(folder / file for file in wrong)
+        for path in (folder / file for file in wrong):
+            path.resolve().unlink(missing_ok=True)  # the content, which the name in the commit's folder links to
+            path.unlink(missing_ok=True)
         if last:
             raise ModelError(
                 f"{' and '.join(wrong)} of {name.repo} does not arrive as the Hub has it: its checksum differs, twice",
@@ -162,19 +161,8 @@ def _download(client: Any, name: HubName, commit: str, files: list[str], report:
     return folder
 
 
-def _forget(files: Iterable[Path]) -> None:
-    """Take files out of the cache: the names in a commit's folder, and the content that they link to."""
-    for file in files:
-        content = file.resolve()
-        file.unlink(missing_ok=True)
-        if content.parent.name == "blobs":
-            content.unlink(missing_ok=True)
-
-
 def _check_space(size: int, name: HubName) -> None:
-    place = Path(constants.HF_HUB_CACHE)
-    while not place.exists():
-        place = place.parent
+    place = constants.HF_HUB_CACHE
     free = shutil.disk_usage(place).free
     if size + MARGIN > free:
         raise HubError(
@@ -185,8 +173,7 @@ def _check_space(size: int, name: HubName) -> None:
 
 def _cached_folder(name: HubName) -> Path | None:
     """Return the cache's folder of a model, at the commit that its revision meant when the Hub was last asked."""
-    with translate_hub_errors("reading the cache", name.repo):
-        found = try_to_load_from_cache(name.repo, CONFIG, revision=name.revision or DEFAULT_REVISION)
+    found = try_to_load_from_cache(name.repo, CONFIG, revision=name.ref)
     return Path(found).parent if isinstance(found, str) else None
 
 
@@ -196,10 +183,11 @@ def _from_cache(name: HubName, why: str) -> Fetched:
     weights = _weights(read_config(folder)) if folder is not None else []
     missing = [file for file in weights if folder is None or not (folder / file).is_file()]
     if folder is None or missing:
+        allow = "env -u HF_HUB_OFFLINE " if constants.HF_HUB_OFFLINE else ""
         what = "nothing of it" if folder is None else f"no {' and no '.join(missing)}"
         raise Unreachable(
             f"{name} cannot be fetched: {why}, and the cache in {constants.HF_HUB_CACHE} has {what}",
-            hint=f"with a connection, run once: {'env -u HF_HUB_OFFLINE ' if is_offline() else ''}zoo pull {name}",
+            hint=f"with a connection, run once: {allow}zoo pull {name}",
         )
     for file in weights:
         content = (folder / file).resolve()  # the cache names large files by their checksum

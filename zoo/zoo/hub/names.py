@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils import HFValidationError, validate_repo_id  # type: ignore[attr-defined]
 
 from zoo_core import UsageError
 
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
-
-DEFAULT_REVISION = "main"
 
 
 @dataclass(frozen=True)
@@ -22,6 +19,11 @@ class HubName:
 
     repo: str
     revision: str | None = None
+
+    @property
+    def ref(self) -> str:
+        """The revision, "main" where nobody named one."""
+        return self.revision or "main"
 
     def __str__(self) -> str:
         return f"{self.repo}@{self.revision}" if self.revision else self.repo
@@ -56,15 +58,15 @@ def parse_name(text: str, revision: str | None = None) -> HubName:
     return HubName(repo, chosen)
 
 
-def check_tag(tag: str) -> None:
-    """Raise `UsageError` unless a tag may be called so."""
-    if not _is_revision(tag):
+def check_tag(tag: str | None) -> None:
+    """Raise `UsageError` for a name that no tag can have."""
+    if tag is not None and not _is_revision(tag):
         raise UsageError(f"{tag!r} is no name for a tag", hint="letters, digits, '-', '_', '.' and '/': --tag v1.0")
 
 
-def check_license(license: str) -> None:
-    """Raise `UsageError` unless it is written as the Hub writes licenses."""
-    if not _LICENSE.fullmatch(license):
+def check_license(license: str | None) -> None:
+    """Raise `UsageError` for a license that is not written as the Hub writes them."""
+    if license is not None and not _LICENSE.fullmatch(license):
         raise UsageError(
             f"{license!r} is no license identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, constants, get_token
 
@@ -20,8 +21,8 @@ from ..models.model import Model
 from ..progress import Reporter
 from ..runs.log import read_log
 from ..runs.run import is_run, model_of_run
-from .client import HubError, api, call, printable, translate_hub_errors
-from .names import DEFAULT_REVISION, HubName, check_license, check_tag, parse_name
+from .client import HubError, api, call, printable
+from .names import HubName
 
 EXTRAS = ("curves.png", "report.html")
 """What a push adds to a model folder, where a run has it."""
@@ -29,8 +30,7 @@ EXTRAS = ("curves.png", "report.html")
 OURS = (*FILES, *EXTRAS)
 """Names that a push replaces, or deletes where it has no such file any more. All other files are the owner's own."""
 
-DRY_RUN = Path("dry-run")
-"""Folder below which `--dry-run` writes."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,55 +56,49 @@ class Pushed:
     changed: bool = True
 
 
+def preview(source: Path, name: HubName, *, tag: str | None, license: str | None) -> Pushed:
+    """Write what `publish` would publish to dry-run/user/name, and ask nobody."""
+    target = Path("dry-run", name.repo)
+    with atomic_folder(target, replace=True) as folder:
+        stage(source, folder, place=name.repo, license=license)
+    return Pushed(name.repo, name.ref, _sizes(target), folder=target, tag=tag)
+
+
 def publish(
     source: Path,
-    repo: str,
+    name: HubName,
     *,
     private: bool,
-    revision: str | None,
     message: str | None,
     tag: str | None,
     license: str | None,
-    dry_run: bool,
     report: Reporter,
 ) -> Pushed:
     """Publish a run or model folder; see `zoo.push`, whose arguments these are."""
-    name = parse_name(repo, revision)
-    branch = name.revision or DEFAULT_REVISION
-    if tag is not None:
-        check_tag(tag)
-    if license is not None:
-        check_license(license)
-    if not dry_run:
-        _check_login()
+    if not call(get_token, what="push"):
+        raise HubError("you are not logged in to the Hub", hint="log in: hf auth login; or export HF_TOKEN=…", status=401)
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as temporary:
-        folder = Path(temporary) / "model"
+        folder = Path(temporary)
         model = stage(source, folder, place=name.repo, license=license)
-        if not dry_run:
-            return _upload(folder, HubName(name.repo, branch), private, message or _title(model), tag, report)
-        target = DRY_RUN / name.repo
-        with atomic_folder(target, replace=True) as new:
-            shutil.copytree(folder, new, dirs_exist_ok=True)
-        return Pushed(name.repo, branch, _sizes(target), folder=target, tag=tag)
+        return _upload(folder, name, private, message or _title(model), tag, report)
 
 
-def stage(source: Path, folder: Path, *, place: str, license: str | None = None) -> Model:
-    """Write the new folder that a push publishes. Weights of a model folder are copied byte by byte.
+def stage(source: Path, folder: Path, *, place: str, license: str | None) -> Model:
+    """Write the model folder that a push publishes. Weights of a model folder are copied byte by byte.
 
     Args:
         source: a run or model folder.
-        folder: what to make.
+        folder: an empty folder.
         place: what the card tells `zoo.load`.
-        license: for the configuration and the card.
+        license: for the configuration and the card; None for what the model states.
     """
     beside = [source]
     if is_run(source):
-        write_model(model_of_run(source), folder)
+        model = model_of_run(source)
+        write_model(model, folder, replace=True)
         beside = [folder, source / "model", source]
-        model = read_model(folder)
     else:
         model = read_model(source)
-        folder.mkdir()
         for file in WEIGHTS.values():
             if (source / file).is_file():
                 shutil.copyfile(source / file, folder / file)
@@ -125,42 +119,64 @@ def stage(source: Path, folder: Path, *, place: str, license: str | None = None)
 
 
 def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | None, report: Reporter) -> Pushed:
-    """Make the repository and the branch, look at what is there, make one commit, and tag it."""
-    client, repo, branch = api(), name.repo, name.revision
-    assert branch is not None
-    files = _sizes(folder)
+    client, repo, files = api(), name.repo, _sizes(folder)
+
+    def ask(function: Callable[[], T], what: str = "push") -> T:
+        return call(function, what=what, repo=repo, report=report)
 
     # 1. Repository and branch.
-    call(lambda: client.create_repo(repo, private=private or None, exist_ok=True), what="push", repo=repo, report=report)
-    if branch != DEFAULT_REVISION:
-        call(lambda: client.create_branch(repo, branch=branch, exist_ok=True), what="push", repo=repo, report=report)
+    ask(lambda: client.create_repo(repo, private=private or None, exist_ok=True))
+    if name.ref != "main":
+        ask(lambda: client.create_branch(repo, branch=name.ref, exist_ok=True))
 
     # 2. What is there.
-    before = call(lambda: client.model_info(repo, revision=branch), what="push", repo=repo, report=report)
+    before = ask(lambda: client.model_info(repo, revision=name.ref))
     there = {sibling.rfilename for sibling in before.siblings or ()}
     _check_target(before, there, name, private)
-    if tag is not None:
-        _check_tag_free(client, name, tag, before.sha, folder, report)
+    commit = str(before.sha)
+    changed = not ask(lambda: _has_all(client, repo, commit, folder))
+    bearer = ask(lambda: _tags(client, repo)).get(tag) if tag is not None else None
+    if bearer is not None and (changed or bearer != commit):
+        raise HubError(
+            f"{repo} has a tag {tag!r} already, at commit {bearer[:12]}; nothing was uploaded",
+            hint="choose another: --tag NAME",
+            status=409,
+        )
 
-    # 3. One commit. `upload_folder` would make several of a large one, so that others could see half a model.
-    report.note(f"uploading {len(files)} files, {sum(files.values()) / 1e6:,.1f} MB, to {repo}")
-
-    def commit() -> str:
+    # 3. One commit. `upload_folder` would make several of a large one, and others could see half a model.
+    def upload() -> str:
         added = [CommitOperationAdd(path_in_repo=file, path_or_fileobj=str(folder / file)) for file in files]
         stale = [CommitOperationDelete(path_in_repo=file) for file in OURS if file in there and file not in files]
-        done = client.create_commit(repo, [*added, *stale], commit_message=title, revision=branch, parent_commit=before.sha)
+        operations: list[Any] = [*added, *stale]
+        done = client.create_commit(repo, operations, commit_message=title, revision=name.ref, parent_commit=before.sha)
         return str(done.oid)
 
-    try:
-        oid = call(commit, what="upload", repo=repo, report=report)
-    except HubError as error:
-        oid = _after_conflict(client, error, folder, name)
+    if changed:
+        report.note(f"uploading {len(files)} files, {sum(files.values()) / 1e6:,.1f} MB, to {repo}")
+        try:
+            commit = ask(upload, "upload")
+        except HubError as error:
+            if error.status != 412:
+                raise
+            commit = str(ask(lambda: client.model_info(repo, revision=name.ref)).sha)
+            if not ask(lambda: _has_all(client, repo, commit, folder)):
+                raise
+            # the branch moved by this very push, whose answer was lost
 
     # 4. The tag.
+    def create_tag() -> None:
+        if _tags(client, repo).get(str(tag)) != commit:
+            client.create_tag(repo, tag=str(tag), revision=commit)
+
     if tag is not None:
-        _tag(client, repo, tag, oid, report)
-    url = f"{constants.ENDPOINT}/{repo}"
-    return Pushed(repo, branch, files, commit=oid, url=url, tag=tag, changed=oid != before.sha)
+        try:
+            ask(create_tag, "tagging")
+        except HubError as error:
+            again = "run the same command again: it uploads nothing twice and sets the tag"
+            error.message = f"published as commit {commit[:12]}, but not tagged {tag!r}: {error.message}"
+            error.hint = f"{error.hint}\n{again}".strip() if error.status != 409 else "choose another: --tag NAME"
+            raise
+    return Pushed(repo, name.ref, files, None, commit, f"{constants.ENDPOINT}/{repo}", tag, changed)
 
 
 def _check_target(info: Any, files: set[str], name: HubName, private: bool) -> None:
@@ -177,22 +193,7 @@ def _check_target(info: Any, files: set[str], name: HubName, private: bool) -> N
         )
 
 
-def _after_conflict(client: Any, error: HubError, folder: Path, name: HubName) -> str:
-    """Return the commit of the branch that moved if it is this very push, whose answer was lost; raise otherwise."""
-    if error.status != 412:
-        raise error
-    with translate_hub_errors("push", name.repo):
-        commit = str(client.model_info(name.repo, revision=name.revision).sha)
-        if _holds(client, name.repo, commit, folder):
-            return commit
-    raise HubError(
-        f"somebody else pushed to {name} while this upload was going on; nothing of this one was published",
-        hint=f"look at {constants.ENDPOINT}/{name.repo}/commits/{name.revision}; to replace it, run the same command again",
-        status=412,
-    ) from error
-
-
-def _holds(client: Any, repo: str, commit: str, folder: Path) -> bool:
+def _has_all(client: Any, repo: str, commit: str, folder: Path) -> bool:
     """Whether a commit has all files of a folder, byte by byte, and no others of ours."""
     found = client.verify_repo_checksums(repo, revision=commit, local_dir=folder)
     return not found.mismatches and not found.extra_paths and not set(OURS) & set(found.missing_paths)
@@ -200,35 +201,6 @@ def _holds(client: Any, repo: str, commit: str, folder: Path) -> bool:
 
 def _tags(client: Any, repo: str) -> dict[str, str]:
     return {ref.name: ref.target_commit for ref in client.list_repo_refs(repo).tags}
-
-
-def _check_tag_free(client: Any, name: HubName, tag: str, head: str, folder: Path, report: Reporter) -> None:
-    """Refuse a tag that another commit bears, before anything is uploaded."""
-
-    def is_free() -> bool:
-        bearer = _tags(client, name.repo).get(tag)
-        return bearer is None or (bearer == head and _holds(client, name.repo, head, folder))
-
-    if not call(is_free, what="push", repo=name.repo, report=report):
-        raise HubError(
-            f"{name.repo} has a tag {tag!r} already, at another commit; nothing was uploaded",
-            hint="choose another: --tag NAME",
-            status=409,
-        )
-
-
-def _tag(client: Any, repo: str, tag: str, oid: str, report: Reporter) -> None:
-    def create() -> None:
-        if _tags(client, repo).get(tag) != oid:
-            client.create_tag(repo, tag=tag, revision=oid)
-
-    try:
-        call(create, what="tagging", repo=repo, report=report)
-    except HubError as error:
-        again = "run the same command again: it uploads nothing twice and sets the tag"
-        error.message = f"published as commit {oid[:12]}, but not tagged {tag!r}: {error.message}"
-        error.hint = f"{error.hint}\n{again}".strip() if error.status != 409 else "choose another: --tag NAME"
-        raise
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -239,11 +211,3 @@ def _title(model: Model) -> str:
     recipe = (model.config.get("recipe") or {}).get("name") or model.config["generator"]["name"]
     shown = model.config.get("provenance", {}).get("images")
     return printable(f"{recipe} after {shown:,} images" if shown else f"{recipe}", 100)
-
-
-def _check_login() -> None:
-    with translate_hub_errors("push"):
-        if not get_token():
-            raise HubError(
-                "you are not logged in to the Hub", hint="log in: hf auth login; or export HF_TOKEN=…", status=401
-            )
