@@ -6,12 +6,15 @@ import errno
 import itertools
 import random
 import re
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from huggingface_hub import HfApi, constants, errors, get_token
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from zoo import __version__
 from zoo_core import ZooError
@@ -111,7 +114,8 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
     """
     for attempt in itertools.count(1):
         try:
-            return function()
+            with _progress_bars():
+                return function()
         except ZooError:
             raise
         except Exception as error:
@@ -153,6 +157,19 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
         message = f"{what}: the connection to the Hub failed ({type(error).__name__})"
         return Unreachable(message, hint=f"check the connection, then {_AGAIN}")
     return HubError(f"{what} failed: {type(error).__name__}: {printable(error)}", hint="to see where: zoo --debug …")
+
+
+@contextmanager
+def _progress_bars() -> Iterator[None]:
+    """Let the client draw its progress bars on a terminal, and nowhere else."""
+    quiet = not sys.stderr.isatty() and not are_progress_bars_disabled()
+    if quiet:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if quiet:
+            enable_progress_bars()
 
 
 def _cause(error: Exception) -> Exception:

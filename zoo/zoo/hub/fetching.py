@@ -66,8 +66,9 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> Fetched:
     client, known = api(), _cached_folder(name) is not None
 
     def ask() -> Any:
-        revision = client.resolve_revision(name.repo, revision=name.ref)  # noted in the cache
-        return client.model_info(name.repo, revision=revision.resolved, files_metadata=True)
+        found = client.model_info(name.repo, revision=name.ref, files_metadata=True)
+        client.resolve_revision(name.repo, revision=name.ref)  # only to note it in the cache: its answer may come from there
+        return found
 
     # 1. One commit, and what it holds; nothing that is no model, or too large, is fetched.
     try:
