@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from .catalog import read_catalog as read_catalog
     from .comparing.running import Comparison as Comparison
     from .comparing.running import compare as compare
-    from .hub.fetching import Fetched as Fetched
-    from .hub.listing import Listed as Listed
+    from .hub.fetching import FetchedModel as FetchedModel
+    from .hub.listing import PublishedModel as PublishedModel
     from .hub.listing import list_published as list_published
-    from .hub.publishing import Pushed as Pushed
+    from .hub.publishing import PushResult as PushResult
     from .loading import create as create
     from .loading import export as export
     from .loading import load as load
@@ -74,13 +74,13 @@ _WHERE = {
     "Comparison": ".comparing.running",
     "Deduplicated": ".packs.curation.dedup",
     "Evaluation": ".runs.evaluation",
-    "Fetched": ".hub.fetching",
+    "FetchedModel": ".hub.fetching",
     "ImageSpec": ".contract",
-    "Listed": ".hub.listing",
     "Model": ".models.model",
     "Pack": ".packs",
     "PackRequest": ".packs",
-    "Pushed": ".hub.publishing",
+    "PublishedModel": ".hub.listing",
+    "PushResult": ".hub.publishing",
     "Results": ".metrics.records",
     "Run": ".runs.run",
     "Stored": ".packs.cache",

@@ -25,11 +25,7 @@ def read_catalog() -> list[Entry]:
 
 
 def find_entry(name: str) -> Entry | None:
-    """Return the model of that name, or of "distribution:name"; None if there is none.
-
-    Raises:
-        AmbiguousNameError: two distributions claim the name.
-    """
+    """Return the model of that name, or "distribution:name", if there is one; raises `UsageError` where two claim it."""
     try:
         return registry.find("models", name)
     except UnknownNameError:
@@ -42,11 +38,7 @@ def model_of(entry: Entry) -> PretrainedModel:
 
 
 def installed_folder(entry: Entry) -> Path | None:
-    """Return the model folder of an entry, its files checked; None for a model on the Hub.
-
-    Raises:
-        ModelError: the folder or a file is missing, or a checksum is not the record's.
-    """
+    """Return the model folder of an entry, None for a model on the Hub; raises `ModelError` unless its files are intact."""
     package, colon, within = model_of(entry).where.partition(":")
     if not colon:
         return None
@@ -75,8 +67,7 @@ def differing_files(entry: Entry, folder: Path) -> list[str]:
 def describe_model_folder(folder: Path) -> PretrainedModel:
     """Return the record of a model folder, for `Plugin(models={NAME: …})`; its place is "your_package:FOLDER".
 
-    Raises:
-        ModelError: it is no model folder, or does not state its recipe, dataset or license.
+    Raises `ModelError` where it is no model folder, or does not state its recipe, dataset or license.
     """
     from .models.folder import FILES, read_model
 

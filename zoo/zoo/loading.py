@@ -23,8 +23,8 @@ from .models.model import Model
 from .progress import Reporter
 
 if TYPE_CHECKING:
-    from .hub.fetching import Fetched
-    from .hub.publishing import Pushed
+    from .hub.fetching import FetchedModel
+    from .hub.publishing import PushResult
 
 
 def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
@@ -104,7 +104,7 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
 
 def pull(
     model: str | Path, *, to: str | Path | None = None, revision: str | None = None, report: Reporter | None = None
-) -> Fetched:
+) -> FetchedModel:
     """Fetch a model, check all of it, and say where it lies.
 
     Args:
@@ -124,9 +124,9 @@ def pull(
         raise UsageError(f"{place} is a run folder, not a model", hint=f"write its model: zoo export {place} DIR")
     if revision is not None and (place is not None or entry is not None):
         raise UsageError(f"{model} is no repository on the Hub and has no revisions", hint="leave --revision out")
-    from .hub.fetching import Fetched, copy_model
+    from .hub.fetching import FetchedModel, copy_model
 
-    found = Fetched(place) if place is not None else _fetch(str(model), entry, revision, report)
+    found = FetchedModel(place) if place is not None else _fetch(str(model), entry, revision, report)
     read_model(found.folder)  # as anybody will
     return found if to is None else replace(found, folder=copy_model(found, Path(to)))
 
@@ -142,7 +142,7 @@ def push(
     license: str | None = None,
     dry_run: bool = False,
     report: Reporter | None = None,
-) -> Pushed:
+) -> PushResult:
     """Publish a model on the Hugging Face Hub.
 
     Configuration, weights, card and samples arrive in one commit, based on the one that was there when the push began: if
@@ -233,7 +233,7 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
     return None, None
 
 
-def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: Reporter | None = None) -> Fetched:
+def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: Reporter | None = None) -> FetchedModel:
     """Fetch from the Hub what an entry of the catalog, or else a name of the Hub, means."""
     from .hub.fetching import fetch
     from .hub.names import is_hub_name, parse_name

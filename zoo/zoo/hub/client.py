@@ -31,7 +31,7 @@ TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})  # after which the same ca
 NETWORK = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})  # whose exceptions: that depends on the client's version
 _SECRET = re.compile(r"hf_[A-Za-z0-9_]{6,}|(?i:bearer\s+)\S+|(?i:(?:x-amz-)?(?:signature|credential|token))=[^&\s]+")
 _AGAIN = "run the same command again"
-_WORDS: dict[type[Exception] | int, tuple[str, str]] = {
+_MESSAGES: dict[type[Exception] | int, tuple[str, str]] = {
     errors.GatedRepoError: (
         "{name} is gated: its owner decides who may have it",
         f"ask for access at {{url}}, then {_AGAIN}",
@@ -74,7 +74,7 @@ class HubError(ZooError):
         self.status = status
 
 
-class Unreachable(HubError):
+class UnreachableError(HubError):
     """The Hub did not answer at all."""
 
 
@@ -101,16 +101,8 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
     """Call the Hub, again after a failure that may heal, waiting as long as the Hub says or ever longer.
 
     `huggingface_hub` retries downloads, and no commit nor any other call of its API; and it waits for as long as the Hub
-    asks, be it a day. A whole call may be repeated: each of ours finds what the one before has done.
-
-    Args:
-        function: makes one whole attempt.
-        what, repo: what it does, and with which repository, for messages ("upload").
-        report: hears about retries.
-        tries: the most attempts.
-
-    Raises:
-        HubError: it was refused, in words, with what to do next; or, as `Unreachable`, nothing answered.
+    asks, be it a day. `function` makes one whole attempt, and finds what the one before has done. `what` and `repo` are for
+    messages: `HubError` says what was refused and what to do next; it is an `UnreachableError` where nothing answered.
     """
     for attempt in itertools.count(1):
         try:
@@ -134,9 +126,9 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
     error = _cause(error)
     status, headers = _response(error)
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return Unreachable(f"{what}: HF_HUB_OFFLINE forbids the network", hint="to allow it: unset HF_HUB_OFFLINE")
-    kind = next((kind for kind in _WORDS if isinstance(kind, type) and isinstance(error, kind)), min(status, 500))
-    if status or kind in _WORDS:
+        return UnreachableError(f"{what}: HF_HUB_OFFLINE forbids the network", hint="to allow it: unset HF_HUB_OFFLINE")
+    kind = next((kind for kind in _MESSAGES if isinstance(kind, type) and isinstance(error, kind)), min(status, 500))
+    if status or kind in _MESSAGES:
         said = getattr(error, "server_message", None) or headers.get("X-Error-Message")
         fields = {
             "what": what,
@@ -146,7 +138,7 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
             "said": f": {printable(redact(str(said)))}" if said else "",
             "hidden": "your token may not see it" if _token() else "you are not logged in, and private ones stay hidden",
         }
-        message, hint = _WORDS.get(kind, ("{what}: the Hub refused with status {status}{said}", ""))
+        message, hint = _MESSAGES.get(kind, ("{what}: the Hub refused with status {status}{said}", ""))
         return HubError(message.format(**fields), hint=hint.format(**fields), status=status)
     cache = "choose another cache: export HF_HOME=DIR"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -155,7 +147,7 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
         return HubError(f"{what}: {error.filename} cannot be written", hint=cache)
     if _is_network(error):
         message = f"{what}: the connection to the Hub failed ({type(error).__name__})"
-        return Unreachable(message, hint=f"check the connection, then {_AGAIN}")
+        return UnreachableError(message, hint=f"check the connection, then {_AGAIN}")
     return HubError(f"{what} failed: {type(error).__name__}: {printable(error)}", hint="to see where: zoo --debug …")
 
 

@@ -20,7 +20,7 @@ from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
 from ..models.folder import FILES, WEIGHTS
 from ..progress import Reporter
-from .client import TRIES, HubError, Unreachable, api, call, printable
+from .client import TRIES, HubError, UnreachableError, api, call, printable
 from .names import HubName
 
 REQUIRED = (CONFIG, WEIGHTS["generator"])
@@ -34,7 +34,7 @@ MARGIN = 64 << 20  # bytes that stay free on the disk
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedModel:
     """A model that lies on this machine.
 
     Args:
@@ -51,7 +51,7 @@ class Fetched:
     cached: bool = False
 
 
-def fetch(name: HubName, *, report: Reporter | None = None) -> Fetched:
+def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
     """Bring a published model into the Hub's cache and check it against what the Hub says of it.
 
     Offline (`HF_HUB_OFFLINE`, or no connection) a copy that is in the cache already is taken.
@@ -74,7 +74,7 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> Fetched:
     try:
         info = call(ask, what="pull", repo=name.repo, report=report, tries=2 if known else TRIES)
     except HubError as error:
-        if not (isinstance(error, Unreachable) or error.status >= 500) or not known:
+        if not (isinstance(error, UnreachableError) or error.status >= 500) or not known:
             raise
         found = _from_cache(name, "the Hub does not answer")
         report.warn(f"the Hub does not answer; taking commit {found.commit[:12]} of {name.repo} from the cache")
@@ -92,16 +92,11 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> Fetched:
     # 3. All the rest.
     wanted = [file for file in FILES if file in sizes and (file in weights or file not in WEIGHTS.values())]
     _check_space(sum(sizes[file] for file in wanted), name)
-    return Fetched(_download(client, name, info.sha, wanted, report), name.repo, info.sha, refused)
+    return FetchedModel(_download(client, name, info.sha, wanted, report), name.repo, info.sha, refused)
 
 
-def copy_model(found: Fetched, target: Path) -> Path:
-    """Copy a fetched model to a folder of its own, whole or not at all.
-
-    Raises:
-        UsageError: `target` exists and is not empty.
-        ZooError: it cannot be written.
-    """
+def copy_model(found: FetchedModel, target: Path) -> Path:
+    """Copy a fetched model to a folder of its own, whole or not at all; raises `UsageError` where there is something."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not an empty folder", hint="choose another place: --to DIR")
     with atomic_folder(target, replace=True) as new:
@@ -178,7 +173,7 @@ def _cached_folder(name: HubName) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _from_cache(name: HubName, why: str) -> Fetched:
+def _from_cache(name: HubName, why: str) -> FetchedModel:
     """Return the model as the cache has it; raise `HubError` naming what is missing."""
     folder = _cached_folder(name)
     weights = _weights(read_config(folder)) if folder is not None else []
@@ -186,7 +181,7 @@ def _from_cache(name: HubName, why: str) -> Fetched:
     if folder is None or missing:
         allow = "env -u HF_HUB_OFFLINE " if constants.HF_HUB_OFFLINE else ""
         what = "nothing of it" if folder is None else f"no {' and no '.join(missing)}"
-        raise Unreachable(
+        raise UnreachableError(
             f"{name} cannot be fetched: {why}, and the cache in {constants.HF_HUB_CACHE} has {what}",
             hint=f"with a connection, run once: {allow}zoo pull {name}",
         )
@@ -197,4 +192,4 @@ def _from_cache(name: HubName, why: str) -> Fetched:
                 f"{file} of {name.repo} in the cache is damaged: its checksum differs",
                 hint=f"with a connection, run: zoo pull {name}",
             )
-    return Fetched(folder, name.repo, folder.name, cached=True)
+    return FetchedModel(folder, name.repo, folder.name, cached=True)

@@ -17,7 +17,7 @@ _SIZE = re.compile(r"(\d{1,5})x\1")
 
 
 @dataclass(frozen=True)
-class Listed:
+class PublishedModel:
     """A published model, as its card and the Hub describe it; "" and None where nobody says.
 
     Args:
@@ -44,12 +44,11 @@ class Listed:
 
 def list_published(
     *, author: str | None = None, search: str | None = None, limit: int = LIMIT, report: Reporter | None = None
-) -> list[Listed]:
-    """Published zoo models, most downloaded first; raises `HubError`.
+) -> list[PublishedModel]:
+    """Return published zoo models, most downloaded first; raises `HubError`.
 
     Args:
-        author: only those of this user or organization.
-        search: only those whose name holds this.
+        author, search: only those of this user or organization, whose name holds this.
         limit: the most.
     """
 
@@ -58,12 +57,12 @@ def list_published(
     return [_listed(info) for info in found]
 
 
-def _listed(info: Any) -> Listed:
+def _listed(info: Any) -> PublishedModel:
     card = info.card_data.to_dict() if info.card_data is not None else {}
     tags = tuple(printable(tag, 80) for tag in info.tags or ())
     datasets = card.get("datasets") or [tag.partition(":")[2] for tag in tags if tag.startswith("dataset:")]
     sizes = [match for match in map(_SIZE.fullmatch, tags) if match]
-    return Listed(
+    return PublishedModel(
         name=printable(info.id),
         dataset=printable(", ".join(map(str, datasets)) if isinstance(datasets, list) else datasets, 60),
         size=int(sizes[0][1]) if sizes else None,

@@ -36,15 +36,7 @@ def is_hub_name(text: str) -> bool:
 
 
 def parse_name(text: str, revision: str | None = None) -> HubName:
-    """Read `user/name[@revision]`.
-
-    Args:
-        text: what a person typed.
-        revision: said apart from it, by `--revision`.
-
-    Raises:
-        UsageError: it is no such name, or two revisions are named.
-    """
+    """Read `user/name[@revision]`; `revision` comes from `--revision`. Raises `UsageError`, also where two are named."""
     repo, sign, named = text.partition("@")
     if not _is_repo(repo):
         raise UsageError(

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushResult:
     """What a push did, or would do.
 
     Args:
@@ -56,12 +56,12 @@ class Pushed:
     changed: bool = True
 
 
-def preview(source: Path, name: HubName, *, tag: str | None, license: str | None) -> Pushed:
+def preview(source: Path, name: HubName, *, tag: str | None, license: str | None) -> PushResult:
     """Write what `publish` would publish to dry-run/user/name, and ask nobody."""
     target = Path("dry-run", name.repo)
     with atomic_folder(target, replace=True) as folder:
         stage(source, folder, place=name.repo, license=license)
-    return Pushed(name.repo, name.ref, _sizes(target), folder=target, tag=tag)
+    return PushResult(name.repo, name.ref, _sizes(target), folder=target, tag=tag)
 
 
 def publish(
@@ -73,7 +73,7 @@ def publish(
     tag: str | None,
     license: str | None,
     report: Reporter,
-) -> Pushed:
+) -> PushResult:
     """Publish a run or model folder; see `zoo.push`, whose arguments these are."""
     if not call(get_token, what="push"):
         raise HubError("you are not logged in to the Hub", hint="log in: hf auth login; or export HF_TOKEN=…", status=401)
@@ -84,13 +84,9 @@ def publish(
 
 
 def stage(source: Path, folder: Path, *, place: str, license: str | None) -> Model:
-    """Write the model folder that a push publishes. Weights of a model folder are copied byte by byte.
+    """Write what a push publishes of a run or model folder into an empty folder; weights are copied byte by byte.
 
-    Args:
-        source: a run or model folder.
-        folder: an empty folder.
-        place: what the card tells `zoo.load`.
-        license: for the configuration and the card; None for what the model states.
+    The card tells `zoo.load` the name `place`. A license goes into configuration and card, beside what the model states.
     """
     beside = [source]
     if is_run(source):
@@ -118,7 +114,7 @@ def stage(source: Path, folder: Path, *, place: str, license: str | None) -> Mod
     return model
 
 
-def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | None, report: Reporter) -> Pushed:
+def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | None, report: Reporter) -> PushResult:
     client, repo, files = api(), name.repo, _sizes(folder)
 
     def ask(function: Callable[[], T], what: str = "push") -> T:
@@ -135,10 +131,10 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
     _check_target(before, there, name, private)
     commit = str(before.sha)
     changed = not ask(lambda: _has_all(client, repo, commit, folder))
-    bearer = ask(lambda: _tags(client, repo)).get(tag) if tag is not None else None
-    if bearer is not None and (changed or bearer != commit):
+    tagged = ask(lambda: _tags(client, repo)).get(tag) if tag is not None else None
+    if tagged is not None and (changed or tagged != commit):
         raise HubError(
-            f"{repo} has a tag {tag!r} already, at commit {bearer[:12]}; nothing was uploaded",
+            f"{repo} has a tag {tag!r} already, at commit {tagged[:12]}; nothing was uploaded",
             hint="choose another: --tag NAME",
             status=409,
         )
@@ -176,7 +172,7 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
             error.message = f"published as commit {commit[:12]}, but not tagged {tag!r}: {error.message}"
             error.hint = f"{error.hint}\n{again}".strip() if error.status != 409 else "choose another: --tag NAME"
             raise
-    return Pushed(repo, name.ref, files, None, commit, f"{constants.ENDPOINT}/{repo}", tag, changed)
+    return PushResult(repo, name.ref, files, None, commit, f"{constants.ENDPOINT}/{repo}", tag, changed)
 
 
 def _check_target(info: Any, files: set[str], name: HubName, private: bool) -> None:
