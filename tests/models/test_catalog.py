@@ -227,6 +227,11 @@ def test_a_model_of_a_plugin_that_is_broken(small_model: Path, monkeypatch: pyte
         zoo.load(small_model)
 
 
+def test_reading_the_catalog_imports_nothing_heavy() -> None:
+    code = "import sys, zoo; assert zoo.read_catalog(); print({'torch', 'numpy', 'huggingface_hub'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
 def test_loading_a_folder_imports_little(small_model: Path) -> None:
     """No training, no Hub, no metrics; the modules of plugins' records, which are read to know what there is, aside."""
     code = f"""

@@ -16,9 +16,9 @@ from typing import TypeVar
 from huggingface_hub import HfApi, constants, errors, get_token
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-from zoo import __version__
 from zoo_core import ZooError
 
+from .. import __version__
 from ..progress import Reporter
 
 TRIES = 5

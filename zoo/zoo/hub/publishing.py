@@ -102,7 +102,6 @@ def stage(source: Path, folder: Path, *, place: str, license: str | None) -> Mod
     if license is not None:
         model.config["provenance"] = {**model.config.get("provenance", {}), "license": license}
     model.config = write_config(model.config, folder)
-    metrics = next((found for found in map(read_metrics, beside) if found is not None), None)
     for file in ("metrics.json", *EXTRAS):
         existing = next((other / file for other in beside if (other / file).is_file()), None)
         if existing is not None:
@@ -110,7 +109,8 @@ def stage(source: Path, folder: Path, *, place: str, license: str | None) -> Mod
     if (source / "metrics.jsonl").is_file():
         save_curves(read_log(source / "metrics.jsonl"), folder / "curves.png")
     extras = {file.partition(".")[0]: (folder / file).is_file() for file in EXTRAS}
-    (folder / "README.md").write_text(model_card(model, place=place, metrics=metrics, **extras), encoding="utf-8")
+    card = model_card(model, place=place, metrics=read_metrics(folder), **extras)
+    (folder / "README.md").write_text(card, encoding="utf-8")
     return model
 
 
