@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 
 import click
 
@@ -49,17 +48,16 @@ def pull(model: str | None, to: str | None, revision: str | None, as_json: bool)
 
 def _print_catalog(as_json: bool) -> None:
     import zoo
+    from zoo.catalog import model_of
 
-    entries = zoo.read_catalog()
+    models = [(entry.name, entry.plugin.distribution, model_of(entry)) for entry in zoo.read_catalog()]
     if as_json:
-        print_json([{key: value for key, value in asdict(entry).items() if key != "root"} for entry in entries])
+        print_json([{"name": n, "distribution": d, **vars(m), "sha256": dict(m.sha256)} for n, d, m in models])
         return
-    if not entries:
-        click.echo("the catalog of this version is empty")
-    print_table(
-        [
-            (e.name, f"{e.size}×{e.size}", e.dataset, f"{e.bytes / 1e6:.1f} MB", e.where, e.license, e.summary)
-            for e in entries
-        ]
-    )
+    rows = []
+    for name, distribution, model in models:
+        place = distribution if ":" in model.where else model.where
+        size, weight = f"{model.size}×{model.size}", f"{model.bytes / 1e6:.1f} MB"
+        rows.append((name, size, model.dataset, weight, place, model.license, model.summary))
+    print_table(rows)
     click.echo("published models: zoo list --hub")

@@ -2,9 +2,9 @@
 
 Opt-in, each skipped with its reason:
 
-    pip install --target DIR "huggingface_hub==1.33.0" && ZOO_HUB_1X=DIR pytest tests/zoo/test_hub_clients.py
-    npm install --prefix DIR @huggingface/hub && ZOO_HUB_JS=DIR pytest tests/zoo/test_hub_clients.py
-    ZOO_LIVE_HUB=1 HF_TOKEN=… pytest tests/zoo/test_hub_clients.py     # the Hub itself, with your account
+    pip install --target DIR "huggingface_hub==1.33.0" && ZOO_HUB_1X=DIR pytest tests/hub/test_clients.py
+    npm install --prefix DIR @huggingface/hub && ZOO_HUB_JS=DIR pytest tests/hub/test_clients.py
+    ZOO_LIVE_HUB=1 HF_TOKEN=… pytest tests/hub/test_clients.py     # the Hub itself, with your account
 """
 
 from __future__ import annotations

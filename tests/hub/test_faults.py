@@ -92,12 +92,21 @@ class TestRefusals:
         assert hub.log == []
 
     def test_a_token_that_breaks_the_request(
-        self, hub: HubServer, small_model: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        hub: HubServer,
+        small_model: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        naps: list[float],
+        capfd: pytest.CaptureFixture[str],
     ) -> None:
+        zoo.push(small_model, "ada/small")
+        zoo.pull("ada/small")
         monkeypatch.setenv("HF_TOKEN", "hf_broken\x07SecretToken1")
-        with pytest.raises(zoo.ZooError) as caught:
-            zoo.push(small_model, "ada/small")
-        assert "SecretToken1" not in str(caught.value) + repr(caught.value.__cause__)
+        for action in (lambda: zoo.push(small_model, "ada/small"), lambda: zoo.pull("ada/small")):
+            with pytest.raises(zoo.ZooError) as caught:
+                action()
+            assert "SecretToken1" not in str(caught.value) + repr(caught.value.__cause__)
+        assert "SecretToken1" not in "".join(capfd.readouterr())
 
     @pytest.mark.parametrize("token", [OTHER, READER])
     def test_a_place_of_somebody_elses(

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 import zoo
-from helpers.hub_server import HubServer
+from helpers.hub_server import Fault, HubServer
 from helpers.hub_server.fixtures import OTHER, TOKEN, make_model
 from zoo_core import UsageError
 
@@ -228,6 +229,21 @@ class TestPull:
         assert all(not token for _, path, token in hub.log if path.startswith(("/lfs/", "/upload/")))
         assert sum(path.startswith(("/lfs/", "/upload/")) for _, path, _ in hub.log) >= 4
 
+    def test_a_stale_answer_is_not_taken(self, hub: HubServer, small_model: Path, naps: list[float]) -> None:
+        zoo.push(small_model, "ada/small")
+        zoo.pull("ada/small")
+        newer = zoo.push(make_model(small_model.parent / "b", seed=5), "ada/small").commit
+        for before in range(3):  # whichever of its questions fails, the client's cache must not answer for the Hub
+            hub.faults.add(Fault(r"/revision/main", status=503, skip=before))
+            assert zoo.pull("ada/small").commit == newer
+            hub.faults.clear()
+
+    def test_progress_is_drawn_on_terminals_alone(
+        self, hub: HubServer, small_model: Path, other_process: Callable[..., Any]
+    ) -> None:
+        done = other_process(f"import zoo; zoo.push(r'{small_model}', 'ada/small'); zoo.pull('ada/small')")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
     def test_a_second_time_fetches_nothing(self, hub: HubServer, small_model: Path) -> None:
         zoo.push(small_model, "ada/small")
         zoo.pull("ada/small")
@@ -323,12 +339,10 @@ def test_a_name_that_nobody_bears(hub: HubServer, tmp_path: Path, monkeypatch: p
 
 
 def test_the_command_line_never_prints_a_token(hub: HubServer, small_model: Path, tmp_path: Path) -> None:
-    from helpers.hub_server import Fault
-
     hub.faults.add(
         Fault("/api/repos/create", status=403, headers={"X-Error-Message": f"bad token {TOKEN} in Bearer {TOKEN}"})
     )
-    command = [shutil.which("zoo") or "zoo", "--debug", "push", str(small_model), "ada/small"]
+    command = [sys.executable, "-m", "zoo_cli", "--debug", "push", str(small_model), "ada/small"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode != 0
     assert "may not do this" in done.stderr

@@ -1,11 +1,16 @@
-"""The catalog: what it names exists, and loads."""
+"""The catalog: what plugins name exists, and loads."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,62 +20,96 @@ import zoo
 from helpers.hub_server import HubServer
 from helpers.hub_server.fixtures import make_model, one_thread
 from zoo import catalog
+from zoo.files import sha256
 from zoo.models.folder import write_model
 from zoo_cli.main import zoo as command
-from zoo_core import ModelError, PluginError, UsageError
+from zoo_core import ModelError, Plugin, PluginError, PretrainedModel, UsageError, registry
+
+OURS = [entry for entry in catalog.read_catalog() if entry.plugin.distribution == "dcgan-zoo"]
+
+
+class Shelf:
+    """A package of weights of the test's own, `weights_on_a_shelf`, and the plugins that name them.
+
+    Args:
+        folder: of the package; model folders lie in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.added = ExitStack()
+
+    def add(self, name: str = "small", *, distribution: str = "local", **changed: Any) -> PretrainedModel:
+        """Let a plugin provide the model folder of that name; `changed` are fields of its record that say otherwise."""
+        fields = {"where": f"weights_on_a_shelf:{name}", "license": "mit", "summary": "a small one", **changed}
+        files = {path.name: sha256(path) for path in sorted((self.folder / name).iterdir())}
+        model = PretrainedModel(**{"sha256": files, "recipe": "dcgan", "dataset": "faces", "size": 16, **fields})
+        self.added.enter_context(registry.add(Plugin(models={name: model}), distribution=distribution))
+        return model
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty catalog of the test's own."""
-    folder = tmp_path / "pretrained"
-    folder.mkdir()
-    (folder / "catalog.json").write_text('{"format": 1, "models": []}')
-    monkeypatch.setattr(catalog, "HERE", folder)
-    with one_thread():
-        yield folder
+def shelf(tmp_path: Path, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+    """A package with one model folder, `small`, which no plugin names yet."""
+    folder = tmp_path / "site" / "weights_on_a_shelf"
+    shutil.copytree(small_model, folder / "small")
+    (folder / "__init__.py").write_text("raise RuntimeError('nobody needs to import this to read its files')\n")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    shelf = Shelf(folder)
+    with one_thread(), shelf.added:
+        yield shelf
 
 
-@pytest.mark.parametrize("entry", catalog.read_catalog(), ids=lambda entry: entry.name)
-def test_what_the_package_names_is_there(entry: catalog.CatalogEntry) -> None:
-    assert entry.recipe
-    assert entry.dataset
-    assert entry.license
-    if entry.folder is not None:
-        catalog.check_entry(entry)
-        model = zoo.load(entry.name)
-        assert model.image.size == entry.size
-        assert model.discriminator is not None
-        assert torch.isfinite(model.sample(2)).all()
-        assert model.config["provenance"]["command"] in (entry.folder / "README.md").read_text()
+@pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.name)
+def test_what_the_package_names_is_there(entry: Any) -> None:
+    model, record = zoo.load(entry.name), catalog.model_of(entry)
+    folder = catalog.installed_folder(entry)
+    assert folder is not None
+    assert record == replace(
+        catalog.describe_model_folder(folder), where=f"zoo_plugins.pretrained:{entry.name}", summary=record.summary
+    )
+    assert {path.name for path in folder.iterdir()} == set(record.sha256)
+    assert model.image.size == record.size
+    assert model.discriminator is not None
+    assert torch.isfinite(model.sample(2)).all()
+    assert model.config["provenance"]["command"] in (folder / "README.md").read_text()
 
 
 def test_the_package_stays_small() -> None:
-    entries = [entry for entry in catalog.read_catalog() if entry.folder is not None]
-    assert sum(entry.bytes for entry in entries) <= 24_000_000
-    folders = {path.name for path in catalog.HERE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders == {entry.name for entry in entries}
+    import zoo_plugins.pretrained
+
+    assert sum(catalog.model_of(entry).bytes for entry in OURS) <= 24_000_000
+    here = Path(zoo_plugins.pretrained.__file__).parent
+    folders = {path.name for path in here.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == {entry.name for entry in OURS} == {"dcgan-faces", "mlp-faces"}
 
 
-def test_an_entry_is_made_by_our_own_commands(shelf: Path, small_model: Path, tmp_path: Path) -> None:
-    write_model(zoo.load(small_model), shelf / "small", dtype=torch.bfloat16)
+def test_a_record_is_made_by_our_own_commands(shelf: Shelf, small_model: Path, tmp_path: Path) -> None:
+    folder = shelf.folder / "half"
+    write_model(zoo.load(small_model), folder, dtype=torch.bfloat16)
     metrics = {"metrics": {"fid": 9.5}, "protocol": {"dataset": "faces", "samples": 100}}
-    (shelf / "small" / "metrics.json").write_text(json.dumps(metrics))
-    entry = catalog.add_entry("small", license="cc0-1.0", summary="a small one")
-    assert catalog.read_catalog() == [entry]
-    assert (entry.recipe, entry.dataset, entry.size, entry.where) == ("dcgan", "faces", 16, "bundled")
-    card = (shelf / "small" / "README.md").read_text()
-    for words in ("9.5", "bfloat16", "zoo train dcgan", "license: cc0-1.0", 'zoo.load("small")'):
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    command = [sys.executable, "-m", "zoo.catalog", str(folder)]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "does not state its license" in refused.stderr
+    source = subprocess.run([*command, "--license", "cc0-1.0"], capture_output=True, text=True, check=True).stdout
+    record = eval(source, {"PretrainedModel": PretrainedModel})
+    assert record == catalog.describe_model_folder(folder)
+    assert (record.recipe, record.dataset, record.size, record.license) == ("dcgan", "faces", 16, "cc0-1.0")
+    assert record.where == "your_package:half"
+    card = (folder / "README.md").read_text()
+    for words in ("9.5", "bfloat16", "zoo train dcgan", "license: cc0-1.0", 'zoo.load("half")'):
         assert words in card
-    catalog.check_entry(entry)
-    before = zoo.load("small").sample(2)
-    assert zoo.load("small").config["weights"] == "moving average, stored in bfloat16"
-    assert {p.dtype for p in zoo.load("small").generator.parameters()} == {torch.float32}
-    found = zoo.pull("small", to=tmp_path / "mine")
-    shutil.rmtree(shelf / "small")
+    shelf.add("half", sha256=record.sha256)
+    before = zoo.load("half").sample(2)
+    assert zoo.load("half").config["weights"] == "moving average, stored in bfloat16"
+    assert {p.dtype for p in zoo.load("half").generator.parameters()} == {torch.float32}
+    found = zoo.pull("half", to=tmp_path / "mine")
+    shutil.rmtree(folder)
     assert torch.equal(zoo.load(found.folder).sample(2), before)
-    with pytest.raises(ModelError, match="is missing or damaged"):
-        zoo.pull("small")
+    with pytest.raises(ModelError, match="the folder weights_on_a_shelf:half of model 'half' of local is missing"):
+        zoo.pull("half")
 
 
 def test_half_the_size_and_nearly_the_same_pictures(small_model: Path, tmp_path: Path) -> None:
@@ -85,63 +124,77 @@ def test_half_the_size_and_nearly_the_same_pictures(small_model: Path, tmp_path:
         assert torch.equal(other.generator.get_buffer(name), buffer)
 
 
-def test_damage_is_found(shelf: Path, small_model: Path) -> None:
-    shutil.copytree(small_model, shelf / "small")
-    catalog.add_entry("small", license="mit", summary="")
-    (shelf / "small" / "samples.png").write_bytes(b"x")
-    with pytest.raises(ModelError, match=r"samples\.png of the bundled model 'small'"):
-        zoo.pull("small")
+def test_a_model_of_somebody_elses_plugin(shelf: Shelf, small_model: Path) -> None:
+    shelf.add(distribution="shelf-of-weights")
+    wanted = zoo.load(small_model).sample(2)
+    for name in ("small", "shelf-of-weights:small"):
+        assert torch.equal(zoo.load(name).sample(2), wanted)
+        assert zoo.pull(name).folder == shelf.folder / "small"
+    with pytest.raises(UsageError, match="small is no repository on the Hub and has no revisions"):
+        zoo.pull("small", revision="v1")
+    assert "weights_on_a_shelf" not in sys.modules
 
 
-def test_too_much_is_refused(shelf: Path, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(small_model, shelf / "small")
-    monkeypatch.setattr(catalog, "LIMIT", 100)
-    with pytest.raises(ModelError, match="the most is 100"):
-        catalog.add_entry("small", license="mit", summary="")
-    assert catalog.read_catalog() == []
+@pytest.mark.parametrize("file", ["samples.png", "generator.safetensors", "config.json"])
+def test_damage_is_found(shelf: Shelf, file: str) -> None:
+    shelf.add(distribution="shelf-of-weights")
+    zoo.load("small")
+    for damage in (lambda path: path.write_bytes(b"x"), lambda path: path.unlink()):
+        damage(shelf.folder / "small" / file)
+        for action in (zoo.pull, zoo.load):
+            with pytest.raises(ModelError, match=f"^{file} of model 'small' of shelf-of-weights is missing or damaged$"):
+                action("small")
 
 
-def test_an_entry_on_the_hub_is_pinned(shelf: Path, hub: HubServer, small_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["nothing_of_the_kind:small", "no.such.package:small", "weights_on_a_shelf:other"])
+def test_a_place_that_is_none(shelf: Shelf, where: str) -> None:
+    shelf.add(where=where)
+    with pytest.raises(ModelError, match=f"the folder {where} of model 'small' of local is missing"):
+        zoo.load("small")
+    assert "small" in CliRunner().invoke(command, ["pull"]).stdout
+
+
+def test_two_that_claim_one_name(shelf: Shelf, small_model: Path) -> None:
+    shelf.add(distribution="one")
+    shelf.add(distribution="two")
+    with pytest.raises(UsageError, match="'small' is claimed by one and two"):
+        zoo.load("small")
+    assert zoo.load("two:small").image.size == 16
+
+
+def test_an_entry_on_the_hub_is_pinned(shelf: Shelf, hub: HubServer, small_model: Path, tmp_path: Path) -> None:
     pushed = zoo.push(small_model, "ada/small")
-    folder = zoo.pull("ada/small").folder
-    sums = {"generator.safetensors": catalog_sum(folder / "generator.safetensors")}
-    record = {"name": "far", "where": f"ada/small@{pushed.commit}", "sha256": sums, "recipe": "dcgan"}
-    record = {**record, "dataset": "faces", "license": "mit"}
-    (shelf / "catalog.json").write_text(json.dumps({"format": 1, "models": [record]}))
+    where = f"ada/small@{pushed.commit}"
+    file = "generator.safetensors"
+    (shelf.folder / "small").rename(shelf.folder / "far")
+    shelf.add("far", where=where, sha256={file: sha256(zoo.pull("ada/small").folder / file)})
     zoo.push(make_model(tmp_path / "other", seed=4), "ada/small")
     for model in (zoo.load("far"), zoo.load(zoo.pull("far").folder)):
         assert torch.equal(model.sample(2), zoo.load(small_model).sample(2))
-    record["sha256"] = {"generator.safetensors": "0" * 64}
-    (shelf / "catalog.json").write_text(json.dumps({"format": 1, "models": [record]}))
-    with pytest.raises(ModelError, match="not the one that the catalog means"):
+    shelf.added.close()
+    shelf.add("far", where=where, sha256={file: "0" * 64})
+    with pytest.raises(ModelError, match="not the one that the catalog means by 'far'"):
         zoo.pull("far")
 
 
-def catalog_sum(path: Path) -> str:
-    from zoo.files import sha256
-
-    return sha256(path)
-
-
-def test_listing_it(shelf: Path, small_model: Path) -> None:
-    assert "is empty" in CliRunner().invoke(command, ["pull"]).stdout
-    shutil.copytree(small_model, shelf / "small")
-    catalog.add_entry("small", license="mit", summary="a small one")
+def test_listing_them(shelf: Shelf) -> None:
+    shelf.add(distribution="shelf-of-weights")
     shown = CliRunner().invoke(command, ["pull"]).stdout
-    assert all(word in shown for word in ("small", "16×16", "faces", "mit", "a small one"))
-    assert json.loads(CliRunner().invoke(command, ["pull", "--json"]).stdout)[0]["name"] == "small"
+    assert all(word in shown for word in ("small", "16×16", "faces", "mit", "a small one", "shelf-of-weights"))
+    assert all(entry.name in shown for entry in OURS)
+    listed = {one["name"]: one for one in json.loads(CliRunner().invoke(command, ["pull", "--json"]).stdout)}
+    assert listed["small"]["distribution"] == "shelf-of-weights"
+    assert listed["small"]["where"] == "weights_on_a_shelf:small"
+    assert set(listed["small"]["sha256"]) == {path.name for path in (shelf.folder / "small").iterdir()}
 
 
-def test_near_names_are_offered(shelf: Path, small_model: Path) -> None:
-    shutil.copytree(small_model, shelf / "dcgan-faces")
-    catalog.add_entry("dcgan-faces", license="mit", summary="")
+def test_near_names_are_offered() -> None:
     with pytest.raises(UsageError, match="did you mean dcgan-faces"):
         zoo.load("dcgan-face")
 
 
-def test_a_folder_here_goes_first(shelf: Path, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(small_model, shelf / "small")
-    catalog.add_entry("small", license="mit", summary="")
+def test_a_folder_here_goes_first(shelf: Shelf, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.add()
     monkeypatch.chdir(tmp_path)
     other = make_model(tmp_path / "x", seed=8)
     small_model.rename(tmp_path / "away")
@@ -172,3 +225,24 @@ def test_a_model_of_a_plugin_that_is_broken(small_model: Path, monkeypatch: pyte
     monkeypatch.setattr("zoo.models.building.registry", broken)
     with pytest.raises(PluginError, match="is broken: ImportError: no wings"):
         zoo.load(small_model)
+
+
+def test_reading_the_catalog_imports_nothing_heavy() -> None:
+    code = "import sys, zoo; assert zoo.read_catalog(); print({'torch', 'numpy', 'huggingface_hub'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_loading_a_folder_imports_little(small_model: Path) -> None:
+    """No training, no Hub, no metrics; the modules of plugins' records, which are read to know what there is, aside."""
+    code = f"""
+import sys, zoo
+zoo.load({str(small_model)!r}).sample(1)
+from zoo_core.discovery import entry_points
+records = {{point.module_name for point in entry_points()[0]}}
+parents = {{name.rpartition(".")[0] for name in records}}
+print(*sorted(name for name in sys.modules if name.split(".")[0] == "zoo" and name not in records | parents - {{"zoo"}}))
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "zoo.models.folder" in loaded
+    assert not [name for name in loaded if name.startswith(("zoo.training", "zoo.hub", "zoo.metrics", "zoo.runs"))]
+    assert len(loaded) <= 25, loaded

@@ -29,19 +29,18 @@ if TYPE_CHECKING:
     from .analysis.reports import report as report
     from .analysis.turning import turn as turn
     from .analysis.walking import walk as walk
-    from .catalog import CatalogEntry as CatalogEntry
     from .catalog import read_catalog as read_catalog
     from .comparing.running import Comparison as Comparison
     from .comparing.running import compare as compare
-    from .hub.fetching import Fetched as Fetched
-    from .hub.listing import Listed as Listed
+    from .hub.fetching import FetchedModel as FetchedModel
+    from .hub.listing import PublishedModel as PublishedModel
     from .hub.listing import list_published as list_published
-    from .hub.publishing import Pushed as Pushed
-    from .hub.publishing import push as push
-    from .hub.pulling import pull as pull
+    from .hub.publishing import PushResult as PushResult
     from .loading import create as create
     from .loading import export as export
     from .loading import load as load
+    from .loading import pull as pull
+    from .loading import push as push
     from .metrics.evaluating import evaluate as evaluate
     from .metrics.extractors import extract as extract
     from .metrics.extractors import extractor as extractor
@@ -72,17 +71,16 @@ if TYPE_CHECKING:
     from .training.train import train as train
 
 _WHERE = {
-    "CatalogEntry": ".catalog",
     "Comparison": ".comparing.running",
     "Deduplicated": ".packs.curation.dedup",
     "Evaluation": ".runs.evaluation",
-    "Fetched": ".hub.fetching",
+    "FetchedModel": ".hub.fetching",
     "ImageSpec": ".contract",
-    "Listed": ".hub.listing",
     "Model": ".models.model",
     "Pack": ".packs",
     "PackRequest": ".packs",
-    "Pushed": ".hub.publishing",
+    "PublishedModel": ".hub.listing",
+    "PushResult": ".hub.publishing",
     "Results": ".metrics.records",
     "Run": ".runs.run",
     "Stored": ".packs.cache",
@@ -113,8 +111,8 @@ _WHERE = {
     "plan": ".training.train",
     "probe": ".metrics.probing",
     "project": ".analysis.projecting",
-    "pull": ".hub.pulling",
-    "push": ".hub.publishing",
+    "pull": ".loading",
+    "push": ".loading",
     "read_catalog": ".catalog",
     "registry": ".contract",
     "report": ".analysis.reports",

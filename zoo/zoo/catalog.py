@@ -1,140 +1,123 @@
-"""The catalog: names of trained models, and where each one is.
+"""The catalog: trained models that plugins provide, each a `zoo_core.PretrainedModel` under a registry name.
 
-`catalog.json` holds one record for each. A bundled model is a model folder beside it, of the entry's name, whose files
-have the checksums in the record. Imports no torch.
+`python -m zoo.catalog FOLDER` prints the record of a model folder as Python source, for the plugin of a package of weights.
+Imports no torch.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-from dataclasses import asdict, dataclass, field
+import sys
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from zoo_core import ModelError
-from zoo_core.records import check_name
+from zoo_core import ModelError, PretrainedModel, UnknownNameError, ZooError, registry
+from zoo_core.registries import Entry
 
-HERE = Path(__file__).parent / "pretrained"
-FILE = "catalog.json"
-BUNDLED = "bundled"
-FORMAT = 1
-LIMIT = 24_000_000
-"""Most bytes of all bundled models together."""
+from .files import sha256
 
 
-@dataclass(frozen=True)
-class CatalogEntry:
-    """A trained model that a name stands for.
-
-    Args:
-        name: what `zoo pull`, `zoo sample` and `zoo.load` are told.
-        where: "bundled", or "user/name@commit" on the Hub.
-        sha256: file name → checksum.
-        recipe, dataset: what it was trained with.
-        license: of the model.
-        summary: one line.
-        size: height and width of its pictures in pixels.
-        bytes: of all its files.
-    """
-
-    name: str
-    where: str
-    sha256: dict[str, str]
-    recipe: str
-    dataset: str
-    license: str
-    summary: str = ""
-    size: int = 0
-    bytes: int = 0
-    root: Path = field(default=HERE, compare=False)
-
-    def __post_init__(self) -> None:
-        check_name(self.name, "model of the catalog")
-
-    @property
-    def folder(self) -> Path | None:
-        """The model folder of a bundled model, None for one on the Hub."""
-        return self.root / self.name if self.where == BUNDLED else None
+def read_catalog() -> list[Entry]:
+    """Return the models of all plugins, by name; a name that two distributions claim is there twice."""
+    return registry.entries("models")
 
 
-def read_catalog() -> list[CatalogEntry]:
-    """All entries, by name; raises `ModelError` where the file is damaged."""
-    file = HERE / FILE
+def find_entry(name: str) -> Entry | None:
+    """Return the model of that name, or "distribution:name", if there is one; raises `UsageError` where two claim it."""
     try:
-        described = json.loads(file.read_text(encoding="utf-8"))
-        if described["format"] != FORMAT:
-            raise ValueError(f"format {described['format']}")
-        entries = [CatalogEntry(**record, root=HERE) for record in described["models"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{file} is damaged: {error}", hint="pip install --force-reinstall dcgan-zoo") from error
-    return sorted(entries, key=lambda entry: entry.name)
+        return registry.find("models", name)
+    except UnknownNameError:
+        return None
 
 
-def names_in_catalog() -> list[str]:
-    """The names of all entries."""
-    return [entry.name for entry in read_catalog()]
+def model_of(entry: Entry) -> PretrainedModel:
+    """Return the record of an entry of the catalog."""
+    return cast(PretrainedModel, entry.value)
 
 
-def find_entry(name: str) -> CatalogEntry | None:
-    """The entry of that name."""
-    return next((entry for entry in read_catalog() if entry.name == name), None)
+def installed_folder(entry: Entry) -> Path | None:
+    """Return the model folder of an entry, None for a model on the Hub; raises `ModelError` unless its files are intact."""
+    package, colon, within = model_of(entry).where.partition(":")
+    if not colon:
+        return None
+    try:
+        spec = find_spec(package)
+    except Exception:  # a parent package that is not there, or that fails: no folder either
+        spec = None
+    places = [Path(place, within) for place in (spec.submodule_search_locations if spec else None) or ()]
+    folder = next((place for place in places if place.is_dir()), None)
+    damaged = [f"the folder {package}:{within}"] if folder is None else differing_files(entry, folder)
+    if damaged:
+        distribution = entry.plugin.distribution
+        raise ModelError(
+            f"{damaged[0]} of model {entry.name!r} of {distribution} is missing or damaged",
+            hint=f"pip install --force-reinstall {distribution}" if entry.plugin.version else "",
+        )
+    return folder
 
 
-def check_entry(entry: CatalogEntry) -> None:
-    """Compare a bundled model's files with the checksums in its record; raises `ModelError` where one differs."""
-    from .files import sha256
-
-    folder = entry.folder
-    assert folder is not None
-    for file, wanted in entry.sha256.items():
-        if not (folder / file).is_file() or sha256(folder / file) != wanted:
-            raise ModelError(
-                f"{file} of the bundled model {entry.name!r} is missing or damaged",
-                hint="pip install --force-reinstall dcgan-zoo",
-            )
+def differing_files(entry: Entry, folder: Path) -> list[str]:
+    """Return the names of a model's files that are missing from `folder` or have another checksum than its record."""
+    sums = model_of(entry).sha256
+    return [file for file in sums if not (folder / file).is_file() or sha256(folder / file) != sums[file]]
 
 
-def add_entry(name: str, *, license: str, summary: str) -> CatalogEntry:
-    """Put the model folder of that name, beside the catalog, into it; an entry of the name is replaced.
+def describe_model_folder(folder: Path) -> PretrainedModel:
+    """Return the record of a model folder, for `Plugin(models={NAME: …})`; its place is "your_package:FOLDER".
 
-    The card is written anew with what `metrics.json` says, and the license into the configuration.
-
-    Raises:
-        ModelError: the folder is no model, states no recipe or no dataset, or makes the bundled models too large.
+    Raises `ModelError` where it is no model folder, or does not state its recipe, dataset or license.
     """
-    from .files import sha256, write_json
-    from .models.folder import FILES, read_model, rewrite_card, write_config
+    from .models.folder import files_of_model, read_model
 
-    folder = HERE / check_name(name, "model of the catalog")
     model = read_model(folder)
-    provenance = {**model.config.get("provenance", {}), "license": license}
-    write_config({**{k: v for k, v in model.config.items() if k != "sha256"}, "provenance": provenance}, folder)
-    rewrite_card(folder, place=name)
-    recipe = (model.config.get("recipe") or {}).get("name")
-    dataset = (provenance.get("dataset") or {}).get("name")
-    if not recipe or not dataset:
-        raise ModelError(f"{folder} does not say with which recipe and on which dataset it was trained")
-    present = [file for file in FILES if (folder / file).is_file()]
-    entry = CatalogEntry(
-        name,
-        BUNDLED,
-        {file: sha256(folder / file) for file in present},
-        recipe,
-        dataset,
-        license,
-        summary,
-        model.image.size,
-        sum((folder / file).stat().st_size for file in present),
-        HERE,
+    recipe, provenance = model.config.get("recipe") or {}, model.config.get("provenance", {})
+    dataset = provenance.get("dataset") or {}
+    stated = {"recipe": recipe.get("name"), "dataset": dataset.get("name"), "license": provenance.get("license")}
+    missing = [key for key, value in stated.items() if not value]
+    if missing:
+        hint = "recipe and dataset come from zoo train; the license from --license ID"
+        raise ModelError(f"{folder} does not state its {' and its '.join(missing)}", hint=hint)
+    files = [folder / file for file in files_of_model(model.config) if (folder / file).is_file()]
+    return PretrainedModel(
+        where=f"your_package:{folder.resolve().name}",
+        sha256={file.name: sha256(file) for file in files},
+        **stated,
+        size=model.image.size,
+        bytes=sum(file.stat().st_size for file in files),
+        paper=recipe.get("paper", ""),
     )
-    entries = [*(other for other in read_catalog() if other.name != name), entry]
-    total = sum(other.bytes for other in entries if other.where == BUNDLED)
-    if total > LIMIT:
-        raise ModelError(f"the bundled models would take {total:,} bytes; the most is {LIMIT:,}")
-    records = [_record(other) for other in sorted(entries, key=lambda other: other.name)]
-    write_json(HERE / FILE, {"format": FORMAT, "models": records})
-    return entry
 
 
-def _record(entry: CatalogEntry) -> dict[str, Any]:
-    return {key: value for key, value in asdict(entry).items() if key != "root"}
+def state_license(folder: Path, license: str) -> None:
+    """Write a license into a model folder's configuration, and its card anew with what `metrics.json` says now."""
+    from .models.config import read_config
+    from .models.folder import rewrite_card, write_config
+
+    config = read_config(folder)
+    write_config({**config, "provenance": {**config.get("provenance", {}), "license": license}}, folder)
+    rewrite_card(folder, place=folder.resolve().name)
+
+
+def main() -> None:
+    """Print the record of a model folder as Python source, for the plugin of a package of weights."""
+    parser = argparse.ArgumentParser(prog="python -m zoo.catalog", description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="what zoo export wrote")
+    parser.add_argument("--license", help="of the weights; written into the folder's configuration and card")
+    given = parser.parse_args()
+    try:
+        if given.license:
+            state_license(given.folder, given.license)
+        record = describe_model_folder(given.folder)
+    except ZooError as error:
+        sys.exit(f"error: {error}")
+    sys.stdout.write("PretrainedModel(\n")
+    for name, value in {**vars(record), "sha256": dict(record.sha256)}.items():
+        source = json.dumps(value, indent=4, ensure_ascii=False)
+        sys.stdout.write(f"    {name}={source},\n".replace("\n", "\n    ").rstrip(" "))
+    sys.stdout.write(")\n")
+
+
+if __name__ == "__main__":
+    main()

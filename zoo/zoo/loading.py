@@ -1,22 +1,30 @@
-"""Where models come from: `zoo.load`, `zoo.create` and `zoo.export`."""
+"""A model from anywhere: a run folder, a model folder, the catalog or the Hub. The only module that knows all of them.
+
+Runs and the Hub's client take a while to import, and most models lie in a folder here: each is imported where it is needed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo_core import ImageSpec, ModelError, UsageError
+from zoo_core import ImageSpec, ModelError, UsageError, registry
 from zoo_core.errors import near
+from zoo_core.registries import Entry
 
-from .catalog import find_entry, names_in_catalog
+from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .models.folder import read_model, write_model
 from .models.model import Model
-from .runs.config import RunConfig, model_config
-from .runs.run import is_run, model_of_run
+from .progress import Reporter
+
+if TYPE_CHECKING:
+    from .hub.fetching import FetchedModel
+    from .hub.publishing import PushResult
 
 
 def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
@@ -35,58 +43,13 @@ def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
     """
     chosen = check_device(device)
     place = find_folder(where)
-    if is_run(place):
+    if _is_run(place):
+        from .runs.run import model_of_run
+
         return model_of_run(place, raw=raw).to(chosen)
     if raw:
         raise UsageError(f"{where} holds one set of weights only; --raw needs the run folder that it came from")
     return read_model(place).to(chosen)
-
-
-def find_folder(where: str | Path) -> Path:
-    """The run or model folder that `where` means; fetches it from the Hub if it lies there. Raises as `load` does."""
-    place = local_folder(where)
-    if place is not None:
-        return place
-    from .hub.client import HubError  # the Hub's client takes a while to import, and most models lie here
-    from .hub.fetching import fetch
-    from .hub.names import is_hub_name, parse_name
-    from .hub.pulling import fetch_entry
-
-    text = str(where)
-    entry = find_entry(text)
-    if entry is not None:
-        return fetch_entry(entry).folder
-    if not is_hub_name(text):
-        raise model_not_found(text)
-    try:
-        return fetch(parse_name(text)).folder
-    except HubError as error:
-        error.message = f"there is no folder {text!r} here, and from the Hub: {error.message}"
-        raise
-
-
-def local_folder(where: str | Path) -> Path | None:
-    """The run or model folder of this machine that `where` means: a path, or a bundled model's name; None if there is none.
-
-    Raises:
-        ModelError: there is a folder, and it is neither a run nor a model.
-        UsageError: there is a file, or no file can have this name.
-    """
-    place = Path(where).expanduser()
-    try:
-        if is_run(place) or (place / "config.json").is_file():
-            return place
-        found = place.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        raise model_not_found(str(where)) from None
-    entry = find_entry(str(where))
-    if entry is not None and entry.folder is not None:
-        return entry.folder
-    if place.is_dir():
-        raise ModelError(f"{place} is neither a run folder nor a model folder: no run.json and no config.json in it")
-    if found:
-        raise UsageError(f"{place} is a file", hint="give a run folder or a model folder")
-    return None
 
 
 def create(
@@ -109,6 +72,8 @@ def create(
     Raises:
         UsageError: an unknown recipe or option.
     """
+    from .runs.config import RunConfig, model_config
+
     config = RunConfig.resolve(recipe, size=size, channels=channels, seed=seed, options=options or {})
     config = config.with_image(ImageSpec(config.training.size, channels, num_classes if config.conditional else 0))
     networks = {role: network.eval() for role, network in config.build_networks().items()}
@@ -127,19 +92,162 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
     Raises:
         UsageError, ModelError, CheckpointError: there is no such run, or the folder exists.
     """
+    from .runs.run import model_of_run
+
     place = Path(run)
-    if not is_run(place):
+    if not _is_run(place):
         raise UsageError(
             f"{place} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/"
         )
     return write_model(model_of_run(place, raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
 
 
+def pull(
+    model: str | Path, *, to: str | Path | None = None, revision: str | None = None, report: Reporter | None = None
+) -> FetchedModel:
+    """Fetch a model, check all of it, and say where it lies.
+
+    Args:
+        model: a name of the catalog, "user/name[@revision]" on the Hub, or a model folder, which is only checked.
+        to: a new folder for a copy that is yours to keep; without it the model stays in the Hub's cache.
+        revision: branch, tag or commit on the Hub.
+        report: hears notes, warnings and retries.
+
+    Raises:
+        UsageError: there is no such model, or `to` is not empty.
+        HubError: the Hub does not have it or cannot be reached.
+        ModelError: it is damaged, no zoo model, or not what its checksums say.
+        PluginError: a plugin that it needs is not installed; the message names it.
+    """
+    place, entry = _locate(model)
+    if place is not None and _is_run(place):
+        raise UsageError(f"{place} is a run folder, not a model", hint=f"write its model: zoo export {place} DIR")
+    if revision is not None and (place is not None or entry is not None):
+        raise UsageError(f"{model} is no repository on the Hub and has no revisions", hint="leave --revision out")
+    from .hub.fetching import FetchedModel, copy_model
+
+    found = FetchedModel(place) if place is not None else _fetch(str(model), entry, revision, report)
+    read_model(found.folder)  # as anybody will
+    return found if to is None else replace(found, folder=copy_model(found, Path(to)))
+
+
+def push(
+    where: str | Path,
+    repo: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    message: str | None = None,
+    tag: str | None = None,
+    license: str | None = None,
+    dry_run: bool = False,
+    report: Reporter | None = None,
+) -> PushResult:
+    """Publish a model on the Hugging Face Hub.
+
+    Configuration, weights, card and samples arrive in one commit, based on the one that was there when the push began: if
+    somebody else pushes meanwhile, nothing of this one appears.
+
+    Args:
+        where: a run folder, a model folder, or a name of the catalog.
+        repo: "user/name"; made if it does not exist.
+        private: make it one that only its owner sees.
+        revision: a branch, made if it does not exist; "main" by default.
+        message: of the commit.
+        tag: a name for the commit, given when it is complete.
+        license: of this model ("apache-2.0"), for its card; not stated otherwise.
+        dry_run: write the folder that would be published to dry-run/user/name, and ask nobody.
+        report: hears notes and progress.
+
+    Raises:
+        UsageError: a name is not valid, or there is no such model.
+        HubError: the Hub refused, or could not be reached; it has what it had before.
+        ModelError, PluginError, CheckpointError: the model cannot be read.
+    """
+    from .hub.names import check_license, check_tag, parse_name
+    from .hub.publishing import preview, publish
+
+    name = parse_name(repo, revision)
+    check_tag(tag)
+    check_license(license)
+    source = local_folder(where)
+    if source is None:
+        raise model_not_found(str(where))
+    if dry_run:
+        return preview(source, name, tag=tag, license=license)
+    report = report or Reporter()
+    return publish(source, name, private=private, message=message, tag=tag, license=license, report=report)
+
+
+def find_folder(where: str | Path) -> Path:
+    """Return the run or model folder that `where` means; fetch it from the Hub if it lies there. Raises as `load` does."""
+    place, entry = _locate(where)
+    if place is not None:
+        return place
+    from .hub.client import HubError
+
+    try:
+        return _fetch(str(where), entry).folder
+    except HubError as error:
+        if entry is None:
+            error.message = f"there is no folder {str(where)!r} here, and from the Hub: {error.message}"
+        raise
+
+
+def local_folder(where: str | Path) -> Path | None:
+    """Return the run or model folder of this machine that `where` means: a path, or the name of an installed model.
+
+    Raises:
+        ModelError: there is a folder, and it is neither a run nor a model; or the installed model is damaged.
+        UsageError: there is a file, or no file can have this name.
+    """
+    return _locate(where)[0]
+
+
 def model_not_found(where: str) -> UsageError:
     """An error for a name that no model has."""
-    close = near(where, names_in_catalog())
+    close = near(where, registry.names("models"))
     meant = f"; did you mean {' or '.join(close)}?" if close else ""
     return UsageError(
         f"there is no model at {where!r}{meant}",
         hint="give a run folder, a model folder, a name that zoo pull lists, or user/name on the Hub",
     )
+
+
+def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
+    """Return the folder on this machine and the entry of the catalog that `where` means, each None if there is none."""
+    place = Path(where).expanduser()
+    try:
+        if _is_run(place) or (place / "config.json").is_file():
+            return place, None
+        found = place.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        raise model_not_found(str(where)) from None
+    entry = find_entry(str(where))
+    if entry is not None:
+        return installed_folder(entry), entry
+    if place.is_dir():
+        raise ModelError(f"{place} is neither a run folder nor a model folder: no run.json and no config.json in it")
+    if found:
+        raise UsageError(f"{place} is a file", hint="give a run folder or a model folder")
+    return None, None
+
+
+def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: Reporter | None = None) -> FetchedModel:
+    """Fetch from the Hub what an entry of the catalog, or else a name of the Hub, means."""
+    from .hub.fetching import fetch
+    from .hub.names import is_hub_name, parse_name
+
+    if entry is not None:
+        where = model_of(entry).where
+        found = fetch(parse_name(where), report=report)
+        for file in differing_files(entry, found.folder):
+            raise ModelError(f"{file} of {where} is not the one that the catalog means by {entry.name!r}")
+        return found
+    if not is_hub_name(name):
+        raise model_not_found(name)
+    return fetch(parse_name(name, revision), report=report)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "run.json").is_file()

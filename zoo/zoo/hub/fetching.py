@@ -1,4 +1,4 @@
-"""`zoo pull`: a published model into the Hub's own cache, checked byte by byte, at one commit.
+"""A published model into the Hub's own cache, checked byte by byte, at one commit.
 
 Only the names that a model folder has are ever asked for. Whatever else lies in a repository, pickles above all, stays
 there.
@@ -8,37 +8,33 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, errors, hf_hub_download
+from huggingface_hub import constants, try_to_load_from_cache
 
 from zoo_core import ModelError, UsageError
 
-from ..files import atomic_folder
+from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
-from ..models.folder import FILES, WEIGHTS, read_model
+from ..models.folder import files_of_model, weight_file
 from ..progress import Reporter
-from .client import HubError, Unreachable, api, call, is_offline, printable, translate_hub_errors
-from .names import DEFAULT_REVISION, HubName
-from .remote import RemoteFile, agrees, files_of
+from .client import TRIES, HubError, UnreachableError, api, call, printable
+from .names import HubName
 
-REQUIRED = (CONFIG, WEIGHTS["generator"])
-"""What no model is without."""
-
+REQUIRED = (CONFIG, weight_file("generator"))
 SMALL_LIMITS = {CONFIG: LIMIT, "README.md": 16 << 20, "samples.png": 64 << 20, "metrics.json": LIMIT}
 """Most bytes of a file that is no weights; checked before it is fetched."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5", ".keras", ".dill", ".model")
 """Endings of files that can run code when they are read."""
 
-MARGIN = 64 << 20
-"""Bytes that stay free on the disk."""
+MARGIN = 64 << 20  # bytes that stay free on the disk
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedModel:
     """A model that lies on this machine.
 
     Args:
@@ -51,11 +47,11 @@ class Fetched:
     folder: Path
     repo: str = ""
     commit: str = ""
-    refused: tuple[str, ...] = field(default=())
+    refused: tuple[str, ...] = ()
     cached: bool = False
 
 
-def fetch(name: HubName, *, report: Reporter | None = None) -> Fetched:
+def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
     """Bring a published model into the Hub's cache and check it against what the Hub says of it.
 
     Offline (`HF_HUB_OFFLINE`, or no connection) a copy that is in the cache already is taken.
@@ -65,70 +61,60 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> Fetched:
         ModelError: it is no zoo model, or what arrived is not what the Hub has.
     """
     report = report or Reporter()
-    revision = name.revision or DEFAULT_REVISION
-    if is_offline():
+    if constants.HF_HUB_OFFLINE:
         return _from_cache(name, "HF_HUB_OFFLINE forbids the network")
-    client = api()
-    known = _cached_files(name)
+    client, known = api(), _cached_folder(name) is not None
 
-    def ask(wanted: str) -> Any:
-        return client.model_info(name.repo, revision=wanted, files_metadata=True)
+    def ask() -> Any:
+        found = client.model_info(name.repo, revision=name.ref, files_metadata=True)
+        client.resolve_revision(name.repo, revision=name.ref)  # only to note it in the cache: its answer may come from there
+        return found
 
+    # 1. One commit, and what it holds; nothing that is no model, or too large, is fetched.
     try:
-        info = call(lambda: ask(revision), what="pull", repo=name.repo, report=report, tries=2 if known else 5)
+        info = call(ask, what="pull", repo=name.repo, report=report, tries=2 if known else TRIES)
     except HubError as error:
-        if not (isinstance(error, Unreachable) or error.status >= 500) or not known:
+        if not (isinstance(error, UnreachableError) or error.status >= 500) or not known:
             raise
         found = _from_cache(name, "the Hub does not answer")
         report.warn(f"the Hub does not answer; taking commit {found.commit[:12]} of {name.repo} from the cache")
         return found
-    files = files_of(info)
-    refused = _check_listing(name, files, report)
-    first = Path(call(lambda: _download(name.repo, CONFIG, revision), what="pull", repo=name.repo, report=report))
-    if first.parent.name != info.sha:  # somebody pushed between the two questions
-        commit = first.parent.name
-        info = call(lambda: ask(commit), what="pull", repo=name.repo, report=report)
-        files = files_of(info)
-        refused = _check_listing(name, files, report)
-    _check_file(first, files[CONFIG], name, report)
-    config = read_config(first.parent)
-    wanted = [file for file in FILES if file in files and file != CONFIG]
-    if config.get("discriminator") is None:
-        wanted = [file for file in wanted if file != WEIGHTS["discriminator"]]
-    elif WEIGHTS["discriminator"] not in files:
-        raise ModelError(f"{name.repo} has no {WEIGHTS['discriminator']}, which its config.json names")
-    _check_space(sum(files[file].size for file in wanted), name)
-    for file in wanted:
-        path = _fetch_one(name, file, info.sha, report)
-        _check_file(path, files[file], name, report)
-    return Fetched(first.parent, name.repo, info.sha, refused)
+    sizes = {str(sibling.rfilename): int(sibling.size or 0) for sibling in info.siblings or ()}
+    refused = _check_listing(name, sizes, report)
+
+    # 2. The configuration, which decides about the weights.
+    folder = _download(client, name, info.sha, [CONFIG], report)
+    config = read_config(folder)
+    for file in _weights(config):
+        if file not in sizes:
+            raise ModelError(f"{name.repo} has no {file}, which its config.json names")
+
+    # 3. All the rest.
+    wanted = [file for file in files_of_model(config) if file in sizes]
+    _check_space(sum(sizes[file] for file in wanted), name)
+    return FetchedModel(_download(client, name, info.sha, wanted, report), name.repo, info.sha, refused)
 
 
-def check(found: Fetched) -> dict[str, Any]:
-    """Load what was fetched, as anybody would, and return its configuration; raises `ModelError` or `PluginError`."""
-    return read_model(found.folder).config
-
-
-def copy_model(found: Fetched, target: Path) -> Path:
-    """Copy a fetched model to a folder of its own, whole or not at all.
-
-    Raises:
-        UsageError: `target` exists and is not empty.
-        ZooError: it cannot be written.
-    """
+def copy_model(found: FetchedModel, target: Path) -> Path:
+    """Copy a fetched model to a folder of its own, whole or not at all; raises `UsageError` where there is something."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not an empty folder", hint="choose another place: --to DIR")
     with atomic_folder(target, replace=True) as new:
-        for file in FILES:
+        for file in files_of_model(read_config(found.folder)):
             if (found.folder / file).is_file():
                 shutil.copyfile(found.folder / file, new / file)  # follows the cache's links
     return target
 
 
-def _check_listing(name: HubName, files: Mapping[str, RemoteFile], report: Reporter) -> tuple[str, ...]:
-    """Refuse what is no model before anything is fetched; returns the names of the files that can run code."""
-    refused = tuple(sorted(file for file in files if file.lower().endswith(PICKLES)))
-    missing = [file for file in REQUIRED if file not in files]
+def _weights(config: Mapping[str, Any]) -> list[str]:
+    """Return the names of the weights that a configuration asks for."""
+    return [weight_file(role) for role in config["parts"]]
+
+
+def _check_listing(name: HubName, sizes: Mapping[str, int], report: Reporter) -> tuple[str, ...]:
+    """Refuse what is no model; return the names of the files that can run code."""
+    refused = tuple(sorted(file for file in sizes if file.lower().endswith(PICKLES)))
+    missing = [file for file in REQUIRED if file not in sizes]
     shown = ", ".join(printable(file, 60) for file in refused[:5]) + (" …" if len(refused) > 5 else "")
     if missing:
         beside = f"; it has {shown}, which can run code when read and which the zoo never opens" if refused else ""
@@ -141,44 +127,38 @@ def _check_listing(name: HubName, files: Mapping[str, RemoteFile], report: Repor
             f"{name.repo} also has {shown}: refused, for such files can run code when read; only safetensors are taken"
         )
     for file, most in SMALL_LIMITS.items():
-        if file in files and files[file].size > most:
-            raise ModelError(f"{name.repo}: {file} has {files[file].size:,} bytes; the most is {most:,}")
+        if sizes.get(file, 0) > most:
+            raise ModelError(f"{name.repo}: {file} has {sizes[file]:,} bytes; the most is {most:,}")
     return refused
 
 
-def _fetch_one(name: HubName, file: str, commit: str, report: Reporter) -> Path:
-    return Path(call(lambda: _download(name.repo, file, commit), what=f"pull of {file}", repo=name.repo, report=report))
+def _download(client: Any, name: HubName, commit: str, files: list[str], report: Reporter) -> Path:
+    """Fetch files of a commit; those that do not arrive as the Hub has them are taken out of the cache and had once more."""
 
+    def attempt() -> tuple[Path, list[str]]:
+        folder = Path(client.snapshot_download(name.repo, revision=commit, allow_patterns=files))
+        found = client.verify_repo_checksums(name.repo, revision=commit)
+        differing = {mismatch["path"] for mismatch in found.mismatches} | set(found.missing_paths)
+        return folder, sorted(differing & set(files))
 
-def _download(repo: str, file: str, revision: str) -> str:
-    return str(hf_hub_download(repo, file, revision=revision, library_name="dcgan-zoo", endpoint=constants.ENDPOINT))
-
-
-def _check_file(path: Path, remote: RemoteFile, name: HubName, report: Reporter) -> None:
-    """Compare a file with what the Hub says of it; one that differs is taken out of the cache and had anew."""
-    if agrees(path, remote):
-        return
-    blob = path.resolve()
-    path.unlink(missing_ok=True)
-    if blob.parent.name == "blobs":
-        blob.unlink(missing_ok=True)
-    report.warn(f"{path.name} did not arrive as the Hub has it; fetching it again")
-    again = _fetch_one(name, path.name, path.parent.name, report)
-    if not agrees(again, remote):
-        blob = again.resolve()
-        again.unlink(missing_ok=True)
-        if blob.parent.name == "blobs":
-            blob.unlink(missing_ok=True)
-        raise ModelError(
-            f"{path.name} of {name.repo} does not arrive as the Hub has it: its checksum differs, twice",
-            hint="nothing of it was kept; run the same command again, over another connection if you can",
-        )
+    for last in (False, True):
+        folder, wrong = call(attempt, what=f"pull of {' and '.join(files)}", repo=name.repo, report=report)
+        if not wrong:
+            break
+        for path in (folder / file for file in wrong):
+            path.resolve().unlink(missing_ok=True)  # the content, which the name in the commit's folder links to
+            path.unlink(missing_ok=True)
+        if last:
+            raise ModelError(
+                f"{' and '.join(wrong)} of {name.repo} does not arrive as the Hub has it: its checksum differs, twice",
+                hint="nothing of it was kept; run the same command again, over another connection if you can",
+            )
+        report.warn(f"{' and '.join(wrong)} did not arrive as the Hub has it; fetching it again")
+    return folder
 
 
 def _check_space(size: int, name: HubName) -> None:
-    place = Path(constants.HF_HUB_CACHE)
-    while not place.exists():
-        place = place.parent
+    place = constants.HF_HUB_CACHE
     free = shutil.disk_usage(place).free
     if size + MARGIN > free:
         raise HubError(
@@ -187,45 +167,29 @@ def _check_space(size: int, name: HubName) -> None:
         )
 
 
-def _cached_files(name: HubName) -> dict[str, Path]:
-    """The files of a model that the cache has, at the commit that its revision meant when it was last asked."""
-    found = {}
-    for file in FILES:
-        with translate_hub_errors("reading the cache", name.repo):
-            try:
-                path = hf_hub_download(name.repo, file, revision=name.revision or DEFAULT_REVISION, local_files_only=True)
-            except errors.LocalEntryNotFoundError:
-                continue
-            found[file] = Path(path)
-    return found
+def _cached_folder(name: HubName) -> Path | None:
+    """Return the cache's folder of a model, at the commit that its revision meant when the Hub was last asked."""
+    found = try_to_load_from_cache(name.repo, CONFIG, revision=name.ref)
+    return Path(found).parent if isinstance(found, str) else None
 
 
-def _from_cache(name: HubName, why: str) -> Fetched:
-    """The model as the cache has it; raises `HubError` naming what is missing."""
-    found = _cached_files(name)
-    missing = [file for file in REQUIRED if file not in found]
-    second = WEIGHTS["discriminator"]
-    if CONFIG in found and second not in found and read_config(found[CONFIG].parent).get("discriminator") is not None:
-        missing.append(second)
-    if missing:
-        what = "nothing of it" if not found else f"no {' and no '.join(missing)}"
-        raise Unreachable(
+def _from_cache(name: HubName, why: str) -> FetchedModel:
+    """Return the model as the cache has it; raise `HubError` naming what is missing."""
+    folder = _cached_folder(name)
+    weights = _weights(read_config(folder)) if folder is not None else []
+    missing = [file for file in weights if folder is None or not (folder / file).is_file()]
+    if folder is None or missing:
+        allow = "env -u HF_HUB_OFFLINE " if constants.HF_HUB_OFFLINE else ""
+        what = "nothing of it" if folder is None else f"no {' and no '.join(missing)}"
+        raise UnreachableError(
             f"{name} cannot be fetched: {why}, and the cache in {constants.HF_HUB_CACHE} has {what}",
-            hint=f"with a connection, run once: {'env -u HF_HUB_OFFLINE ' if is_offline() else ''}zoo pull {name}",
+            hint=f"with a connection, run once: {allow}zoo pull {name}",
         )
-    folder = found[CONFIG].parent
-    for file in WEIGHTS.values():
-        if file in found and not _as_named(found[file]):
+    for file in weights:
+        content = (folder / file).resolve()  # the cache names large files by their checksum
+        if content.parent.name == "blobs" and len(content.name) == 64 and sha256(content) != content.name:
             raise ModelError(
                 f"{file} of {name.repo} in the cache is damaged: its checksum differs",
                 hint=f"with a connection, run: zoo pull {name}",
             )
-    return Fetched(folder, name.repo, folder.name, cached=True)
-
-
-def _as_named(path: Path) -> bool:
-    """Whether a large file in the cache has the checksum that the cache named it by; True where it has no such name."""
-    blob = path.resolve()
-    if blob.parent.name != "blobs" or len(blob.name) != 64:
-        return True
-    return agrees(path, RemoteFile(path.stat().st_size, blob.name, None))
+    return FetchedModel(folder, name.repo, folder.name, cached=True)

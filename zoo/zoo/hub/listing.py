@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ..models.card import LIBRARY
 from ..progress import Reporter
 from .client import api, call, printable
 
-LIMIT = 200
-"""Most models of one list."""
+LIMIT = 200  # models of one list
 
 _EXPAND = ["cardData", "createdAt", "downloads", "lastModified", "likes", "private", "siblings", "tags", "usedStorage"]
 _SIZE = re.compile(r"(\d{1,5})x\1")
 
 
 @dataclass(frozen=True)
-class Listed:
+class PublishedModel:
     """A published model, as its card and the Hub describe it; "" and None where nobody says.
 
     Args:
@@ -45,33 +44,27 @@ class Listed:
 
 def list_published(
     *, author: str | None = None, search: str | None = None, limit: int = LIMIT, report: Reporter | None = None
-) -> list[Listed]:
-    """Published zoo models, most downloaded first; raises `HubError`.
+) -> list[PublishedModel]:
+    """Return published zoo models, most downloaded first; raises `HubError`.
 
     Args:
-        author: only those of this user or organization.
-        search: only those whose name holds this.
+        author, search: only those of this user or organization, whose name holds this.
         limit: the most.
     """
 
-    def ask() -> list[Any]:
-        expand = cast(Any, _EXPAND)
-        found = api().list_models(filter=LIBRARY, author=author, search=search, sort="downloads", limit=limit, expand=expand)
-        return list(found)
-
-    return [_listed(info) for info in call(ask, what="list", report=report)]
+    query: dict[str, Any] = {"author": author, "search": search, "sort": "downloads", "limit": limit, "expand": _EXPAND}
+    found = call(lambda: list(api().list_models(filter=LIBRARY, **query)), what="list", report=report)
+    return [_listed(info) for info in found]
 
 
-def _listed(info: Any) -> Listed:
+def _listed(info: Any) -> PublishedModel:
     card = info.card_data.to_dict() if info.card_data is not None else {}
     tags = tuple(printable(tag, 80) for tag in info.tags or ())
     datasets = card.get("datasets") or [tag.partition(":")[2] for tag in tags if tag.startswith("dataset:")]
-    if not isinstance(datasets, list):
-        datasets = [datasets]
     sizes = [match for match in map(_SIZE.fullmatch, tags) if match]
-    return Listed(
+    return PublishedModel(
         name=printable(info.id),
-        dataset=printable(", ".join(map(str, datasets)), 60),
+        dataset=printable(", ".join(map(str, datasets)) if isinstance(datasets, list) else datasets, 60),
         size=int(sizes[0][1]) if sizes else None,
         bytes=getattr(info, "used_storage", None),
         downloads=info.downloads or 0,

@@ -1,20 +1,16 @@
-"""Names on the Hub: `user/name`, `user/name@revision`."""
+"""Names on the Hub: `user/name`, `user/name@revision`, tags and licenses."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from huggingface_hub.utils import HFValidationError, validate_repo_id  # type: ignore[attr-defined]
+
 from zoo_core import UsageError
 
-_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
-_REPO = re.compile(rf"{_PART}/{_PART}", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
-LONGEST = 96
-"""Most characters of a repository's name; the Hub's own limit."""
-
-DEFAULT_REVISION = "main"
 
 
 @dataclass(frozen=True)
@@ -24,59 +20,58 @@ class HubName:
     repo: str
     revision: str | None = None
 
+    @property
+    def ref(self) -> str:
+        """The revision, "main" where nobody named one."""
+        return self.revision or "main"
+
     def __str__(self) -> str:
         return f"{self.repo}@{self.revision}" if self.revision else self.repo
 
 
 def is_hub_name(text: str) -> bool:
     """Whether `text` could be `user/name` or `user/name@revision`."""
-    repo, _, revision = text.partition("@")
-    return _valid_repo(repo) and ("@" not in text or _valid_revision(revision))
+    repo, sign, revision = text.partition("@")
+    return _is_repo(repo) and (not sign or _is_revision(revision))
 
 
 def parse_name(text: str, revision: str | None = None) -> HubName:
-    """Read `user/name[@revision]`.
-
-    Args:
-        text: what a person typed.
-        revision: said apart from it, by `--revision`.
-
-    Raises:
-        UsageError: it is no such name, or two revisions are named.
-    """
+    """Read `user/name[@revision]`; `revision` comes from `--revision`. Raises `UsageError`, also where two are named."""
     repo, sign, named = text.partition("@")
-    if not _valid_repo(repo):
+    if not _is_repo(repo):
         raise UsageError(
             f"{text!r} is no name of a repository on the Hub", hint="write user/name: letters, digits, '-', '_' and '.'"
         )
     if sign and revision is not None and named != revision:
         raise UsageError(f"two revisions are named: {named!r} and {revision!r}", hint="name one of them")
     chosen = named if sign else revision
-    if chosen is not None and not _valid_revision(chosen):
+    if chosen is not None and not _is_revision(chosen):
         raise UsageError(f"{chosen!r} is no revision", hint="name a branch, a tag or a commit: user/name@v1")
     return HubName(repo, chosen)
 
 
-def check_tag(tag: str) -> str:
-    """Return `tag` if a tag may be called so; raise `UsageError` otherwise."""
-    if not _valid_revision(tag):
+def check_tag(tag: str | None) -> None:
+    """Raise `UsageError` for a name that no tag can have."""
+    if tag is not None and not _is_revision(tag):
         raise UsageError(f"{tag!r} is no name for a tag", hint="letters, digits, '-', '_', '.' and '/': --tag v1.0")
-    return tag
 
 
-def check_license(license: str) -> str:
-    """Return `license` if it is written as the Hub writes licenses; raise `UsageError` otherwise."""
-    if not _LICENSE.fullmatch(license):
+def check_license(license: str | None) -> None:
+    """Raise `UsageError` for a license that is not written as the Hub writes them."""
+    if license is not None and not _LICENSE.fullmatch(license):
         raise UsageError(
             f"{license!r} is no license identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
         )
-    return license
 
 
-def _valid_repo(repo: str) -> bool:
-    return bool(_REPO.fullmatch(repo)) and len(repo) <= LONGEST and "--" not in repo and ".." not in repo
+def _is_repo(repo: str) -> bool:
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        return False
+    return "/" in repo and len(repo) <= 96  # the Hub's own limit
 
 
-def _valid_revision(revision: str) -> bool:
+def _is_revision(revision: str) -> bool:
     bad = (".." in revision, "//" in revision, revision.endswith(("/", ".", ".lock")), len(revision) > 200)
     return bool(_REVISION.fullmatch(revision)) and not any(bad)

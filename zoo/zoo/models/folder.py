@@ -31,9 +31,6 @@ from .weights import read_header, read_into, tensors_of
 SAMPLES = 64
 """Pictures in `samples.png`."""
 
-WEIGHTS = {role: f"{role}.safetensors" for role in ("generator", "discriminator")}
-FILES = (CONFIG, *WEIGHTS.values(), "README.md", "samples.png", "metrics.json")
-
 OTHERS = ("README.md", "samples.png", "metrics.json")
 """Files of a model folder beside its configuration and weights."""
 

@@ -1,1 +1,0 @@
-"""Models that come with the package, and the catalog of those worth knowing."""
