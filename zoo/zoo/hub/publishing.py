@@ -200,7 +200,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _is_ours(file: str) -> bool:
-    """Whether a push replaces a file of this name, or deletes it where it has no such file any more; others are the owner's."""
+    """Whether a push replaces a file of this name, or deletes it where it has none any more; others are the owner's."""
     return file in (CONFIG, *OTHERS, *EXTRAS) or ("/" not in file and file.endswith(".safetensors"))
 
 
