@@ -113,8 +113,8 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
         except Exception as error:
             told, wait = explain(error, what, repo), _wait(error, attempt)
             if wait is None or attempt >= tries:
-                has_secret = redact(str(error)) != str(error)  # which a traceback would print with the cause
-                raise told from (None if has_secret else error)
+                causes = f"{error} {_cause(error)}"  # which a traceback would print, secrets and all
+                raise told from (error if redact(causes) == causes else None)
         if report is not None:
             report.warn(f"{told.message}; trying again in {wait:.0f} s ({attempt} of {tries - 1})")
         time.sleep(wait)
