@@ -261,7 +261,7 @@ class TestPull:
 
         model = zoo.load(small_model)
         model.discriminator = None
-        model.config["discriminator"] = None
+        del model.config["parts"]["discriminator"]
         write_model(model, tmp_path / "half")
         zoo.push(tmp_path / "half", "ada/half")
         assert zoo.load("ada/half").discriminator is None
