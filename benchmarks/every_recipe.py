@@ -55,9 +55,9 @@ def check(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """Train a recipe, or go on, and look at its losses and samples."""
     config = zoo.plan(name, dataset="faces", size=SIZE).config
     options: dict[str, Any] = {"dataset.count": given.count}
-    for part in ("generator", "discriminator"):
-        if getattr(config, part)["options"].get("width") in (64, 128):
-            options[f"{part}.width"] = given.width
+    for role in config.roles:
+        if config.parts[role]["options"].get("width") in (64, 128):
+            options[f"{role}.width"] = given.width
     where: dict[str, Any] = {"dataset": "faces"}
     if config.conditional:
         where = {"dataset": "folder", "data": hats(given)}
@@ -75,13 +75,12 @@ def check(name: str, given: argparse.Namespace) -> dict[str, Any]:
         return {"passed": False, "said": error.message}
     if not finished:
         raise SystemExit(130)
-    last = [line for line in read_log(out / "metrics.jsonl") if "d_loss" in line and "g_loss" in line][-1]
+    last = [line for line in read_log(out / "metrics.jsonl") if "images_per_s" in line][-1]
     samples = zoo.load(out).sample(64)
     return {
         "passed": bool(torch.isfinite(samples).all()),
         "steps": last["step"],
-        "d_loss": last["d_loss"],
-        "g_loss": last["g_loss"],
+        **{name: value for name, value in last.items() if name.endswith("_loss")},
         "sample_deviation": round(float(samples.std(0).mean()), 4),
         "seconds": round(time.monotonic() - begun, 1),
         "load": start,

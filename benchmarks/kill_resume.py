@@ -37,6 +37,7 @@ from train_speed import cache, random_pictures
 from zoo.progress import Reporter
 from zoo.runs.checkpoints import checkpoints
 from zoo.runs.run import is_run
+from zoo.training import callbacks
 from zoo.training import train as training
 
 PHASES = ("start", "step", "checkpoint", "grid", "end")
@@ -188,10 +189,10 @@ def _observed(shared: Shared) -> None:
 
         return call
 
-    training.save_checkpoint = watched("checkpoint", training.save_checkpoint)
-    training.save_samples = watched("grid", training.save_samples)
+    callbacks.save_checkpoint = watched("checkpoint", callbacks.save_checkpoint)
+    callbacks.save_samples = watched("grid", callbacks.save_samples)
     training.write_model = watched("end", training.write_model)
-    training.train_loop = watched("step", training.train_loop)
+    training._loop = watched("step", training._loop)
 
 
 def kill(work: Callable[[], None], shared: Shared, target: str, usual: float, rng: random.Random) -> tuple[str, float]:

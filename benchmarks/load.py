@@ -94,8 +94,8 @@ def reading(kind: str, folder: Path, threads: int) -> dict[str, float]:
         config = json.loads((place / "config.json").read_text())
         networks = []
         for part in ("generator", "discriminator"):
-            options = config[part]["options"]
-            network = registry.create(f"{part}s", config[part]["name"], options, image=ImageSpec(**config["image"]))
+            named = config["parts"][part]
+            network = registry.create(named["kind"], named["name"], named["options"], image=ImageSpec(**config["image"]))
             network.load_state_dict(load_file(place / f"{part}.safetensors"))
             networks.append(network.eval())
         return networks

@@ -104,20 +104,20 @@ def reading(given: argparse.Namespace) -> dict[str, float]:
             plain.step()
         return {"peak": peak()}
 
-    from zoo.training.steps import Stepper, turn_of
-
     from zoo.allocator import keep_freed_memory_during
-    from zoo.devices import check_device, make_accelerator, resolve_precision
+    from zoo.devices import Runtime, check_device, resolve_precision
+    from zoo.training.engine import Engine
     from zoo.training.speed import random_minibatch
     from zoo.training.state import State
 
     device = check_device("cpu")
-    accelerator = make_accelerator(device, resolve_precision(given.precision, device))
-    state = State.create(config, accelerator)
-    stepper, minibatch = Stepper(config.training, state, accelerator), random_minibatch(config, state, device)
+    runtime = Runtime(device, resolve_precision(given.precision, device))
+    state = State.create(config, runtime)
+    engine, minibatch = Engine(config, state, runtime), random_minibatch(config, state, device)
     with keep_freed_memory_during():
-        for step in range(3):
-            stepper.step(turn_of(config.training, state.loss, step, state.updates), *minibatch)
+        for _ in range(3):
+            engine.step(minibatch)
+            state.step += 1
     return {"peak": peak()}
 
 

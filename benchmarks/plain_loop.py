@@ -29,7 +29,8 @@ class PlainLoop:
 
     def __init__(self, config: RunConfig) -> None:
         assert config.image is not None
-        self.generator, self.discriminator = config.build_networks()
+        networks: dict[str, Any] = config.build_networks()
+        self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         self.batch = config.training.batch
         self.real = torch.rand(self.batch, *config.image.shape) * 2 - 1
         self.criterion = nn.BCEWithLogitsLoss()

@@ -139,10 +139,9 @@ def ours(side: str, given: argparse.Namespace, images: int, seed: int, folder: P
     return found
 
 
-def _fixed(state: State, ceiling: float) -> None:
-    assert state.average is not None
+def _fixed(state: State, role: str, ceiling: float) -> None:
     with torch.no_grad():
-        torch._foreach_lerp_([*state.average.parameters()], [*state.generator.parameters()], 1 - ceiling)
+        torch._foreach_lerp_([*state.averages[role].parameters()], [*state.networks[role].parameters()], 1 - ceiling)
 
 
 def plain(pack: Pack, images: int, seed: int, folder: Path) -> dict[str, Draw]:

@@ -71,7 +71,7 @@ def main() -> None:
     median = {side: statistics.median(values) for side, values in speeds.items()}
     after = plain_loop.shares()
     config = plain_loop.configured(given.recipe, given.batch, given.size, **dict(word.split("=") for word in given.set))
-    numbers = sum(p.numel() for network in config.build_networks() for p in network.parameters())
+    numbers = sum(p.numel() for network in config.build_networks().values() for p in network.parameters())
     result: dict[str, Any] = {
         "efficiency": round(median["several"] / median["one"], 3),
         **exact,

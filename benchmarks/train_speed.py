@@ -165,23 +165,22 @@ def serve(given: argparse.Namespace) -> None:
 
 def ours(given: argparse.Namespace, config: Any) -> dict[str, Callable[[], Any]]:
     """What our side can be asked for."""
-    from zoo.training.steps import Stepper, turn_of
-
-    from zoo.devices import check_device, make_accelerator, resolve_precision
+    from zoo.devices import Runtime, check_device, resolve_precision
+    from zoo.training.engine import Engine
     from zoo.training.speed import DTYPES, flop_per_image, random_minibatch
     from zoo.training.state import State
 
     device = check_device("cpu")
     precision = resolve_precision(given.precision, device)
-    accelerator = make_accelerator(device, precision)
-    state = State.create(config, accelerator)
-    stepper = Stepper(config.training, state, accelerator, compile=given.compile)
+    runtime = Runtime(device, precision)
+    state = State.create(config, runtime)
+    engine = Engine(config, state, runtime, compile=given.compile)
     minibatch = random_minibatch(config, state, device)
     side, number = 2048, iter(range(1000))
     a, b = (torch.randn(side, side).to(DTYPES[precision]) for _ in range(2))
 
     def step() -> None:
-        stepper.step(turn_of(config.training, state.loss, state.step, state.updates), *minibatch)
+        engine.step(minibatch)
         state.step += 1
 
     def peak() -> dict[str, float]:
@@ -198,7 +197,7 @@ def ours(given: argparse.Namespace, config: Any) -> dict[str, Callable[[], Any]]
             "torch": torch.__version__,
             "samples_every": config.training.samples_every,
             "checkpoint_minutes": config.training.checkpoint_minutes,
-            **({} if given.no_whole else interludes(state, accelerator, given.scratch)),
+            **({} if given.no_whole else interludes(state, runtime, given.scratch)),
         }
 
     return {
@@ -220,10 +219,10 @@ def timed(step: Callable[[], object], count: int) -> dict[str, float]:
 def whole(given: argparse.Namespace, out: Path, precision: str) -> dict[str, float]:
     """Seconds of a step of `zoo train`, from what it says of its progress; the first `WARM_UP` are not counted."""
     import zoo
-    from zoo.training import metrics
+    from zoo.training import recorder
 
     heard = Heard()
-    before, metrics.TICK = metrics.TICK, 0.0  # progress at each step
+    before, recorder.TICK = recorder.TICK, 0.0  # progress at each step
     try:
         zoo.train(
             given.recipe,
@@ -241,7 +240,7 @@ def whole(given: argparse.Namespace, out: Path, precision: str) -> dict[str, flo
             workers=1,
         )
     finally:
-        metrics.TICK = before
+        recorder.TICK = before
     first, last = heard.at[given.batch * WARM_UP], heard.at[given.batch * (WARM_UP + given.steps)]
     return {clock: (last[clock] - first[clock]) / given.steps for clock in CLOCKS.values()}
 
@@ -271,14 +270,14 @@ class Heard:
         return Listening()
 
 
-def interludes(state: Any, accelerator: Any, folder: Path) -> dict[str, float]:
+def interludes(state: Any, runtime: Any, folder: Path) -> dict[str, float]:
     """Seconds that one sample grid and one checkpoint take, by both clocks."""
     from zoo.models.model import Model
-    from zoo.runs.checkpoints import save_checkpoint
     from zoo.training.samples import SAMPLES, save_samples
+    from zoo.training.saving import save_checkpoint
 
     drawn = timed(lambda: save_samples(Model(state.evaluated(), None).sample(SAMPLES), folder / "samples", 0), 1)
-    saved = timed(lambda: save_checkpoint(folder / "checkpoints", state, accelerator, 2), 1)
+    saved = timed(lambda: save_checkpoint(folder / "checkpoints", state, runtime, 2), 1)
     found = {f"grid_{clock}": drawn[clock] for clock in CLOCKS.values()}
     return found | {f"checkpoint_{clock}": saved[clock] for clock in CLOCKS.values()}
 

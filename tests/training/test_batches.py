@@ -72,6 +72,32 @@ def test_images_and_labels_belong_together(pack: Pack) -> None:
     assert ((images + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).equal(pack.gather(chosen))
 
 
+def test_mirrored_ones_come_in_the_same_order_and_half_of_the_time(pack: Pack) -> None:
+    plain, mirrored = batches(pack), Batches(pack, 8, 0, torch.device("cpu"), conditional=True, mirror=True)
+    flipped = total = 0
+    for position in range(0, 800, 8):
+        (before, labels), (after, others) = plain.real(position), mirrored.real(position)
+        assert labels is not None
+        assert others is not None
+        assert labels.equal(others)
+        for one, other in zip(before, after, strict=True):
+            assert other.equal(one) or other.equal(one.flip(2))
+            flipped += not other.equal(one)
+            total += 1
+        assert mirrored.real(position)[0].equal(after)  # a position is all that matters
+    assert total == 800
+    assert 340 < flipped < 460  # 4 standard deviations
+
+
+def test_processes_share_the_same_mirrored_minibatches(pack: Pack) -> None:
+    def stream(rank: int, world: int) -> Batches:
+        return Batches(pack, 8, 0, torch.device("cpu"), mirror=True, rank=rank, world=world)
+
+    for position in (0, 8, 16):
+        together = torch.cat([stream(rank, 2).real(position)[0] for rank in (0, 1)])
+        assert together.equal(stream(0, 1).real(position)[0])
+
+
 def test_too_few_images(pack: Pack) -> None:
     with pytest.raises(UsageError, match=r"a minibatch of 24 is more than the 23 images there are\ntry: --batch 16"):
         batches(pack, 24)

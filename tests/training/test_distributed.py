@@ -108,3 +108,13 @@ def test_two_processes_stop_together_and_go_on(tmp_path: Path) -> None:
     images = json.loads((stopped / "state.json").read_text())["images"]
     assert resume(tmp_path / "both", images=images + 80).finished  # another number of processes is another run, but no error
     assert differing(tmp_path / "both", tmp_path / "both") == []
+
+
+def test_two_processes_that_fail_end_with_words(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "pictures", 30, colored={0})
+    running = start(tmp_path, "broken", "--dataset", "folder", "--data", data, "--images", 200, "--out", "both")
+    _, err = running.communicate(timeout=240)
+    assert running.returncode == 1, err
+    assert "loss is nan at step" in err
+    assert "SIGABRT" not in err
+    assert "terminate called" not in err

@@ -153,7 +153,7 @@ class RunConfig:
         """Build all parts without memory for weights, so that a bad option is found at once.
 
         Args:
-            share: images that go through the networks together; a minibatch unless it is shared by processes or pieces.
+            share: images that go through the networks together; a piece of a minibatch unless processes share it.
 
         Raises:
             UsageError, PluginError: an option is impossible, or the networks cannot learn from minibatches of 1.
@@ -165,7 +165,7 @@ class RunConfig:
         with meta_device():
             networks = build_networks(self.parts, image)
             algorithm.phases({**networks, **losses})
-            if (share or self.training.batch) == 1:  # only then, as torch takes seconds to compute without memory
+            if (share or self.training.batch // self.training.accumulate) == 1:  # only then, as torch takes seconds to compute without memory
                 _try_one(networks, image)
 
     def build_networks(self) -> dict[str, nn.Module]:

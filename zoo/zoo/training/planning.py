@@ -126,6 +126,7 @@ def plan(
     given["seed"] = DEFAULT_SEED if seed is None else seed
     config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
+    config.with_schedule(budget, 1)  # refused before any picture is read
     if out is not None:
         refuse_existing(Path(out), config)
     place = Path(out) if out is not None else None

@@ -164,9 +164,7 @@ def _config(
     given = {key: value for key, value in (options or {}).items() if not key.startswith("dataset.")}
     config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
     classes = 10 if config.conditional else 0
-    config = config.with_image(ImageSpec(config.training.size, channels or 3, classes))
-    config.check_networks()
-    return config
+    return config.with_image(ImageSpec(config.training.size, channels or 3, classes))
 
 
 def random_minibatch(config: RunConfig, state: State, device: torch.device, n: int | None = None) -> Minibatch:

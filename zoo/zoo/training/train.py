@@ -94,7 +94,7 @@ def execute(
         runtime = stack.enter_context(start_runtime(plan.device, plan.precision))
         report = (report or reporter_for_terminal()) if runtime.is_main else Reporter()
         share = share_of(plan.config.training.batch, runtime.world, plan.config.training.accumulate)
-        if share == 1 < plan.config.training.batch:
+        if share == 1 and runtime.world > 1:  # what nobody knew when it was planned
             plan.config.check_networks(share)
         stack.enter_context(reproducible(plan.deterministic, plan.device))
         stack.enter_context(keep_freed_memory_during())

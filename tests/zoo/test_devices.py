@@ -1,0 +1,87 @@
+"""The processes of a training: what they agree on, and that their group is gone at the end whatever happens."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from zoo.devices import Runtime, start_runtime
+
+CPU = torch.device("cpu")
+
+PROCESS = """
+import sys
+import torch
+from zoo.devices import start_runtime
+
+assert not torch.distributed.is_initialized()
+try:
+    with start_runtime(torch.device("cpu"), "fp32") as runtime:
+        assert torch.distributed.is_initialized()
+        assert (runtime.world, runtime.is_main) == (2, runtime.rank == 0)
+        assert runtime.mean(torch.tensor(float(runtime.rank))).item() == 0.5
+        assert runtime.greatest(runtime.rank, -runtime.rank) == [1.0, 0.0]
+        assert runtime.from_main(f"of {runtime.rank}") == "of 0"
+        assert runtime.gather({"rank": runtime.rank}) == [{"rank": 0}, {"rank": 1}]
+        runtime.wait()
+        if sys.argv[1] == "error":
+            raise ValueError("on purpose")
+except ValueError as error:
+    print(error)
+assert not torch.distributed.is_initialized()
+print("destroyed")
+"""
+
+
+@pytest.mark.parametrize("ending", ["well", "error"])
+def test_the_group_of_several_processes_is_destroyed(ending: str) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, ending],
+            env={**os.environ, **where, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert out.splitlines() == [*(["on purpose"] if ending == "error" else []), "destroyed"]
+
+
+def test_one_process_needs_no_group() -> None:
+    with start_runtime(CPU, "fp32") as runtime:
+        assert (runtime.rank, runtime.world, runtime.is_main) == (0, 1, True)
+        assert not torch.distributed.is_initialized()
+    assert runtime.greatest(1.0, -2.0) == [1.0, -2.0]
+    assert runtime.gather("x") == ["x"]
+    assert runtime.from_main("y") == "y"
+    runtime.wait()
+
+
+def test_a_launcher_for_one_needs_none_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WORLD_SIZE", "1"), ("RANK", "0"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    with start_runtime(CPU, "fp32") as runtime:
+        assert runtime.world == 1
+        assert not torch.distributed.is_initialized()
+
+
+def test_precisions() -> None:
+    layer = torch.nn.Linear(2, 2)
+    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        runtime = Runtime(CPU, precision)
+        with runtime.autocast():
+            assert layer(torch.zeros(1, 2)).dtype == dtype
+        assert runtime.scaler is None
