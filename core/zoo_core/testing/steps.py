@@ -37,7 +37,7 @@ class Part:
     """A network as algorithms are given it; other attributes are those of the network."""
 
     def __init__(self, network: nn.Module) -> None:
-        self.network, self.exact = network, self
+        self.network, self.exact, self.twice_differentiable = network, self, True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
