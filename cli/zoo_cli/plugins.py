@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from zoo_core.records import KINDS
+
 from .completion import completing
 from .output import json_option, print_json, print_table, warn_about_plugins
 
@@ -48,6 +50,11 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @plugins.command(no_args_is_help=True)
 @click.argument("name")
 @click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="What it provides.  [default: a generator, a discriminator and a recipe]",
+)
+@click.option(
     "--license",
     type=click.Choice(["apache-2.0", "mit", "bsd-3-clause", "none"], case_sensitive=False),
     default="none",
@@ -56,17 +63,17 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 )
 @click.option("--author", default="", help="'Name' or 'Name <address>'.")
 @json_option
-def new(name: str, license: str, author: str, as_json: bool) -> None:
-    """Write a plugin package ./NAME to start from: networks, a recipe, tests. NAME is what pip will install.
+def new(name: str, kind: str | None, license: str, author: str, as_json: bool) -> None:
+    """Write a plugin package ./NAME to start from, with tests. NAME is what pip will install.
 
     \b
     Examples:
       zoo plugins new zoo-acme
-      zoo plugins new zoo-acme --license mit --author "Ada Lovelace <ada@example.org>"
+      zoo plugins new zoo-acme --kind losses --license mit --author "Ada Lovelace <ada@example.org>"
     """
     from zoo.scaffold import new_plugin
 
-    folder = new_plugin(name, license=license, author=author)
+    folder = new_plugin(name, kind=kind or "pair", license=license, author=author)
     if as_json:
         print_json({"folder": folder})
         return

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
+import zoo
 from zoo.scaffold import LICENSES, new_plugin, package_name
 from zoo_core import UsageError, ZooError, registry
+from zoo_core.records import CONTRACT, KINDS
 from zoo_core.testing import check_component, check_recipe
 
 if sys.version_info >= (3, 11):
@@ -40,6 +43,38 @@ def test_the_package_is_complete_and_keeps_the_contract(tmp_path: Path, monkeypa
         assert [o.problem for o in check_component("generators", "acme-fun") if o.problem] == []
         assert [o.problem for o in check_component("discriminators", "acme-fun") if o.problem] == []
         assert [o.problem for o in check_recipe("zoo-acme-fun:acme-fun") if o.problem] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_makes_a_package_that_keeps_the_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    name = f"zoo-new-{kind}"
+    folder = new_plugin(name, into=tmp_path, kind=kind)
+    monkeypatch.syspath_prepend(str(folder))
+    plugin = importlib.import_module(f"zoo_new_{kind}").plugin
+    assert plugin.contract == CONTRACT
+    assert [k for k in KINDS if getattr(plugin, k)] == [kind]
+    with registry.add(plugin, distribution=name):
+        outcomes = check_component(kind, f"{name}:new-{kind}")
+        assert [(o.name, o.problem) for o in outcomes if o.problem] == []
+        for recipe in plugin.recipes:
+            assert [o.problem for o in check_recipe(recipe.name) if o.problem] == []
+    for file in folder.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "$" not in text
+        assert max(map(len, text.splitlines())) <= 125
+    assert f"zoo plugins check {name}" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_model_of_a_new_package_can_be_loaded(tmp_path: Path) -> None:
+    folder = new_plugin("zoo-acme", into=tmp_path, kind="models")
+    assert zoo.load(folder / "zoo_acme" / "acme").sample(2).shape == (2, 3, 16, 16)
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown kind 'loss'; did you mean losses"):
+        new_plugin("zoo-acme", into=tmp_path, kind="loss")
 
 
 @pytest.mark.parametrize(
@@ -112,4 +147,4 @@ def test_names_that_are_taken_are_not_taken_again(tmp_path: Path) -> None:
     folder = new_plugin("zoo-dcgan", into=tmp_path)
     assert 'Recipe(\n            "zoo-dcgan"' in (folder / "zoo_dcgan" / "__init__.py").read_text()
     assert package_name("zoo-3d.x") == "zoo_3d_x"
-    assert "class Net3dXGenerator" in (new_plugin("zoo-3d.x", into=tmp_path) / "zoo_3d_x" / "networks.py").read_text()
+    assert "class The3dXGenerator" in (new_plugin("zoo-3d.x", into=tmp_path) / "zoo_3d_x" / "networks.py").read_text()

@@ -192,7 +192,15 @@ def penalty(subject: Subject) -> str:
     real, fake = given[0].requires_grad_(), given[1]
     known = judge(real)
     torch.manual_seed(1)
-    again: Any = loss.penalty(lambda x, labels=None: known if x is real else judge(x, labels), real, fake, None)
+    used: list[bool] = []
+
+    def remember(x: Tensor, labels: Tensor | None = None) -> Tensor:
+        used.append(x is real)
+        return known if x is real else judge(x, labels)
+
+    again: Any = loss.penalty(remember, real, fake, None)
+    fits = any(used) or not loss.penalizes_real
+    require(fits, "penalizes_real is True, and penalty never asks for the logits of the very tensor `real`")
     reused = _differentiable(again, "penalty", judge, given, before)
     fits = len(plain) == len(reused) and all(same(a, b, tolerance=1e-4) for a, b in zip(plain, reused, strict=True))
     require(

@@ -1,6 +1,6 @@
 """`zoo plugins new`: a complete plugin package to start from.
 
-The files below `template/` are the package; `$name` and its like are filled in.
+The files below `template/` and below `kinds/KIND/` are the package; `$name` and its like are filled in.
 """
 
 from __future__ import annotations
@@ -17,23 +17,41 @@ from string import Template
 from zoo_core import UsageError, registry
 from zoo_core.discovery import normalize
 from zoo_core.errors import unknown
+from zoo_core.records import KINDS
 
 from .. import __version__
-from ..files import atomic_folder
+from ..files import atomic_folder, sha256
 
 LICENSES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
 """What `--license` takes → SPDX identifier."""
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")  # as PyPI has it
 _AUTHOR = re.compile(r"\s*([^<>]*?)\s*(?:<\s*([^<>@\s]+@[^<>@\s]+)\s*>)?\s*")
-_TEMPLATE = Path(__file__).parent / "template"
+_HERE = Path(__file__).parent
+_TRAIN = "zoo train $short --dataset faces"
+_CONTENTS = {
+    "pair": ("a generator, a discriminator and a recipe that trains them", _TRAIN),
+    "generators": ("a generator and a recipe that trains it", _TRAIN),
+    "discriminators": ("a discriminator and a recipe that trains it", _TRAIN),
+    "networks": ("a network, for an algorithm that has a part for it", "zoo show $short"),
+    "algorithms": ("an algorithm and a recipe that trains with it", _TRAIN),
+    "losses": ("a loss and a recipe that trains with it", _TRAIN),
+    "augmentations": ("an augmentation and a recipe that trains with it", _TRAIN),
+    "datasets": ("a dataset", "zoo train dcgan --dataset $short"),
+    "features": ("a feature extractor", "zoo evaluate MODEL --features $short"),
+    "metrics": ("a metric", "zoo evaluate MODEL --metrics $short"),
+    "trackers": ("a tracker", "zoo train dcgan --dataset faces --track $short"),
+    "models": ("a pretrained model", "zoo sample $short"),
+}
+"""Kind → what the package holds, and a command that uses it."""
 
 
-def new_plugin(name: str, *, into: str | Path = ".", license: str = "none", author: str = "") -> Path:
-    """Write a plugin package with one record, a generator, a discriminator, a recipe, tests and a README.
+def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license: str = "none", author: str = "") -> Path:
+    """Write a plugin package with a record, one component, tests and a README.
 
     Args:
-        name: of the distribution ("zoo-acme"). The import package is it with underscores, the recipe it without "zoo-".
+        name: of the distribution ("zoo-acme"). The import package is it with underscores, the component it without "zoo-".
+        kind: of the component, one of `zoo_core.records.KINDS`; "pair" for a generator, a discriminator and a recipe.
         into: the folder in which `name` is made.
         license: one of `LICENSES`.
         author: "Name" or "Name <address>".
@@ -42,8 +60,10 @@ def new_plugin(name: str, *, into: str | Path = ".", license: str = "none", auth
         The new folder.
 
     Raises:
-        UsageError: the name, license or author is not possible, or the folder exists.
+        UsageError: the name, kind, license or author is not possible, or the folder exists.
     """
+    if kind not in _CONTENTS:
+        raise unknown("kind", kind, _CONTENTS)
     if license.lower() not in LICENSES:
         raise unknown("license", license, LICENSES)
     package = package_name(name)
@@ -61,14 +81,30 @@ def new_plugin(name: str, *, into: str | Path = ".", license: str = "none", auth
         "license_line": f'license = "{LICENSES[license.lower()]}"\n' if LICENSES[license.lower()] else "",
         "authors_line": _authors(author),
         "license_words": _license_words(license.lower()),
+        "what": _CONTENTS[kind][0],
+        "use": Template(_CONTENTS[kind][1]).substitute(short=short),
     }
     with atomic_folder(folder) as new:
-        for source in sorted(_TEMPLATE.rglob("*.txt")):
-            inside = source.relative_to(_TEMPLATE).with_suffix("")
-            target = new / inside.as_posix().replace("PACKAGE", package)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+        if kind == "models":
+            values.update(_write_model(new / package / short))
+        for root in (_HERE / "template", _HERE / "kinds" / kind):
+            for source in sorted(root.rglob("*.txt")):
+                target = new / source.relative_to(root).with_suffix("").as_posix().replace("PACKAGE", package)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
     return folder
+
+
+def _write_model(folder: Path) -> dict[str, str]:
+    """Write a small untrained model; returns the checksums and size of its files as the record has them."""
+    from ..loading import create
+    from ..models.folder import write_model
+
+    folder.parent.mkdir()
+    write_model(create("dcgan", size=16, options={"generator.width": 8, "discriminator.width": 8}), folder)
+    files = sorted(folder.iterdir())
+    lines = [f'                "{file.name}": "{sha256(file)}",\n' for file in files]
+    return {"sha256": "".join(lines), "bytes": str(sum(file.stat().st_size for file in files))}
 
 
 def package_name(name: str) -> str:
@@ -108,16 +144,16 @@ def _exists(package: str) -> bool:
 
 
 def _registry_name(name: str) -> str:
-    """What its recipe and networks are called: short, unless somebody has that name."""
+    """What its recipe and components are called: short, unless somebody has that name."""
     whole = normalize(name)
     short = whole.removeprefix("zoo-")
-    taken = {entry for kind in ("recipes", "generators", "discriminators") for entry in registry.names(kind)}
+    taken = {entry for kind in ("recipes", *KINDS) for entry in registry.names(kind)}
     return whole if short in taken or short == "" else short
 
 
 def _class_name(short: str) -> str:
     camel = "".join(part.capitalize() for part in re.split(r"[-_.]", short))
-    return camel if camel.isidentifier() else f"Net{camel}"
+    return camel if camel.isidentifier() else f"The{camel}"
 
 
 def _authors(author: str) -> str:
