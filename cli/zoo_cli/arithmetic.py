@@ -46,8 +46,8 @@ def arithmetic(
 
     EXPRESSION has concepts with + or - between them, and blanks around these. A concept is words joined by + without blanks.
     A word is a value ("smile"), attribute=value ("hair_color=brown"), or an attribute that can be absent ("glasses").
-    "neutral" has none of what the rest of the expression names. Exemplars are found by a judge, which is trained once on the
-    labeled images, or named by hand.
+    "neutral" has none of what the rest of the expression names. Exemplars are found by a classifier, which is trained
+    once on the labeled images, or named by hand.
 
     \b
     Examples:

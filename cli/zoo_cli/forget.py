@@ -42,7 +42,7 @@ def forget(
 ) -> None:
     """Make MODEL forget to draw something: find the feature maps that draw it, and silence them.
 
-    Where it lies in samples is found by the judge, or read from FILE: boxes that you drew for samples that zoo sample
+    Where it lies in samples is found by the classifier, or read from FILE: boxes that you drew for samples that zoo sample
     --numbered shows ({"17": [[12, 20, 50, 34]]}: left, top, right, bottom), or one black and white mask for all.
 
     \b
@@ -52,7 +52,7 @@ def forget(
       zoo forget runs/dcgan-rooms --boxes windows.json
     """
     import zoo
-    from zoo.analysis.proportions import describe_preservation
+    from zoo.analysis.exemplars import describe_preservation
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()

@@ -80,6 +80,6 @@ def numbers(text: str | None) -> list[int] | None:
 
 
 def accuracies(found: dict[str, float]) -> str:
-    """How well the judge judges, in one line."""
+    """Return how often the classifier is right, in one line."""
     told = ", ".join(f"{name} {value:.1%}" for name, value in found.items())
-    return f"judge's accuracy on held-out images: {told}"
+    return f"classifier's accuracy on held-out images: {told}"

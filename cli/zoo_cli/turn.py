@@ -50,7 +50,7 @@ def turn(
       zoo turn runs/dcgan-faces --from no-glasses --to glasses --reach 1.5 --json
     """
     import zoo
-    from zoo.analysis.proportions import describe_preservation
+    from zoo.analysis.exemplars import describe_preservation
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()

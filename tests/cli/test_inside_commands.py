@@ -11,15 +11,15 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import zoo
-from helpers.painting.fixtures import cache, judge, pack, painted
-from zoo.analysis.judging import AttributeClassifier
+from helpers.painting.fixtures import cache, classifier, pack, painted
+from zoo.analysis.attribute_classifier import AttributeClassifier
 from zoo_cli.main import zoo as command
 
-__all__ = ["cache", "judge", "pack", "painted"]
+__all__ = ["cache", "classifier", "pack", "painted"]
 
 
 @pytest.fixture(autouse=True)
-def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, judge: AttributeClassifier) -> None:
+def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, classifier: AttributeClassifier) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -47,7 +47,7 @@ def test_arithmetic(painted: Path, tmp_path: Path) -> None:
     result = run("arithmetic", painted, "square+line - line + neutral", "--search", 256)
     assert result.exit_code == 0, result.output
     assert "wanted: no line and square" in result.stdout
-    assert "judge's accuracy on held-out images: line" in result.stdout
+    assert "classifier's accuracy on held-out images: line" in result.stdout
     found = told("arithmetic", painted, "square - line + line", "--search", 256, "--dataset", "paintings")
     assert found["latent"]["of"] >= 1
     assert (tmp_path / "arithmetic.png").is_file()

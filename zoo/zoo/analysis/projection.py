@@ -25,7 +25,7 @@ _RATE = 0.05
 
 
 @dataclass(frozen=True)
-class Projected:
+class Projection:
     """The nearest picture that a model can draw.
 
     Args:
@@ -70,7 +70,7 @@ def project(
     device: str = "cpu",
     out: str | Path | None = None,
     report: Reporter = _SILENT,
-) -> Projected:
+) -> Projection:
     """Find the latent whose picture is nearest to a given one.
 
     Args:
@@ -98,11 +98,11 @@ def project(
     _stay_likely(loaded.generator, pool)
     errors = _errors(draw(loaded, pool, labels_of(loaded, [0] * searched, label)), target)
     begin = pool[errors.argsort()[:starts]]
-    latents = torch.cat([_optimized(loaded, begin, target, steps, label, report), begin])  # no worse than where it began
+    latents = torch.cat([_optimize(loaded, begin, target, steps, label, report), begin])  # no worse than where it began
     images = draw(loaded, latents, labels_of(loaded, [0] * len(latents), label))
     reached = _errors(images, target)
     best = int(reached.argmin())
-    found = Projected(
+    found = Projection(
         target,
         images[best],
         latents[best],
@@ -116,10 +116,10 @@ def project(
 
 
 def read_picture(picture: str | Path | Image.Image, size: int, channels: int) -> Tensor:
-    """The central square of a picture at a model's size and channels: [C, S, S] in [−1, 1]; raises `DataError`."""
+    """Return the central square of a picture at a model's size and channels: [C, S, S] in [−1, 1]; raises `DataError`."""
     try:
-        opened_here = Image.open(picture) if not isinstance(picture, Image.Image) else picture
-        upright = ImageOps.exif_transpose(opened_here).convert("RGBA")
+        source = picture if isinstance(picture, Image.Image) else Image.open(picture)
+        upright = ImageOps.exif_transpose(source).convert("RGBA")
     except FileNotFoundError:
         raise DataError(f"{picture} does not exist", hint="give the file of a picture") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
@@ -131,8 +131,8 @@ def read_picture(picture: str | Path | Image.Image, size: int, channels: int) ->
     return to_images(pixels)[0].contiguous()
 
 
-def _optimized(model: Model, begin: Tensor, target: Tensor, steps: int, label: Label, report: Reporter) -> Tensor:
-    """Latents [n, latent_dim] after gradient descent on the difference of pixels, at full and at a quarter of the size."""
+def _optimize(model: Model, begin: Tensor, target: Tensor, steps: int, label: Label, report: Reporter) -> Tensor:
+    """Return latents [n, latent_dim] after descent on the squared difference of pixels, at the full and a quarter size."""
     generator: Generator = model.generator
     where = next(generator.parameters())
     z = begin.clone().to(where.device, where.dtype).requires_grad_()
@@ -143,8 +143,7 @@ def _optimized(model: Model, begin: Tensor, target: Tensor, steps: int, label: L
         for step in range(steps):
             images = generator(z, labels)
             loss = (images - goal).square().mean((1, 2, 3)) + F.avg_pool2d(images - goal, 4).square().mean((1, 2, 3))
-            (gradient,) = torch.autograd.grad(loss.sum(), z)
-            z.grad = gradient
+            (z.grad,) = torch.autograd.grad(loss.sum(), z)
             optimizer.step()
             with torch.no_grad():
                 _stay_likely(generator, z)
@@ -161,5 +160,5 @@ def _stay_likely(generator: Generator, z: Tensor) -> None:
 
 
 def _errors(images: Tensor, target: Tensor) -> Tensor:
-    """Root mean square differences [N] in levels of 255."""
+    """Return root mean square differences [N] in levels of 255."""
     return (images - target).square().mean((1, 2, 3)).sqrt() * 127.5

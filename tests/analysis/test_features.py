@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 import zoo
 from helpers.painting import SIZE, Critic, painted_model, paintings
-from zoo.analysis.examining import first_filters, selectivities
-from zoo.analysis.guided import guided_gradients, visible
+from zoo.analysis.feature_maps import guided_gradients, scale_gradients
+from zoo.analysis.features import first_filters, selectivities
 from zoo.models.model import Model
 from zoo_core import Discriminator, ImageSpec, UsageError
 
@@ -39,7 +39,9 @@ def test_rectifiers_hold_back_negative_gradients() -> None:
 
 
 def test_gradients_are_scaled_for_each_image() -> None:
-    seen = visible(torch.tensor([1e-6, -1e-6]).view(1, 1, 1, 2).repeat(2, 3, 2, 1) * torch.tensor([1.0, 5]).view(2, 1, 1, 1))
+    seen = scale_gradients(
+        torch.tensor([1e-6, -1e-6]).view(1, 1, 1, 2).repeat(2, 3, 2, 1) * torch.tensor([1.0, 5]).view(2, 1, 1, 1)
+    )
     assert seen.amax((1, 2, 3)).tolist() == pytest.approx([1, 1])
     assert seen.min() == -1
 

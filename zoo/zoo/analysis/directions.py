@@ -15,15 +15,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..analysis.labeled import Images, images_for
 from ..models.model import Model
 from ..progress import Reporter
 from ..randomness import generator_for
-from .concepts import Concept, fill_missing_facts, parse_concept
+from .attribute_classifier import AttributeClassifier, load_classifier
+from .concepts import fill_missing_facts, parse_concept
 from .drawing import Label, check_count, draw, labels_of, one_class, opened, sample_latents, unflatten
-from .judging import AttributeClassifier, classifier_of
-from .proportions import mean_of
-from .searching import Searched, search
+from .exemplars import mean_of, measure_preservation, round_values, search
+from .labeled_images import ImageSource, find_images
 from .sheets import Block, check_picture_name, save_picture, sheet
 
 _SILENT = Reporter()
@@ -41,13 +40,13 @@ class Turning:
         images: [N, steps, C, S, S] in [−1, 1].
         probability: mean probability of the second concept at each position.
         start: mean probability of the first concept at each position.
-        monotone: share of steps at which `probability` does not fall.
-        kept: other attribute → share of samples whose judged value is the same at both ends as in the middle.
+        monotone: proportion of steps at which `probability` does not fall.
+        kept: other attribute → proportion of samples whose most probable value is the same at both ends as in the middle.
         kept_random: the same along random directions of the same length: what moving that far costs anyhow.
-        identity: mean distance of the ends from the middle in the judge's embedding, over that of unrelated samples.
+        identity: mean distance of the ends from the middle in the classifier's embedding, over that of unrelated samples.
         identity_random: the same along random directions.
         exemplars: how many made each mean.
-        accuracy: attribute → accuracy of the judge on held-out images.
+        accuracy: attribute → accuracy of the classifier on held-out images.
     """
 
     direction: Tensor
@@ -65,28 +64,23 @@ class Turning:
 
     def picture(self) -> Image.Image:
         """A row for each of the first samples."""
-        shown = self.images[:_SHOWN]
-        return sheet([Block("", shown.flatten(0, 1), shown.shape[1])])
+        return sheet([Block("", self.images[:_SHOWN].flatten(0, 1), self.images.shape[1])])
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
-
-        def rounded(values: Mapping[str, float]) -> dict[str, float]:
-            return {name: round(value, 4) for name, value in values.items()}
-
         return {
             "positions": [round(p, 4) for p in self.positions],
             "probability": [round(p, 4) for p in self.probability],
             "start": [round(p, 4) for p in self.start],
             "monotone": round(self.monotone, 4),
-            "kept": rounded(self.kept),
+            "kept": round_values(self.kept),
             "kept_mean": mean_of(self.kept),
-            "kept_random": rounded(self.kept_random),
+            "kept_random": round_values(self.kept_random),
             "kept_random_mean": mean_of(self.kept_random),
             "identity": round(self.identity, 4),
             "identity_random": round(self.identity_random, 4),
             "exemplars": list(self.exemplars),
-            "judge_accuracy": dict(self.accuracy),
+            "classifier_accuracy": dict(self.accuracy),
         }
 
 
@@ -95,7 +89,7 @@ def turn(
     start: str,
     end: str,
     *,
-    images: Images = None,
+    images: ImageSource = None,
     exemplars: int = 256,
     reach: float = 1.0,
     steps: int = 9,
@@ -112,12 +106,12 @@ def turn(
     Args:
         model: a model, or where one lies.
         start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.concepts`.
-        images: the labeled images that the judge learns from; by default those that the model was trained on.
+        images: the labeled images that the classifier learns from; by default those that the model was trained on.
         exemplars: most samples in each mean. The paper has 4; of more, what is theirs by chance averages out.
         reach: how far to go to either side, in multiples of the direction.
         steps: positions from −reach to reach.
         samples: how many random samples are turned; they are no exemplars.
-        searched: samples among which the judge looks for exemplars.
+        searched: samples among which the classifier looks for exemplars.
         seed, label, device, out, report: as in `zoo.arithmetic`.
 
     Raises:
@@ -130,68 +124,57 @@ def turn(
     file = check_picture_name(out) if out is not None else None
     loaded = opened(model, device)
     label = one_class(loaded, label)
-    judge = classifier_of(images_for(loaded, model, images, report=report), report=report)
-    concepts = [parse_concept(text, judge.attributes) for text in (start, end)]
-    concepts = fill_missing_facts(concepts)
-    pool = search(loaded, judge, searched, seed=seed, label=label, report=report)
-    means, counts = zip(*(_mean(pool, concept, judge, exemplars) for concept in concepts), strict=True)
-    direction = means[1] - means[0]
+    source = find_images(loaded, model, images)
+    vocabulary = source.vocabulary()
+    first, second = fill_missing_facts([parse_concept(text, vocabulary) for text in (start, end)])
+    classifier = load_classifier(source.pack(report), report=report)
+    pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
+    ids = [pool.exemplars(concept)[:exemplars] for concept in (first, second)]
+    direction = pool.latents[ids[1]].mean(0) - pool.latents[ids[0]].mean(0)
     z = sample_latents(loaded, range(searched, searched + samples), seed=seed)
     positions = torch.linspace(-reach, reach, steps)
-    turned = _along(loaded, z, direction, positions, label)  # [N, steps, C, S, S]
+    turned = _move(loaded, z, direction, positions, label)  # [N, steps, C, S, S]
     other = torch.randn(z.shape, generator=generator_for(seed, "directions"))
     other = other / other.norm(dim=1, keepdim=True) * direction.norm()
-    control = _along(loaded, z, other, positions, label)
-    named = {fact.attribute for concept in concepts for fact, _ in concept.facts}
-    judged = judge.probabilities(turned.flatten(0, 1))
+    control = _move(loaded, z, other, positions, label)
+    changed = {fact.attribute for fact, _ in first.facts}
+    probabilities = classifier.probabilities(turned.flatten(0, 1))
     probability, begin = (
-        unflatten(concept.probability(judged, judge), samples, steps).mean(0) for concept in (concepts[1], concepts[0])
+        unflatten(concept.probability(probabilities, vocabulary), samples, steps).mean(0) for concept in (second, first)
     )
-    kept, identity = _staying(judge, turned, named)
-    kept_random, identity_random = _staying(judge, control, named)
-    rises = probability[1:] >= probability[:-1] - _FALL
+    kept, identity = _compare_ends(classifier, turned, changed)
+    kept_random, identity_random = _compare_ends(classifier, control, changed)
     found = Turning(
         direction=direction,
         positions=positions.tolist(),
         images=turned,
         probability=probability.tolist(),
         start=begin.tolist(),
-        monotone=float(rises.float().mean()),
+        monotone=float((probability.diff() >= -_FALL).float().mean()),
         kept=kept,
         kept_random=kept_random,
         identity=identity,
         identity_random=identity_random,
-        exemplars=(counts[0], counts[1]),
-        accuracy={name: judge.accuracy[name] for name in sorted(named) if name in judge.accuracy},
+        exemplars=(len(ids[0]), len(ids[1])),
+        accuracy={name: classifier.accuracy[name] for name in sorted(changed) if name in classifier.accuracy},
     )
     if file is not None:
         save_picture(found.picture(), file)
     return found
 
 
-def _mean(pool: Searched, concept: Concept, judge: AttributeClassifier, most: int) -> tuple[Tensor, int]:
-    ids = pool.exemplars(concept, judge, 1)[:most]
-    return pool.latents[ids].mean(0), len(ids)
-
-
-def _along(model: Model, z: Tensor, direction: Tensor, positions: Tensor, label: Label) -> Tensor:
-    """z [N, D] + position · direction ([D] or [N, D]) → [N, steps, C, S, S]."""
+def _move(model: Model, z: Tensor, direction: Tensor, positions: Tensor, label: Label) -> Tensor:
+    """Draw z [N, D] + position · direction ([D] or [N, D]): [N, steps, C, S, S]."""
     moved = z[:, None] + positions[None, :, None] * direction.expand_as(z)[:, None]
-    flat = moved.flatten(0, 1)
-    images = draw(model, flat, labels_of(model, [0] * len(flat), label))
+    images = draw(model, moved.flatten(0, 1), labels_of(model, [0] * (len(z) * len(positions)), label))
     return unflatten(images, len(z), len(positions))
 
 
-def _staying(judge: AttributeClassifier, images: Tensor, moved: set[str]) -> tuple[dict[str, float], float]:
-    """How often the other attributes stay as they are in the middle, and how far the ends go from it."""
-    n, steps = images.shape[:2]
-    middle, ends = steps // 2, [0, steps - 1]
-    kept = {}
-    for name, p in judge.probabilities(images.flatten(0, 1)).items():
-        if name not in moved:
-            values = unflatten(p.argmax(1), n, steps)
-            kept[name] = float((values[:, ends] == values[:, middle : middle + 1]).float().mean())
-    seen = unflatten(judge.embeddings(images.flatten(0, 1)), n, steps)
-    away = (seen[:, ends] - seen[:, middle : middle + 1]).norm(dim=2).mean()
-    unrelated = (seen[:, middle] - seen[:, middle].roll(1, 0)).norm(dim=1).mean()
+def _compare_ends(classifier: AttributeClassifier, images: Tensor, changed: set[str]) -> tuple[dict[str, float], float]:
+    """Return how often the other attributes are at the ends as in the middle, and how far the ends are from it."""
+    middle, ends = images[:, images.shape[1] // 2], torch.cat([images[:, 0], images[:, -1]])
+    kept = measure_preservation(classifier.probabilities(middle), classifier.probabilities(ends), changed)
+    here, there = classifier.embeddings(middle), classifier.embeddings(ends)
+    away = (there - here.repeat(2, 1)).norm(dim=1).mean()
+    unrelated = (here - here.roll(1, 0)).norm(dim=1).mean()
     return kept, float(away / unrelated.clamp(min=1e-12))

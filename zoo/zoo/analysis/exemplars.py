@@ -1,0 +1,149 @@
+"""Samples of a model that show a concept, found by the attribute classifier, and how often things are shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo_core import UsageError
+
+from ..models.model import CHUNK, Model
+from ..progress import Reporter
+from .attribute_classifier import AttributeClassifier
+from .concepts import Concept
+from .drawing import Label, drawn, labels_of, sample_latents
+
+SURE = 0.8
+"""Least probability of every fact in an exemplar."""
+
+_SILENT = Reporter()
+_Z = 1.959964
+"""Standard deviations of a normal distribution that hold 95 % of it."""
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """How often something happened.
+
+    Args:
+        count: how often.
+        of: out of how many independent trials, at least 1.
+    """
+
+    count: int
+    of: int
+
+    @classmethod
+    def count_true(cls, happened: Tensor) -> Proportion:
+        """Return how often a bool tensor [N] is true."""
+        return cls(int(happened.sum()), len(happened))
+
+    @property
+    def rate(self) -> float:
+        """`count` / `of`."""
+        return self.count / self.of
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval for the probability (Wilson 1927, J. Am. Stat. Assoc. 22:209)."""
+        n, p = self.of, self.rate
+        middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+        half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
+        return (max(0.0, middle - half), min(1.0, middle + half))
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers, as plain data."""
+        interval = [round(bound, 4) for bound in self.interval]
+        return {"rate": round(self.rate, 4), "count": self.count, "of": self.of, "interval95": interval}
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.rate:.1%} (95 %: {low:.1%} to {high:.1%}; {self.count} of {self.of})"
+
+
+@dataclass(frozen=True)
+class ClassifiedSamples:
+    """Samples 0 … n − 1 of a model, and what the classifier sees in them.
+
+    Args:
+        classifier: what has seen them.
+        latents: [n, latent_dim].
+        images: [n, C, S, S] in [−1, 1].
+        probabilities: attribute → probabilities [n, values].
+    """
+
+    classifier: AttributeClassifier
+    latents: Tensor
+    images: Tensor
+    probabilities: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def exemplars(self, concept: Concept, least: int = 1) -> Tensor:
+        """Numbers of the samples in which every fact of a concept has a probability of at least `SURE`: int64 [m], in order.
+
+        Raises:
+            UsageError: there are fewer than `least`; says how many samples were searched, and the rate.
+        """
+        found = (concept.probability(self.probabilities, self.classifier.attributes) >= SURE).nonzero().squeeze(1)
+        if len(found) < least:
+            raise UsageError(
+                f"{len(found)} of {len(self):,} samples show {concept} ({len(found) / len(self):.2%}); {least} are needed",
+                hint="search more of them (--search N), ask for fewer exemplars, or choose a more frequent concept",
+            )
+        return found
+
+
+def search(
+    model: Model,
+    classifier: AttributeClassifier,
+    n: int,
+    *,
+    seed: int = 0,
+    label: Label = None,
+    report: Reporter = _SILENT,
+) -> ClassifiedSamples:
+    """Draw and classify samples 0 … n − 1, as `zoo sample --seed SEED --numbered` numbers them."""
+    latents = sample_latents(model, range(n), seed=seed)
+    parts: list[Tensor] = []
+    with report.task("searching samples", n, "images") as task:
+        for part in drawn(model, latents, labels_of(model, range(n), label)):
+            parts.append(part)
+            task.update(min(n, len(parts) * CHUNK))
+    images = torch.cat(parts)
+    return ClassifiedSamples(classifier, latents, images, classifier.probabilities(images))
+
+
+def measure_preservation(before: Mapping[str, Tensor], after: Mapping[str, Tensor], changed: set[str]) -> dict[str, float]:
+    """Return the proportion of images whose most probable value stays: attribute → proportion, without those in `changed`.
+
+    Args:
+        before: attribute → probabilities [N, values].
+        after: likewise, of the same images changed, once or several times in turn: [k · N, values].
+        changed: attributes that are meant to change.
+    """
+    values = {name: (before[name].argmax(1), after[name].argmax(1)) for name in before if name not in changed}
+    return {name: float((new == old.repeat(len(new) // len(old))).float().mean()) for name, (old, new) in values.items()}
+
+
+def mean_of(proportions: Mapping[str, float]) -> float | None:
+    """Return the mean, rounded; None of none."""
+    return round(sum(proportions.values()) / len(proportions), 4) if proportions else None
+
+
+def round_values(values: Mapping[str, float]) -> dict[str, float]:
+    """Return the mapping with values of four decimals."""
+    return {name: round(value, 4) for name, value in values.items()}
+
+
+def describe_preservation(kept: float | None, random: float | None, what: str) -> str:
+    """Return in words how many of the other attributes stayed; `random` is the same of random maps or directions."""
+    if kept is None or random is None:
+        return "the labels name no other attribute"
+    return f"{kept:.1%} (random {what}: {random:.1%})"
