@@ -273,7 +273,7 @@ def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:
 
 
 def first_filters(network: Discriminator, most: int = 64) -> Tensor | None:
-    """Return the filters [n, C, k, k] of the first layer that sees pixels, made visible; None where none has such weights."""
+    """Return the filters [n, C, k, k] of the first layer that sees pixels, made visible; None where none has any."""
     channels, side, _ = network.image.shape
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == 1 and module.in_channels >= channels:
