@@ -19,7 +19,7 @@ from torch import Tensor
 from zoo_core import UsageError
 
 from ..models.model import Model
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .attribute_classifier import AttributeClassifier, confidence, load_classifier
 from .concepts import Concept, Term, fill_missing_facts, parse_concept, parse_expression, should_hold
@@ -33,8 +33,6 @@ NOISE = 0.25
 
 UNCLEAR = 0.05
 """Proportion of samples that are less clear than what counts as clear."""
-
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -122,12 +120,11 @@ def arithmetic(
     label: Label = None,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Arithmetic:
     """Add and subtract concepts.
 
     Args:
-        model: a model, or where one lies.
         expression: concepts with + or − between them; see `zoo.analysis.concepts`. With `chosen` its concepts are mere names
             ("A - B + C").
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
@@ -135,11 +132,7 @@ def arithmetic(
         exemplars: how many latents make a concept's mean.
         trials: most trials; each takes exemplars that no other takes, so there may be fewer.
         searched: samples among which the classifier looks for exemplars.
-        seed: of the samples.
-        label: of a conditional model.
-        device: where a model that is named by its place goes; see `zoo.load`.
-        out: a picture to write.
-        report: hears the progress.
+        seed, label, device, out, report: as in `zoo.walk`.
 
     Raises:
         UsageError: the expression does not parse, a word is unknown, no exemplars were found, or the images have no labels.

@@ -22,7 +22,7 @@ from zoo_core import DataError, UsageError
 
 from ..files import atomic_folder, cache_folder
 from ..packs import Pack, to_images
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .labeled_images import Vocabulary, attribute_labels, vocabulary_of
 
@@ -34,7 +34,6 @@ SIDE = 64
 
 BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS = 64, 5, 600, 1200
 RATE, BLOCK = 2e-3, 256
-_SILENT = Reporter()
 _STREAM = "judge"  # prefix of the names of its random streams; with another, other weights would be trained
 
 
@@ -60,15 +59,14 @@ class AttributeNetwork(nn.Module):
         self.values = nn.Linear(128, values)
         self.where = nn.Sequential(nn.Conv2d(192, 64, 1), nn.ReLU(inplace=True), nn.Conv2d(64, boxed, 1)) if boxed else None
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [N, C, S, S] in [−1, 1] → logits of all values [N, V], embedding [N, 128], logits of cells [N, B, S/4, S/4]."""
         low = self.low(x)
         deep = self.deep(low)
         embedding = self.embed(deep)
-        cells = None
-        if self.where is not None:
-            cells = self.where(torch.cat([low, F.interpolate(deep, size=low.shape[-2:])], dim=1))
-        return self.values(embedding), embedding, cells
+        if self.where is None:
+            return self.values(embedding), embedding, low[:, :0]
+        return self.values(embedding), embedding, self.where(torch.cat([low, F.interpolate(deep, low.shape[-2:])], dim=1))
 
 
 @dataclass(frozen=True)
@@ -95,13 +93,12 @@ class AttributeClassifier:
 
     def probabilities(self, images: Tensor) -> dict[str, Tensor]:
         """Return attribute → probabilities [N, values] for images [N, C, S, S] in [−1, 1]."""
-        logits = torch.cat([self._forward(part)[0] for part in torch.split(images, BLOCK)])
-        parts = torch.split(logits, [len(values) for values in self.attributes.values()], dim=1)
+        parts = torch.split(self._forward(images)[0], [len(values) for values in self.attributes.values()], dim=1)
         return {name: part.softmax(1) for name, part in zip(self.attributes, parts, strict=True)}
 
     def embeddings(self, images: Tensor) -> Tensor:
         """Return the activations of the hidden layer for images: [N, 128], non-negative."""
-        return torch.cat([self._forward(part)[1] for part in torch.split(images, BLOCK)])
+        return self._forward(images)[1]
 
     def cells(self, images: Tensor, attribute: str) -> Tensor:
         """Return the probability [N, h, w] that each cell of a quarter-size map shows a boxed attribute.
@@ -113,17 +110,12 @@ class AttributeClassifier:
             raise UsageError(
                 f"the dataset has no boxes of {attribute!r}; it has boxes of: {', '.join(self.boxed) or 'none'}"
             )
-        found = []
-        for part in torch.split(images, BLOCK):
-            cells = self._forward(part)[2]
-            assert cells is not None
-            found.append(cells[:, self.boxed.index(attribute)].sigmoid())
-        return torch.cat(found)
+        return self._forward(images)[2][:, self.boxed.index(attribute)].sigmoid()
 
     @torch.no_grad()
-    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        outputs: tuple[Tensor, Tensor, Tensor | None] = self.network(shrink(images))
-        return outputs
+    def _forward(self, images: Tensor) -> list[Tensor]:
+        outputs = [self.network(shrink(part)) for part in torch.split(images, BLOCK)]
+        return [torch.cat(parts) for parts in zip(*outputs, strict=True)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without the weights."""
@@ -143,7 +135,7 @@ def shrink(images: Tensor) -> Tensor:
     return images if images.shape[-1] <= SIDE else F.interpolate(images, size=(SIDE, SIDE), mode="area")
 
 
-def load_classifier(pack: Pack, *, report: Reporter = _SILENT) -> AttributeClassifier:
+def load_classifier(pack: Pack, *, report: Reporter = SILENT) -> AttributeClassifier:
     """Return the classifier of a labeled pack: from the cache, or trained now (a few minutes on a laptop's processor).
 
     Raises:
@@ -162,20 +154,17 @@ def load_classifier(pack: Pack, *, report: Reporter = _SILENT) -> AttributeClass
     report.note(f"training a classifier of {', '.join(attributes)} on {len(pack):,} labeled images; it is kept in the cache")
     classifier = _train(pack, attributes, report)
     with atomic_folder(folder, replace=True) as new:
-        save_file(
-            {name: t.contiguous() for name, t in classifier.network.state_dict().items()}, new / "classifier.safetensors"
-        )
+        save_file(classifier.network.state_dict(), new / "classifier.safetensors")
         (new / "classifier.json").write_text(json.dumps(classifier.to_json(), indent=2) + "\n", encoding="utf-8")
     return classifier
 
 
 def _read(folder: Path, channels: int) -> AttributeClassifier:
     info = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
-    attributes = {name: tuple(values) for name, values in info.pop("attributes").items()}
-    boxed = tuple(info.pop("boxed"))
-    network = AttributeNetwork(channels, sum(map(len, attributes.values())), len(boxed))
+    info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
+    network = AttributeNetwork(channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
     network.load_state_dict(load_file(folder / "classifier.safetensors"))
-    return AttributeClassifier(network.eval(), attributes, boxed, **info)
+    return AttributeClassifier(network.eval(), **info)
 
 
 def _train(pack: Pack, attributes: Vocabulary, report: Reporter) -> AttributeClassifier:
@@ -204,7 +193,7 @@ def _train(pack: Pack, attributes: Vocabulary, report: Reporter) -> AttributeCla
                 target = labels[name][batch]
                 if bool((target >= 0).any()):
                     loss = loss + F.cross_entropy(part, target, ignore_index=-1)
-            if cells is not None:
+            if boxed:
                 covered = _covered_cells(pack, batch, cells.shape[-1], shifts)
                 loss = loss + 3 * F.binary_cross_entropy_with_logits(cells, covered)
             optimizer.zero_grad()
@@ -237,7 +226,7 @@ def _evaluate(classifier: AttributeClassifier, pack: Pack, held_out: Tensor) -> 
 
 
 def _covered_cells(pack: Pack, ids: Tensor, cells: int, shifts: Tensor) -> Tensor:
-    """Whether a box covers each cell's middle, as 0 or 1: [n, boxed, cells, cells]; `shifts` [n, 2] moved the images."""
+    """Return whether a box covers each cell's middle, as 0 or 1: [n, boxed, cells, cells]; `shifts` [n, 2] moved the images."""
     boxes = torch.stack([table[ids] for table in pack.boxes.values()], dim=1).float()  # [n, B, 4]
     there = (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 0] >= 0)
     side = min(SIDE, pack.spec.size)

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..models.model import Model
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .attribute_classifier import AttributeClassifier, load_classifier
 from .concepts import fill_missing_facts, parse_concept
@@ -25,7 +25,6 @@ from .exemplars import mean_of, measure_preservation, round_values, search
 from .labeled_images import ImageSource, find_images
 from .sheets import Block, check_picture_name, save_picture, sheet
 
-_SILENT = Reporter()
 _SHOWN = 8
 _FALL = 1e-3  # smaller falls of a mean probability are none
 
@@ -99,12 +98,11 @@ def turn(
     label: Label = None,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Turning:
     """Move random samples along the direction from one concept to another.
 
     Args:
-        model: a model, or where one lies.
         start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.concepts`.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
         exemplars: most samples in each mean. The paper has 4; of more, what is theirs by chance averages out.
@@ -112,7 +110,7 @@ def turn(
         steps: positions from −reach to reach.
         samples: how many random samples are turned; they are no exemplars.
         searched: samples among which the classifier looks for exemplars.
-        seed, label, device, out, report: as in `zoo.arithmetic`.
+        seed, label, device, out, report: as in `zoo.walk`.
 
     Raises:
         UsageError: as `zoo.arithmetic`.

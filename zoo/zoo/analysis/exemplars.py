@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo_core import UsageError
 
 from ..models.model import CHUNK, Model
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from .attribute_classifier import AttributeClassifier
 from .concepts import Concept
 from .drawing import Label, drawn, labels_of, sample_latents
@@ -21,7 +21,6 @@ from .drawing import Label, drawn, labels_of, sample_latents
 SURE = 0.8
 """Least probability of every fact in an exemplar."""
 
-_SILENT = Reporter()
 _Z = 1.959964
 """Standard deviations of a normal distribution that hold 95 % of it."""
 
@@ -101,23 +100,22 @@ class ClassifiedSamples:
 
 
 def search(
-    model: Model,
-    classifier: AttributeClassifier,
-    n: int,
-    *,
-    seed: int = 0,
-    label: Label = None,
-    report: Reporter = _SILENT,
+    model: Model, classifier: AttributeClassifier, n: int, *, seed: int = 0, label: Label = None, report: Reporter = SILENT
 ) -> ClassifiedSamples:
     """Draw and classify samples 0 … n − 1, as `zoo sample --seed SEED --numbered` numbers them."""
     latents = sample_latents(model, range(n), seed=seed)
-    parts: list[Tensor] = []
-    with report.task("searching samples", n, "images") as task:
-        for part in drawn(model, latents, labels_of(model, range(n), label)):
-            parts.append(part)
-            task.update(min(n, len(parts) * CHUNK))
-    images = torch.cat(parts)
+    images = draw_all(model, latents, labels_of(model, range(n), label), "searching samples", report)
     return ClassifiedSamples(classifier, latents, images, classifier.probabilities(images))
+
+
+def draw_all(model: Model, z: Tensor, labels: Tensor | None, task: str, report: Reporter) -> Tensor:
+    """Return the images [n, C, S, S] of latents, as `draw` does, with progress."""
+    parts: list[Tensor] = []
+    with report.task(task, len(z), "images") as progress:
+        for part in drawn(model, z, labels):
+            parts.append(part)
+            progress.update(min(len(z), len(parts) * CHUNK))
+    return torch.cat(parts)
 
 
 def measure_preservation(before: Mapping[str, Tensor], after: Mapping[str, Tensor], changed: set[str]) -> dict[str, float]:

@@ -15,12 +15,19 @@ from zoo_core import Discriminator, Generator, UsageError
 
 from ..models.model import Model
 from ..randomness import seeded
-from .drawing import draw
+from .drawing import drawn
 
 _PLAIN = "relu6 prelu gelu silu mish threshold hardswish softplus"
 _IN_PLACE_TOO = "relu leaky_relu rrelu elu selu celu hardtanh"
 RECTIFIERS = frozenset(_PLAIN.split()) | {name + end for name in _IN_PLACE_TOO.split() for end in ("", "_")}
 """Activations that are treated as rectifiers; below zero, each keeps the slope that it has."""
+
+
+def batches_for(network: nn.Module, images: Tensor, labels: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield images and labels in pieces of 64, where the network is."""
+    where = next(network.parameters())
+    for i, part in enumerate(torch.split(images, 64)):
+        yield part.to(where.device, where.dtype), labels[64 * i : 64 * (i + 1)] if labels is not None else None
 
 
 @contextmanager
@@ -82,12 +89,8 @@ def second_highest_stage(generator: Generator) -> str:
 
 def stage_activations(model: Model, stage: str, z: Tensor, labels: Tensor | None) -> Tensor:
     """Return the outputs [N, C, H, W] of a stage of the generator, on the CPU, for latents [N, latent_dim]."""
-    found = []
-    for i, part in enumerate(torch.split(z, 32)):
-        with capture_activations({stage: model.generator.stages()[stage]}) as outputs:
-            draw(model, part, labels[32 * i : 32 * (i + 1)] if labels is not None else None)
-        found.append(outputs[stage][: len(part)].float().cpu())
-    return torch.cat(found)
+    with capture_activations({stage: model.generator.stages()[stage]}) as outputs:
+        return torch.cat([outputs[stage][: len(part)].float().cpu() for part in drawn(model, z, labels)])
 
 
 @torch.no_grad()

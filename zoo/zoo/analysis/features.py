@@ -6,7 +6,7 @@ it shows too was not learned. The number: how well single features tell labeled 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,20 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Discriminator, UsageError
 
+from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
 from ..packs import Pack, to_images
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .drawing import check_count, opened
-from .feature_maps import capture_activations, guided_gradients, scale_gradients
+from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
 from .labeled_images import ImageSource, attribute_labels, find_images, vocabulary_of
 from .sheets import Block, check_picture_name, save_picture, sheet
 
-_SILENT = Reporter()
 _LEAST = 10  # images with a value, and without it, for the value to be counted
 
 
@@ -98,8 +97,8 @@ class FeatureComparison:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
-        found: dict[str, Any] = {"images": self.count, "stage": self.trained.stage, "features": list(self.trained.features)}
         trained, random = self.trained, self.untrained
+        found: dict[str, Any] = {"images": self.count, "stage": trained.stage, "features": list(trained.features)}
         if trained.mean is not None and random.mean is not None:
             pairs = zip(sorted(trained.selectivity), sorted(random.selectivity), strict=True)
             found["selectivity"] = {
@@ -126,20 +125,17 @@ def features(
     seed: int = 0,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> FeatureComparison:
     """Show what the strongest features of a discriminator's last stage respond to, beside random weights.
 
     Args:
-        model: a model, or where one lies.
         images: real images; by default those that the model was trained on. With labels, selectivity is measured.
         count: how many of them, drawn at random.
         shown: how many features; the paper has 6.
         each: images for each.
         seed: of the choice of images and of the random weights.
-        device: where a model that is named by its place goes; see `zoo.load`.
-        out: a picture to write.
-        report: hears the progress.
+        device, out, report: as in `zoo.walk`.
 
     Raises:
         UsageError: the model has no discriminator, or does not say what it was trained on.
@@ -166,7 +162,8 @@ def features(
         if pack.labels is None:
             raise UsageError("this discriminator is told the label of each image, and these images have none")
         labels = pack.labels[ids].clamp(min=0).to(loaded.device)
-    _calibrate(untrained, real, labels)
+    whole = len(real) - len(real) % 64 or len(real)  # a last small batch would count as much as the others
+    estimate_batch_norm(untrained, lambda: [untrained(*batch) for batch in batches_for(untrained, real[:whole], labels)])
     values = _label_values(pack, ids)
     both = []
     with report.task("guided backpropagation", 2, "networks") as task:
@@ -203,44 +200,17 @@ def _examine(
 @torch.no_grad()
 def _strongest_responses(network: Discriminator, images: Tensor, labels: Tensor | None) -> tuple[str, Tensor]:
     """Return the last stage of feature maps (of all where none has maps), and each map's maximum in each image [N, F]."""
-    found: dict[str, list[Tensor]] = {name: [] for name in network.stages()}
-    maps: dict[str, bool] = {}
+    stage, found = "", []
     with capture_activations(network.stages()) as outputs:
-        for batch in _batches(network, images, labels):
+        for batch in batches_for(network, images, labels):
             network(*batch)
-            for name, out in outputs.items():
-                maps[name] = out.ndim == 4
-                found[name].append(out.flatten(2).amax(2).float().cpu() if out.ndim > 2 else out.float().cpu())
-    stage = ([name for name in found if maps[name]] or list(found))[-1]
-    return stage, torch.cat(found[stage])
-
-
-def _batches(network: Discriminator, images: Tensor, labels: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Yield images and labels in pieces of 64, where the network is."""
-    where = next(network.parameters())
-    for i, part in enumerate(torch.split(images, 64)):
-        yield part.to(where.device, where.dtype), labels[64 * i : 64 * (i + 1)] if labels is not None else None
-
-
-@torch.no_grad()
-def _calibrate(network: Discriminator, images: Tensor, labels: Tensor | None) -> None:
-    """Give a network's batch normalization the statistics of the images; nothing else leaves evaluation mode."""
-    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.train()
-    if norms:
-        whole = len(images) - len(images) % 64 or len(images)  # a last small batch would count as much as the others
-        for batch in _batches(network, images[:whole], labels):
-            network(*batch)
-        network.eval()
+            stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
+            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float().cpu())
+    return stage, torch.cat(found)
 
 
 def _label_values(pack: Pack, ids: Tensor) -> dict[str, Tensor]:
     """Return "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common."""
-    if not pack.attributes and len(pack.info["classes"]) < 2:
-        return {}
     found = {}
     for name, labels in attribute_labels(pack).items():
         for i, value in enumerate(vocabulary_of(pack)[name]):

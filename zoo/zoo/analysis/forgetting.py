@@ -20,7 +20,7 @@ from zoo_core import UsageError
 
 from ..models.folder import write_model
 from ..models.model import Model
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .attribute_classifier import load_classifier
 from .concepts import Concept, parse_fact
@@ -34,7 +34,6 @@ from .sheets import Block, check_picture_name, save_picture, sheet
 SAMPLES = 150
 """The paper's number of samples with boxes drawn on them."""
 
-_SILENT = Reporter()
 _CONTROLS = 5
 _SHOWN = 8
 
@@ -140,12 +139,11 @@ def forget(
     save: str | Path | None = None,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Forgotten:
     """Find the feature maps that draw something, and ablate them.
 
     Args:
-        model: a model, or where one lies.
         attribute: what to forget ("glasses", "mouth=smile"); see `zoo.analysis.concepts`. May be left out with `boxes`, if
             nothing is to be measured.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
@@ -154,11 +152,8 @@ def forget(
         samples: most samples from which the maps are found.
         tested: other samples on which it is measured.
         searched: samples among which the classifier looks for the object.
-        seed, label: of the samples.
         save: a model folder to write, whose weights no longer draw it.
-        device: where a model that is named by its place goes; see `zoo.load`.
-        out: a picture to write.
-        report: hears the progress.
+        seed, label, device, out, report: as in `zoo.walk`.
 
     Raises:
         UsageError: the generator has too few stages, the word is unknown, or the object is in none of the samples.
@@ -190,11 +185,12 @@ def forget(
     first = searched if boxes is None else max(ids) + 1
     found = _compare(loaded, stage, maps, len(weights), fit, range(first, first + tested), detector, seed, label)
     if save is not None:
-        edited = Model(bake_ablation(loaded, stage, maps), loaded.discriminator, dict(loaded.config))
-        what = f"{len(maps)} of {len(weights)} maps of stage {stage} silenced"
-        what += f" to forget {attribute}" if attribute else ""
-        edited.config["weights"] = f"{loaded.config.get('weights', 'weights')}, {what}"
-        edited.config.pop("sha256", None)
+        what = f"{len(maps)} of {len(weights)} maps of stage {stage} silenced" + (
+            f" to forget {attribute}" if attribute else ""
+        )
+        config = {**loaded.config, "weights": f"{loaded.config.get('weights', 'weights')}, {what}"}
+        config.pop("sha256", None)
+        edited = replace(loaded, generator=bake_ablation(loaded, stage, maps), config=config)
         found = replace(found, saved=write_model(edited, Path(save)))
     if file is not None:
         save_picture(found.picture(), file)

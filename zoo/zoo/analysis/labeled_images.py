@@ -142,8 +142,8 @@ def _vocabulary(attributes: Mapping[str, Any], classes: Any, dataset: str) -> Vo
 
 
 def attribute_labels(pack: Pack) -> dict[str, Tensor]:
-    """Return the labels of a labeled pack: attribute → int64 [N], index of each image's value, −1 where it is unknown."""
+    """Return attribute → int64 [N], index of each image's value in the vocabulary, −1 where it is unknown; {} without."""
     labels = dict(pack.attributes)
-    if pack.labels is not None:
+    if pack.labels is not None and len(pack.info["classes"]) > 1:
         labels.setdefault(CLASS, pack.labels)
-    return {name: labels[name] for name in vocabulary_of(pack)}
+    return labels

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,11 +17,11 @@ from zoo_core import DataError, Generator
 from ..models.model import Model
 from ..optimizers import Adam
 from ..packs import to_images
-from ..progress import Reporter
+from ..packs.decode import plain
+from ..progress import SILENT, Reporter
 from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
 from .sheets import Block, check_picture_name, save_picture, sheet
 
-_SILENT = Reporter()
 _RATE = 0.05
 
 
@@ -69,20 +70,16 @@ def project(
     label: Label = None,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Projection:
     """Find the latent whose picture is nearest to a given one.
 
     Args:
-        model: a model, or where one lies.
         picture: a file, or a PIL picture; its central square is taken and resized.
         starts: how many latents are optimized; the best of them is the result.
         steps: of the optimizer (Adam) for each.
         searched: random samples of which the nearest are the starts.
-        seed, label: of the samples.
-        device: where a model that is named by its place goes; see `zoo.load`.
-        out: a picture to write.
-        report: hears the progress.
+        seed, label, device, out, report: as in `zoo.walk`.
 
     Raises:
         DataError: the file is missing or no picture.
@@ -119,15 +116,13 @@ def read_picture(picture: str | Path | Image.Image, size: int, channels: int) ->
     """Return the central square of a picture at a model's size and channels: [C, S, S] in [−1, 1]; raises `DataError`."""
     try:
         source = picture if isinstance(picture, Image.Image) else Image.open(picture)
-        upright = ImageOps.exif_transpose(source).convert("RGBA")
+        upright = plain(ImageOps.exif_transpose(source)).convert("L" if channels == 1 else "RGB")
     except FileNotFoundError:
         raise DataError(f"{picture} does not exist", hint="give the file of a picture") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{picture} is no picture that can be read: {error}", hint="give the file of a picture") from error
-    white = Image.new("RGBA", upright.size, "white")
-    flat = Image.alpha_composite(white, upright).convert("L" if channels == 1 else "RGB")
-    square = ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC)
-    pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(1, size, size, channels)
+    square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.array(square)).view(1, size, size, channels)
     return to_images(pixels)[0].contiguous()
 
 

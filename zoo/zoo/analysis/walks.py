@@ -20,14 +20,13 @@ from torch import Tensor
 from zoo_core import Discriminator, UsageError
 
 from ..models.grids import to_pictures
-from ..models.model import CHUNK, Model
-from ..progress import Reporter
+from ..models.model import Model
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
-from .drawing import Label, check_count, drawn, labels_of, opened, sample_latents, unflatten
-from .exemplars import round_values
+from .drawing import Label, check_count, labels_of, opened, sample_latents, unflatten
+from .exemplars import draw_all, round_values
+from .feature_maps import batches_for
 from .sheets import Block, check_picture_name, save_gif, save_picture, sheet
-
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def walk(
     label: Label = None,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Walk:
     """Interpolate between a series of random latents.
 
@@ -115,12 +114,7 @@ def walk(
     between = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
     frames = between.flatten(0, 1)
     labels = labels_of(loaded, [0] * len(frames), label)
-    parts: list[Tensor] = []
-    with report.task("drawing", len(frames), "images") as task:
-        for part in drawn(loaded, frames, labels):
-            parts.append(part)
-            task.update(min(len(frames), len(parts) * CHUNK))
-    images = torch.cat(parts)
+    images = draw_all(loaded, frames, labels, "drawing", report)
     shape = (latents - 1, steps)
     numbers = {"pixels": _measure_smoothness(unflatten(images.flatten(1), *shape), seed)}
     if loaded.discriminator is not None:
@@ -151,11 +145,9 @@ def interpolate(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Ten
 @torch.no_grad()
 def _extract_features(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
     """Return the activations of D's last stage [N, F] for images on the CPU, each map averaged over 4×4 cells at most."""
-    where = next(discriminator.parameters())
     found = []
-    for i, part in enumerate(torch.split(images, 64)):
-        classes = labels[64 * i : 64 * (i + 1)] if labels is not None else None
-        last = discriminator.features(part.to(where.device, where.dtype), classes)[-1]
+    for batch in batches_for(discriminator, images, labels):
+        last = discriminator.features(*batch)[-1]
         if last.ndim == 4:
             last = F.adaptive_avg_pool2d(last, (min(4, last.shape[2]), min(4, last.shape[3])))
         found.append(last.flatten(1).float().cpu())
