@@ -142,9 +142,7 @@ def arithmetic(
     loaded = opened(model, device)
     if chosen is not None:
         _check_choice(terms, chosen)
-        latents = [sample_latents(loaded, ids, seed=seed) for ids in chosen]
-        pictures = [draw(loaded, z, labels_of(loaded, ids, label)) for z, ids in zip(latents, chosen, strict=True)]
-        found = _combine(loaded, expression, terms, chosen, latents, pictures, seed, label)
+        found = _combine(loaded, expression, terms, chosen, seed, label)
     else:
         check_count(exemplars, "the number of exemplars", 1, 1000)
         check_count(trials, "the number of trials", 1)
@@ -153,15 +151,12 @@ def arithmetic(
         vocabulary = source.vocabulary()
         concepts = fill_missing_facts([parse_concept(term.concept, vocabulary) for term in terms])
         goal = _find_goal(terms, concepts)
-        pool = search(
-            loaded, load_classifier(source.pack(report), report=report), searched, seed=seed, label=label, report=report
-        )
+        classifier = load_classifier(source.pack(report), report=report)
+        pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         groups = _choose_exemplars(concepts, pool, exemplars, trials, seed)
-        latents, pictures = ([values[ids] for ids in groups[0]] for values in (pool.latents, pool.images))
-        first = [ids.tolist() for ids in groups[0]]
-        found = _combine(loaded, expression, terms, first, latents, pictures, seed, label)
+        found = _combine(loaded, expression, terms, [ids.tolist() for ids in groups[0]], seed, label)
         success = _measure_success(loaded, terms, goal, pool, groups, label)
-        found = replace(found, success=success, grid=_count_showing(goal, pool.classifier, found.images))
+        found = replace(found, success=success, grid=_count_showing(goal, classifier, found.images))
     if file is not None:
         save_picture(found.picture(), file)
     return found
@@ -233,16 +228,11 @@ def _add(terms: list[Term], members: Sequence[Tensor]) -> Tensor:
 
 
 def _combine(
-    model: Model,
-    expression: str,
-    terms: list[Term],
-    ids: Sequence[Sequence[int]],
-    latents: Sequence[Tensor],
-    pictures: Sequence[Tensor],
-    seed: int,
-    label: Label,
+    model: Model, expression: str, terms: list[Term], ids: Sequence[Sequence[int]], seed: int, label: Label
 ) -> Arithmetic:
     """Do the arithmetic with one group of exemplars, and draw the result with its neighbors."""
+    latents = [sample_latents(model, numbers, seed=seed) for numbers in ids]
+    pictures = [draw(model, z, labels_of(model, numbers, label)) for z, numbers in zip(latents, ids, strict=True)]
     z = _add(terms, latents)
     noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
     noise[4] = 0

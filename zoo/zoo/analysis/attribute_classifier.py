@@ -123,10 +123,7 @@ class AttributeClassifier:
 
 
 def confidence(probabilities: Mapping[str, Tensor]) -> Tensor:
-    """Return how sure a classifier is on the whole [N]: the mean over attributes of the greatest probability.
-
-    Blends of pictures show everything, and nothing clearly: of them it is less sure.
-    """
+    """Return how sure a classifier is on the whole [N]: the mean over attributes of the greatest probability."""
     return torch.stack([p.amax(1) for p in probabilities.values()]).mean(0)
 
 
@@ -226,7 +223,7 @@ def _evaluate(classifier: AttributeClassifier, pack: Pack, held_out: Tensor) -> 
 
 
 def _covered_cells(pack: Pack, ids: Tensor, cells: int, shifts: Tensor) -> Tensor:
-    """Return whether a box covers each cell's middle, as 0 or 1: [n, boxed, cells, cells]; `shifts` [n, 2] moved the images."""
+    """Return whether a box covers each cell's middle, 0 or 1: [n, boxed, cells, cells]; `shifts` [n, 2] moved the images."""
     boxes = torch.stack([table[ids] for table in pack.boxes.values()], dim=1).float()  # [n, B, 4]
     there = (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 0] >= 0)
     side = min(SIDE, pack.spec.size)

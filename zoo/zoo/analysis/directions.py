@@ -37,8 +37,7 @@ class Turning:
         direction: [latent_dim], from the mean of the one concept to that of the other.
         positions: where along the direction, in multiples of it; 0 is the sample itself.
         images: [N, steps, C, S, S] in [−1, 1].
-        probability: mean probability of the second concept at each position.
-        start: mean probability of the first concept at each position.
+        probability, start: mean probability of the second and of the first concept at each position.
         monotone: proportion of steps at which `probability` does not fall.
         kept: other attribute → proportion of samples whose most probable value is the same at both ends as in the middle.
         kept_random: the same along random directions of the same length: what moving that far costs anyhow.
@@ -67,20 +66,9 @@ class Turning:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
-        return {
-            "positions": [round(p, 4) for p in self.positions],
-            "probability": [round(p, 4) for p in self.probability],
-            "start": [round(p, 4) for p in self.start],
-            "monotone": round(self.monotone, 4),
-            "kept": round_values(self.kept),
-            "kept_mean": mean_of(self.kept),
-            "kept_random": round_values(self.kept_random),
-            "kept_random_mean": mean_of(self.kept_random),
-            "identity": round(self.identity, 4),
-            "identity_random": round(self.identity_random, 4),
-            "exemplars": list(self.exemplars),
-            "classifier_accuracy": dict(self.accuracy),
-        }
+        numbers = {name: value for name, value in vars(self).items() if name not in ("direction", "images", "accuracy")}
+        means = {"kept_mean": mean_of(self.kept), "kept_random_mean": mean_of(self.kept_random)}
+        return {**round_values(numbers), **means, "classifier_accuracy": dict(self.accuracy)}
 
 
 def turn(

@@ -27,12 +27,7 @@ _Z = 1.959964
 
 @dataclass(frozen=True)
 class Proportion:
-    """How often something happened.
-
-    Args:
-        count: how often.
-        of: out of how many independent trials, at least 1.
-    """
+    """How often something happened: `count` times in `of` independent trials, at least 1."""
 
     count: int
     of: int
@@ -55,10 +50,9 @@ class Proportion:
         half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
         return (max(0.0, middle - half), min(1.0, middle + half))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Any:
         """The numbers, as plain data."""
-        interval = [round(bound, 4) for bound in self.interval]
-        return {"rate": round(self.rate, 4), "count": self.count, "of": self.of, "interval95": interval}
+        return round_values({"rate": self.rate, "count": self.count, "of": self.of, "interval95": self.interval})
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -81,9 +75,6 @@ class ClassifiedSamples:
     images: Tensor
     probabilities: Mapping[str, Tensor]
 
-    def __len__(self) -> int:
-        return len(self.latents)
-
     def exemplars(self, concept: Concept, least: int = 1) -> Tensor:
         """Numbers of the samples in which every fact of a concept has a probability of at least `SURE`: int64 [m], in order.
 
@@ -92,8 +83,9 @@ class ClassifiedSamples:
         """
         found = (concept.probability(self.probabilities, self.classifier.attributes) >= SURE).nonzero().squeeze(1)
         if len(found) < least:
+            n = len(self.latents)
             raise UsageError(
-                f"{len(found)} of {len(self):,} samples show {concept} ({len(found) / len(self):.2%}); {least} are needed",
+                f"{len(found)} of {n:,} samples show {concept} ({len(found) / n:.2%}); {least} are needed",
                 hint="search more of them (--search N), ask for fewer exemplars, or choose a more frequent concept",
             )
         return found
@@ -119,12 +111,9 @@ def draw_all(model: Model, z: Tensor, labels: Tensor | None, task: str, report: 
 
 
 def measure_preservation(before: Mapping[str, Tensor], after: Mapping[str, Tensor], changed: set[str]) -> dict[str, float]:
-    """Return the proportion of images whose most probable value stays: attribute → proportion, without those in `changed`.
+    """Return attribute → proportion of images whose most probable value stays, for all but the attributes in `changed`.
 
-    Args:
-        before: attribute → probabilities [N, values].
-        after: likewise, of the same images changed, once or several times in turn: [k · N, values].
-        changed: attributes that are meant to change.
+    `before` holds probabilities [N, values], `after` those of the same images changed once or more in turn: [k · N, values].
     """
     values = {name: (before[name].argmax(1), after[name].argmax(1)) for name in before if name not in changed}
     return {name: float((new == old.repeat(len(new) // len(old))).float().mean()) for name, (old, new) in values.items()}
@@ -135,9 +124,13 @@ def mean_of(proportions: Mapping[str, float]) -> float | None:
     return round(sum(proportions.values()) / len(proportions), 4) if proportions else None
 
 
-def round_values(values: Mapping[str, float]) -> dict[str, float]:
-    """Return the mapping with values of four decimals."""
-    return {name: round(value, 4) for name, value in values.items()}
+def round_values(value: Any) -> Any:
+    """Return plain data with every float in it rounded to four decimals."""
+    if isinstance(value, Mapping):
+        return {name: round_values(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [round_values(each) for each in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def describe_preservation(kept: float | None, random: float | None, what: str) -> str:

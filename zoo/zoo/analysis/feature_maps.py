@@ -117,43 +117,41 @@ def bake_ablation(model: Model, stage: str, maps: Sequence[int]) -> Generator:
         wanted = sample(model.generator)
     slack = 1e-3 * float((sample(model.generator) - wanted).abs().max()) + 1e-7
     count = feature_map_shapes(model.generator)[stage][0]
-    depth = 0
-    while True:
+    depths = sum(1 for m in model.generator.stages()[stage].modules() if _outputs(m, count))
+    for depth in range(1, depths + 1):
         baked = copy.deepcopy(model.generator)
-        layers = [m for m in baked.stages()[stage].modules() if _outputs(m) and _outputs(m) % count == 0]
-        depth += 1
-        if depth > len(layers):
-            raise UsageError(
-                f"stage {stage!r} computes its feature maps in a way that setting weights to 0 cannot silence",
-                hint="leave --save away; the pictures and numbers need no edited weights",
-            )
-        for layer in layers[-depth:]:
-            _clear(layer, maps, _outputs(layer) // count)
+        for layer in [m for m in baked.stages()[stage].modules() if _outputs(m, count)][-depth:]:
+            _clear(layer, maps, _outputs(layer, count))
         if float((sample(baked) - wanted).abs().max()) <= slack:
             return baked
+    raise UsageError(
+        f"stage {stage!r} computes its feature maps in a way that setting weights to 0 cannot silence",
+        hint="leave --save away; the pictures and numbers need no edited weights",
+    )
 
 
-def _outputs(module: nn.Module) -> int:
-    """Return how many channels or units a layer with weights of its own puts out, 0 for anything else."""
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return module.num_features if module.affine else 0
-    if isinstance(module, nn.modules.conv._ConvNd):
-        return module.out_channels
-    return module.out_features if isinstance(module, nn.Linear) else 0
+def _outputs(module: nn.Module, maps: int) -> int:
+    """Return how many channels or units a layer with weights of its own puts out for each of a stage's maps, else 0."""
+    outputs = 0
+    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
+        outputs = module.num_features
+    elif isinstance(module, nn.modules.conv._ConvNd):
+        outputs = module.out_channels
+    elif isinstance(module, nn.Linear):
+        outputs = module.out_features
+    return outputs // maps if outputs % maps == 0 else 0
 
 
-def _clear(layer: nn.Module, maps: Sequence[int], each: int) -> None:
+def _clear(layer: Any, maps: Sequence[int], each: int) -> None:
     """Set the weights and biases that make some maps to 0; `each` consecutive outputs of the layer belong to one map."""
-    rows = [m * each + i for m in maps for i in range(each)]
-    if isinstance(layer, nn.modules.conv._ConvTransposeNd):
-        group = layer.out_channels // layer.groups
-        for row in rows:
-            first = row // group * (layer.in_channels // layer.groups)
-            layer.weight[first : first + layer.in_channels // layer.groups, row % group] = 0
+    rows = torch.tensor([m * each + i for m in maps for i in range(each)])
+    if isinstance(layer, nn.modules.conv._ConvTransposeNd):  # weight [inputs, outputs / groups, …]
+        size = layer.out_channels // layer.groups
+        layer.weight.view(layer.groups, -1, *layer.weight.shape[1:])[rows // size, :, rows % size] = 0
     else:
-        layer.weight[rows] = 0  # type: ignore[index, operator]
+        layer.weight[rows] = 0
     if layer.bias is not None:
-        layer.bias[rows] = 0  # type: ignore[index, operator]
+        layer.bias[rows] = 0
 
 
 class _Guided(TorchFunctionMode):

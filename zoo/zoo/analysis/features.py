@@ -24,6 +24,7 @@ from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .drawing import check_count, opened
+from .exemplars import round_values
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
 from .labeled_images import ImageSource, attribute_labels, find_images, vocabulary_of
 from .sheets import Block, check_picture_name, save_picture, sheet
@@ -102,17 +103,16 @@ class FeatureComparison:
         if trained.mean is not None and random.mean is not None:
             pairs = zip(sorted(trained.selectivity), sorted(random.selectivity), strict=True)
             found["selectivity"] = {
-                "trained": round(trained.mean, 4),
-                "random": round(random.mean, 4),
-                "ratio": round(trained.mean / max(random.mean, 1e-12), 4),
-                "quantiles_above": round(sum(t > r for t, r in pairs) / len(trained.selectivity), 4),
+                "trained": trained.mean,
+                "random": random.mean,
+                "ratio": trained.mean / max(random.mean, 1e-12),
+                "quantiles_above": sum(t > r for t, r in pairs) / len(trained.selectivity),
             }
             found["best_feature"] = {
-                name: {"trained": round(value, 4), "random": round(random.by_attribute[name], 4)}
-                for name, value in trained.by_attribute.items()
+                name: {"trained": value, "random": random.by_attribute[name]} for name, value in trained.by_attribute.items()
             }
             found["shown"] = list(trained.best)
-        return found
+        return dict(round_values(found))
 
 
 def features(

@@ -25,7 +25,7 @@ from ..randomness import generator_for
 from .attribute_classifier import load_classifier
 from .concepts import Concept, parse_fact
 from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
-from .exemplars import Proportion, mean_of, measure_preservation, round_values, search
+from .exemplars import ClassifiedSamples, Proportion, mean_of, measure_preservation, round_values, search
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
 from .labeled_images import ImageSource, find_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
@@ -66,11 +66,11 @@ class Forgotten:
         stage: whose maps are ablated.
         maps: their numbers, largest weight first.
         of: how many maps the stage has.
-        fit: proportion of held-out positions that the regression tells right.
         before, after, random: images [n, C, S, S] of the same latents; `random` with as many maps ablated at random.
         inside, outside: mean absolute change of pixels, in levels of 255, where the object was and elsewhere; `inside` is
             None where nobody knows where it was.
         outside_random: the mean change elsewhere with as many maps ablated at random.
+        fit: proportion of held-out positions that the regression tells right.
         with_object: numbers of the images in `before` that show the object; () where nobody knows.
         rates: None without a classifier.
         saved: the model folder of the edited generator, if one was asked for.
@@ -79,13 +79,13 @@ class Forgotten:
     stage: str
     maps: Sequence[int]
     of: int
-    fit: float
     before: Tensor
     after: Tensor
     random: Tensor
     inside: float | None
     outside: float
     outside_random: float
+    fit: float = 0.0
     with_object: Sequence[int] = ()
     rates: Rates | None = None
     saved: Path | None = None
@@ -153,7 +153,8 @@ def forget(
         tested: other samples on which it is measured.
         searched: samples among which the classifier looks for the object.
         save: a model folder to write, whose weights no longer draw it.
-        seed, label, device, out, report: as in `zoo.walk`.
+        seed, label: of the samples.
+        device, out, report: as in `zoo.walk`.
 
     Raises:
         UsageError: the generator has too few stages, the word is unknown, or the object is in none of the samples.
@@ -167,26 +168,30 @@ def forget(
     file = check_picture_name(out) if out is not None else None
     loaded = opened(model, device)
     stage = second_highest_stage(loaded.generator)
-    masks = read_masks(boxes, loaded.image.size) if boxes is not None else None
-    detector = _make_detector(loaded, model, attribute, images, report) if attribute is not None else None
-    if isinstance(masks, dict):
-        ids = sorted(masks)
-        places = torch.stack([masks[number] for number in ids])
-    elif masks is not None:
-        ids, places = list(range(samples)), masks.expand(samples, -1, -1)
-    else:
-        assert detector is not None
-        ids, places = _find_places(loaded, detector, samples, searched, seed, label, report)
+    places = read_masks(boxes, loaded.image.size, samples) if boxes is not None else None
+    detector = None
+    if attribute is not None:
+        source = find_images(loaded, model, images)
+        fact, holds = parse_fact(attribute, source.vocabulary())
+        if not holds:
+            raise UsageError(f"{attribute!r} is the absence of something; only what is drawn can be forgotten")
+        detector = Detector(load_classifier(source.pack(report), report=report), fact)
+        if places is None:
+            pool = search(loaded, detector.classifier, searched, seed=seed, label=label, report=report)
+            places = _find_places(pool, detector, samples)
+    assert places is not None
+    ids, masks = places
     activations = stage_activations(loaded, stage, sample_latents(loaded, ids, seed=seed), labels_of(loaded, ids, label))
-    weights, fit = weigh_maps(activations, resize_masks(places, *activations.shape[2:]), seed)
+    weights, fit = weigh_maps(activations, resize_masks(masks, *activations.shape[2:]), seed)
     maps = [int(m) for m in weights.argsort(descending=True) if weights[m] > 0][:most]
     if not maps:
         raise UsageError(f"no feature map of stage {stage} has a positive weight: nothing there draws it more than the rest")
     first = searched if boxes is None else max(ids) + 1
-    found = _compare(loaded, stage, maps, len(weights), fit, range(first, first + tested), detector, seed, label)
+    found = _compare(loaded, stage, maps, len(weights), range(first, first + tested), detector, seed, label)
+    found = replace(found, fit=fit)
     if save is not None:
-        what = f"{len(maps)} of {len(weights)} maps of stage {stage} silenced" + (
-            f" to forget {attribute}" if attribute else ""
+        what = (
+            f"{len(maps)} of {len(weights)} maps of stage {stage} silenced{f' to forget {attribute}' if attribute else ''}"
         )
         config = {**loaded.config, "weights": f"{loaded.config.get('weights', 'weights')}, {what}"}
         config.pop("sha256", None)
@@ -197,43 +202,21 @@ def forget(
     return found
 
 
-def _make_detector(
-    model: Model, where: Model | str | Path, attribute: str, images: ImageSource, report: Reporter
-) -> Detector:
-    """Return the classifier, asked for an attribute; the word is looked up before anything is packed or trained."""
-    source = find_images(model, where, images)
-    fact, holds = parse_fact(attribute, source.vocabulary())
-    if not holds:
-        raise UsageError(f"{attribute!r} is the absence of something; only what is drawn can be forgotten")
-    return Detector(load_classifier(source.pack(report), report=report), fact)
-
-
-def _find_places(
-    model: Model, detector: Detector, samples: int, searched: int, seed: int, label: Label, report: Reporter
-) -> tuple[list[int], Tensor]:
-    """Return the numbers of samples that show the object, and where: bool [N, h, w]."""
-    pool = search(model, detector.classifier, searched, seed=seed, label=label, report=report)
+def _find_places(pool: ClassifiedSamples, detector: Detector, samples: int) -> tuple[list[int], Tensor]:
+    """Return the numbers of at most `samples` samples that show the object, and where: bool [N, h, w]."""
     ids = pool.exemplars(Concept(((detector.fact, True),)))[:samples]
-    places = detector.locate(pool.images[ids])
-    located = places.flatten(1).any(1)
+    masks = detector.locate(pool.images[ids])
+    located = masks.flatten(1).any(1)
     if not bool(located.any()):
         raise UsageError(
             f"the classifier sees {detector.fact.word} in {len(ids)} samples and finds its place in none",
             hint="give --boxes FILE",
         )
-    return ids[located].tolist(), places[located]
+    return ids[located].tolist(), masks[located]
 
 
 def _compare(
-    model: Model,
-    stage: str,
-    maps: list[int],
-    of: int,
-    fit: float,
-    tests: range,
-    detector: Detector | None,
-    seed: int,
-    label: Label,
+    model: Model, stage: str, maps: list[int], of: int, tests: range, detector: Detector | None, seed: int, label: Label
 ) -> Forgotten:
     """Draw the same latents with and without the maps, and without random ones; measure the difference."""
     z, labels = sample_latents(model, tests, seed=seed), labels_of(model, list(tests), label)
@@ -247,23 +230,22 @@ def _compare(
     controls = torch.cat([draw_without(order[: len(maps)].tolist()) for order in choices])
     change, other_change = _measure_change(before, after), _measure_change(before, controls)
     place = torch.zeros_like(change, dtype=torch.bool)
-    rates, with_object = None, torch.arange(0)
+    rates, with_object = None, []
     if detector is not None:
         rates, shown = _measure_rates(detector, before, after, controls)
-        with_object = shown.nonzero().squeeze(1)
+        with_object = shown.nonzero().squeeze(1).tolist()
         place = resize_masks(detector.locate(before), *before.shape[2:]) & shown[:, None, None]
     return Forgotten(
         stage=stage,
         maps=maps,
         of=of,
-        fit=fit,
         before=before,
         after=after,
         random=controls[: len(before)],
         inside=float(change[place].mean()) if bool(place.any()) else None,
         outside=float(change[~place].mean()),
         outside_random=float(other_change[~place.repeat(_CONTROLS, 1, 1)].mean()),
-        with_object=with_object.tolist(),
+        with_object=with_object,
         rates=rates,
     )
 

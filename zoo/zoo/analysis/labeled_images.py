@@ -17,7 +17,7 @@ from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack
 from ..packs.prepared import open_existing_pack
 from ..packs.request import resolve
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..runs.run import is_run, read_run
 
 ImageSource = Pack | PackRequest | None
@@ -34,12 +34,7 @@ _HINT = "say which images: --dataset NAME [--data PATH]; zoo list datasets shows
 
 @dataclass(frozen=True)
 class ModelImages:
-    """Real images that belong to a model: what they are labeled with is known before they are packed.
-
-    Args:
-        source: a pack, or a request for one.
-        trained_on: of images that the model was trained on, how its configuration describes them.
-    """
+    """Real images that belong to a model, a pack or a request for one; `trained_on` describes those of its training."""
 
     source: Pack | PackRequest
     trained_on: Mapping[str, Any] | None = None
@@ -49,10 +44,9 @@ class ModelImages:
         if isinstance(self.source, Pack):
             return vocabulary_of(self.source)
         with self._advise():
-            given = open_existing_pack(self.source, Reporter())
-            if given is not None:
+            if (given := open_existing_pack(self.source, SILENT)) is not None:
                 return vocabulary_of(given)
-            found = resolve(self.source, Reporter())
+            found = resolve(self.source, SILENT)
         return _vocabulary(found.listing.attributes, found.listing.classes, found.entry.name)
 
     def pack(self, report: Reporter) -> Pack:
@@ -68,11 +62,8 @@ class ModelImages:
             pack = build_pack(self.source, report=report)
         count = len(pack) if self.trained_on is None else self.trained_on.get("count", len(pack))
         if count != len(pack):  # a model folder does not say where its photographs lay
-            name = self.source.dataset
-            raise UsageError(
-                f"the model was trained on {count:,} images of {name}, and without --data there are {len(pack):,}",
-                hint=_HINT,
-            )
+            what = f"the model was trained on {count:,} images of {self.source.dataset}"
+            raise UsageError(f"{what}, and without --data there are {len(pack):,}", hint=_HINT)
         return pack
 
     @contextmanager
@@ -90,7 +81,6 @@ def find_images(model: Model, where: Model | str | Path, images: ImageSource = N
     """Return the images that belong to a model: `images` at its size and channels, or those that it was trained on.
 
     Args:
-        model: the model.
         where: what it was loaded from; a run folder knows where its pictures lie.
         images: a pack, or a request whose size and channels are replaced by the model's.
 

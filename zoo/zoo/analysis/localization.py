@@ -65,11 +65,11 @@ class Detector:
         return found / found.amax((1, 2), keepdim=True).clamp(min=1e-12)
 
 
-def read_masks(file: str | Path, size: int) -> Tensor | dict[int, Tensor]:
-    """Return what a person drew: a bool mask [S, S] for each numbered sample, or one for all.
+def read_masks(file: str | Path, size: int, samples: int = 1) -> tuple[list[int], Tensor]:
+    """Return numbers of samples, and where a person says that the object lies in them: bool [N, S, S].
 
     A JSON file maps numbers of samples to lists of boxes [left, top, right, bottom] in pixels: {"17": [[12, 20, 50, 34]]}.
-    Any picture is a mask for all samples: what is brighter than half is where the object lies.
+    Any picture is a mask for samples 0 … `samples` − 1: what is brighter than half is where the object lies.
 
     Raises:
         DataError: the file cannot be read, is neither, or a box lies outside of the picture.
@@ -90,10 +90,10 @@ def read_masks(file: str | Path, size: int) -> Tensor | dict[int, Tensor]:
     if not bool(found.any()) or bool(found.all()):
         color = "white" if bool(found.any()) else "black"
         raise DataError(f"the mask {path} is all {color}: white is where the object lies")
-    return found
+    return list(range(samples)), found.expand(samples, -1, -1)
 
 
-def _read_boxes(path: Path, size: int) -> dict[int, Tensor]:
+def _read_boxes(path: Path, size: int) -> tuple[list[int], Tensor]:
     expected = 'expected: {"17": [[12, 20, 50, 34]], …}'
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -102,18 +102,18 @@ def _read_boxes(path: Path, size: int) -> dict[int, Tensor]:
         raise DataError(f"{path} holds no boxes: {error}", hint=expected) from error
     if not found:
         raise DataError(f"{path} holds no boxes", hint=expected)
-    masks = {}
-    for number, boxes in found.items():
-        masks[number] = torch.zeros(size, size, dtype=torch.bool)
-        for box in boxes:
+    ids = sorted(found)
+    masks = torch.zeros(len(ids), size, size, dtype=torch.bool)
+    for mask, number in zip(masks, ids, strict=True):
+        for box in found[number]:
             if len(box) != 4 or number < 0 or not (0 <= box[0] < box[2] <= size and 0 <= box[1] < box[3] <= size):
                 raise DataError(
                     f"{path}: sample {number} has the box {list(box)}; expected left, top, right, bottom within 0 … {size}"
                 )
             left, top, right, bottom = (round(side) for side in box)
             left, top = min(left, size - 1), min(top, size - 1)  # a box covers a pixel at least
-            masks[number][top : max(bottom, top + 1), left : max(right, left + 1)] = True
-    return masks
+            mask[top : max(bottom, top + 1), left : max(right, left + 1)] = True
+    return ids, masks
 
 
 def resize_masks(masks: Tensor, height: int, width: int) -> Tensor:
@@ -156,8 +156,6 @@ def weigh_maps(activations: Tensor, masks: Tensor, seed: int) -> tuple[Tensor, f
         return value
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    if not len(held_out):
-        return weights.detach(), 0.0
     with torch.no_grad():
-        right = ((x[held_out] @ weights + bias > 0) == (y[held_out] > 0.5)).float().mean()
-    return weights.detach(), float(right)
+        right = (x[held_out] @ weights + bias > 0) == (y[held_out] > 0.5)
+    return weights.detach(), float(right.sum()) / max(len(right), 1)

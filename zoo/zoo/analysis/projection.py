@@ -99,14 +99,8 @@ def project(
     images = draw(loaded, latents, labels_of(loaded, [0] * len(latents), label))
     reached = _errors(images, target)
     best = int(reached.argmin())
-    found = Projection(
-        target,
-        images[best],
-        latents[best],
-        float(reached[best]),
-        tuple(reached.view(2, starts).amin(0).tolist()),
-        float(errors.min()),
-    )
+    each = tuple(reached.view(2, starts).amin(0).tolist())
+    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()))
     if file is not None:
         save_picture(found.picture(), file)
     return found
@@ -128,20 +122,19 @@ def read_picture(picture: str | Path | Image.Image, size: int, channels: int) ->
 
 def _optimize(model: Model, begin: Tensor, target: Tensor, steps: int, label: Label, report: Reporter) -> Tensor:
     """Return latents [n, latent_dim] after descent on the squared difference of pixels, at the full and a quarter size."""
-    generator: Generator = model.generator
-    where = next(generator.parameters())
+    where = next(model.generator.parameters())
     z = begin.clone().to(where.device, where.dtype).requires_grad_()
     goal = target.to(where.device, where.dtype).expand(len(z), -1, -1, -1)
     labels = labels_of(model, [0] * len(z), label)
     optimizer = Adam([z], lr=_RATE)
     with report.task("projecting", steps, "steps") as task:
         for step in range(steps):
-            images = generator(z, labels)
+            images = model.generator(z, labels)
             loss = (images - goal).square().mean((1, 2, 3)) + F.avg_pool2d(images - goal, 4).square().mean((1, 2, 3))
             (z.grad,) = torch.autograd.grad(loss.sum(), z)
             optimizer.step()
             with torch.no_grad():
-                _stay_likely(generator, z)
+                _stay_likely(model.generator, z)
             task.update(step + 1)
     return z.detach().float().cpu()
 

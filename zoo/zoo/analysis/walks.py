@@ -68,12 +68,9 @@ class Walk:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
-        return {
-            "paths": len(self.images),
-            "steps": self.images.shape[1],
-            "interpolation": self.how,
-            "smoothness": {space: round_values(vars(s)) for space, s in self.smoothness.items()},
-        }
+        paths, steps = self.images.shape[:2]
+        smoothness = {space: round_values(vars(numbers)) for space, numbers in self.smoothness.items()}
+        return {"paths": paths, "steps": steps, "interpolation": self.how, "smoothness": smoothness}
 
 
 def walk(
