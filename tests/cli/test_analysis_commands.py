@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
 import zoo
 from helpers.painting.fixtures import cache, classifier, pack, painted
+from helpers.workplace import run as run_zoo
 from zoo.analysis.attribute_classifier import AttributeClassifier
-from zoo_cli.main import zoo as command
 
 __all__ = ["cache", "classifier", "pack", "painted"]
 
@@ -24,7 +24,7 @@ def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, clas
 
 
 def run(verb: str, painted: Path, *arguments: object) -> Result:
-    return CliRunner().invoke(command, [verb, str(painted / "model"), *map(str, arguments)])
+    return run_zoo(verb, painted / "model", *arguments)
 
 
 def told(verb: str, painted: Path, *arguments: object) -> dict[str, Any]:
@@ -99,6 +99,18 @@ def test_report(painted: Path, tmp_path: Path) -> None:
     assert result.stdout.splitlines()[0] == "about.html"
     assert "left out: Training: this is no run folder" in result.stdout
     assert (tmp_path / "about.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [("forget", ["--attribute", "sqare"]), ("turn", ["--from", "sqare", "--to", "line"]), ("arithmetic", ["sqare - line"])],
+)
+def test_a_misspelt_word_is_told_before_images_are_packed(painted: Path, cache: Path, verb: str, words: list[str]) -> None:
+    packs = sorted((cache / "packs").iterdir())
+    result = run(verb, painted, *words, "--dataset", "paintings", "--set", "dataset.count=399")
+    assert result.exit_code == 2
+    assert "nothing is called 'sqare'; did you mean square" in result.output
+    assert sorted((cache / "packs").iterdir()) == packs
 
 
 @pytest.mark.parametrize(
