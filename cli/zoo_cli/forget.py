@@ -9,7 +9,7 @@ import click
 from .analysis_options import analysis_options, describe_accuracy, run_analysis
 
 if TYPE_CHECKING:
-    from zoo.analysis.forgetting import Forgotten
+    from zoo.analysis.forgetting import Ablation
 
 
 @click.command(no_args_is_help=True)
@@ -37,7 +37,7 @@ def forget(**choices: Any) -> None:
     run_analysis("forget", _show, **choices)
 
 
-def _show(found: Forgotten, attribute: str | None, **_: Any) -> None:
+def _show(found: Ablation, attribute: str | None, **_: Any) -> None:
     from zoo.analysis.exemplars import describe_preservation, mean_of
 
     click.echo(f"silenced {len(found.maps)} of {found.of} maps of stage {found.stage}")

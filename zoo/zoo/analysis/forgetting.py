@@ -59,8 +59,8 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """A generator that no longer draws something.
+class Ablation:
+    """What a generator draws after feature maps that draw an object were ablated.
 
     Args:
         stage: whose maps are ablated.
@@ -140,7 +140,7 @@ def forget(
     device: str = "cpu",
     out: str | Path | None = None,
     report: Reporter = SILENT,
-) -> Forgotten:
+) -> Ablation:
     """Find the feature maps that draw something, and ablate them.
 
     Args:
@@ -217,7 +217,7 @@ def _find_places(pool: ClassifiedSamples, detector: Detector, samples: int) -> t
 
 def _compare(
     model: Model, stage: str, maps: list[int], of: int, tests: range, detector: Detector | None, seed: int, label: Label
-) -> Forgotten:
+) -> Ablation:
     """Draw the same latents with and without the maps, and without random ones; measure the difference."""
     z, labels = sample_latents(model, tests, seed=seed), labels_of(model, list(tests), label)
 
@@ -235,7 +235,7 @@ def _compare(
         rates, shown = _measure_rates(detector, before, after, controls)
         with_object = shown.nonzero().squeeze(1).tolist()
         place = resize_masks(detector.locate(before), *before.shape[2:]) & shown[:, None, None]
-    return Forgotten(
+    return Ablation(
         stage=stage,
         maps=maps,
         of=of,
