@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from .inside import device_option, out_option, sample_options
-from .output import json_option, print_json, warn_about_plugins
+from .analysis_options import analysis_options, run_analysis
+
+if TYPE_CHECKING:
+    from zoo.analysis.projection import Projection
 
 
 @click.command(no_args_is_help=True)
@@ -13,13 +17,8 @@ from .output import json_option, print_json, warn_about_plugins
 @click.argument("picture")
 @click.option("--starts", type=int, default=8, show_default=True, help="Latents that are optimized; the best one counts.")
 @click.option("--steps", type=int, default=200, show_default=True, help="Of the optimizer.")
-@sample_options
-@out_option("project.png")
-@device_option
-@json_option
-def project(
-    model: str, picture: str, starts: int, steps: int, seed: int, label: str | None, out: str, device: str, as_json: bool
-) -> None:
+@analysis_options("samples", out="project.png")
+def project(**choices: Any) -> None:
     """Find the latent of MODEL whose picture is nearest to PICTURE, and write both side by side.
 
     \b
@@ -27,24 +26,9 @@ def project(
       zoo project runs/dcgan-faces portrait.jpg
       zoo project runs/dcgan-faces portrait.jpg --starts 16 --steps 500 --json
     """
-    import zoo
-    from zoo.progress import reporter_for_terminal
+    run_analysis("project", _show, **choices)
 
-    warn_about_plugins()
-    found = zoo.project(
-        model,
-        picture,
-        starts=starts,
-        steps=steps,
-        seed=seed,
-        label=label,
-        device=device,
-        out=out,
-        report=reporter_for_terminal(),
-    )
-    if as_json:
-        print_json({"out": out, **found.to_json()})
-        return
-    click.echo(out)
+
+def _show(found: Projection, **_: Any) -> None:
     click.echo(f"difference: {found.error:.1f} levels of 255 (root mean square)")
     click.echo(f"nearest of 512 random samples: {found.nearest_sample:.1f}")

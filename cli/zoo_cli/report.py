@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from .inside import device_option, images_options, request, search_option
-from .output import json_option, print_json, warn_about_plugins
+from .analysis_options import analysis_options, analyze
+from .output import print_json
 
 
 @click.command(no_args_is_help=True)
@@ -13,24 +15,9 @@ from .output import json_option, print_json, warn_about_plugins
 @click.option("--attribute", metavar="WORD", help="What is turned and forgotten.  [default: the first that can be absent]")
 @click.option("--expression", help="Of the arithmetic.  [default: that attribute and one other]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the samples, as in zoo sample.")
-@search_option
-@images_options
 @click.option("--out", metavar="FILE", help="Web page to write.  [default: report.html in RUN, where zoo push finds it]")
-@device_option
-@json_option
-def report(
-    model: str,
-    attribute: str | None,
-    expression: str | None,
-    seed: int,
-    searched: int,
-    dataset: str | None,
-    data: str | None,
-    options: dict[str, str],
-    out: str | None,
-    device: str,
-    as_json: bool,
-) -> None:
+@analysis_options("search", "images")
+def report(as_json: bool, **choices: Any) -> None:
     """Write one web page about RUN (or any model): samples, training, walks, features, arithmetic, forgetting, metrics.
 
     The page needs no other file and no network. What cannot be had (no labels, no discriminator) is left out, and the page
@@ -41,21 +28,7 @@ def report(
       zoo report runs/dcgan-faces
       zoo report runs/dcgan-faces --attribute hat --out about.html
     """
-    import zoo
-    from zoo.progress import reporter_for_terminal
-
-    warn_about_plugins()
-    found = zoo.report(
-        model,
-        images=request(dataset, data, options),
-        attribute=attribute,
-        expression=expression,
-        searched=searched,
-        seed=seed,
-        device=device,
-        out=out,
-        report=reporter_for_terminal(),
-    )
+    found = analyze("report", **choices)
     if as_json:
         print_json(found.to_json())
         return

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from .inside import device_option, out_option, sample_options
-from .output import json_option, print_json, warn_about_plugins
+from .analysis_options import analysis_options, run_analysis
+
+if TYPE_CHECKING:
+    from zoo.analysis.walks import Walk
 
 
 @click.command(no_args_is_help=True)
@@ -15,13 +19,8 @@ from .output import json_option, print_json, warn_about_plugins
 @click.option(
     "--how", type=click.Choice(["spherical", "linear"]), default="spherical", show_default=True, help="Interpolation."
 )
-@sample_options
-@out_option("walk.png")
-@device_option
-@json_option
-def walk(
-    model: str, latents: int, steps: int, how: str, seed: int, label: str | None, out: str, device: str, as_json: bool
-) -> None:
+@analysis_options("samples", out="walk.png")
+def walk(**choices: Any) -> None:
     """Walk through MODEL's latent space: a row of pictures from each latent to the next.
 
     Smooth rows mean that it has learned; jumps mean that it repeats training images. A name that ends in .gif makes an
@@ -32,14 +31,10 @@ def walk(
       zoo walk runs/dcgan-faces --out walk.png
       zoo walk runs/dcgan-faces --how linear --out walk.gif --json
     """
-    import zoo
+    run_analysis("walk", _show, **choices)
 
-    warn_about_plugins()
-    found = zoo.walk(model, latents=latents, steps=steps, how=how, seed=seed, label=label, device=device, out=out)  # type: ignore[arg-type]
-    if as_json:
-        print_json({"out": out, **found.to_json()})
-        return
-    click.echo(out)
+
+def _show(found: Walk, **_: Any) -> None:
     for space, s in found.smoothness.items():
         click.echo(
             f"{space}: largest step {s.path:.2f} × the mean step (shuffled: {s.shuffled:.2f}); "

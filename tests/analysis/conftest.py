@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from helpers.painting.fixtures import cache, judge, model, pack, painted
+from helpers.painting.fixtures import cache, classifier, model, pack, painted
 
-__all__ = ["cache", "judge", "model", "pack", "painted"]
+__all__ = ["cache", "classifier", "model", "pack", "painted"]

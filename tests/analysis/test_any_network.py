@@ -9,8 +9,8 @@ import torch
 
 import zoo
 from helpers.painting import paintings
-from zoo.analysis.examining import features
-from zoo.analysis.stages import ablate_units, bake_ablation, convolutional, second_highest
+from zoo.analysis.feature_maps import ablate_units, bake_ablation, feature_map_shapes, second_highest_stage
+from zoo.analysis.features import features
 from zoo.models.model import Model
 from zoo_core import UsageError
 
@@ -45,7 +45,7 @@ def test_walks_and_features(recipe: str) -> None:
 @pytest.mark.parametrize("recipe", PLAIN)
 def test_silenced_maps_can_be_written_into_the_weights(recipe: str) -> None:
     model = made(recipe)
-    stage = second_highest(model.generator)
+    stage = second_highest_stage(model.generator)
     assert stage == "4x4"
     z = model.generator.sample_latent(4, torch.Generator().manual_seed(1))
     labels = torch.arange(4) % 3 if recipe == "cdcgan" else None
@@ -67,6 +67,6 @@ def test_a_conditional_discriminator_wants_labels() -> None:
 def test_fully_connected_networks_have_units_but_no_maps() -> None:
     image = zoo.ImageSpec(8)
     generator = zoo.registry.create("generators", "mlp", {"width": 16, "latent_dim": 4}, image=image).eval()
-    assert convolutional(generator) == {}
+    assert feature_map_shapes(generator) == {}
     with pytest.raises(UsageError, match=r"0 stages of feature maps \(all stages: layer1, layer2\)"):
-        second_highest(generator)
+        second_highest_stage(generator)

@@ -3,8 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.analysis.concepts import Concept, Fact, fill_missing_facts, parse_concept, parse_fact
-from zoo.analysis.judging import AttributeClassifier
+from zoo.analysis.attribute_classifier import AttributeClassifier
+from zoo.analysis.concepts import (
+    Concept,
+    Fact,
+    Term,
+    fill_missing_facts,
+    parse_concept,
+    parse_expression,
+    parse_fact,
+    should_hold,
+)
 from zoo_core import UsageError
 
 WORDS = {
@@ -53,7 +62,47 @@ def test_what_others_name_a_concept_lacks() -> None:
     assert str(Concept()) == "anything"
 
 
-def test_probability_is_that_of_the_least_likely_fact(judge: AttributeClassifier) -> None:
-    judged = {"square": torch.tensor([[0.1, 0.9], [0.7, 0.3]]), "background": torch.tensor([[0.2, 0.8], [0.5, 0.5]])}
-    concept = fill_missing_facts([parse_concept(text, judge.attributes) for text in ("square", "green")])[0]
-    assert concept.probability(judged, judge).tolist() == pytest.approx([0.2, 0.3])
+def test_probability_is_that_of_the_least_likely_fact(classifier: AttributeClassifier) -> None:
+    probabilities = {"square": torch.tensor([[0.1, 0.9], [0.7, 0.3]]), "background": torch.tensor([[0.2, 0.8], [0.5, 0.5]])}
+    concept = fill_missing_facts([parse_concept(text, classifier.attributes) for text in ("square", "green")])[0]
+    assert concept.probability(probabilities, classifier.attributes).tolist() == pytest.approx([0.2, 0.3])
+
+
+def test_operators_stand_between_blanks_and_plus_without_them_joins_words() -> None:
+    assert parse_expression("glasses+smile - smile + neutral") == [
+        Term(1, "glasses+smile"),
+        Term(-1, "smile"),
+        Term(1, "neutral"),
+    ]
+    assert parse_expression("not-smiling − hair_color=pink") == [Term(1, "not-smiling"), Term(-1, "hair_color=pink")]
+    assert parse_expression("- A + B") == [Term(-1, "A"), Term(1, "B")]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "why"),
+    [
+        ("", 0, "the expression is empty"),
+        ("A -", 3, "a concept is expected here"),
+        ("A - + B", 4, "a concept is expected here"),
+        ("A B", 2, r"expected \+ or -"),
+        ("A - B,C + D", 5, "this is no concept"),
+        ("A+ - B", 1, "this is no concept"),
+        ("+ A", 0, "a concept is expected here"),
+    ],
+)
+def test_what_does_not_parse_is_pointed_at(text: str, place: int, why: str) -> None:
+    with pytest.raises(UsageError, match=why) as error:
+        parse_expression(text)
+    lines = error.value.message.splitlines()
+    assert lines[1] == f"  {text}"
+    assert lines[2].index("^") - 2 == place
+    assert "glasses+smile - smile + neutral" in error.value.hint
+
+
+def test_what_the_result_should_show() -> None:
+    terms = parse_expression("A - B + C")
+    assert should_hold(terms, [True, False, False])
+    assert not should_hold(terms, [True, True, False])
+    assert should_hold(terms, [True, True, True])
+    assert should_hold(terms, [True, False, True])
+    assert not should_hold(terms, [False, True, False])

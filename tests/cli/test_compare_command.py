@@ -12,13 +12,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner, Result
-from PIL import Image
+from click.testing import Result
 
-from zoo_cli.main import zoo as command
+from helpers.workplace import run, workplace, write_noise
 
 SMALL = ["--size", "16", "--batch", "8", "--device", "cpu", "--precision", "fp32", "--samples", "32", "--points", "2"]
 SMALL += ["--set", "generator.width=4", "--set", "discriminator.width=4", "--set", "training.log_every=1"]
@@ -29,33 +26,17 @@ TWO = ["dcgan", "dcgan-gap"]
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with pictures, and a finished comparison."""
     folder = tmp_path_factory.mktemp("ein Vergleich")
-    rng = np.random.default_rng(0)
-    for i in range(32):
-        path = folder / "pictures" / f"{i}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(path)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ZOO_CACHE", str(folder / "cache"))
-    patch.chdir(folder)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    result = compare(folder, "--images", 160, "--seeds", 2, "--out", "whole")
-    assert result.exit_code == 0, result.output
-    (folder / "said").write_text(result.stdout)
-    yield folder
-    torch.set_num_threads(threads)
-    patch.undo()
-
-
-@pytest.fixture(autouse=True)
-def _there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_CACHE", str(home / "cache"))
-    monkeypatch.chdir(home)
+    write_noise(folder / "pictures", 32)
+    with workplace(folder):
+        result = compare(folder, "--images", 160, "--seeds", 2, "--out", "whole")
+        assert result.exit_code == 0, result.output
+        (folder / "said").write_text(result.stdout)
+        yield folder
 
 
 def compare(home: Path, *arguments: object) -> Result:
     words = [*TWO, "--dataset", "folder", "--data", home / "pictures", *SMALL, *arguments]
-    return CliRunner().invoke(command, ["compare", *map(str, words)])
+    return run("compare", *words)
 
 
 def measured(out: Path) -> list[dict[str, str]]:
@@ -148,7 +129,7 @@ BAD: list[tuple[list[str], int, list[str]]] = [
 @pytest.mark.parametrize(("arguments", "code", "words"), BAD, ids=lambda value: None)
 def test_bad_input(arguments: list[str], code: int, words: list[str], home: Path) -> None:
     before = sorted(home.rglob("*"))
-    result = CliRunner().invoke(command, arguments)
+    result = run(*arguments)
     assert result.exit_code == code, result.output
     assert result.stdout == ""
     for word in words:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
 import zoo
-from zoo_cli.main import zoo as command
+from helpers.workplace import run as run_zoo
+from helpers.workplace import workplace
 
 
 @pytest.fixture(scope="module")
@@ -29,28 +29,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         rough = np.random.default_rng(i % 36).integers(0, 256, (5, 5, 3), np.uint8)
         Image.fromarray(rough).resize((20, 20), Image.Resampling.BICUBIC).save(path)
     (folder / "pictures" / "hund" / "broken.png").write_bytes(b"no")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ZOO_CACHE", str(folder / "cache"))
-    patch.setattr("zoo.packs.curation.autoencoder.STEPS", 30)
-    patch.setattr("zoo.packs.curation.autoencoder.LEAST", 300)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    patch.chdir(folder)
-    result = CliRunner().invoke(command, ["data", "build", "folder", "--data", "pictures", "--size", "16"])
-    assert result.exit_code == 0, result.output
-    yield folder
-    torch.set_num_threads(threads)
-    patch.undo()
-
-
-@pytest.fixture(autouse=True)
-def _there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_CACHE", str(home / "cache"))
-    monkeypatch.chdir(home)
+    with workplace(folder) as patch:
+        patch.setattr("zoo.packs.curation.autoencoder.STEPS", 30)
+        patch.setattr("zoo.packs.curation.autoencoder.LEAST", 300)
+        result = run("build", "folder", "--data", "pictures", "--size", "16")
+        assert result.exit_code == 0, result.output
+        yield folder
 
 
 def run(*words: object) -> Result:
-    return CliRunner().invoke(command, ["data", *map(str, words)])
+    return run_zoo("data", *words)
 
 
 def test_build_says_what_the_pack_holds(home: Path) -> None:
@@ -92,7 +80,7 @@ def test_dedup_and_training_on_what_stays(tmp_path: Path) -> None:
     words = found["train"].split(" ")
     assert words[:3] == ["zoo", "train", "dcgan"]
     more = ["--dry-run", "--device", "cpu"]
-    planned = CliRunner().invoke(command, [*words[1:], *more])
+    planned = run_zoo(*words[1:], *more)
     assert planned.exit_code == 0, planned.output
     text = run("dedup", "folder", "--out", tmp_path / "unique", "--gallery", tmp_path / "look").stdout
     assert f"{found['kept']} of 40 images stay; {found['removed']} near-duplicates are left out" in text

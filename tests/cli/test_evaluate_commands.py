@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import zoo as api
+from helpers.workplace import run, workplace
 from zoo.models.folder import write_model
-from zoo_cli.main import zoo as command
 
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("faiss")
@@ -33,28 +32,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 pixels = rng.integers(0, 40, (16, 16, 3)) + np.array([20 * k, 200 - 20 * k, 10 * (k % 3)])
                 Image.fromarray(pixels.astype(np.uint8)).save(path)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ZOO_CACHE", str(folder / "cache"))
-    patch.chdir(folder)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    options = {"generator.width": 4, "discriminator.width": 8}
-    model = api.create("dcgan", size=16, options=options)
-    model.config["provenance"] = {"dataset": {"name": "cifar10", "split": "train"}}
-    write_model(model, folder / "model")
-    yield folder
-    torch.set_num_threads(threads)
-    patch.undo()
-
-
-@pytest.fixture(autouse=True)
-def _there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_CACHE", str(home / "cache"))
-    monkeypatch.chdir(home)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+    with workplace(folder):
+        model = api.create("dcgan", size=16, options={"generator.width": 4, "discriminator.width": 8})
+        model.config["provenance"] = {"dataset": {"name": "cifar10", "split": "train"}}
+        write_model(model, folder / "model")
+        yield folder
 
 
 DATA = ("--dataset", "cifar10", "--data", "cifar")

@@ -13,16 +13,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
 import zoo
-from zoo_cli.main import zoo as command
+from helpers.workplace import run, workplace, write_noise
 from zoo_core import Loss, Plugin, Recipe, registry
 
 SMALL = ["--size", "16", "--batch", "8", "--device", "cpu", "--precision", "fp32"]
@@ -33,35 +32,15 @@ SMALL += ["--set", "generator.width=4", "--set", "discriminator.width=4", "--set
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with pictures, and a finished run."""
     folder = tmp_path_factory.mktemp("ein Heim für Bilder")
-    rng = np.random.default_rng(0)
-    for i in range(24):
-        path = folder / "pictures" / f"{i}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(path)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ZOO_CACHE", str(folder / "cache"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    patch.chdir(folder)
-    result = CliRunner().invoke(command, ["train", "dcgan", *data(folder), *SMALL, "--images", "16", "--out", "run"])
-    assert result.exit_code == 0, result.output
-    yield folder
-    torch.set_num_threads(threads)
-    patch.undo()
-
-
-@pytest.fixture(autouse=True)
-def _there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_CACHE", str(home / "cache"))
-    monkeypatch.chdir(home)
+    write_noise(folder / "pictures", 24)
+    with workplace(folder):
+        result = train(folder, "--images", 16, "--out", "run")
+        assert result.exit_code == 0, result.output
+        yield folder
 
 
 def data(home: Path) -> list[str]:
     return ["--dataset", "folder", "--data", str(home / "pictures")]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
 
 def train(home: Path, *arguments: object) -> Result:

@@ -6,13 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from zoo_cli.main import zoo as command
+from helpers.workplace import run, workplace, write_noise
 
 TINY = ["--set", "generator.width=4", "--set", "discriminator.width=4", "--size", "16", "--batch", "8"]
 
@@ -21,31 +19,11 @@ TINY = ["--set", "generator.width=4", "--set", "discriminator.width=4", "--size"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with pictures, and a finished run."""
     folder = tmp_path_factory.mktemp("engine")
-    rng = np.random.default_rng(0)
-    for i in range(24):
-        path = folder / "pictures" / f"{i}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(path)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ZOO_CACHE", str(folder / "cache"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    patch.chdir(folder)
-    result = train("--images", 64, "--out", "run", "--deterministic")
-    assert result.exit_code == 0, result.output
-    yield folder
-    torch.set_num_threads(threads)
-    patch.undo()
-
-
-@pytest.fixture(autouse=True)
-def _there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_CACHE", str(home / "cache"))
-    monkeypatch.chdir(home)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+    write_noise(folder / "pictures", 24)
+    with workplace(folder):
+        result = train("--images", 64, "--out", "run", "--deterministic")
+        assert result.exit_code == 0, result.output
+        yield folder
 
 
 def train(*arguments: object) -> Result:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from zoo_core import ZooError as ZooError
     from zoo_core import registry as registry
 
-    from .analysis.combining import arithmetic as arithmetic
-    from .analysis.examining import features as features
+    from .analysis.arithmetic import arithmetic as arithmetic
+    from .analysis.directions import turn as turn
+    from .analysis.features import features as features
     from .analysis.forgetting import forget as forget
-    from .analysis.projecting import project as project
+    from .analysis.projection import project as project
     from .analysis.reports import report as report
-    from .analysis.turning import turn as turn
-    from .analysis.walking import walk as walk
+    from .analysis.walks import walk as walk
     from .catalog import read_catalog as read_catalog
     from .comparing.running import Comparison as Comparison
     from .comparing.running import compare as compare
@@ -85,7 +85,7 @@ _WHERE = {
     "Run": ".runs.run",
     "Stored": ".packs.cache",
     "ZooError": ".contract",
-    "arithmetic": ".analysis.combining",
+    "arithmetic": ".analysis.arithmetic",
     "bench": ".training.speed",
     "build_pack": ".packs",
     "clear_packs": ".packs.cache",
@@ -98,7 +98,7 @@ _WHERE = {
     "export": ".loading",
     "extract": ".metrics.extractors",
     "extractor": ".metrics.extractors",
-    "features": ".analysis.examining",
+    "features": ".analysis.features",
     "find_pack": ".packs.cache",
     "forget": ".analysis.forgetting",
     "inspect_pack": ".packs.curation.inspecting",
@@ -110,7 +110,7 @@ _WHERE = {
     "open_pack": ".packs",
     "plan": ".training.train",
     "probe": ".metrics.probing",
-    "project": ".analysis.projecting",
+    "project": ".analysis.projection",
     "pull": ".loading",
     "push": ".loading",
     "read_catalog": ".catalog",
@@ -119,8 +119,8 @@ _WHERE = {
     "save_grid": ".models.grids",
     "to_pictures": ".models.grids",
     "train": ".training.train",
-    "turn": ".analysis.turning",
-    "walk": ".analysis.walking",
+    "turn": ".analysis.directions",
+    "walk": ".analysis.walks",
 }
 
 __all__ = sorted(_WHERE)

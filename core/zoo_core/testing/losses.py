@@ -196,7 +196,8 @@ def penalty(subject: Subject) -> str:
 
     def remember(x: Tensor, labels: Tensor | None = None) -> Tensor:
         used.append(x is real)
-        return known if x is real else judge(x, labels)
+        out: Tensor = known if x is real else judge(x, labels)
+        return out
 
     again: Any = loss.penalty(remember, real, fake, None)
     fits = any(used) or not loss.penalizes_real

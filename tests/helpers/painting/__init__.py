@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from zoo.analysis import judging
+from zoo.analysis import attribute_classifier
 from zoo.models.model import Model
 from zoo_core import Discriminator, Generator, ImageDataset, ImageSpec, Listing, Picture, Plugin, Record, registry
 
@@ -119,13 +119,13 @@ def painters() -> Iterator[None]:
         discriminators={"critic": "helpers.painting:Critic"},
         datasets={"paintings": "helpers.painting:Paintings"},
     )
-    steps = judging.LEAST_STEPS, judging.MOST_STEPS
-    judging.LEAST_STEPS = judging.MOST_STEPS = STEPS
+    steps = attribute_classifier.LEAST_STEPS, attribute_classifier.MOST_STEPS
+    attribute_classifier.LEAST_STEPS = attribute_classifier.MOST_STEPS = STEPS
     try:
         with registry.add(plugin, distribution="painters"):
             yield
     finally:
-        judging.LEAST_STEPS, judging.MOST_STEPS = steps
+        attribute_classifier.LEAST_STEPS, attribute_classifier.MOST_STEPS = steps
 
 
 def painted_model(*, discriminator: bool = True, **options: Any) -> Model:

@@ -1,4 +1,4 @@
-"""A model whose drawing is known, its labeled pictures, and a judge of them: made once for all tests that want them."""
+"""A model whose drawing is known, its labeled pictures, and a classifier of them: made once for all tests that want them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 import zoo
 from helpers.painting import painted_model, painters, paintings
-from zoo.analysis.judging import AttributeClassifier, classifier_of
+from zoo.analysis.attribute_classifier import AttributeClassifier, load_classifier
 from zoo.models.folder import write_model
 from zoo.models.model import Model
 
@@ -26,7 +26,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(painted: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """One cache for all of these tests, as a judge takes seconds to train."""
+    """One cache for all of these tests, as a classifier takes seconds to train."""
     monkeypatch.setenv("ZOO_CACHE", str(painted / "cache"))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -41,8 +41,8 @@ def pack(cache: Path) -> zoo.Pack:
 
 
 @pytest.fixture
-def judge(pack: zoo.Pack) -> AttributeClassifier:
-    return classifier_of(pack)
+def classifier(pack: zoo.Pack) -> AttributeClassifier:
+    return load_classifier(pack)
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
-"""Words for what can be seen in a picture: "glasses", "mouth=smile", "no-hat", "blond+smile".
+"""Words for what can be seen in a picture ("glasses", "mouth=smile", "no-hat", "blond+smile"), and expressions of them.
 
-A fact is one word: a set of values of one attribute, present or not. A concept says of several facts whether they hold.
+A fact is one word: a set of values of one attribute, present or not. A concept says of several facts whether they hold. An
+expression adds and subtracts concepts: "glasses+smile - smile + neutral".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +16,7 @@ from torch import Tensor
 from zoo_core import UsageError
 from zoo_core.errors import near
 
-from .judging import AttributeClassifier
+from .labeled_images import Vocabulary
 
 ABSENT = ("none", "no", "absent", "false")
 """Values that say that an attribute is not there, best first."""
@@ -25,8 +27,8 @@ NEUTRAL = "neutral"
 
 NEGATIONS = ("no-", "not-", "without-")
 
-Vocabulary = Mapping[str, tuple[str, ...]]
-"""Attribute → names of its values."""
+_PIECE = re.compile(r"\S+")
+_CONCEPT = re.compile(r"[\w=-]+(?:\+[\w=-]+)*")
 
 
 @dataclass(frozen=True, order=True)
@@ -37,10 +39,10 @@ class Fact:
     values: tuple[str, ...]
     word: str
 
-    def probability(self, judged: Mapping[str, Tensor], vocabulary: Vocabulary) -> Tensor:
-        """The probability [N] that it holds, from a judge's probabilities."""
+    def probability(self, probabilities: Mapping[str, Tensor], vocabulary: Vocabulary) -> Tensor:
+        """The probability [N] that it holds, from those of all values [N, values] of each attribute."""
         columns = [vocabulary[self.attribute].index(value) for value in self.values]
-        return judged[self.attribute][:, columns].sum(1)
+        return probabilities[self.attribute][:, columns].sum(1)
 
 
 @dataclass(frozen=True)
@@ -49,41 +51,47 @@ class Concept:
 
     facts: tuple[tuple[Fact, bool], ...] = ()
 
-    def probability(self, judged: Mapping[str, Tensor], judge: AttributeClassifier) -> Tensor:
+    def probability(self, probabilities: Mapping[str, Tensor], vocabulary: Vocabulary) -> Tensor:
         """The least of the facts' probabilities [N]; 1 without facts."""
-        count = len(next(iter(judged.values())))
-        found = torch.ones(count)
+        least = torch.ones(len(next(iter(probabilities.values()))))
         for fact, holds in self.facts:
-            p = fact.probability(judged, judge.attributes)
-            found = torch.minimum(found, p if holds else 1 - p)
-        return found
+            p = fact.probability(probabilities, vocabulary)
+            least = torch.minimum(least, p if holds else 1 - p)
+        return least
 
     def __str__(self) -> str:
         return " and ".join(fact.word if holds else f"no {fact.word}" for fact, holds in self.facts) or "anything"
 
 
+@dataclass(frozen=True)
+class Term:
+    """One concept of an expression, added (`sign` 1) or subtracted (`sign` −1)."""
+
+    sign: int
+    concept: str
+
+    def __str__(self) -> str:
+        return f"{'+' if self.sign > 0 else '-'} {self.concept}"
+
+
 def parse_fact(word: str, vocabulary: Vocabulary) -> tuple[Fact, bool]:
-    """What a word means, and whether it says that the fact holds ("no-glasses" says that it does not).
+    """Return what a word means, and whether it says that the fact holds ("no-glasses" says that it does not).
 
     A word is a value that only one attribute has ("smile"), attribute=value ("hair_color=brown"), or an attribute that can
     be absent ("glasses": any value but "none").
 
     Raises:
-        UsageError: nothing bears the name, or several things do; near matches and the list are named.
+        UsageError: the word is unknown, or means several things; near matches and the list are named.
     """
-    fact = _fact(word, vocabulary)
-    if fact is not None:
-        return fact, True
-    for negation in NEGATIONS:
-        if word.startswith(negation):
-            fact = _fact(word.removeprefix(negation), vocabulary)
-            if fact is not None:
-                return fact, False
-    raise _unknown(word, vocabulary)
+    for negation in ("", *NEGATIONS):
+        fact = _find_fact(word.removeprefix(negation), vocabulary) if word.startswith(negation) else None
+        if fact is not None:
+            return fact, not negation
+    raise _unknown_word(word, vocabulary)
 
 
 def parse_concept(text: str, vocabulary: Vocabulary) -> Concept:
-    """Words joined by "+", as one concept; see `parse_fact`. Raises `UsageError`."""
+    """Return words joined by "+" as one concept; see `parse_fact`. Raises `UsageError`."""
     words = [word.strip() for word in text.split("+")]
     if not all(words):
         raise UsageError(f"{text!r} is no concept", hint="join words by +, without blanks: glasses+smile")
@@ -91,7 +99,7 @@ def parse_concept(text: str, vocabulary: Vocabulary) -> Concept:
 
 
 def fill_missing_facts(concepts: Sequence[Concept]) -> list[Concept]:
-    """The concepts with every fact that any of them names; what one does not name, it lacks.
+    """Return the concepts with every fact that any of them names; what one does not name, it lacks.
 
     So "glasses+smile - smile + neutral" subtracts smiles without glasses, and adds faces with neither.
     """
@@ -99,12 +107,43 @@ def fill_missing_facts(concepts: Sequence[Concept]) -> list[Concept]:
     return [Concept(tuple((fact, dict(concept.facts).get(fact, False)) for fact in facts)) for concept in concepts]
 
 
-def _fact(word: str, vocabulary: Vocabulary) -> Fact | None:
+def parse_expression(text: str) -> list[Term]:
+    """Return the terms of an expression: concepts with "+" or "-" between them, each operator between blanks.
+
+    Raises:
+        UsageError: it does not parse; the message points at the place.
+    """
+    terms: list[Term] = []
+    sign: int | None = 1  # None: an operator comes next
+    for match in _PIECE.finditer(text):
+        piece, place = match.group(), match.start()
+        if piece in ("+", "-", "−"):
+            if sign is not None and (terms or piece == "+"):
+                raise _syntax_error(text, place, "a concept is expected here")
+            sign = 1 if piece == "+" else -1
+        elif sign is None:
+            raise _syntax_error(text, place, "expected + or - between two concepts, with blanks around it")
+        elif not _CONCEPT.fullmatch(piece):
+            at = next((i for i in range(len(piece), 0, -1) if _CONCEPT.fullmatch(piece[:i])), 0)
+            why = "this is no concept: words of letters, digits, _ = and -, joined by +"
+            raise _syntax_error(text, place + at, why)
+        else:
+            terms.append(Term(sign, piece))
+            sign = None
+    if sign is not None:
+        raise _syntax_error(text, len(text), "a concept is expected here" if terms else "the expression is empty")
+    return terms
+
+
+def should_hold(terms: Sequence[Term], truths: Sequence[bool]) -> bool:
+    """Whether a fact should hold in the result of an expression, given its truth in each term: 1 − 1 + 0 gives False."""
+    return sum(term.sign * truth for term, truth in zip(terms, truths, strict=True)) > 0
+
+
+def _find_fact(word: str, vocabulary: Vocabulary) -> Fact | None:
     attribute, sign, value = word.partition("=")
     if sign:
-        if value in vocabulary.get(attribute, ()):
-            return Fact(attribute, (value,), word)
-        return None
+        return Fact(attribute, (value,), word) if value in vocabulary.get(attribute, ()) else None
     holders = [name for name, values in vocabulary.items() if word in values]
     if len(holders) == 1:
         return Fact(holders[0], (word,), word)
@@ -114,16 +153,15 @@ def _fact(word: str, vocabulary: Vocabulary) -> Fact | None:
     if word not in vocabulary:
         return None
     values = vocabulary[word]
-    shown = tuple(v for v in values if v not in ABSENT and v != HIDDEN)
-    if not any(v in ABSENT for v in values):
-        choices = ", ".join(f"{word}={v}" for v in values)
+    if not any(value in ABSENT for value in values):
+        choices = ", ".join(f"{word}={value}" for value in values)
         raise UsageError(
             f"{word!r} has no value that means its absence, so say which one is meant", hint=f"one of: {choices}"
         )
-    return Fact(word, shown, word)
+    return Fact(word, tuple(value for value in values if value not in ABSENT and value != HIDDEN), word)
 
 
-def _unknown(word: str, vocabulary: Vocabulary) -> UsageError:
+def _unknown_word(word: str, vocabulary: Vocabulary) -> UsageError:
     values = [v for vs in vocabulary.values() for v in vs]
     single = {v for v in values if values.count(v) == 1 and v not in ABSENT}
     pairs = {f"{name}={v}" for name, vs in vocabulary.items() for v in vs}
@@ -131,3 +169,10 @@ def _unknown(word: str, vocabulary: Vocabulary) -> UsageError:
     meant = f"; did you mean {' or '.join(close)}?" if close else ""
     listed = "\n".join(f"  {name}: {', '.join(vs)}" for name, vs in vocabulary.items())
     return UsageError(f"nothing is called {word!r}{meant}", hint=f"what the dataset is labeled with:\n{listed}")
+
+
+def _syntax_error(text: str, place: int, why: str) -> UsageError:
+    return UsageError(
+        f"the expression does not parse: {why}\n  {text}\n  {' ' * place}^",
+        hint='for example: "glasses+smile - smile + neutral"',
+    )

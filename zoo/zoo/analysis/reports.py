@@ -14,13 +14,12 @@ import torch
 from zoo_core import UsageError, ZooError
 
 from .. import __version__
-from ..analysis.labeled import Images, images_for
 from ..files import atomic_file
 from ..loading import find_folder, load
 from ..packs import Pack
 from ..progress import Reporter
-from .concepts import ABSENT, HIDDEN, Vocabulary
-from .judging import attributes_of, labels_of_pack
+from .concepts import ABSENT, HIDDEN
+from .labeled_images import ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
 from .page import Section, page
 from .sections import SECTIONS, Subject, recipe_name
 
@@ -56,7 +55,7 @@ class Report:
 def report(
     model: str | Path,
     *,
-    images: Images = None,
+    images: ImageSource = None,
     attribute: str | None = None,
     expression: str | None = None,
     searched: int = 2048,
@@ -89,13 +88,13 @@ def report(
         raise UsageError(f"{target} is no name for a web page", hint="for example: --out report.html")
     pack, why = None, ""
     try:
-        pack = images_for(loaded, model, images, report=report)
+        pack = find_images(loaded, model, images).pack(report)
     except ZooError as error:
         why = error.message
     vocabulary: Vocabulary = {}
     if pack is not None:
         try:
-            vocabulary = attributes_of(pack)
+            vocabulary = vocabulary_of(pack)
         except UsageError as error:
             why = error.message
     chosen, sums = _choice(pack, vocabulary)
@@ -135,7 +134,7 @@ def _choice(pack: Pack | None, vocabulary: Vocabulary) -> tuple[str, str]:
     """
     if pack is None or not vocabulary:
         return "", ""
-    tables = labels_of_pack(pack)
+    tables = attribute_labels(pack)
     found: dict[bool, list[tuple[bool, float, str, str]]] = {True: [], False: []}
     for name, values in vocabulary.items():
         shown = [v for v in values if v not in ABSENT and v != HIDDEN]

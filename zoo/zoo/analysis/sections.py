@@ -14,7 +14,6 @@ from PIL import Image
 
 from zoo_core import ModelError, UsageError
 
-from ..analysis.labeled import Images
 from ..models.card import read_metrics
 from ..models.grids import grid_picture
 from ..models.model import Model
@@ -24,15 +23,16 @@ from ..runs.config import versions
 from ..runs.log import read_log
 from ..runs.run import is_run, read_run
 from ..training.health import History, detect_problems
+from .arithmetic import arithmetic
+from .attribute_classifier import load_classifier
 from .charts import line_chart
-from .combining import arithmetic
-from .examining import features
+from .directions import turn
+from .exemplars import Proportion, describe_preservation
+from .features import features
 from .forgetting import forget
-from .judging import attributes_of, classifier_of
+from .labeled_images import ImageSource, vocabulary_of
 from .page import Figure, Section
-from .proportions import Proportion, describe_preservation
-from .turning import turn
-from .walking import walk
+from .walks import walk
 
 _SAMPLES, _NEIGHBORED = 64, 256
 
@@ -44,7 +44,7 @@ class Subject:
     where: str
     place: Path
     model: Model
-    images: Images
+    images: ImageSource
     pack: Pack | None
     why_no_pack: str
     attribute: str
@@ -194,7 +194,7 @@ def _features(s: Subject) -> tuple[Section, Any]:
 
 
 def _judge(s: Subject) -> tuple[Section, Any]:
-    judge = classifier_of(_labeled(s), report=s.report)
+    judge = load_classifier(_labeled(s), report=s.report)
     rows: dict[str, object] = {
         name: f"{value:.1%} right (guessing: {judge.majority[name]:.1%})" for name, value in judge.accuracy.items()
     }
@@ -288,7 +288,7 @@ def _pack(s: Subject) -> Pack:
 
 def _labeled(s: Subject) -> Pack:
     pack = _pack(s)
-    attributes_of(pack)
+    vocabulary_of(pack)
     return pack
 
 

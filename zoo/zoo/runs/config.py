@@ -165,7 +165,8 @@ class RunConfig:
         with meta_device():
             networks = build_networks(self.parts, image)
             algorithm.phases({**networks, **losses})
-            if (share or self.training.batch // self.training.accumulate) == 1:  # only then, as torch takes seconds to compute without memory
+            share = share or self.training.batch // self.training.accumulate
+            if share == 1:  # only then, as torch takes seconds to get ready for computing without memory
                 _try_one(networks, image)
 
     def build_networks(self) -> dict[str, nn.Module]:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo.analysis.judging import AttributeClassifier
+from zoo.analysis.attribute_classifier import AttributeClassifier
 from zoo.models.model import Model
 from zoo_core import UsageError
 
@@ -37,7 +37,7 @@ def test_one_attribute_moves_and_the_rest_stays(model: Model, pack: zoo.Pack, tm
         assert picture.width > picture.height
 
 
-def test_the_middle_is_the_sample_itself(model: Model, pack: zoo.Pack, judge: AttributeClassifier) -> None:
+def test_the_middle_is_the_sample_itself(model: Model, pack: zoo.Pack, classifier: AttributeClassifier) -> None:
     found = zoo.turn(model, "blue", "green", images=pack, searched=64, samples=4, steps=3)
     with torch.no_grad():
         own = model.sample(68)[64:]
@@ -54,7 +54,7 @@ def test_the_middle_is_the_sample_itself(model: Model, pack: zoo.Pack, judge: At
     ],
 )
 def test_bad_input(
-    model: Model, pack: zoo.Pack, judge: AttributeClassifier, choices: dict[str, object], message: str
+    model: Model, pack: zoo.Pack, classifier: AttributeClassifier, choices: dict[str, object], message: str
 ) -> None:
     given = {"start": "blue", "end": "green", "images": pack, "searched": 64, **choices}
     with pytest.raises(UsageError, match=message):

@@ -7,27 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
 import zoo
-from helpers.painting.fixtures import cache, judge, pack, painted
-from zoo.analysis.judging import AttributeClassifier
-from zoo_cli.main import zoo as command
+from helpers.painting.fixtures import cache, classifier, pack, painted
+from helpers.workplace import run as run_zoo
+from zoo.analysis.attribute_classifier import AttributeClassifier
 
-__all__ = ["cache", "judge", "pack", "painted"]
+__all__ = ["cache", "classifier", "pack", "painted"]
 
 
 @pytest.fixture(autouse=True)
-def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, judge: AttributeClassifier) -> None:
+def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: zoo.Pack, classifier: AttributeClassifier) -> None:
     monkeypatch.chdir(tmp_path)
 
 
 def run(verb: str, painted: Path, *arguments: object) -> Result:
-    return CliRunner().invoke(command, [verb, str(painted / "model"), *map(str, arguments)])
+    return run_zoo(verb, painted / "model", *arguments)
 
 
-def told(verb: str, painted: Path, *arguments: object) -> dict[str, Any]:
+def run_json(verb: str, painted: Path, *arguments: object) -> dict[str, Any]:
     result = run(verb, painted, *arguments, "--json")
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
@@ -40,21 +40,21 @@ def test_walk(painted: Path, tmp_path: Path) -> None:
     assert result.stdout.splitlines()[0] == "walk.png"
     assert "pixels: largest step" in result.stdout
     assert Image.open(tmp_path / "walk.png").width > 0
-    assert told("walk", painted, "--latents", 3)["smoothness"]["features"]["path"] >= 1
+    assert run_json("walk", painted, "--latents", 3)["smoothness"]["features"]["path"] >= 1
 
 
 def test_arithmetic(painted: Path, tmp_path: Path) -> None:
     result = run("arithmetic", painted, "square+line - line + neutral", "--search", 256)
     assert result.exit_code == 0, result.output
     assert "wanted: no line and square" in result.stdout
-    assert "judge's accuracy on held-out images: line" in result.stdout
-    found = told("arithmetic", painted, "square - line + line", "--search", 256, "--dataset", "paintings")
+    assert "classifier's accuracy on held-out images: line" in result.stdout
+    found = run_json("arithmetic", painted, "square - line + line", "--search", 256, "--dataset", "paintings")
     assert found["latent"]["of"] >= 1
     assert (tmp_path / "arithmetic.png").is_file()
 
 
 def test_arithmetic_by_hand(painted: Path) -> None:
-    found = told("arithmetic", painted, "--a", "1,2,3", "--b", "4, 5", "--c", "6")
+    found = run_json("arithmetic", painted, "--a", "1,2,3", "--b", "4, 5", "--c", "6")
     assert found["exemplars"] == {"+ A": [1, 2, 3], "- B": [4, 5], "+ C": [6]}
     result = run("arithmetic", painted, "--a", "one")
     assert result.exit_code == 2
@@ -62,7 +62,7 @@ def test_arithmetic_by_hand(painted: Path) -> None:
 
 
 def test_turn(painted: Path) -> None:
-    found = told("turn", painted, "--from", "no-square", "--to", "square", "--search", 256, "--samples", 8, "--steps", 3)
+    found = run_json("turn", painted, "--from", "no-square", "--to", "square", "--search", 256, "--samples", 8, "--steps", 3)
     assert len(found["probability"]) == 3
     assert found["probability"][2] > found["probability"][0]
 
@@ -81,12 +81,12 @@ def test_forget(painted: Path, tmp_path: Path) -> None:
     assert "silenced 1 of 4 maps of stage 8x8" in result.stdout
     assert "model: without" in result.stdout
     assert zoo.load(tmp_path / "without").sample(1).shape == (1, 3, 16, 16)
-    assert told("forget", painted, *common)["after"]["rate"] < 0.1
+    assert run_json("forget", painted, *common)["after"]["rate"] < 0.1
 
 
 def test_project(painted: Path, tmp_path: Path) -> None:
     Image.new("RGB", (30, 20), "blue").save(tmp_path / "given.png")
-    found = told("project", painted, "given.png", "--starts", 2, "--steps", 5)
+    found = run_json("project", painted, "given.png", "--starts", 2, "--steps", 5)
     assert found["error"] <= found["nearest_sample"] + 1e-3
     result = run("project", painted, "none.png")
     assert result.exit_code == 1
@@ -99,6 +99,18 @@ def test_report(painted: Path, tmp_path: Path) -> None:
     assert result.stdout.splitlines()[0] == "about.html"
     assert "left out: Training: this is no run folder" in result.stdout
     assert (tmp_path / "about.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [("forget", ["--attribute", "sqare"]), ("turn", ["--from", "sqare", "--to", "line"]), ("arithmetic", ["sqare - line"])],
+)
+def test_a_misspelt_word_is_told_before_images_are_packed(painted: Path, cache: Path, verb: str, words: list[str]) -> None:
+    packs = sorted((cache / "packs").iterdir())
+    result = run(verb, painted, *words, "--dataset", "paintings", "--set", "dataset.count=399")
+    assert result.exit_code == 2
+    assert "nothing is called 'sqare'; did you mean square" in result.output
+    assert sorted((cache / "packs").iterdir()) == packs
 
 
 @pytest.mark.parametrize(

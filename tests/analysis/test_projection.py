@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo.analysis.projecting import read_picture
+from zoo.analysis.projection import read_picture
 from zoo.models.model import Model
 from zoo_core import DataError, UsageError
 

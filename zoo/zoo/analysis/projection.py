@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,16 +17,16 @@ from zoo_core import DataError, Generator
 from ..models.model import Model
 from ..optimizers import Adam
 from ..packs import to_images
-from ..progress import Reporter
+from ..packs.decode import plain
+from ..progress import SILENT, Reporter
 from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
 from .sheets import Block, check_picture_name, save_picture, sheet
 
-_SILENT = Reporter()
 _RATE = 0.05
 
 
 @dataclass(frozen=True)
-class Projected:
+class Projection:
     """The nearest picture that a model can draw.
 
     Args:
@@ -69,20 +70,16 @@ def project(
     label: Label = None,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
-) -> Projected:
+    report: Reporter = SILENT,
+) -> Projection:
     """Find the latent whose picture is nearest to a given one.
 
     Args:
-        model: a model, or where one lies.
         picture: a file, or a PIL picture; its central square is taken and resized.
         starts: how many latents are optimized; the best of them is the result.
         steps: of the optimizer (Adam) for each.
         searched: random samples of which the nearest are the starts.
-        seed, label: of the samples.
-        device: where a model that is named by its place goes; see `zoo.load`.
-        out: a picture to write.
-        report: hears the progress.
+        seed, label, device, out, report: as in `zoo.walk`.
 
     Raises:
         DataError: the file is missing or no picture.
@@ -98,56 +95,46 @@ def project(
     _stay_likely(loaded.generator, pool)
     errors = _errors(draw(loaded, pool, labels_of(loaded, [0] * searched, label)), target)
     begin = pool[errors.argsort()[:starts]]
-    latents = torch.cat([_optimized(loaded, begin, target, steps, label, report), begin])  # no worse than where it began
+    latents = torch.cat([_optimize(loaded, begin, target, steps, label, report), begin])  # no worse than where it began
     images = draw(loaded, latents, labels_of(loaded, [0] * len(latents), label))
     reached = _errors(images, target)
     best = int(reached.argmin())
-    found = Projected(
-        target,
-        images[best],
-        latents[best],
-        float(reached[best]),
-        tuple(reached.view(2, starts).amin(0).tolist()),
-        float(errors.min()),
-    )
+    each = tuple(reached.view(2, starts).amin(0).tolist())
+    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()))
     if file is not None:
         save_picture(found.picture(), file)
     return found
 
 
 def read_picture(picture: str | Path | Image.Image, size: int, channels: int) -> Tensor:
-    """The central square of a picture at a model's size and channels: [C, S, S] in [−1, 1]; raises `DataError`."""
+    """Return the central square of a picture at a model's size and channels: [C, S, S] in [−1, 1]; raises `DataError`."""
     try:
-        opened_here = Image.open(picture) if not isinstance(picture, Image.Image) else picture
-        upright = ImageOps.exif_transpose(opened_here).convert("RGBA")
+        source = picture if isinstance(picture, Image.Image) else Image.open(picture)
+        upright = plain(ImageOps.exif_transpose(source)).convert("L" if channels == 1 else "RGB")
     except FileNotFoundError:
         raise DataError(f"{picture} does not exist", hint="give the file of a picture") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{picture} is no picture that can be read: {error}", hint="give the file of a picture") from error
-    white = Image.new("RGBA", upright.size, "white")
-    flat = Image.alpha_composite(white, upright).convert("L" if channels == 1 else "RGB")
-    square = ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC)
-    pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(1, size, size, channels)
+    square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.array(square)).view(1, size, size, channels)
     return to_images(pixels)[0].contiguous()
 
 
-def _optimized(model: Model, begin: Tensor, target: Tensor, steps: int, label: Label, report: Reporter) -> Tensor:
-    """Latents [n, latent_dim] after gradient descent on the difference of pixels, at full and at a quarter of the size."""
-    generator: Generator = model.generator
-    where = next(generator.parameters())
+def _optimize(model: Model, begin: Tensor, target: Tensor, steps: int, label: Label, report: Reporter) -> Tensor:
+    """Return latents [n, latent_dim] after descent on the squared difference of pixels, at the full and a quarter size."""
+    where = next(model.generator.parameters())
     z = begin.clone().to(where.device, where.dtype).requires_grad_()
     goal = target.to(where.device, where.dtype).expand(len(z), -1, -1, -1)
     labels = labels_of(model, [0] * len(z), label)
     optimizer = Adam([z], lr=_RATE)
     with report.task("projecting", steps, "steps") as task:
         for step in range(steps):
-            images = generator(z, labels)
+            images = model.generator(z, labels)
             loss = (images - goal).square().mean((1, 2, 3)) + F.avg_pool2d(images - goal, 4).square().mean((1, 2, 3))
-            (gradient,) = torch.autograd.grad(loss.sum(), z)
-            z.grad = gradient
+            (z.grad,) = torch.autograd.grad(loss.sum(), z)
             optimizer.step()
             with torch.no_grad():
-                _stay_likely(generator, z)
+                _stay_likely(model.generator, z)
             task.update(step + 1)
     return z.detach().float().cpu()
 
@@ -161,5 +148,5 @@ def _stay_likely(generator: Generator, z: Tensor) -> None:
 
 
 def _errors(images: Tensor, target: Tensor) -> Tensor:
-    """Root mean square differences [N] in levels of 255."""
+    """Return root mean square differences [N] in levels of 255."""
     return (images - target).square().mean((1, 2, 3)).sqrt() * 127.5

@@ -5,43 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
 
 import zoo
 from helpers.painting import SIZE, Critic, painted_model, paintings
-from zoo.analysis.examining import first_filters, selectivities
-from zoo.analysis.guided import guided_gradients, visible
+from zoo.analysis.features import first_filters, selectivities
 from zoo.models.model import Model
-from zoo_core import Discriminator, ImageSpec, UsageError
-
-
-class _Two(Discriminator):
-    """One hidden layer whose two rectifiers pull a feature in opposite directions."""
-
-    def __init__(self) -> None:
-        super().__init__(image=ImageSpec(1, 1))
-        self.hidden = nn.Linear(1, 2, bias=False)
-        self.hidden.weight.data = torch.tensor([[1.0], [1.0]])
-        self.feature = nn.Linear(2, 1, bias=False)
-        self.feature.weight.data = torch.tensor([[2.0, -3.0]])
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.feature(self.hidden(x.flatten(1)).relu()).squeeze(1)  # type: ignore[no-any-return]
-
-    def stages(self) -> dict[str, nn.Module]:
-        return {"feature": self.feature}
-
-
-def test_rectifiers_hold_back_negative_gradients() -> None:
-    images = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)
-    found = guided_gradients(_Two(), images, "feature", 0).flatten().tolist()
-    assert found == [2.0, 0.0]  # the plain gradient is 2 − 3 = −1 where the units are active, and 0 elsewhere
-
-
-def test_gradients_are_scaled_for_each_image() -> None:
-    seen = visible(torch.tensor([1e-6, -1e-6]).view(1, 1, 1, 2).repeat(2, 3, 2, 1) * torch.tensor([1.0, 5]).view(2, 1, 1, 1))
-    assert seen.amax((1, 2, 3)).tolist() == pytest.approx([1, 1])
-    assert seen.min() == -1
+from zoo_core import ImageSpec, UsageError
 
 
 def test_selectivity_is_that_of_the_auc() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -20,8 +21,11 @@ from zoo_core import Discriminator, UsageError
 
 from ..models.grids import to_pictures
 from ..models.model import Model
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
-from .drawing import Label, check_count, draw, labels_of, opened, sample_latents, unflatten
+from .drawing import Label, check_count, labels_of, opened, sample_latents, unflatten
+from .exemplars import draw_all, round_values
+from .feature_maps import batches_for
 from .sheets import Block, check_picture_name, save_gif, save_picture, sheet
 
 
@@ -64,14 +68,9 @@ class Walk:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
-        return {
-            "paths": len(self.images),
-            "steps": self.images.shape[1],
-            "interpolation": self.how,
-            "smoothness": {
-                space: {key: round(value, 4) for key, value in vars(s).items()} for space, s in self.smoothness.items()
-            },
-        }
+        paths, steps = self.images.shape[:2]
+        smoothness = {space: round_values(vars(numbers)) for space, numbers in self.smoothness.items()}
+        return {"paths": paths, "steps": steps, "interpolation": self.how, "smoothness": smoothness}
 
 
 def walk(
@@ -84,6 +83,7 @@ def walk(
     label: Label = None,
     device: str = "cpu",
     out: str | Path | None = None,
+    report: Reporter = SILENT,
 ) -> Walk:
     """Interpolate between a series of random latents.
 
@@ -96,6 +96,7 @@ def walk(
         label: of a conditional model; class 0 by default.
         device: where a model that is named by its place goes; see `zoo.load`.
         out: a picture to write; a name that ends in .gif makes an animation.
+        report: hears the progress.
 
     Raises:
         UsageError: a number is impossible, or `out` cannot be a picture.
@@ -107,16 +108,15 @@ def walk(
     file = check_picture_name(out) if out is not None else None
     loaded = opened(model, device)
     ends = sample_latents(loaded, range(latents), seed=seed)
-    between = interpolated(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
+    between = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
     frames = between.flatten(0, 1)
     labels = labels_of(loaded, [0] * len(frames), label)
-    images = draw(loaded, frames, labels)
+    images = draw_all(loaded, frames, labels, "drawing", report)
     shape = (latents - 1, steps)
-    numbers = {"pixels": _smoothness(unflatten(images.flatten(1), *shape), seed)}
+    numbers = {"pixels": _measure_smoothness(unflatten(images.flatten(1), *shape), seed)}
     if loaded.discriminator is not None:
-        numbers["features"] = _smoothness(
-            unflatten(discriminator_features(loaded.discriminator, images, labels), *shape), seed
-        )
+        features = _extract_features(loaded.discriminator, images, labels)
+        numbers["features"] = _measure_smoothness(unflatten(features, *shape), seed)
     found = Walk(between, unflatten(images, *shape), numbers, how)
     if file is not None and file.suffix.lower() == ".gif":
         pictures = [p.resize((max(128, p.width),) * 2, Image.Resampling.NEAREST) for p in to_pictures(images)]
@@ -126,41 +126,36 @@ def walk(
     return found
 
 
-def interpolated(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Tensor:
-    """From latents a to latents b [P, D], both included: [P, steps, D]."""
+def interpolate(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Tensor:
+    """Return latents from a to b [P, D], both included: [P, steps, D]."""
     t = torch.linspace(0, 1, steps, dtype=a.dtype)[None, :, None]
     a, b = a[:, None], b[:, None]
     straight = a + t * (b - a)
     if how == "linear":
         return straight
-    cosine = torch.nn.functional.cosine_similarity(a, b, dim=2).clamp(-1, 1)
+    cosine = F.cosine_similarity(a, b, dim=2).clamp(-1, 1)
     angle = torch.arccos(cosine)[..., None]
     curved = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
     return torch.where(torch.sin(angle).abs() < 1e-4, straight, curved)  # (anti)parallel: there is no one arc
 
 
 @torch.no_grad()
-def discriminator_features(discriminator: Discriminator, images: Tensor, labels: Tensor | None = None) -> Tensor:
-    """The activations of D's last stage [N, F] for images on the CPU, each map averaged over 4×4 cells at most."""
-    where = next(discriminator.parameters())
+def _extract_features(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
+    """Return the activations of D's last stage [N, F] for images on the CPU, each map averaged over 4×4 cells at most."""
     found = []
-    for start in range(0, len(images), 64):
-        part = images[start : start + 64].to(where.device, where.dtype)
-        given = labels[start : start + 64] if labels is not None else None
-        last = discriminator.features(part, given)[-1]
+    for batch in batches_for(discriminator, images, labels):
+        last = discriminator.features(*batch)[-1]
         if last.ndim == 4:
-            last = torch.nn.functional.adaptive_avg_pool2d(last, (min(4, last.shape[2]), min(4, last.shape[3])))
+            last = F.adaptive_avg_pool2d(last, (min(4, last.shape[2]), min(4, last.shape[3])))
         found.append(last.flatten(1).float().cpu())
     return torch.cat(found)
 
 
-def _smoothness(frames: Tensor, seed: int) -> Smoothness:
-    """frames [P, steps, F] → numbers."""
-    paths, steps, _ = frames.shape
-    everything = frames.flatten(0, 1)
-    order = torch.randperm(len(everything), generator=generator_for(seed, "shuffled"))
-    shuffled = unflatten(everything[order], paths, steps)
-    step, other = (_steps(f) for f in (frames, shuffled))  # [P, steps − 1]
+def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
+    """Return how evenly paths go: frames [P, steps, F] → numbers."""
+    order = torch.randperm(frames.shape[0] * frames.shape[1], generator=generator_for(seed, "shuffled"))
+    shuffled = frames.flatten(0, 1)[order].view_as(frames)
+    step, other = (torch.linalg.vector_norm(f.diff(dim=1), dim=2) for f in (frames, shuffled))  # [P, steps − 1]
     tiny = 1e-12
     jump = step.amax(1) / other.mean().clamp(min=tiny)
     return Smoothness(
@@ -169,8 +164,3 @@ def _smoothness(frames: Tensor, seed: int) -> Smoothness:
         jump=float(jump.mean()),
         worst=float(jump.max()),
     )
-
-
-def _steps(frames: Tensor) -> Tensor:
-    found: Tensor = torch.linalg.vector_norm(frames[:, 1:] - frames[:, :-1], dim=2)
-    return found

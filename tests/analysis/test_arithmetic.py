@@ -8,8 +8,8 @@ from PIL import Image
 
 import zoo
 from helpers.painting import painted_model, paintings
+from zoo.analysis.attribute_classifier import AttributeClassifier
 from zoo.analysis.drawing import sample_latents
-from zoo.analysis.judging import AttributeClassifier
 from zoo.models.model import Model
 from zoo_core import UsageError
 
@@ -67,18 +67,18 @@ def test_the_middle_of_the_grid_is_the_sum_of_means(model: Model) -> None:
     ],
 )
 def test_bad_input(
-    model: Model, pack: zoo.Pack, judge: AttributeClassifier, expression: str, choices: dict[str, object], message: str
+    model: Model, pack: zoo.Pack, classifier: AttributeClassifier, expression: str, choices: dict[str, object], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
         zoo.arithmetic(model, expression, **{"images": pack, "searched": 64, **choices})  # type: ignore[arg-type]
 
 
-def test_without_labels_nothing_can_be_judged(model: Model) -> None:
+def test_without_labels_nothing_can_be_classified(model: Model) -> None:
     with pytest.raises(UsageError, match="have no labels"):
         zoo.arithmetic(model, "square - line", images=paintings(labeled=False))
 
 
-def test_the_images_are_those_of_the_training_unless_others_are_named(judge: AttributeClassifier) -> None:
+def test_the_images_are_those_of_the_training_unless_others_are_named(classifier: AttributeClassifier) -> None:
     model = painted_model()
     found = zoo.arithmetic(model, "green - blue + blue", searched=256, trials=3)  # its provenance names them
     assert found.success is not None

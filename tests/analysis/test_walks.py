@@ -9,7 +9,7 @@ from PIL import Image
 import zoo
 from helpers.painting import painted_model
 from zoo.analysis.drawing import draw, sample_latents
-from zoo.analysis.walking import interpolated
+from zoo.analysis.walks import interpolate
 from zoo.models.model import Model
 from zoo_core import UsageError
 
@@ -28,9 +28,9 @@ def test_a_row_for_each_pair_of_latents(model: Model, tmp_path: Path) -> None:
 def test_spherical_walks_keep_the_length_of_latents() -> None:
     a, b = torch.randn(2, 1, 50, generator=torch.Generator().manual_seed(0))
     a, b = a / a.norm(), b / b.norm()
-    assert torch.allclose(interpolated(a, b, 7).norm(dim=2), torch.ones(1, 7), atol=1e-5)
-    assert interpolated(a, b, 7, "linear").norm(dim=2).min() < 0.9
-    assert torch.allclose(interpolated(a, a, 3), a.expand(1, 3, 50), atol=1e-5)
+    assert torch.allclose(interpolate(a, b, 7).norm(dim=2), torch.ones(1, 7), atol=1e-5)
+    assert interpolate(a, b, 7, "linear").norm(dim=2).min() < 0.9
+    assert torch.allclose(interpolate(a, a, 3), a.expand(1, 3, 50), atol=1e-5)
 
 
 def test_a_jump_is_told_from_an_even_path() -> None:

@@ -1,0 +1,102 @@
+"""What the commands that analyze a model share: options, the call of `zoo`'s function, and how its result is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from .completion import completing
+from .output import json_option, print_json, warn_about_plugins
+from .train import read_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SHARED = {
+    "search": (
+        click.option(
+            "--search",
+            "searched",
+            type=int,
+            default=2048,
+            show_default=True,
+            help="Samples among which exemplars are looked for.",
+        ),
+    ),
+    "images": (
+        click.option("--dataset", shell_complete=completing("datasets"), help="Images.  [default: what it was trained on]"),
+        click.option("--data", metavar="PATH", help="Where the pictures lie."),
+        click.option(
+            "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*"
+        ),
+    ),
+    "samples": (
+        click.option("--seed", type=int, default=0, show_default=True, help="Of the samples, as in zoo sample."),
+        click.option("--label", help="Class to draw, for a conditional model: its name or number."),
+    ),
+}
+
+
+def analysis_options(*groups: str, out: str | None = None) -> Callable[[F], F]:
+    """Return a decorator that adds shared options to a command.
+
+    Args:
+        groups: "search" (--search), "images" (--dataset, --data, --set), "samples" (--seed, --label), in order; --device
+            and --json follow.
+        out: default of --out, a picture; None adds no such option.
+    """
+    options = [option for group in groups for option in _SHARED[group]]
+    if out is not None:
+        options.append(click.option("--out", default=out, show_default=True, metavar="FILE", help="Picture to write."))
+    options.append(click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …"))
+
+    def add(command: F) -> F:
+        for option in (json_option, *reversed(options)):
+            command = option(command)
+        return command
+
+    return add
+
+
+def analyze(name: str, **choices: Any) -> Any:
+    """Call the function `name` of `zoo` with a command's choices, progress on standard error; return its record."""
+    import zoo
+    from zoo.progress import reporter_for_terminal
+
+    warn_about_plugins()
+    if "dataset" in choices:
+        choices["images"] = _request(*(choices.pop(key) for key in ("dataset", "data", "options")))
+    return getattr(zoo, name)(report=reporter_for_terminal(), **choices)
+
+
+def run_analysis(name: str, show: Callable[..., None], *, out: str, as_json: bool, **choices: Any) -> None:
+    """Call the function `name` of `zoo`; print its record as JSON, or its picture's name and what else `show` prints.
+
+    `show` is given the record and, by name, the command's choices.
+    """
+    found = analyze(name, out=out, **choices)
+    if as_json:
+        print_json({"out": out, **found.to_json()})
+    else:
+        click.echo(out)
+        show(found, **choices)
+
+
+def describe_accuracy(accuracy: dict[str, float]) -> str:
+    """Return how often the classifier is right, in one line."""
+    each = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
+    return f"classifier's accuracy on held-out images: {each}"
+
+
+def _request(dataset: str | None, data: str | None, options: dict[str, str]) -> Any:
+    """Return the images that were named, a `PackRequest`; None where none were."""
+    from zoo.packs import PackRequest
+    from zoo.packs.request import parse_options
+    from zoo_core import UsageError
+
+    if dataset is None:
+        if data is not None or options:
+            raise UsageError("--data and --set belong to a dataset", hint="add: --dataset faces (or folder, …)")
+        return None
+    return PackRequest(dataset, data=data, options=parse_options(dataset, options))

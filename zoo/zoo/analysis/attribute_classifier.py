@@ -1,0 +1,253 @@
+"""The attribute classifier: a small network that tells what can be seen in a picture, and where.
+
+It is trained on a labeled pack and cached by the pack's content. A tenth of the pack is held out, and the accuracy on it is
+part of the classifier. Pictures of generators are blurrier and noisier than the pack's, so it is trained on such ones too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from zoo_core import DataError, UsageError
+
+from ..files import atomic_folder, cache_folder
+from ..packs import Pack, to_images
+from ..progress import SILENT, Reporter
+from ..randomness import generator_for, seeded
+from .labeled_images import Vocabulary, attribute_labels, vocabulary_of
+
+VERSION = 2
+"""Raised when the same pack would get another classifier."""
+
+SIDE = 64
+"""Larger pictures are reduced to this."""
+
+BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS = 64, 5, 600, 1200
+RATE, BLOCK = 2e-3, 256
+_STREAM = "judge"  # prefix of the names of its random streams; with another, other weights would be trained
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class AttributeNetwork(nn.Module):
+    """Convolutions down to 4×4, one linear layer of 128 units (the embedding), and one linear layer for all values.
+
+    Where there are boxes, a second branch says for each cell of a quarter-size map whether a box covers it.
+    """
+
+    def __init__(self, channels: int, values: int, boxed: int) -> None:
+        super().__init__()
+        self.low = nn.Sequential(_block(channels, 32, 2), _block(32, 64, 2))
+        self.deep = nn.Sequential(_block(64, 128, 2), _block(128, 128))
+        self.embed = nn.Sequential(
+            _block(128, 128, 2), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(inplace=True)
+        )
+        self.values = nn.Linear(128, values)
+        self.where = nn.Sequential(nn.Conv2d(192, 64, 1), nn.ReLU(inplace=True), nn.Conv2d(64, boxed, 1)) if boxed else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x [N, C, S, S] in [−1, 1] → logits of all values [N, V], embedding [N, 128], logits of cells [N, B, S/4, S/4]."""
+        low = self.low(x)
+        deep = self.deep(low)
+        embedding = self.embed(deep)
+        if self.where is None:
+            return self.values(embedding), embedding, low[:, :0]
+        return self.values(embedding), embedding, self.where(torch.cat([low, F.interpolate(deep, low.shape[-2:])], dim=1))
+
+
+@dataclass(frozen=True)
+class AttributeClassifier:
+    """A trained classifier of what pictures show.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        attributes: attribute → names of its values.
+        boxed: attributes that it can locate.
+        accuracy: attribute → proportion of held-out images that it classifies right.
+        majority: attribute → proportion of held-out images that have the commonest value: what guessing would get.
+        overlap: boxed attribute → mean overlap (intersection over union) of cells found and cells covered, held out.
+        held_out: how many images that was measured on.
+    """
+
+    network: AttributeNetwork
+    attributes: Vocabulary
+    boxed: tuple[str, ...]
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    majority: Mapping[str, float] = field(default_factory=dict)
+    overlap: Mapping[str, float] = field(default_factory=dict)
+    held_out: int = 0
+
+    def probabilities(self, images: Tensor) -> dict[str, Tensor]:
+        """Return attribute → probabilities [N, values] for images [N, C, S, S] in [−1, 1]."""
+        parts = torch.split(self._forward(images)[0], [len(values) for values in self.attributes.values()], dim=1)
+        return {name: part.softmax(1) for name, part in zip(self.attributes, parts, strict=True)}
+
+    def embeddings(self, images: Tensor) -> Tensor:
+        """Return the activations of the hidden layer for images: [N, 128], non-negative."""
+        return self._forward(images)[1]
+
+    def cells(self, images: Tensor, attribute: str) -> Tensor:
+        """Return the probability [N, h, w] that each cell of a quarter-size map shows a boxed attribute.
+
+        Raises:
+            UsageError: the classifier's dataset has no boxes of it.
+        """
+        if attribute not in self.boxed:
+            raise UsageError(
+                f"the dataset has no boxes of {attribute!r}; it has boxes of: {', '.join(self.boxed) or 'none'}"
+            )
+        return self._forward(images)[2][:, self.boxed.index(attribute)].sigmoid()
+
+    @torch.no_grad()
+    def _forward(self, images: Tensor) -> list[Tensor]:
+        outputs = [self.network(shrink(part)) for part in torch.split(images, BLOCK)]
+        return [torch.cat(parts) for parts in zip(*outputs, strict=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without the weights."""
+        return {name: value for name, value in vars(self).items() if name != "network"}
+
+
+def confidence(probabilities: Mapping[str, Tensor]) -> Tensor:
+    """Return how sure a classifier is on the whole [N]: the mean over attributes of the greatest probability."""
+    return torch.stack([p.amax(1) for p in probabilities.values()]).mean(0)
+
+
+def shrink(images: Tensor) -> Tensor:
+    """Return images no larger than the classifier looks at."""
+    return images if images.shape[-1] <= SIDE else F.interpolate(images, size=(SIDE, SIDE), mode="area")
+
+
+def load_classifier(pack: Pack, *, report: Reporter = SILENT) -> AttributeClassifier:
+    """Return the classifier of a labeled pack: from the cache, or trained now (a few minutes on a laptop's processor).
+
+    Raises:
+        UsageError: the pack has no labels.
+        DataError: it has too few images to learn from.
+        ZooError: the cache cannot be written.
+    """
+    attributes = vocabulary_of(pack)
+    key = hashlib.sha256(f"classifier {VERSION} {pack.key}".encode()).hexdigest()
+    folder = cache_folder("classifiers") / f"{pack.path.name.rpartition('-')[0] or 'classifier'}-{key[:16]}"
+    if (folder / "classifier.json").is_file():
+        try:
+            return _read(folder, pack.spec.channels)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            report.warn(f"the classifier in {folder} is damaged ({error}); it is trained again")
+    report.note(f"training a classifier of {', '.join(attributes)} on {len(pack):,} labeled images; it is kept in the cache")
+    classifier = _train(pack, attributes, report)
+    with atomic_folder(folder, replace=True) as new:
+        save_file(classifier.network.state_dict(), new / "classifier.safetensors")
+        (new / "classifier.json").write_text(json.dumps(classifier.to_json(), indent=2) + "\n", encoding="utf-8")
+    return classifier
+
+
+def _read(folder: Path, channels: int) -> AttributeClassifier:
+    info = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
+    info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
+    network = AttributeNetwork(channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
+    network.load_state_dict(load_file(folder / "classifier.safetensors"))
+    return AttributeClassifier(network.eval(), **info)
+
+
+def _train(pack: Pack, attributes: Vocabulary, report: Reporter) -> AttributeClassifier:
+    if len(pack) < 20:
+        raise DataError(f"{len(pack)} labeled images are too few to learn from; the least is 20")
+    order = torch.randperm(len(pack), generator=generator_for(0, f"{_STREAM} split"))
+    count = min(2000, len(pack) // 10)
+    held_out, fitted = order[:count], order[count:]
+    labels, boxed = attribute_labels(pack), tuple(pack.boxes)
+    with seeded(0, f"{_STREAM} weights"):
+        network = AttributeNetwork(pack.spec.channels, sum(map(len, attributes.values())), len(boxed))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    steps = min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * len(fitted) // BATCH))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    rng = generator_for(0, f"{_STREAM} batches")
+    sizes = [len(values) for values in attributes.values()]
+    network.train()
+    with report.task("training the classifier", steps * BATCH, "images") as task:
+        for step in range(steps):
+            batch = fitted[torch.randint(len(fitted), (BATCH,), generator=rng)]
+            images, shifts = augment(shrink(to_images(pack.gather(batch))), rng)
+            logits, _, cells = network(images)
+            loss = torch.zeros(())
+            for name, part in zip(attributes, torch.split(logits, sizes, dim=1), strict=True):
+                target = labels[name][batch]
+                if bool((target >= 0).any()):
+                    loss = loss + F.cross_entropy(part, target, ignore_index=-1)
+            if boxed:
+                covered = _covered_cells(pack, batch, cells.shape[-1], shifts)
+                loss = loss + 3 * F.binary_cross_entropy_with_logits(cells, covered)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            task.update((step + 1) * BATCH, loss=f"{float(loss.detach()):.2f}")
+    network.eval().to(memory_format=torch.contiguous_format)
+    return _evaluate(AttributeClassifier(network, attributes, boxed, held_out=len(held_out)), pack, held_out)
+
+
+def _evaluate(classifier: AttributeClassifier, pack: Pack, held_out: Tensor) -> AttributeClassifier:
+    """Return the classifier with its accuracy on held-out images."""
+    images, labels = to_images(pack.gather(held_out)), attribute_labels(pack)
+    accuracy, majority, overlap = {}, {}, {}
+    for name, p in classifier.probabilities(images).items():
+        target = labels[name][held_out]
+        known = target >= 0
+        if bool(known.any()):
+            accuracy[name] = round(float((p.argmax(1) == target)[known].float().mean()), 4)
+            majority[name] = round(float(target[known].bincount().max() / known.sum()), 4)
+    for i, name in enumerate(classifier.boxed):
+        found = classifier.cells(images, name) > 0.5
+        covered = _covered_cells(pack, held_out, found.shape[-1], torch.zeros(len(held_out), 2))[:, i] > 0.5
+        there = covered.flatten(1).any(1)
+        both, either = (found & covered).flatten(1).sum(1), (found | covered).flatten(1).sum(1)
+        if bool(there.any()):
+            overlap[name] = round(float((both / either.clamp(min=1))[there].mean()), 4)
+    return replace(classifier, accuracy=accuracy, majority=majority, overlap=overlap)
+
+
+def _covered_cells(pack: Pack, ids: Tensor, cells: int, shifts: Tensor) -> Tensor:
+    """Return whether a box covers each cell's middle, 0 or 1: [n, boxed, cells, cells]; `shifts` [n, 2] moved the images."""
+    boxes = torch.stack([table[ids] for table in pack.boxes.values()], dim=1).float()  # [n, B, 4]
+    there = (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 0] >= 0)
+    side = min(SIDE, pack.spec.size)
+    boxes = boxes * (side / pack.spec.size) + shifts.repeat(1, 2)[:, None]
+    middle = (torch.arange(cells) + 0.5) * (side / cells)
+    across = (middle >= boxes[..., :1]) & (middle < boxes[..., 2:3])  # [n, B, cells]
+    down = (middle >= boxes[..., 1:2]) & (middle < boxes[..., 3:])
+    return (down[..., :, None] & across[..., None, :] & there[..., None, None]).float()
+
+
+def augment(images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Move images [N, C, S, S] by up to a thirty-second of their side, blur some, add noise; return them and the shifts.
+
+    The shifts [N, 2] are in pixels, to the right and down.
+    """
+    from torchvision.transforms.v2 import functional as TF  # takes seconds to import, and only training needs it
+
+    n, _, side, _ = images.shape
+    reach = side // 32
+    shifts = torch.randint(-reach, reach + 1, (n, 2), generator=rng)
+    padded = TF.pad(images, [reach], padding_mode="edge")
+    corners = zip(padded, (reach - shifts).tolist(), strict=True)
+    images = torch.stack([TF.crop(image, top, left, side, side) for image, (left, top) in corners])
+    blur = torch.rand(n, 1, 1, 1, generator=rng) * (torch.rand(n, 1, 1, 1, generator=rng) < 0.5)
+    blurred = F.avg_pool2d(TF.pad(images, [1], padding_mode="edge"), 3, 1)
+    noise = torch.randn(images.shape, generator=rng) * 0.15 * torch.rand(n, 1, 1, 1, generator=rng)
+    return images.lerp(blurred, blur) + noise, shifts.float()

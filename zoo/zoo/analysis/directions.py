@@ -1,0 +1,166 @@
+"""A direction that turns what a picture shows (Radford et al. 2015, section 6.3.2, Figure 8).
+
+The direction is the difference of two mean latents: of samples that show the one concept and of samples that show the other.
+Added to random latents in steps, it should move the one attribute, step by step, and leave the rest as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..models.model import Model
+from ..progress import SILENT, Reporter
+from ..randomness import generator_for
+from .attribute_classifier import AttributeClassifier, load_classifier
+from .concepts import fill_missing_facts, parse_concept
+from .drawing import Label, check_count, draw, labels_of, one_class, opened, sample_latents, unflatten
+from .exemplars import mean_of, measure_preservation, round_values, search
+from .labeled_images import ImageSource, find_images
+from .sheets import Block, check_picture_name, save_picture, sheet
+
+_SHOWN = 8
+_FALL = 1e-3  # smaller falls of a mean probability are none
+
+
+@dataclass(frozen=True)
+class Turning:
+    """What a direction does to random samples.
+
+    Args:
+        direction: [latent_dim], from the mean of the one concept to that of the other.
+        positions: where along the direction, in multiples of it; 0 is the sample itself.
+        images: [N, steps, C, S, S] in [−1, 1].
+        probability, start: mean probability of the second and of the first concept at each position.
+        monotone: proportion of steps at which `probability` does not fall.
+        kept: other attribute → proportion of samples whose most probable value is the same at both ends as in the middle.
+        kept_random: the same along random directions of the same length: what moving that far costs anyhow.
+        identity: mean distance of the ends from the middle in the classifier's embedding, over that of unrelated samples.
+        identity_random: the same along random directions.
+        exemplars: how many made each mean.
+        accuracy: attribute → accuracy of the classifier on held-out images.
+    """
+
+    direction: Tensor
+    positions: Sequence[float]
+    images: Tensor
+    probability: Sequence[float]
+    start: Sequence[float]
+    monotone: float
+    kept: Mapping[str, float]
+    kept_random: Mapping[str, float]
+    identity: float
+    identity_random: float
+    exemplars: tuple[int, int]
+    accuracy: Mapping[str, float]
+
+    def picture(self) -> Image.Image:
+        """A row for each of the first samples."""
+        return sheet([Block("", self.images[:_SHOWN].flatten(0, 1), self.images.shape[1])])
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers, as plain data."""
+        numbers = {name: value for name, value in vars(self).items() if name not in ("direction", "images", "accuracy")}
+        means = {"kept_mean": mean_of(self.kept), "kept_random_mean": mean_of(self.kept_random)}
+        return {**round_values(numbers), **means, "classifier_accuracy": dict(self.accuracy)}
+
+
+def turn(
+    model: Model | str | Path,
+    start: str,
+    end: str,
+    *,
+    images: ImageSource = None,
+    exemplars: int = 256,
+    reach: float = 1.0,
+    steps: int = 9,
+    samples: int = 64,
+    searched: int = 2048,
+    seed: int = 0,
+    label: Label = None,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    report: Reporter = SILENT,
+) -> Turning:
+    """Move random samples along the direction from one concept to another.
+
+    Args:
+        start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.concepts`.
+        images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        exemplars: most samples in each mean. The paper has 4; of more, what is theirs by chance averages out.
+        reach: how far to go to either side, in multiples of the direction.
+        steps: positions from −reach to reach.
+        samples: how many random samples are turned; they are no exemplars.
+        searched: samples among which the classifier looks for exemplars.
+        seed, label, device, out, report: as in `zoo.walk`.
+
+    Raises:
+        UsageError: as `zoo.arithmetic`.
+    """
+    check_count(steps, "the number of steps", 3, 101)
+    check_count(samples, "the number of samples", 2)
+    check_count(exemplars, "the number of exemplars", 1)
+    check_count(searched, "the number of samples to search", 2)
+    file = check_picture_name(out) if out is not None else None
+    loaded = opened(model, device)
+    label = one_class(loaded, label)
+    source = find_images(loaded, model, images)
+    vocabulary = source.vocabulary()
+    first, second = fill_missing_facts([parse_concept(text, vocabulary) for text in (start, end)])
+    classifier = load_classifier(source.pack(report), report=report)
+    pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
+    ids = [pool.exemplars(concept)[:exemplars] for concept in (first, second)]
+    direction = pool.latents[ids[1]].mean(0) - pool.latents[ids[0]].mean(0)
+    z = sample_latents(loaded, range(searched, searched + samples), seed=seed)
+    positions = torch.linspace(-reach, reach, steps)
+    turned = _move(loaded, z, direction, positions, label)  # [N, steps, C, S, S]
+    other = torch.randn(z.shape, generator=generator_for(seed, "directions"))
+    other = other / other.norm(dim=1, keepdim=True) * direction.norm()
+    control = _move(loaded, z, other, positions, label)
+    changed = {fact.attribute for fact, _ in first.facts}
+    probabilities = classifier.probabilities(turned.flatten(0, 1))
+    probability, begin = (
+        unflatten(concept.probability(probabilities, vocabulary), samples, steps).mean(0) for concept in (second, first)
+    )
+    kept, identity = _compare_ends(classifier, turned, changed)
+    kept_random, identity_random = _compare_ends(classifier, control, changed)
+    found = Turning(
+        direction=direction,
+        positions=positions.tolist(),
+        images=turned,
+        probability=probability.tolist(),
+        start=begin.tolist(),
+        monotone=float((probability.diff() >= -_FALL).float().mean()),
+        kept=kept,
+        kept_random=kept_random,
+        identity=identity,
+        identity_random=identity_random,
+        exemplars=(len(ids[0]), len(ids[1])),
+        accuracy={name: classifier.accuracy[name] for name in sorted(changed) if name in classifier.accuracy},
+    )
+    if file is not None:
+        save_picture(found.picture(), file)
+    return found
+
+
+def _move(model: Model, z: Tensor, direction: Tensor, positions: Tensor, label: Label) -> Tensor:
+    """Draw z [N, D] + position · direction ([D] or [N, D]): [N, steps, C, S, S]."""
+    moved = z[:, None] + positions[None, :, None] * direction.expand_as(z)[:, None]
+    images = draw(model, moved.flatten(0, 1), labels_of(model, [0] * (len(z) * len(positions)), label))
+    return unflatten(images, len(z), len(positions))
+
+
+def _compare_ends(classifier: AttributeClassifier, images: Tensor, changed: set[str]) -> tuple[dict[str, float], float]:
+    """Return how often the other attributes are at the ends as in the middle, and how far the ends are from it."""
+    middle, ends = images[:, images.shape[1] // 2], torch.cat([images[:, 0], images[:, -1]])
+    kept = measure_preservation(classifier.probabilities(middle), classifier.probabilities(ends), changed)
+    here, there = classifier.embeddings(middle), classifier.embeddings(ends)
+    away = (there - here.repeat(2, 1)).norm(dim=1).mean()
+    unrelated = (here - here.roll(1, 0)).norm(dim=1).mean()
+    return kept, float(away / unrelated.clamp(min=1e-12))

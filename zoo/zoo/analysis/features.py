@@ -1,0 +1,258 @@
+"""What the features of a discriminator respond to (Radford et al. 2015, section 6.2, Figure 5).
+
+Features are those of the last stage of feature maps. Beside the trained discriminator stands one with random weights: what
+it shows too was not learned. The number: how well single features tell labeled attributes apart, for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from zoo_core import Discriminator, UsageError
+
+from ..models.batch_norm import estimate_batch_norm
+from ..models.building import build_component
+from ..models.model import Model
+from ..packs import Pack, to_images
+from ..progress import SILENT, Reporter
+from ..randomness import generator_for, seeded
+from .drawing import check_count, opened
+from .exemplars import round_values
+from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
+from .labeled_images import ImageSource, attribute_labels, find_images, vocabulary_of
+from .sheets import Block, check_picture_name, save_picture, sheet
+
+_LEAST = 10  # images with a value, and without it, for the value to be counted
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What the features of one discriminator respond to.
+
+    Args:
+        stage: name of the stage.
+        features: numbers of the strongest features, strongest first.
+        images: [k, n, C, S, S]: for each of them, the images to which it responds most.
+        gradients: [k, n, C, S, S]: the guided gradients there, made visible.
+        selectivity: for all features of the stage, how well the best attribute value is told apart: |2·AUC − 1|, so that 0
+            is chance and 1 is perfect; [] without labels.
+        best: for each of the strongest features, that value and its |2·AUC − 1|, as "glasses=round 0.62".
+        by_attribute: attribute → the same of its best feature.
+    """
+
+    stage: str
+    features: Sequence[int]
+    images: Tensor
+    gradients: Tensor
+    selectivity: Sequence[float]
+    best: Sequence[str]
+    by_attribute: Mapping[str, float]
+
+    @property
+    def mean(self) -> float | None:
+        """Mean selectivity over all features, None without labels."""
+        return sum(self.selectivity) / len(self.selectivity) if self.selectivity else None
+
+
+@dataclass(frozen=True)
+class FeatureComparison:
+    """The features of a model's discriminator beside those of one with random weights.
+
+    Args:
+        trained, untrained: what they respond to.
+        filters: first-layer filters [n, C, k, k] of the trained one, made visible; None where no layer has any.
+        count: images that were looked at.
+    """
+
+    trained: Responses
+    untrained: Responses
+    filters: Tensor | None
+    count: int
+
+    def picture(self) -> Image.Image:
+        """Guided gradients beside the images, for both, and the first-layer filters."""
+        parts = [self.responses_picture(self.trained), self.responses_picture(self.untrained)]
+        if self.filters is not None:
+            parts.append(sheet([Block("first-layer filters", self.filters, 8)]))
+        canvas = Image.new("RGB", (sum(p.width for p in parts), max(p.height for p in parts)), "white")
+        for i, part in enumerate(parts):
+            canvas.paste(part, (sum(p.width for p in parts[:i]), 0))
+        return canvas
+
+    def responses_picture(self, responses: Responses) -> Image.Image:
+        """The images to which one of the two responds, and guided gradients below them."""
+        title = "trained" if responses is self.trained else "random weights"
+        blocks = []
+        for i, feature in enumerate(responses.features):
+            best = f"; {responses.best[i]}" if responses.best else ""
+            both = torch.cat([responses.images[i], responses.gradients[i]])
+            blocks.append(Block(f"{title}: feature {feature} of {responses.stage}{best}", both, responses.images.shape[1]))
+        return sheet(blocks)
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers, as plain data."""
+        trained, random = self.trained, self.untrained
+        found: dict[str, Any] = {"images": self.count, "stage": trained.stage, "features": list(trained.features)}
+        if trained.mean is not None and random.mean is not None:
+            pairs = zip(sorted(trained.selectivity), sorted(random.selectivity), strict=True)
+            found["selectivity"] = {
+                "trained": trained.mean,
+                "random": random.mean,
+                "ratio": trained.mean / max(random.mean, 1e-12),
+                "quantiles_above": sum(t > r for t, r in pairs) / len(trained.selectivity),
+            }
+            found["best_feature"] = {
+                name: {"trained": value, "random": random.by_attribute[name]} for name, value in trained.by_attribute.items()
+            }
+            found["shown"] = list(trained.best)
+        return dict(round_values(found))
+
+
+def features(
+    model: Model | str | Path,
+    *,
+    images: ImageSource = None,
+    count: int = 512,
+    shown: int = 6,
+    each: int = 6,
+    seed: int = 0,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    report: Reporter = SILENT,
+) -> FeatureComparison:
+    """Show what the strongest features of a discriminator's last stage respond to, beside random weights.
+
+    Args:
+        images: real images; by default those that the model was trained on. With labels, selectivity is measured.
+        count: how many of them, drawn at random.
+        shown: how many features; the paper has 6.
+        each: images for each.
+        seed: of the choice of images and of the random weights.
+        device, out, report: as in `zoo.walk`.
+
+    Raises:
+        UsageError: the model has no discriminator, or does not say what it was trained on.
+    """
+    check_count(count, "the number of images", 2)
+    check_count(shown, "the number of features")
+    check_count(each, "the number of images for each feature")
+    file = check_picture_name(out) if out is not None else None
+    loaded = opened(model, device)
+    trained = loaded.discriminator
+    if trained is None or "discriminator" not in loaded.config.get("parts", {}):
+        raise UsageError(
+            "this model was published without its discriminator, and this looks inside a discriminator",
+            hint="take the run folder, or a model folder that has a discriminator.safetensors",
+        )
+    with seeded(seed, "untrained"):
+        part, latent_dim = loaded.config["parts"]["discriminator"], loaded.generator.latent_dim
+        untrained = build_component("discriminators", part, trained.image, latent_dim=latent_dim)
+    untrained.to(next(trained.parameters())).eval()
+    pack = find_images(loaded, model, images).pack(report)
+    ids = torch.randperm(len(pack), generator=generator_for(seed, "features"))[:count]
+    real = to_images(pack.gather(ids)).contiguous()
+    labels = None
+    if trained.image.num_classes:
+        if pack.labels is None:
+            raise UsageError("this discriminator is told the label of each image, and these images have none")
+        labels = pack.labels[ids].clamp(min=0).to(loaded.device)
+    whole = len(real) - len(real) % 64 or len(real)  # a last small batch would count as much as the others
+    estimate_batch_norm(untrained, lambda: [untrained(*batch) for batch in batches_for(untrained, real[:whole], labels)])
+    values = _label_values(pack, ids)
+    both = []
+    with report.task("guided backpropagation", 2, "networks") as task:
+        for network in (trained, untrained):
+            both.append(_examine(network, real, labels, values, min(each, len(real)), shown))
+            task.update(len(both))
+    found = FeatureComparison(both[0], both[1], first_filters(trained), len(real))
+    if file is not None:
+        save_picture(found.picture(), file)
+    return found
+
+
+def _examine(
+    network: Discriminator, real: Tensor, labels: Tensor | None, values: Mapping[str, Tensor], each: int, shown: int
+) -> Responses:
+    stage, responses = _strongest_responses(network, real, labels)
+    strongest = responses.amax(0).argsort(descending=True)[:shown].tolist()
+    images, gradients = [], []
+    for feature in strongest:
+        top = responses[:, feature].argsort(descending=True)[:each]
+        classes = labels[top.to(labels.device)] if labels is not None else None
+        images.append(real[top])
+        gradients.append(scale_gradients(guided_gradients(network, real[top], stage, feature, classes)))
+    names, scores = list(values), selectivities(responses, values)  # [V, F]
+    by_attribute: dict[str, float] = {}
+    for name, score in zip(names, scores, strict=True):
+        attribute = name.partition("=")[0]
+        by_attribute[attribute] = max(by_attribute.get(attribute, 0.0), float(score.max()))
+    selectivity = scores.amax(0).tolist() if names else []
+    best = [f"{names[int(scores[:, f].argmax())]} {float(scores[:, f].max()):.2f}" for f in strongest] if names else []
+    return Responses(stage, strongest, torch.stack(images), torch.stack(gradients), selectivity, best, by_attribute)
+
+
+@torch.no_grad()
+def _strongest_responses(network: Discriminator, images: Tensor, labels: Tensor | None) -> tuple[str, Tensor]:
+    """Return the last stage of feature maps (of all where none has maps), and each map's maximum in each image [N, F]."""
+    stage, found = "", []
+    with capture_activations(network.stages()) as outputs:
+        for batch in batches_for(network, images, labels):
+            network(*batch)
+            stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
+            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float().cpu())
+    return stage, torch.cat(found)
+
+
+def _label_values(pack: Pack, ids: Tensor) -> dict[str, Tensor]:
+    """Return "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common."""
+    found = {}
+    for name, labels in attribute_labels(pack).items():
+        for i, value in enumerate(vocabulary_of(pack)[name]):
+            has_value = torch.where(labels[ids] < 0, -1, (labels[ids] == i).long())
+            if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= _LEAST:
+                found[f"{name}={value}"] = has_value
+    return found
+
+
+def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:
+    """Return |2·AUC − 1| of each feature for each value: [V, F].
+
+    The AUC is the probability that an image with the value has the larger response (ties count half).
+
+    Args:
+        responses: [N, F].
+        values: value → 1, 0 or −1 (unknown) for each image [N].
+    """
+    rows = []
+    for has_value in values.values():
+        known = has_value >= 0
+        columns, yes = responses[known].T.contiguous(), has_value[known] == 1
+        ordered = columns.sort(1).values
+        below, up_to = (torch.searchsorted(ordered, columns, right=right).double() for right in (False, True))
+        ranks = (below + up_to + 1) / 2  # [F, n], from 1; ties share their mean
+        positive, negative = int(yes.sum()), int((~yes).sum())
+        auc = (ranks[:, yes].sum(1) - positive * (positive + 1) / 2) / (positive * negative)
+        rows.append((2 * auc - 1).abs())
+    return torch.stack(rows).float() if rows else torch.zeros(0, responses.shape[1])
+
+
+def first_filters(network: Discriminator, most: int = 64) -> Tensor | None:
+    """Return the filters [n, C, k, k] of the first layer that sees pixels, made visible; None where none has any."""
+    channels, side, _ = network.image.shape
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == 1 and module.in_channels >= channels:
+            weight = module.weight[:most, :channels]  # what is beyond the colors belongs to labels
+        elif isinstance(module, nn.Linear) and module.in_features == channels * side * network.image.size:
+            weight = module.weight[:most].reshape(-1, *network.image.shape)
+        else:
+            continue
+        weight = weight.detach().float().cpu()
+        return weight / weight.abs().flatten(1).amax(1).clamp(min=1e-12)[:, None, None, None]
+    return None

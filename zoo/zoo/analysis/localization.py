@@ -1,0 +1,161 @@
+"""Where an object lies in pictures, and which feature maps draw it.
+
+Where it lies is told by the attribute classifier, by boxes that a person drew, or by one mask for all pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from zoo_core import DataError, UsageError
+
+from ..randomness import generator_for
+from .attribute_classifier import AttributeClassifier, shrink
+from .concepts import Fact
+from .feature_maps import capture_activations
+
+_POSITIONS = 20_000  # most positions of either kind
+_PENALTY = 1e-3
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The classifier, asked for one object."""
+
+    classifier: AttributeClassifier
+    fact: Fact
+
+    def find(self, probabilities: Mapping[str, Tensor]) -> Tensor:
+        """Return which pictures show the object, by the classifier's probabilities of them: bool [N]."""
+        return self.fact.probability(probabilities, self.classifier.attributes) > 0.5
+
+    def locate(self, images: Tensor) -> Tensor:
+        """Return which cells of a quarter-size map show the object: bool [N, h, w].
+
+        Where the dataset has boxes of the attribute, the classifier has learned to find them. Elsewhere it is what its
+        decision rests on: the class-activation map of the fact's logits (Selvaraju et al. 2017, arXiv:1610.02391), from half
+        of its maximum on.
+        """
+        if self.fact.attribute in self.classifier.boxed:
+            return self.classifier.cells(images, self.fact.attribute) > 0.5
+        return torch.cat([self._activation_map(part) for part in torch.split(images, 256)]) > 0.5
+
+    def _activation_map(self, images: Tensor) -> Tensor:
+        """Return the Grad-CAM [n, h, w], 1 at its maximum."""
+        network, attributes = self.classifier.network, self.classifier.attributes
+        outputs = [(name, value) for name, values in attributes.items() for value in values]
+        shown = [name == self.fact.attribute and value in self.fact.values for name, value in outputs]
+        absent = [name == self.fact.attribute and value not in self.fact.values for name, value in outputs]
+        with torch.enable_grad(), capture_activations({"low": network.low}) as maps:
+            logits = network(shrink(images).requires_grad_())[0]
+            score = logits[:, shown].logsumexp(1) - logits[:, absent].logsumexp(1)
+            (gradient,) = torch.autograd.grad(score.sum(), maps["low"])
+        found = (gradient * maps["low"]).sum(1, keepdim=True).detach().relu()
+        found = F.avg_pool2d(found, 3, 1, 1)[:, 0]
+        return found / found.amax((1, 2), keepdim=True).clamp(min=1e-12)
+
+
+def read_masks(file: str | Path, size: int, samples: int = 1) -> tuple[list[int], Tensor]:
+    """Return numbers of samples, and where a person says that the object lies in them: bool [N, S, S].
+
+    A JSON file maps numbers of samples to lists of boxes [left, top, right, bottom] in pixels: {"17": [[12, 20, 50, 34]]}.
+    Any picture is a mask for samples 0 … `samples` − 1: what is brighter than half is where the object lies.
+
+    Raises:
+        DataError: the file cannot be read, is neither, or a box lies outside of the picture.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist" if not path.exists() else f"{path} is no file", hint="give --boxes a file")
+    if path.suffix.lower() == ".json":
+        return _read_boxes(path, size)
+    try:
+        with Image.open(path) as picture:
+            mask = picture.convert("L").resize((size, size), Image.Resampling.BOX)
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise DataError(
+            f"{path} is neither a .json file of boxes nor a picture", hint='boxes: {"17": [[12, 20, 50, 34]]}'
+        ) from error
+    found = torch.from_numpy(np.asarray(mask) > 127)
+    if not bool(found.any()) or bool(found.all()):
+        color = "white" if bool(found.any()) else "black"
+        raise DataError(f"the mask {path} is all {color}: white is where the object lies")
+    return list(range(samples)), found.expand(samples, -1, -1)
+
+
+def _read_boxes(path: Path, size: int) -> tuple[list[int], Tensor]:
+    expected = 'expected: {"17": [[12, 20, 50, 34]], …}'
+    try:
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
+        found = {int(number): [tuple(map(float, box)) for box in boxes] for number, boxes in value.items() if boxes}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} holds no boxes: {error}", hint=expected) from error
+    if not found:
+        raise DataError(f"{path} holds no boxes", hint=expected)
+    ids = sorted(found)
+    masks = torch.zeros(len(ids), size, size, dtype=torch.bool)
+    for mask, number in zip(masks, ids, strict=True):
+        for box in found[number]:
+            if len(box) != 4 or number < 0 or not (0 <= box[0] < box[2] <= size and 0 <= box[1] < box[3] <= size):
+                raise DataError(
+                    f"{path}: sample {number} has the box {list(box)}; expected left, top, right, bottom within 0 … {size}"
+                )
+            left, top, right, bottom = (round(side) for side in box)
+            left, top = min(left, size - 1), min(top, size - 1)  # a box covers a pixel at least
+            mask[top : max(bottom, top + 1), left : max(right, left + 1)] = True
+    return ids, masks
+
+
+def resize_masks(masks: Tensor, height: int, width: int) -> Tensor:
+    """Return masks [N, h, w] at another size: a cell counts when at least half of it does."""
+    return F.interpolate(masks[:, None].float(), size=(height, width), mode="area")[:, 0] >= 0.5
+
+
+def weigh_maps(activations: Tensor, masks: Tensor, seed: int) -> tuple[Tensor, float]:
+    """Logistic regression on activations [N, C, H, W]: weights [C] of inside against outside, and its held-out accuracy.
+
+    As many positions outside as inside, drawn at random from the same images. Maps are scaled to unit variance, which leaves
+    the signs as they are; a small L2 penalty keeps weights finite where the two kinds can be told apart perfectly.
+
+    Raises:
+        UsageError: masks [N, H, W] that cover all cells or none.
+    """
+    rng = generator_for(seed, "positions")
+    everywhere = activations.permute(0, 2, 3, 1).flatten(0, 2)  # [N·H·W, C]
+    inside = masks.flatten()
+    if not bool(inside.any()) or bool(inside.all()):
+        raise UsageError(
+            "the boxes cover none or all of the feature maps' cells", hint="draw boxes that are larger, or smaller"
+        )
+    count = min(_POSITIONS, int(inside.sum()), int((~inside).sum()))
+    parts = [
+        where.nonzero().squeeze(1)[torch.randperm(int(where.sum()), generator=rng)[:count]] for where in (inside, ~inside)
+    ]
+    x = everywhere[torch.cat(parts)]
+    y = torch.cat([torch.ones(count), torch.zeros(count)])
+    x = x / x.std(0).clamp(min=1e-6)
+    order = torch.randperm(len(x), generator=rng)
+    held_out, fitted = order[: len(x) // 5], order[len(x) // 5 :]
+    weights, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros((), requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights, bias], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.binary_cross_entropy_with_logits(x[fitted] @ weights + bias, y[fitted]) + _PENALTY * weights.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        right = (x[held_out] @ weights + bias > 0) == (y[held_out] > 0.5)
+    return weights.detach(), float(right.sum()) / max(len(right), 1)
