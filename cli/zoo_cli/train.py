@@ -49,9 +49,16 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
 @click.option("--track", metavar="tensorboard", help="Log to TensorBoard, in RUN/tensorboard.")
 @click.option("--evaluate-every", type=int, metavar="IMAGES", help="Measure the samples; the best checkpoint is kept.")
+@click.option(
+    "--metric",
+    shell_complete=completing("metrics", "features"),
+    help="By what: METRIC, METRIC:FEATURES, or FEATURES for their Fréchet distance.  [default: scattering]",
+)
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
 @json_option
-def train(options: dict[str, str], evaluate_every: int | None, dry_run: bool, as_json: bool, **choices: Any) -> None:
+def train(
+    options: dict[str, str], evaluate_every: int | None, metric: str | None, dry_run: bool, as_json: bool, **choices: Any
+) -> None:
     """Train RECIPE on a dataset, or go on with a run.
 
     Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once.
@@ -68,15 +75,21 @@ def train(options: dict[str, str], evaluate_every: int | None, dry_run: bool, as
     networks), optimizer.generator.*, optimizer.discriminator.* (zoo show training, zoo show optimizer).
     """
     import zoo
+    from zoo.metrics.measuring import FEATURES
     from zoo.metrics.watching import watch
     from zoo.training.train import execute
 
     warn_about_plugins()
+    if metric is not None and evaluate_every is None:
+        raise click.UsageError("--metric says what --evaluate-every measures; for example: --evaluate-every 20000")
     plan = zoo.plan(options=options, **choices)
     if dry_run:
         print_json(plan.to_json())
         return
-    run = execute(plan, evaluation=watch(plan, evaluate_every) if evaluate_every is not None else None)
+    evaluation = None
+    if evaluate_every is not None:
+        evaluation = watch(plan.config, evaluate_every, metric=metric or FEATURES, device=plan.device)
+    run = execute(plan, evaluation=evaluation)
     if run.main:  # one of several processes speaks
         _say(run, as_json)
     if run.signal:

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from .catalog import read_catalog as read_catalog
     from .comparing.running import Comparison as Comparison
     from .comparing.running import compare as compare
+    from .evaluating.evaluate import evaluate as evaluate
+    from .evaluating.neighbors import neighbors as neighbors
+    from .evaluating.one_nn import one_nn as one_nn
+    from .evaluating.probe import probe as probe
+    from .evaluating.results import Results as Results
     from .hub.fetching import Fetched as Fetched
     from .hub.listing import Listed as Listed
     from .hub.listing import list_published as list_published
@@ -42,13 +47,8 @@ if TYPE_CHECKING:
     from .loading import create as create
     from .loading import export as export
     from .loading import load as load
-    from .metrics.evaluating import evaluate as evaluate
     from .metrics.extractors import extract as extract
     from .metrics.extractors import extractor as extractor
-    from .metrics.neighbors import neighbors as neighbors
-    from .metrics.one_nn import one_nn as one_nn
-    from .metrics.probing import probe as probe
-    from .metrics.records import Results as Results
     from .models.grids import save_grid as save_grid
     from .models.grids import to_pictures as to_pictures
     from .models.model import Model as Model
@@ -83,7 +83,7 @@ _WHERE = {
     "Pack": ".packs",
     "PackRequest": ".packs",
     "Pushed": ".hub.publishing",
-    "Results": ".metrics.records",
+    "Results": ".evaluating.results",
     "Run": ".runs.run",
     "Stored": ".packs.cache",
     "ZooError": ".contract",
@@ -96,7 +96,7 @@ _WHERE = {
     "deduplicate": ".packs.curation.dedup",
     "detect_faces": ".packs.curation.faces",
     "diagnose": ".training.diagnosing",
-    "evaluate": ".metrics.evaluating",
+    "evaluate": ".evaluating.evaluate",
     "export": ".loading",
     "extract": ".metrics.extractors",
     "extractor": ".metrics.extractors",
@@ -107,11 +107,11 @@ _WHERE = {
     "list_packs": ".packs.cache",
     "list_published": ".hub.listing",
     "load": ".loading",
-    "neighbors": ".metrics.neighbors",
-    "one_nn": ".metrics.one_nn",
+    "neighbors": ".evaluating.neighbors",
+    "one_nn": ".evaluating.one_nn",
     "open_pack": ".packs",
     "plan": ".training.train",
-    "probe": ".metrics.probing",
+    "probe": ".evaluating.probe",
     "project": ".analysis.projecting",
     "pull": ".hub.pulling",
     "push": ".hub.publishing",

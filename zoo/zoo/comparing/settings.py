@@ -18,8 +18,6 @@ from ..training.planning import Plan, plan
 
 FORMAT = 1
 FILE = "comparison.json"
-DEFAULT_METRIC = "scattering"
-"""Feature extractor of the registry that needs no weights and no download."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,11 @@ class Settings:
 
     Args:
         seeds: each recipe is trained with seeds 0, 1, …, seeds − 1.
-        metric: feature extractor, "distribution:name".
-        features: all its options.
+        metric: what `--metric` takes, with the distribution before each name.
+        features: all options of the feature extractor.
         samples: pictures drawn for each measurement.
         points: measurements in a training, at equal steps of the budget.
+        lower_is_better: whether the best value of the metric is the least.
     """
 
     budget: Budget
@@ -40,6 +39,7 @@ class Settings:
     features: Mapping[str, Any]
     samples: int
     points: int
+    lower_is_better: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("seeds", 1), ("samples", 16), ("points", 1)):
@@ -53,7 +53,7 @@ class Settings:
 
 
 def choose_budget(images: int | None, minutes: float | None) -> Budget:
-    """The budget of each training; raises `UsageError` unless there is exactly one."""
+    """Return the budget of each training; raises `UsageError` unless there is exactly one."""
     if images is None and minutes is None:
         raise UsageError(
             "name a budget that every recipe gets", hint="for example: --images 20000 (real images shown), or --minutes 10"
@@ -62,13 +62,13 @@ def choose_budget(images: int | None, minutes: float | None) -> Budget:
 
 
 def split_off_features(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `--set` says about the trainings, and, without "features.", about the extractor."""
+    """Return what `--set` says about the trainings, and, without "features.", about the extractor."""
     own = {key.removeprefix("features."): value for key, value in options.items() if key.startswith("features.")}
     return {key: value for key, value in options.items() if not key.startswith("features.")}, own
 
 
 def plan_recipes(recipes: Sequence[str], dataset: str | None, out: Path, **choices: Any) -> dict[str, Plan]:
-    """A plan for each recipe, resolved and checked.
+    """Plan each recipe's training, resolved and checked.
 
     Raises:
         UsageError: a name or an option is wrong, a recipe is named twice, or they would draw from different data.
@@ -93,7 +93,7 @@ def plan_recipes(recipes: Sequence[str], dataset: str | None, out: Path, **choic
 
 
 def request_of(plan: Plan) -> PackRequest:
-    """The pictures that a plan is trained on."""
+    """Return the request for the pictures that a plan is trained on."""
     config = plan.config
     assert config.dataset is not None
     return PackRequest(
@@ -120,7 +120,7 @@ def _refuse_different_data(plans: Mapping[str, Plan]) -> None:
 
 
 def describe(settings: Settings, plans: Mapping[str, Plan], pictures: str) -> dict[str, Any]:
-    """What `comparison.json` is to hold: plain data.
+    """Return what `comparison.json` is to hold: plain data.
 
     Args:
         pictures: key of the pack.

@@ -1,5 +1,7 @@
-"""What is measured: real images of a dataset, and samples of a model, as images in a fixed order that can be read from
-anywhere on, so that an interrupted measurement goes on."""
+"""Real images of a dataset and samples of a model, in a fixed order that can be read from anywhere on.
+
+So an interrupted measurement goes on.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ class Images:
 
 
 def real_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:
-    """Images of a pack: all of them, or those with the given numbers (int64 [n])."""
+    """Return images of a pack: all of them, or those with the given numbers (int64 [n])."""
     numbers = torch.arange(len(pack)) if chosen is None else chosen
 
     def pieces(first: int) -> Iterator[Tensor]:
@@ -54,7 +56,7 @@ def real_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real 
 
 
 def chosen_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
-    """At most `most` images of a pack, chosen at random from `seed` where it has more."""
+    """Return at most `most` images of a pack, chosen at random from `seed` where it has more."""
     if most < 1:
         raise OptionError(f"the number of real images must be at least 1, not {most}")
     if most >= len(pack):
@@ -64,7 +66,7 @@ def chosen_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
 
 
 def generated_images(model: Model, n: int, *, seed: int = 0) -> Images:
-    """Samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes in turn."""
+    """Return samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes in turn."""
     if n < 1:
         raise OptionError(f"the number of samples must be at least 1, not {n}", hint="for example: --samples 10000")
 
@@ -77,6 +79,23 @@ def generated_images(model: Model, n: int, *, seed: int = 0) -> Images:
     return Images(_key({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
 
 
+def spread_numbers(count: int, most: int | None) -> Tensor:
+    """Return at most `most` of the numbers below `count`, evenly spread; None or 0 for all of them."""
+    return torch.arange(count)[:: max(1, count // most)][:most] if most else torch.arange(count)
+
+
+def evenly_spread(images: Images, most: int) -> Tensor:
+    """Return about `most` images [n, C, S, S], evenly spread, or all where there are fewer."""
+    step = max(1, images.count // most)
+    found, start = [], 0
+    for piece in images.pieces(0):
+        found.append(piece[torch.arange(start, start + len(piece)) % step == 0])
+        start += len(piece)
+        if sum(map(len, found)) >= most:
+            break
+    return torch.cat(found)
+
+
 def open_data(
     image: ImageSpec,
     dataset: str,
@@ -87,7 +106,7 @@ def open_data(
     workers: int | None = None,
     report: Reporter = _SILENT,
 ) -> Pack:
-    """The pack of a dataset at the size and channels of a model's images.
+    """Build or find the pack of a dataset at the size and channels of a model's images.
 
     Raises:
         UsageError: no such dataset or split; `data` is a pack of other images than the model's.
@@ -107,7 +126,7 @@ def open_data(
 
 
 def labels_of(pack: Pack, what: str) -> Tensor:
-    """The labels [N] of a pack, none missing; raises `DataError` where there are none."""
+    """Return the labels [N] of a pack, none missing; raises `DataError` where there are none."""
     name = str(pack.info["dataset"]["name"]).partition(":")[2]
     if pack.labels is None or not pack.info["classes"]:
         raise DataError(f"{what} needs labels, and the images of {name} have none", hint="choose a dataset with classes")

@@ -72,12 +72,12 @@ def stored_features(
     precision: Precision = "float32",
     report: Reporter = _SILENT,
 ) -> Features:
-    """Features of images, from the cache or computed now; what an interrupted computation left is gone on from.
+    """Return features of images, from the cache or computed now; what an interrupted computation left is gone on from.
 
     Raises:
         ZooError: features are not finite, or too large for half precision; the disk is full or cannot be written.
     """
-    described = {"format": FORMAT, "images": images.key, "extractor": extractor.described(), "precision": precision}
+    described = {"format": FORMAT, "images": images.key, "extractor": extractor.describe(), "precision": precision}
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
     target = cache_folder("features") / key
     found = Features(target, images.count, extractor.network.dim, precision)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +11,22 @@ from torch import Tensor
 
 from zoo_core import DataError, UsageError
 
+from ..metrics.extractors import Extractor, extract, open_extractor
+from ..metrics.images import generated_images, open_data, real_images
+from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest
+from ..metrics.showing import Shown, save_neighbors
+from ..metrics.store import stored_features
 from ..models.model import Model
 from ..packs import Pack, to_images
 from ..progress import Reporter
 from ..randomness import generator_for
-from .copying import NEIGHBORS, PERCENTILE, Copying, compared
-from .evaluating import publish
-from .extractors import Extractor, extract, open_extractor
-from .images import generated_images, open_data, real_images
-from .nearest import BLOCK, load_faiss, nearest
-from .records import Results
-from .showing import Shown, save_neighbors
-from .store import stored_features
-from .subject import data_for, described_data, described_features, described_model, open_model
+from .results import Results, publish
+from .subject import data_for, describe_data, describe_features, describe_model, open_model
 
 LEAST = 100
 """Fewest samples, held-out images and training images from which anything is concluded."""
 
 _SILENT = Reporter()
-
-
-@dataclass(frozen=True)
-class Space:
-    """Distances in pixels or in features.
-
-    Args:
-        name: "pixels" or "features".
-        numbers: of the nearest training images, [n, k].
-        distances: to them, [n, k].
-        found: what they say.
-    """
-
-    name: str
-    numbers: Tensor
-    distances: Tensor
-    found: Copying
 
 
 def neighbors(
@@ -112,31 +92,32 @@ def neighbors(
     others = to_images(held.gather(chosen))
     excluded = chosen if held is pack else None
     spaces = [
-        _pixels(pack, drawn, others, excluded, report),
-        _features(extractor, pack, drawn, others, excluded, report),
+        _search_pixels(pack, drawn, others, excluded, report),
+        _search_features(extractor, pack, drawn, others, excluded, report),
     ]
     protocol = {
         "measure": "neighbors",
-        **described_data(images, len(pack)),
+        **describe_data(images, len(pack)),
         "held_out": held_out or "training images, each against all others",
         "held_out_images": len(chosen),
         "samples": samples,
         "ratio": f"nearest distance by the mean of the {NEIGHBORS} nearest",
         "memorized": f"ratio below the {PERCENTILE:g} % percentile of held-out images",
         "seed": seed,
-        **described_model(loaded),
-        **described_features(extractor),
+        **describe_model(loaded),
+        **describe_features(extractor),
     }
     copies = any(space.found.copies for space in spaces)
-    details: dict[str, Any] = {"copies": copies, **{space.name: space.found.told() for space in spaces}}
+    details: dict[str, Any] = {"copies": copies, **{space.name: space.found.to_json() for space in spaces}}
     if page is not None:
-        saved = save_neighbors(Path(page), pack, drawn, _rows(spaces, shown), _said(spaces, copies, model), protocol, spaces)
+        verdict = _verdict(spaces, copies, model)
+        saved = save_neighbors(Path(page), pack, drawn, _rows(spaces, shown), verdict, protocol, spaces)
         details["files"] = [str(file) for file in saved]
     metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
     return publish(Results(metrics, {}, protocol, details=details), model, raw=raw, write=write, out=out, report=report)
 
 
-def _pixels(pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter) -> Space:
+def _search_pixels(pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter) -> Space:
     with report.task("neighbors in pixels", len(pack), "images") as task:
 
         def blocks() -> Iterator[Tensor]:
@@ -144,10 +125,10 @@ def _pixels(pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, 
                 yield to_images(pack.gather(part)).flatten(1)
                 task.update(int(part[-1]) + 1)
 
-        return _space("pixels", drawn.flatten(1), others.flatten(1), blocks(), len(pack), excluded)
+        return _search("pixels", drawn.flatten(1), others.flatten(1), blocks(), len(pack), excluded)
 
 
-def _features(
+def _search_features(
     extractor: Extractor, pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter
 ) -> Space:
     stored = stored_features(extractor, real_images(pack, label="training images"), report=report)
@@ -164,15 +145,17 @@ def _features(
                 done += len(block)
                 task.update(done)
 
-        return _space("features", queries[0], queries[1], blocks(), len(pack), excluded)
+        return _search("features", queries[0], queries[1], blocks(), len(pack), excluded)
 
 
-def _space(name: str, drawn: Tensor, others: Tensor, blocks: Iterator[Tensor], count: int, excluded: Tensor | None) -> Space:
+def _search(
+    name: str, drawn: Tensor, others: Tensor, blocks: Iterator[Tensor], count: int, excluded: Tensor | None
+) -> Space:
     k = min(NEIGHBORS, count - 1)
     distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1)
     n = len(drawn)
     null = distances[n:, :k] if excluded is None else _without(distances[n:], numbers[n:], excluded)
-    return Space(name, numbers[:n, :k], distances[:n, :k], compared(distances[:n, :k], null))
+    return Space(name, numbers[:n, :k], distances[:n, :k], detect_copies(distances[:n, :k], null))
 
 
 def _without(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
@@ -201,7 +184,7 @@ def _rows(spaces: list[Space], shown: int) -> list[Shown]:
     ]
 
 
-def _said(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
+def _verdict(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
     shares = " and ".join(f"{space.found.share:.1%} in {space.name} (p = {space.found.p:.2g})" for space in spaces)
     verdict = "This model copies training images" if copies else "No copying was found"
     return (

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from zoo_core import UsageError
 
 from ..loading import find_folder, load
+from ..metrics.discriminator import Pool, StageFeatures, require_discriminator
+from ..metrics.extractors import Extractor
 from ..models.model import Model
 from ..progress import Reporter
 from ..runs.run import is_run, read_run
-from .extractors import Extractor
 
 CROPPED = "center crop, bicubic, antialiased (Pillow)"
 """How the pictures of a pack were resized."""
@@ -37,8 +38,29 @@ class Data:
     options: Mapping[str, Any] | None = None
 
 
+class DiscriminatorFeatures(StageFeatures):
+    """`StageFeatures` of a model that is named: a run folder, a model folder, a catalog name or user/name on the Hub.
+
+    Raises:
+        UsageError: no model is named, or it was published without its discriminator.
+    """
+
+    tiny = None
+
+    def __init__(
+        self,
+        *,
+        model: Annotated[str, "whose discriminator: what zoo sample takes"] = "",
+        grid: Annotated[int, "side to which every stage's maps are pooled; the paper has 4"] = 1,
+        pool: Annotated[Pool, "how they are pooled; the paper has max"] = "average",
+    ) -> None:
+        if not model:
+            raise UsageError("whose discriminator?", hint="name a model: --set features.model=runs/dcgan-faces")
+        super().__init__(require_discriminator(load(model).discriminator, model), grid=grid, pool=pool)
+
+
 def open_model(where: str | Path | Model, *, device: str = "auto", raw: bool = False) -> Model:
-    """The model at `where`, or itself; raises as `zoo.load` does."""
+    """Return the model at `where`, or itself; raises as `zoo.load` does."""
     return where if isinstance(where, Model) else load(where, device=device, raw=raw)
 
 
@@ -51,7 +73,7 @@ def data_for(
     *,
     report: Reporter,
 ) -> Data:
-    """The real images that a model is compared with: those that are named, else those that it was trained on.
+    """Return the real images that a model is compared with: those that are named, else those that it was trained on.
 
     Raises:
         UsageError: nobody names any.
@@ -67,8 +89,8 @@ def data_for(
     raise UsageError("which images is it to be compared with?", hint=hint)
 
 
-def described_model(model: Model) -> dict[str, Any]:
-    """What a protocol says of the weights that drew the samples."""
+def describe_model(model: Model) -> dict[str, Any]:
+    """Say for a protocol which weights drew the samples."""
     provenance = model.config.get("provenance", {})
     return {
         "weights": model.config.get("weights", "not stated"),
@@ -78,30 +100,29 @@ def described_model(model: Model) -> dict[str, Any]:
     }
 
 
-def described_data(data: Data, count: int) -> dict[str, Any]:
-    """What a protocol says of the real images."""
+def describe_data(data: Data, count: int) -> dict[str, Any]:
+    """Say for a protocol which real images there were."""
     bare = data.dataset.rpartition(":")[2]
     return {"dataset": bare, "split": data.split, "real_images": count, "real_resizing": CROPPED}
 
 
-def described_features(extractor: Extractor, **also: Any) -> dict[str, Any]:
-    """What a protocol says of the features."""
-    network = extractor.network
+def describe_features(extractor: Extractor, **also: Any) -> dict[str, Any]:
+    """Say for a protocol whose features they are."""
     options = ", ".join(f"{key} {value}" for key, value in extractor.options.items())
     return {
         "features": extractor.name,
         "feature_options": options or "none",
-        "feature_count": network.dim,
-        "feature_weights": extractor.described()["weights"],
-        "feature_resizing": network.resizing or "not stated",
+        "feature_count": extractor.network.dim,
+        "feature_weights": extractor.describe()["weights"],
+        "feature_resizing": extractor.network.resizing or "not stated",
         "precision": "float32",
         **also,
     }
 
 
-def version(distribution: str) -> str:
-    """Of an installed distribution."""
+def version_of(module: str) -> str | None:
+    """Return the version of the installed distribution that is called as a module; None where none is."""
     try:
-        return metadata.version(distribution)
+        return metadata.version(module)
     except metadata.PackageNotFoundError:
-        return "not stated"
+        return None

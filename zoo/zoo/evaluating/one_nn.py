@@ -1,4 +1,4 @@
-"""The nearest-neighbor test of the paper's appendix: how much of the real images' classes do generated ones tell?
+"""`zoo.one_nn`: the nearest-neighbor test of the paper's appendix, how well generated images tell real classes.
 
 A nearest-neighbor classifier on pixels is fitted on labeled samples of a conditional model and tested on real images,
 beside one that is fitted on real training images (Radford et al. 2015, arXiv:1511.06434, appendix).
@@ -14,15 +14,14 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
+from ..metrics.images import labels_of, open_data, spread_numbers
+from ..metrics.nearest import BLOCK, nearest
 from ..models.model import Model
 from ..packs import Pack, to_images, to_uint8
 from ..progress import Reporter
-from .evaluating import publish
-from .images import labels_of, open_data
-from .nearest import BLOCK, nearest
 from .published import ONE_NN
-from .records import Results
-from .subject import Data, described_data, described_model, open_model
+from .results import Results, publish
+from .subject import Data, describe_data, describe_model, open_model
 
 SAMPLES = 50_000
 _SILENT = Reporter()
@@ -42,7 +41,7 @@ def one_nn(
     write: bool = True,
     report: Reporter = _SILENT,
 ) -> Results:
-    """Test error of nearest-neighbor classifiers on real test images: one of samples, one of as many real training images.
+    """Measure the test error of nearest-neighbor classifiers on real images: one of samples, one of real training images.
 
     Args:
         model: a conditional one, with the classes of the dataset.
@@ -72,25 +71,25 @@ def one_nn(
             f"the model's classes are {', '.join(loaded.classes) or loaded.image.num_classes}, those of {dataset} "
             f"{', '.join(classes)}"
         )
-    shown = torch.arange(len(tested))[:: max(1, len(tested) // test)][:test] if test else torch.arange(len(tested))
+    shown = spread_numbers(len(tested), test)
     queries = _flat(tested, shown)
     with report.task("nearest samples", samples, "samples") as task:
         drawn = (to_images(to_uint8(images)).flatten(1) for images in loaded.batches(samples, seed=seed))
-        _, numbers = nearest(queries, _gathered(drawn, task.update), 1)
+        _, numbers = nearest(queries, _blocks_of(drawn, task.update), 1)
     wrong = float((numbers[:, 0] % loaded.image.num_classes != truth[shown]).float().mean())
     with report.task("nearest training images", len(train), "images") as task:
-        _, numbers = nearest(queries, _gathered(_blocks(train), task.update), 1)
+        _, numbers = nearest(queries, _blocks_of(_blocks(train), task.update), 1)
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     protocol = {
         "measure": "probe",
-        **described_data(Data(dataset, data, "train"), len(train)),
+        **describe_data(Data(dataset, data, "train"), len(train)),
         "samples": samples,
         "test_images": len(shown),
         "classifier": "nearest neighbor, Euclidean, in pixels",
         "features": "pixels",
         "seed": seed,
-        **described_model(loaded),
+        **describe_model(loaded),
     }
     table = [row._asdict() for row in ONE_NN.get(bare, ())]
     results = Results({"one_nn_error": wrong, "one_nn_error_of_real": theirs}, {}, protocol, details={"published": table})
@@ -106,8 +105,8 @@ def _blocks(pack: Pack) -> Iterator[Tensor]:
         yield _flat(pack, part)
 
 
-def _gathered(pieces: Iterable[Tensor], heard: Callable[[float], None]) -> Iterator[Tensor]:
-    """Pieces put together to blocks that are worth a search."""
+def _blocks_of(pieces: Iterable[Tensor], heard: Callable[[float], None]) -> Iterator[Tensor]:
+    """Put pieces together to blocks that are worth a search."""
     waiting: list[Tensor] = []
     done = 0
     for piece in pieces:

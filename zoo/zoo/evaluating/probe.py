@@ -13,26 +13,25 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
 
 from ..devices import check_device
 from ..loading import create, local_folder
+from ..metrics.discriminator import StageFeatures, require_discriminator
+from ..metrics.extractors import Extractor, checksum
+from ..metrics.images import labels_of, open_data, real_images, spread_numbers
+from ..metrics.store import stored_features
+from ..metrics.svm import Problem, Solver
+from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
 from ..packs import Pack, to_images
 from ..progress import Reporter
 from ..randomness import generator_for, seeded
-from .discriminator import StageFeatures, discriminator_of
-from .evaluating import publish
-from .extractors import Extractor, checksum
-from .images import labels_of, open_data, real_images
-from .published import FEW, TABLES, Published
-from .records import Results
-from .store import stored_features
-from .subject import Data, described_data, described_features, open_model
-from .svm import Problem, Solver
+from .published import FEW, TABLES
+from .results import Results, publish
+from .subject import Data, describe_data, describe_features, open_model
 
 HELD_OUT = 0.1
 """Share of the labeled training images on which C is chosen, when all are used; a quarter of a few."""
@@ -111,20 +110,20 @@ def probe(
         DataError: no labels, too few images of a class, other classes in the test images.
         ZooError: features that are no numbers; a disk without room for them.
     """
-    network, weights = _discriminator(model, untrained, seed, device)
+    network, weights = _open_discriminator(model, untrained, seed, device)
     network = network.to(check_device(device))
     packs = [open_data(network.image, dataset, data, split, report=report) for split in ("train", "test")]
     train, tested = packs
     truth = [labels_of(pack, "a probe") for pack in packs]
-    classes = _classes(train, tested)
+    classes = _same_classes(train, tested)
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     wanted: int | str = labels if labels is not None else FEW[bare] if bare == "svhn" else "all"
     count = (1 if wanted == "all" else REPEATS) if repeats is None else repeats
     if count < 1:
         raise OptionError(f"repeats must be at least 1, not {count}")
-    choices = [_chosen(truth[0], classes, wanted, seed, number) for number in range(count)]
+    choices = [_choose(truth[0], classes, wanted, seed, number) for number in range(count)]
     used = torch.unique(torch.cat([choice.both for choice in choices]))
-    shown = torch.arange(len(tested))[:: max(1, len(tested) // test)][:test] if test else torch.arange(len(tested))
+    shown = spread_numbers(len(tested), test)
 
     before = checksum(network)
     _estimate(network, train, seed, report)
@@ -153,7 +152,7 @@ def probe(
     spread = {"probe_accuracy": float(accuracies.std())} if count > 1 else {}
     protocol = {
         "measure": "probe",
-        **described_data(Data(dataset, data, "train"), len(used)),
+        **describe_data(Data(dataset, data, "train"), len(used)),
         "labels": "all" if wanted == "all" else f"{wanted} per class",
         "repeats": count,
         "test_images": len(shown),
@@ -164,46 +163,38 @@ def probe(
         "weights": weights,
         "batch_norm": f"estimated anew from {min(STATISTICS, len(train)):,} training images",
         "seed": seed,
-        **described_features(extractor, precision="float16"),
+        **describe_features(extractor, precision="float16"),
     }
-    results = Results({"probe_accuracy": float(accuracies.mean())}, spread, protocol, details={"published": _rows(bare)})
+    table = [row._asdict() for row in TABLES.get(bare, ())]
+    results = Results({"probe_accuracy": float(accuracies.mean())}, spread, protocol, details={"published": table})
     return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
 
 
-def published(dataset: str) -> Sequence[Published]:
-    """What the paper's table says for a dataset."""
-    return TABLES.get(dataset.rpartition(":")[2], ())
-
-
-def _rows(dataset: str) -> list[dict[str, str]]:
-    return [row._asdict() for row in published(dataset)]
-
-
-def _discriminator(where: str | Path | Model, untrained: bool, seed: int, device: str) -> tuple[Discriminator, str]:
-    """The discriminator to look at and what its weights are."""
+def _open_discriminator(where: str | Path | Model, untrained: bool, seed: int, device: str) -> tuple[Discriminator, str]:
+    """Return the discriminator to look at, and what its weights are."""
     if not untrained:
         model = open_model(where, device=device)
-        return discriminator_of(model.discriminator, where), "the discriminator's own, trained"
+        return require_discriminator(model.discriminator, where), "the discriminator's own, trained"
     words = f"random initial weights, seed {seed}"
     if not isinstance(where, Model) and str(where) in registry.names("recipes") and _folder(where) is None:
-        return _anew(create(str(where)), seed), words
+        return _initialize(create(str(where)), seed), words
     known = open_model(where)
-    discriminator_of(known.discriminator, where)
-    return _anew(known, seed), words
+    require_discriminator(known.discriminator, where)
+    return _initialize(known, seed), words
 
 
 def _folder(where: str | Path) -> Path | None:
-    """The folder of this machine that `where` names, None for a name that is none."""
+    """Return the folder of this machine that `where` names, None for a name that is none."""
     return local_folder(where) if Path(where).exists() else None
 
 
-def _anew(model: Model, seed: int) -> Discriminator:
+def _initialize(model: Model, seed: int) -> Discriminator:
     with seeded(seed, "weights"):
         made: Discriminator = build_component("discriminators", model.config["discriminator"], model.image)
     return made
 
 
-def _classes(train: Pack, test: Pack) -> list[str]:
+def _same_classes(train: Pack, test: Pack) -> list[str]:
     classes, theirs = list(train.info["classes"]), list(test.info["classes"])
     if classes != theirs:
         raise DataError(
@@ -213,8 +204,8 @@ def _classes(train: Pack, test: Pack) -> list[str]:
     return classes
 
 
-def _chosen(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> Choice:
-    """Labeled images of every class, and which of them are held out.
+def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> Choice:
+    """Choose labeled images of every class, and which of them are held out.
 
     Raises:
         DataError: a class has fewer than are wanted, or than 2.
@@ -240,38 +231,26 @@ def _chosen(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int
     return Choice(torch.cat(fit).sort().values, torch.cat(held).sort().values)
 
 
-@torch.no_grad()
 def _estimate(network: Discriminator, pack: Pack, seed: int, report: Reporter) -> None:
     """Set batch-norm statistics to the means of those of minibatches of training images; everything else stays."""
-    network.eval()
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    if not norms:
-        return
     place = next(network.parameters()).device
     order = torch.randperm(len(pack), generator=generator_for(seed, "statistics"))[:STATISTICS]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches
-        norm.train()
-    with report.task("batch-norm statistics", len(order), "images") as task:
-        done = 0
-        for part in torch.split(order, BATCH):
-            if len(part) == 1:  # has no variance
-                break
-            x = to_images(pack.gather(part)).to(place)
-            network(x, torch.zeros(len(x), dtype=torch.int64, device=place) if network.image.num_classes else None)
-            done += len(part)
-            task.update(done)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()
+
+    def run() -> None:
+        with report.task("batch-norm statistics", len(order), "images") as task:
+            for number, part in enumerate(torch.split(order, BATCH)):
+                if len(part) > 1:  # one has no variance
+                    x = to_images(pack.gather(part)).to(place)
+                    network(x, torch.zeros(len(x), dtype=torch.int64, device=place) if network.image.num_classes else None)
+                    task.update(number * BATCH + len(part))
+
+    estimate_batch_norm(network, run)
 
 
 def _best_c(
     features: Tensor, labels: Tensor, classes: int, fit: Tensor, held: Tensor, solver: Solver, report: Reporter
 ) -> float:
-    """The C whose classifier is right most often on held-out images; the smallest of equals.
+    """Return the C whose classifier is right most often on held-out images; the smallest of equals.
 
     They are tried upwards, each from the solution of the one before, until two in a row are worse than the best; where many
     images are held out, until one is.
