@@ -64,7 +64,7 @@ def test_texts_are_read_and_unknown_names_are_explained() -> None:
     found = open_extractor("pixels", options={"size": "8"})
     assert found.options == {"size": 8}
     assert found.network.dim == 192
-    assert found.described()["name"] == "dcgan-zoo:pixels"
+    assert found.describe()["name"] == "dcgan-zoo:pixels"
     with pytest.raises(UsageError, match="unknown feature extractor 'efficientnet-lite9'") as raised:
         extractor("efficientnet-lite9")
     assert "pip install" in raised.value.hint

@@ -37,6 +37,10 @@ class Reporter:
         yield Task()
 
 
+SILENT = Reporter()
+"""The default of functions that could report."""
+
+
 class PlainReporter(Reporter):
     """Lines of text, at most one progress line every `every` seconds."""
 

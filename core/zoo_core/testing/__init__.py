@@ -19,7 +19,7 @@ from ..options import check as check_option
 from ..options import complete, schema
 from ..records import Component, ImageSpec
 from ..registries import Registry, import_target, interface_of, registry
-from . import datasets, discriminators, features, generators, losses, recipes
+from . import datasets, discriminators, features, generators, losses, metrics, recipes
 from .subjects import Failed, Outcome, Subject, require, run
 
 __all__ = ["Outcome", "assert_conforms", "assert_recipe", "check_component", "check_recipe"]
@@ -30,6 +30,7 @@ _CHECKS = {
     "losses": losses.CHECKS,
     "datasets": datasets.CHECKS,
     "features": features.CHECKS,
+    "metrics": metrics.CHECKS,
 }
 
 
@@ -46,7 +47,7 @@ def check_component(
     when one of them fails, its outcome is the last.
 
     Args:
-        kind: "generators", "discriminators", "losses", "datasets" or "features".
+        kind: "generators", "discriminators", "losses", "datasets", "features" or "metrics".
         target: the class, the `Component` of a plugin's record, or a registry name ("mine", "distribution:mine").
         options: of the instance to check; by default what the class says in `tiny`.
         image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in color.

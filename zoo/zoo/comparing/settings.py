@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo_core import CheckpointError, UsageError
+from zoo_core import CheckpointError, UsageError, registry
 
 from ..files import write_json
+from ..metrics.measuring import split_criterion
 from ..packs import PackRequest
 from ..runs.budget import Budget
 from ..training.planning import Plan, plan
@@ -45,6 +46,14 @@ class Settings:
         for name, least in (("seeds", 1), ("samples", 16), ("points", 1)):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name} must be at least {least}, not {getattr(self, name)}")
+
+    @property
+    def explanation(self) -> str:
+        """What the metric is, in words."""
+        metric, features = split_criterion(self.metric)
+        entries = registry.find("metrics", metric), registry.find("features", features)
+        told = [f"“{entry.name}” ({entry.summary})" if entry.summary else f"“{entry.name}”" for entry in entries]
+        return f"the metric {told[0]} of the features {told[1]}"
 
     def stage(self, number: int) -> Budget:
         """The budget up to measurement `number`, from 1 to `points`."""

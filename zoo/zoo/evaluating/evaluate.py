@@ -10,7 +10,7 @@ from ..metrics.extractors import open_extractor
 from ..metrics.images import chosen_images, generated_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, number_of, open_metrics
 from ..models.model import Model
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from .results import Results, publish
 from .subject import data_for, describe_data, describe_features, describe_model, open_model, version_of
 
@@ -18,7 +18,6 @@ SAMPLES = 50_000
 """Samples, and most real images, unless somebody says otherwise: what the field takes for the FID."""
 
 RESAMPLES = 10
-_SILENT = Reporter()
 
 
 def evaluate(
@@ -38,7 +37,7 @@ def evaluate(
     device: str = "auto",
     out: str | Path | None = None,
     write: bool = True,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Results:
     """Measure how close a model's samples come to real images.
 

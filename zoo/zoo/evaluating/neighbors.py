@@ -18,15 +18,13 @@ from ..metrics.showing import Shown, save_neighbors
 from ..metrics.store import stored_features
 from ..models.model import Model
 from ..packs import Pack, to_images
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .results import Results, publish
 from .subject import data_for, describe_data, describe_features, describe_model, open_model
 
 LEAST = 100
 """Fewest samples, held-out images and training images from which anything is concluded."""
-
-_SILENT = Reporter()
 
 
 def neighbors(
@@ -46,7 +44,7 @@ def neighbors(
     page: str | Path | None = None,
     out: str | Path | None = None,
     write: bool = True,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Results:
     """Find the training images nearest to samples, in pixels and in features, and compare the distances with those of real
     images that were held out.

@@ -18,13 +18,12 @@ from ..metrics.images import labels_of, open_data, spread_numbers
 from ..metrics.nearest import BLOCK, nearest
 from ..models.model import Model
 from ..packs import Pack, to_images, to_uint8
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from .published import ONE_NN
 from .results import Results, publish
 from .subject import Data, describe_data, describe_model, open_model
 
 SAMPLES = 50_000
-_SILENT = Reporter()
 
 
 def one_nn(
@@ -39,7 +38,7 @@ def one_nn(
     device: str = "auto",
     out: str | Path | None = None,
     write: bool = True,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Results:
     """Measure the test error of nearest-neighbor classifiers on real images: one of samples, one of real training images.
 

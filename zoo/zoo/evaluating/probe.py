@@ -27,7 +27,7 @@ from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
 from ..packs import Pack, to_images
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .published import FEW, TABLES
 from .results import Results, publish
@@ -49,7 +49,6 @@ STATISTICS, BATCH = 10_000, 100
 """Training images from which batch-norm statistics are estimated anew, and how many go together."""
 
 REPEATS = 10
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def probe(
     device: str = "auto",
     out: str | Path | None = None,
     write: bool = True,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Results:
     """Fit a linear classifier on the features of a model's discriminator, and test it.
 

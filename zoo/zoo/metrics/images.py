@@ -19,11 +19,9 @@ from zoo_core import DataError, ImageSpec, OptionError, UsageError
 
 from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .extractors import BATCH, checksum
-
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def open_data(
     *,
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Pack:
     """Build or find the pack of a dataset at the size and channels of a model's images.
 

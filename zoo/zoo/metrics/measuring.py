@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -175,7 +175,7 @@ def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, devic
         UsageError: there is no such metric, extractor or option.
         ZooError: its library is not installed, or the extractor cannot be made.
     """
-    metric, features = _split(text)
+    metric, features = split_criterion(text)
     (made,) = open_metrics([metric]).values()
     extractor = open_extractor(features or made.features or FEATURES, options=options, device=device)
     if made.needs == "logits":
@@ -183,9 +183,14 @@ def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, devic
     return Criterion(registry.find("metrics", metric).qualified, made, extractor)
 
 
-def _split(text: str) -> tuple[str, str]:
+def split_criterion(text: str) -> tuple[str, str]:
+    """Return the names of metric and extractor that `--metric` means; "" for an extractor that is not named.
+
+    Raises:
+        UsageError: it is neither a metric nor an extractor.
+    """
     metrics = {name for entry in registry.entries("metrics") for name in (entry.name, entry.qualified)}
-    words: Sequence[str] = text.split(":")
+    words = text.split(":")
     for count in (1, 2):
         if (name := ":".join(words[:count])) in metrics:
             return name, ":".join(words[count:])

@@ -22,7 +22,7 @@ from torch import Tensor
 from zoo_core import ZooError
 
 from ..files import TEMPORARY, cache_folder, publish_folder, remove_folder, translate_errors, write_json
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from .extractors import BATCH, Extractor, vectors_of
 from .images import Images
 
@@ -32,7 +32,6 @@ LIMIT = 16 << 30
 
 Precision = Literal["float32", "float16"]
 _DATA, _INFO = "features.bin", "info.json"
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def stored_features(
     images: Images,
     *,
     precision: Precision = "float32",
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Features:
     """Return features of images, from the cache or computed now; what an interrupted computation left is gone on from.
 
