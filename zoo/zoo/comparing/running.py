@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from zoo_core import UsageError, ZooError
 
 from ..files import remove_unfinished, translate_errors
+from ..metrics.images import training_request
 from ..metrics.measuring import FEATURES, Criterion, check_counts, open_criterion
 from ..packs import Pack, build_pack
 from ..progress import Reporter, reporter_for_terminal
@@ -25,7 +26,6 @@ from .settings import (
     describe,
     plan_recipes,
     refuse_other,
-    request_of,
     split_off_features,
     write_settings,
 )
@@ -114,7 +114,7 @@ def compare(
     with ExitStack() as stack:
         # 2. The folder, for this process alone; the pictures.
         _enter(folder, stack)
-        pack = build_pack(request_of(first), workers=workers, report=report)
+        pack = build_pack(training_request(first.config), workers=workers, report=report)
         described = describe(settings, plans, pack.key)
         refuse_other(folder, described)
         write_settings(folder, described)

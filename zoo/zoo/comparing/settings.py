@@ -12,8 +12,8 @@ from typing import Any
 from zoo_core import CheckpointError, UsageError, registry
 
 from ..files import write_json
+from ..metrics.images import training_request
 from ..metrics.measuring import split_criterion
-from ..packs import PackRequest
 from ..runs.budget import Budget
 from ..training.planning import Plan, plan
 
@@ -101,20 +101,6 @@ def plan_recipes(recipes: Sequence[str], dataset: str | None, out: Path, **choic
     return plans
 
 
-def request_of(plan: Plan) -> PackRequest:
-    """Return the request for the pictures that a plan is trained on."""
-    config = plan.config
-    assert config.dataset is not None
-    return PackRequest(
-        dataset=f"{config.dataset['distribution']}:{config.dataset['name']}",
-        data=config.dataset["data"],
-        split=config.dataset["split"],
-        size=config.training.size,
-        channels=config.channels,
-        options=config.dataset["options"],
-    )
-
-
 def _refuse_different_data(plans: Mapping[str, Plan]) -> None:
     first, *others = plans
     for other in others:
@@ -124,7 +110,7 @@ def _refuse_different_data(plans: Mapping[str, Plan]) -> None:
                 f"{first} draws {sizes[0]}×{sizes[0]} pixels, {other} {sizes[1]}×{sizes[1]}: such distances say nothing",
                 hint=f"give one size for all: --size {min(sizes)}",
             )
-        if request_of(plans[first]) != request_of(plans[other]):
+        if training_request(plans[first].config) != training_request(plans[other].config):
             raise UsageError(f"{first} and {other} set options of the dataset differently: their data would differ")
 
 

@@ -71,7 +71,7 @@ def evaluate(
     for name, metric in asked.items():
         if metric.features not in ("", bare):
             report.note(f"{name} of {bare} features orders models, and compares with no published {name.upper()}")
-    pack = open_data(loaded.image, images.dataset, images.data, images.split, options=images.options, report=report)
+    pack = open_data(loaded.image, images, report=report)
     drawn, there = generated_images(loaded, samples, seed=seed), chosen_images(pack, real, seed=seed)
     check_counts(asked, samples, there.count, extractor.network.dim, warn=report.warn)
     found = measure(asked, extractor, there, drawn, resamples=resamples, seed=seed, report=report)

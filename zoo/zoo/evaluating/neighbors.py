@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ from torch import Tensor
 
 from zoo_core import DataError, UsageError
 
-from ..metrics.extractors import Extractor, extract, open_extractor
+from ..metrics.extractors import extract, open_extractor
 from ..metrics.images import generated_images, open_data, real_images
-from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest
+from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest, pixels_of
 from ..metrics.showing import Shown, save_neighbors
 from ..metrics.store import stored_features
 from ..models.model import Model
-from ..packs import Pack, to_images
-from ..progress import SILENT, Reporter
+from ..packs import to_images
+from ..progress import SILENT, Reporter, Task
 from ..randomness import generator_for
 from .results import Results, publish
 from .subject import data_for, describe_data, describe_features, describe_model, open_model
@@ -75,12 +76,8 @@ def neighbors(
         raise UsageError(f"{samples} samples are too few for a conclusion; the least is {LEAST}", hint="raise --samples")
     loaded = open_model(model, device=device, raw=raw)
     images = data_for(model, loaded, dataset, data, split, report=report)
-    pack = open_data(loaded.image, images.dataset, images.data, images.split, options=images.options, report=report)
-    held = (
-        open_data(loaded.image, images.dataset, images.data, held_out, options=images.options, report=report)
-        if held_out is not None
-        else pack
-    )
+    pack = open_data(loaded.image, images, report=report)
+    held = pack if held_out is None else open_data(loaded.image, replace(images, split=held_out), report=report)
     for there, what in ((pack, "training"), (held, "held-out")):
         if len(there) < LEAST:
             raise DataError(f"{len(there)} {what} images are too few for a conclusion; the least is {LEAST}")
@@ -89,10 +86,15 @@ def neighbors(
     drawn = torch.cat(list(generated_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
     others = to_images(held.gather(chosen))
     excluded = chosen if held is pack else None
-    spaces = [
-        _search_pixels(pack, drawn, others, excluded, report),
-        _search_features(extractor, pack, drawn, others, excluded, report),
+    stored = stored_features(extractor, real_images(pack, label="training images"), report=report)
+    vectors = [
+        extract(extractor.network, part, label=f"features of {name}", report=report)
+        for part, name in ((drawn, "samples"), (others, "held-out images"))
     ]
+    spaces = []
+    for name, queries, theirs in (("pixels", [drawn, others], pixels_of(pack)), ("features", vectors, stored.blocks(BLOCK))):
+        with report.task(f"neighbors in {name}", len(pack), "images") as task:
+            spaces.append(_search(name, queries, theirs, len(pack), excluded, task))
     protocol = {
         "measure": "neighbors",
         **describe_data(images, len(pack)),
@@ -115,42 +117,12 @@ def neighbors(
     return publish(Results(metrics, {}, protocol, details=details), model, raw=raw, write=write, out=out, report=report)
 
 
-def _search_pixels(pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter) -> Space:
-    with report.task("neighbors in pixels", len(pack), "images") as task:
-
-        def blocks() -> Iterator[Tensor]:
-            for part in torch.split(torch.arange(len(pack)), BLOCK):
-                yield to_images(pack.gather(part)).flatten(1)
-                task.update(int(part[-1]) + 1)
-
-        return _search("pixels", drawn.flatten(1), others.flatten(1), blocks(), len(pack), excluded)
-
-
-def _search_features(
-    extractor: Extractor, pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter
-) -> Space:
-    stored = stored_features(extractor, real_images(pack, label="training images"), report=report)
-    queries = [
-        extract(extractor.network, part, label=f"features of {name}", report=report)
-        for part, name in ((drawn, "samples"), (others, "held-out images"))
-    ]
-    with report.task("neighbors in features", len(pack), "images") as task:
-
-        def blocks() -> Iterator[Tensor]:
-            done = 0
-            for block in stored.blocks(BLOCK):
-                yield block
-                done += len(block)
-                task.update(done)
-
-        return _search("features", queries[0], queries[1], blocks(), len(pack), excluded)
-
-
 def _search(
-    name: str, drawn: Tensor, others: Tensor, blocks: Iterator[Tensor], count: int, excluded: Tensor | None
+    name: str, queries: list[Tensor], blocks: Iterable[Tensor], count: int, excluded: Tensor | None, task: Task
 ) -> Space:
     k = min(NEIGHBORS, count - 1)
-    distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1)
+    drawn, others = (part.flatten(1) for part in queries)
+    distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1, task)
     n = len(drawn)
     null = distances[n:, :k] if excluded is None else _without(distances[n:], numbers[n:], excluded)
     return Space(name, numbers[:n, :k], distances[:n, :k], detect_copies(distances[:n, :k], null))

@@ -6,22 +6,21 @@ beside one that is fitted on real training images (Radford et al. 2015, arXiv:15
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from zoo_core import UsageError
 
 from ..metrics.images import labels_of, open_data, spread_numbers
-from ..metrics.nearest import BLOCK, nearest
+from ..metrics.nearest import nearest, pixels_of
 from ..models.model import Model
-from ..packs import Pack, to_images, to_uint8
+from ..packs import PackRequest, to_images, to_uint8
 from ..progress import SILENT, Reporter
 from .published import ONE_NN
 from .results import Results, publish
-from .subject import Data, describe_data, describe_model, open_model
+from .subject import describe_data, describe_model, open_model
 
 SAMPLES = 50_000
 
@@ -62,7 +61,8 @@ def one_nn(
         )
     if samples < loaded.image.num_classes:
         raise UsageError(f"{samples} samples are fewer than the {loaded.image.num_classes} classes", hint="raise --samples")
-    train, tested = (open_data(loaded.image, dataset, data, split, report=report) for split in ("train", "test"))
+    images = PackRequest(dataset, data)
+    train, tested = (open_data(loaded.image, replace(images, split=split), report=report) for split in ("train", "test"))
     known, truth = labels_of(train, "this test"), labels_of(tested, "this test")
     classes = list(train.info["classes"])
     if len(classes) != loaded.image.num_classes or (loaded.classes and list(loaded.classes) != classes):
@@ -71,18 +71,18 @@ def one_nn(
             f"{', '.join(classes)}"
         )
     shown = spread_numbers(len(tested), test)
-    queries = _flat(tested, shown)
+    queries = torch.cat(list(pixels_of(tested, shown)))
     with report.task("nearest samples", samples, "samples") as task:
         drawn = (to_images(to_uint8(images)).flatten(1) for images in loaded.batches(samples, seed=seed))
-        _, numbers = nearest(queries, _blocks_of(drawn, task.update), 1)
+        _, numbers = nearest(queries, drawn, 1, task)
     wrong = float((numbers[:, 0] % loaded.image.num_classes != truth[shown]).float().mean())
     with report.task("nearest training images", len(train), "images") as task:
-        _, numbers = nearest(queries, _blocks_of(_blocks(train), task.update), 1)
+        _, numbers = nearest(queries, pixels_of(train), 1, task)
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     protocol = {
         "measure": "probe",
-        **describe_data(Data(dataset, data, "train"), len(train)),
+        **describe_data(images, len(train)),
         "samples": samples,
         "test_images": len(shown),
         "classifier": "nearest neighbor, Euclidean, in pixels",
@@ -93,27 +93,3 @@ def one_nn(
     table = [row._asdict() for row in ONE_NN.get(bare, ())]
     results = Results({"one_nn_error": wrong, "one_nn_error_of_real": theirs}, {}, protocol, details={"published": table})
     return publish(results, model, raw=raw, write=write, out=out, report=report)
-
-
-def _flat(pack: Pack, numbers: Tensor) -> Tensor:
-    return to_images(pack.gather(numbers)).flatten(1)  # [n, C · S · S]
-
-
-def _blocks(pack: Pack) -> Iterator[Tensor]:
-    for part in torch.split(torch.arange(len(pack)), BLOCK):
-        yield _flat(pack, part)
-
-
-def _blocks_of(pieces: Iterable[Tensor], heard: Callable[[float], None]) -> Iterator[Tensor]:
-    """Put pieces together to blocks that are worth a search."""
-    waiting: list[Tensor] = []
-    done = 0
-    for piece in pieces:
-        waiting.append(piece)
-        done += len(piece)
-        if sum(map(len, waiting)) >= BLOCK:
-            yield torch.cat(waiting)
-            waiting = []
-            heard(done)
-    if waiting:
-        yield torch.cat(waiting)

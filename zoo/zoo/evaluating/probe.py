@@ -7,7 +7,7 @@ regularized linear L2-SVM on them. C is chosen on a held-out part of the trainin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,12 +26,12 @@ from ..metrics.svm import Problem, Solver
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
-from ..packs import Pack, to_images
+from ..packs import Pack, PackRequest, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .published import FEW, TABLES
 from .results import Results, publish
-from .subject import Data, describe_data, describe_features, open_model
+from .subject import describe_data, describe_features, open_model
 
 HELD_OUT = 0.1
 """Share of the labeled training images on which C is chosen, when all are used; a quarter of a few."""
@@ -49,23 +49,6 @@ STATISTICS, BATCH = 10_000, 100
 """Training images from which batch-norm statistics are estimated anew, and how many go together."""
 
 REPEATS = 10
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which labeled images a classifier is fitted on.
-
-    Args:
-        fit, held: numbers of the training images for choosing C, sorted; together they are what the last fit takes.
-    """
-
-    fit: Tensor
-    held: Tensor
-
-    @property
-    def both(self) -> Tensor:
-        """All of them, sorted."""
-        return torch.cat([self.fit, self.held]).sort().values
 
 
 def probe(
@@ -111,7 +94,8 @@ def probe(
     """
     network, weights = _open_discriminator(model, untrained, seed, device)
     network = network.to(check_device(device))
-    packs = [open_data(network.image, dataset, data, split, report=report) for split in ("train", "test")]
+    images = PackRequest(dataset, data)
+    packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
     truth = [labels_of(pack, "a probe") for pack in packs]
     classes = _same_classes(train, tested)
@@ -121,7 +105,7 @@ def probe(
     if count < 1:
         raise OptionError(f"repeats must be at least 1, not {count}")
     choices = [_choose(truth[0], classes, wanted, seed, number) for number in range(count)]
-    used = torch.unique(torch.cat([choice.both for choice in choices]))
+    used = torch.unique(torch.cat([part for choice in choices for part in choice]))
     shown = spread_numbers(len(tested), test)
 
     before = checksum(network)
@@ -139,9 +123,9 @@ def probe(
     ]
     found = []
     for number, choice in enumerate(choices):
-        fit, held = (torch.searchsorted(used, part) for part in (choice.fit, choice.held))
+        fit, held = (torch.searchsorted(used, part) for part in choice)
         c = _best_c(features[0].tensor(), truth[0][used], len(classes), fit, held, solver, report)
-        rows = torch.searchsorted(used, choice.both)
+        rows = torch.cat([fit, held]).sort().values
         final = Problem(features[0].tensor(), truth[0][used], len(classes), rows=rows, solver=solver)
         with report.task(f"fitting {len(rows):,} images with C = {c:g}") as task:
             classifier = final.solve(c, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
@@ -151,14 +135,14 @@ def probe(
     spread = {"probe_accuracy": float(accuracies.std())} if count > 1 else {}
     protocol = {
         "measure": "probe",
-        **describe_data(Data(dataset, data, "train"), len(used)),
+        **describe_data(images, len(used)),
         "labels": "all" if wanted == "all" else f"{wanted} per class",
         "repeats": count,
         "test_images": len(shown),
         "classifier": f"one-vs-rest L2-SVM, squared hinge ({final.solver})",
         "c": ", ".join(f"{c:g}" for c in sorted({classifier.c for _, classifier in found})),
         "c_chosen_from": ", ".join(f"{c:g}" for c in CS),
-        "c_chosen_on": f"{len(choices[0].held):,} held-out training images",
+        "c_chosen_on": f"{len(choices[0][1]):,} held-out training images",
         "weights": weights,
         "batch_norm": f"estimated anew from {min(STATISTICS, len(train)):,} training images",
         "seed": seed,
@@ -175,22 +159,11 @@ def _open_discriminator(where: str | Path | Model, untrained: bool, seed: int, d
         model = open_model(where, device=device)
         return require_discriminator(model.discriminator, where), "the discriminator's own, trained"
     words = f"random initial weights, seed {seed}"
-    if not isinstance(where, Model) and str(where) in registry.names("recipes") and _folder(where) is None:
-        return _initialize(create(str(where)), seed), words
-    known = open_model(where)
+    here = isinstance(where, Model) or (Path(where).exists() and local_folder(where) is not None)
+    known = create(str(where)) if not here and str(where) in registry.names("recipes") else open_model(where)
     require_discriminator(known.discriminator, where)
-    return _initialize(known, seed), words
-
-
-def _folder(where: str | Path) -> Path | None:
-    """Return the folder of this machine that `where` names, None for a name that is none."""
-    return local_folder(where) if Path(where).exists() else None
-
-
-def _initialize(model: Model, seed: int) -> Discriminator:
     with seeded(seed, "weights"):
-        made: Discriminator = build_component("discriminators", model.config["discriminator"], model.image)
-    return made
+        return build_component("discriminators", known.config["discriminator"], known.image), words
 
 
 def _same_classes(train: Pack, test: Pack) -> list[str]:
@@ -203,8 +176,8 @@ def _same_classes(train: Pack, test: Pack) -> list[str]:
     return classes
 
 
-def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> Choice:
-    """Choose labeled images of every class, and which of them are held out.
+def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> tuple[Tensor, Tensor]:
+    """Choose labeled images of every class; return the numbers of those to fit, and of those held out, sorted.
 
     Raises:
         DataError: a class has fewer than are wanted, or than 2.
@@ -227,7 +200,7 @@ def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int
         part = max(1, round(len(order) * (HELD_OUT if wanted == "all" else 0.25)))
         held.append(order[:part])
         fit.append(order[part:])
-    return Choice(torch.cat(fit).sort().values, torch.cat(held).sort().values)
+    return torch.cat(fit).sort().values, torch.cat(held).sort().values
 
 
 def _estimate(network: Discriminator, pack: Pack, seed: int, report: Reporter) -> None:

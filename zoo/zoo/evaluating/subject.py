@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,29 +12,14 @@ from zoo_core import UsageError
 from ..loading import find_folder, load
 from ..metrics.discriminator import Pool, StageFeatures, require_discriminator
 from ..metrics.extractors import Extractor
+from ..metrics.images import training_request
 from ..models.model import Model
+from ..packs import PackRequest
 from ..progress import Reporter
 from ..runs.run import is_run, read_run
 
 CROPPED = "center crop, bicubic, antialiased (Pillow)"
 """How the pictures of a pack were resized."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """Which real images.
-
-    Args:
-        dataset: registry name.
-        data: where they lie, None where the dataset brings its own.
-        split: which part.
-        options: the dataset's own.
-    """
-
-    dataset: str
-    data: str | Path | None = None
-    split: str = "train"
-    options: Mapping[str, Any] | None = None
 
 
 class DiscriminatorFeatures(StageFeatures):
@@ -72,18 +56,19 @@ def data_for(
     split: str = "train",
     *,
     report: Reporter,
-) -> Data:
+) -> PackRequest:
     """Return the real images that a model is compared with: those that are named, else those that it was trained on.
 
     Raises:
         UsageError: nobody names any.
     """
     if dataset is not None:
-        return Data(dataset, data, split)
+        return PackRequest(dataset, data, split)
     place = find_folder(where) if not isinstance(where, Model) else None
-    if place is not None and is_run(place) and (used := read_run(place).config.dataset) is not None:
-        report.note(f"comparing with the images that it was trained on: {used['name']}")
-        return Data(f"{used['distribution']}:{used['name']}", data or used["data"], split, used["options"])
+    if place is not None and is_run(place) and (config := read_run(place).config).dataset is not None:
+        used = training_request(config)
+        report.note(f"comparing with the images that it was trained on: {used.dataset.rpartition(':')[2]}")
+        return replace(used, data=data or used.data, split=split)
     known = (model.config.get("provenance", {}).get("dataset") or {}).get("name")
     hint = f"it was trained on {known}: --dataset {known}" if known else "for example: --dataset faces"
     raise UsageError("which images is it to be compared with?", hint=hint)
@@ -100,7 +85,7 @@ def describe_model(model: Model) -> dict[str, Any]:
     }
 
 
-def describe_data(data: Data, count: int) -> dict[str, Any]:
+def describe_data(data: PackRequest, count: int) -> dict[str, Any]:
     """Say for a protocol which real images there were."""
     bare = data.dataset.rpartition(":")[2]
     return {"dataset": bare, "split": data.split, "real_images": count, "real_resizing": CROPPED}

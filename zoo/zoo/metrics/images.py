@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for
+from ..runs.config import RunConfig
 from .extractors import BATCH, checksum
 
 
@@ -94,33 +95,31 @@ def evenly_spread(images: Images, most: int) -> Tensor:
     return torch.cat(found)
 
 
-def open_data(
-    image: ImageSpec,
-    dataset: str,
-    data: str | Path | None = None,
-    split: str = "train",
-    *,
-    options: Mapping[str, Any] | None = None,
-    workers: int | None = None,
-    report: Reporter = SILENT,
-) -> Pack:
-    """Build or find the pack of a dataset at the size and channels of a model's images.
+def training_request(config: RunConfig) -> PackRequest:
+    """Return the request for the pictures that a run is trained on."""
+    dataset, size = config.dataset, config.training.size
+    assert dataset is not None
+    name = f"{dataset['distribution']}:{dataset['name']}"
+    return PackRequest(name, dataset["data"], dataset["split"], size, config.channels, dataset["options"])
+
+
+def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILENT) -> Pack:
+    """Build or find the pack of a dataset, at the size and channels of a model's images whatever the request says.
 
     Raises:
-        UsageError: no such dataset or split; `data` is a pack of other images than the model's.
+        UsageError: no such dataset or split; its `data` is a pack of other images than the model's.
         DataError: the source is not there.
     """
-    folder = Path(data).expanduser() if data is not None else None
+    folder = Path(request.data).expanduser() if request.data is not None else None
     if folder is not None and (folder / "pack.json").is_file():
         spec = open_pack(folder).spec
         if (spec.size, spec.channels) != (image.size, image.channels):
             raise UsageError(
                 f"{folder} holds images of {_shape(spec)}, and the model's are {_shape(image)}",
-                hint=f"give the source of the pictures, or build such a pack: zoo data build {dataset} --size {image.size}"
-                f" --channels {image.channels}",
+                hint=f"give the source of the pictures, or build such a pack: zoo data build {request.dataset} "
+                f"--size {image.size} --channels {image.channels}",
             )
-    request = PackRequest(dataset, folder, split, image.size, image.channels, options or {})
-    return build_pack(request, workers=workers, report=report)
+    return build_pack(replace(request, data=folder, size=image.size, channels=image.channels), report=report)
 
 
 def labels_of(pack: Pack, what: str) -> Tensor:

@@ -11,7 +11,7 @@ least `SHARE` of all, are called copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
+from ..packs import Pack, to_images
+from ..progress import Task
+
 BLOCK = 4096
 """Vectors that are searched together."""
 
@@ -29,16 +32,17 @@ PERCENTILE = 1.0
 SHARE, CHANCE = 0.05, 1e-3
 
 
-def nearest(queries: Tensor, blocks: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
-    """Find the k nearest of all vectors in `blocks` to each query, by Euclidean distance, exactly.
+def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None = None) -> tuple[Tensor, Tensor]:
+    """Find the k nearest of all vectors in `pieces` to each query, by Euclidean distance, exactly.
 
     Args:
         queries: float32 [m, d].
-        blocks: the vectors [n, d], in pieces.
+        pieces: the vectors [n, d], in pieces of any length.
         k: at most as many as there are vectors.
+        task: hears how many were searched.
 
     Returns:
-        Distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the blocks.
+        Distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces.
 
     Raises:
         ZooError: faiss is not installed, or there are fewer than k vectors.
@@ -48,7 +52,7 @@ def nearest(queries: Tensor, blocks: Iterable[Tensor], k: int) -> tuple[Tensor, 
     distances = torch.full((len(asked), k), float("inf"))
     numbers = torch.full((len(asked), k), -1)
     start = 0
-    for block in blocks:
+    for block in _blocks(pieces):
         there = np.ascontiguousarray(block.float().numpy())
         squared, found = faiss.knn(asked, there, min(k, len(there)))
         distances = torch.cat([distances, torch.from_numpy(squared)], dim=1)
@@ -56,9 +60,29 @@ def nearest(queries: Tensor, blocks: Iterable[Tensor], k: int) -> tuple[Tensor, 
         distances, order = distances.topk(k, dim=1, largest=False)
         numbers = numbers.gather(1, order)
         start += len(there)
+        if task is not None:
+            task.update(start)
     if start < k:
         raise ZooError(f"{k} neighbors are wanted, and there are {start} vectors")
     return distances.clamp(min=0).sqrt(), numbers
+
+
+def _blocks(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Put pieces together to blocks that are worth a search."""
+    waiting: list[Tensor] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if sum(map(len, waiting)) >= BLOCK:
+            yield torch.cat(waiting)
+            waiting = []
+    if waiting:
+        yield torch.cat(waiting)
+
+
+def pixels_of(pack: Pack, numbers: Tensor | None = None) -> Iterator[Tensor]:
+    """Yield images of a pack, all or those with the given numbers, as vectors [n, C · S · S] in [−1, 1]."""
+    for part in torch.split(torch.arange(len(pack)) if numbers is None else numbers, BLOCK):
+        yield to_images(pack.gather(part)).flatten(1)
 
 
 def load_faiss() -> Any:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from zoo_core import DataError, ZooError
 
-from .matrices import CHUNK, Gram, Matrix, Streamed
+from .matrices import CHUNK, Gram, Streamed
 
 Solver = Literal["auto", "sklearn", "torch"]
 GAP = 1e-4
@@ -98,11 +98,11 @@ class Problem:
         self.solver: Solver = ("sklearn" if numbers <= SMALL and _sklearn() else "torch") if solver == "auto" else solver
         self.features = features
         self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
-        self._matrix: Matrix | None = None
+        self._matrix: Gram | Streamed | None = None
         self._solution: Tensor | None = None
 
     @property
-    def matrix(self) -> Matrix:
+    def matrix(self) -> Gram | Streamed:
         """The images in the coordinates in which torch solves."""
         if self._matrix is None:
             few = len(self.rows) <= min(GRAM, self.features.shape[1])
@@ -162,7 +162,7 @@ def objective_of(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: flo
 
 
 def minimize(
-    matrix: Matrix, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
+    matrix: Gram | Streamed, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
 ) -> tuple[Tensor, float, float, int]:
     """L-BFGS from `start` [K, m] until the optimum is certainly near; returns weights, objective, relative gap, evaluations.
 

@@ -14,7 +14,7 @@ from ..packs import to_images, to_uint8
 from ..progress import Reporter
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
-from .images import chosen_images, open_data
+from .images import chosen_images, open_data, training_request
 from .measuring import FEATURES, check_counts, open_criterion
 
 SAMPLES, REAL = 1000, 5000
@@ -51,11 +51,7 @@ def watch(
 
     @cache
     def real(image: ImageSpec) -> Tensor:
-        dataset = config.dataset
-        assert dataset is not None
-        name = f"{dataset['distribution']}:{dataset['name']}"
-        pack = open_data(image, name, dataset["data"], dataset["split"], options=dataset["options"])
-        images = chosen_images(pack, REAL)
+        images = chosen_images(open_data(image, training_request(config)), REAL)
         return criterion.inputs(images.pieces(0), total=images.count, report=report or Reporter())[0]
 
     def measure(generator: Generator) -> float:
