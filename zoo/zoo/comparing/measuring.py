@@ -88,6 +88,14 @@ def measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporte
     Raises:
         ZooError: there are too few images, they are all alike, or a feature is not finite.
     """
+    try:
+        return _measure_data(pack, criterion, samples, report)
+    except ZooError as error:
+        error.message = f"metric {criterion.title!r}: {error.message}"
+        raise
+
+
+def _measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporter) -> Reference:
     least = max(4, 2 * criterion.metric.minimum)
     if len(pack) < least:
         raise ZooError(f"{len(pack)} images are too few to be compared with; the least is {least}")

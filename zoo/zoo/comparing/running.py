@@ -10,24 +10,23 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from zoo_core import UsageError, ZooError
+from zoo_core import UsageError
 
-from ..files import remove_unfinished, translate_errors
+from ..files import remove_unfinished, translate_errors, write_json
 from ..metrics.images import training_request
-from ..metrics.measuring import FEATURES, Criterion, check_counts, open_criterion
+from ..metrics.measuring import FEATURES, check_counts, open_criterion
 from ..packs import Pack, build_pack
 from ..progress import Reporter, reporter_for_terminal
-from ..training.planning import Plan
 from .measuring import REAL, Reference, measure_data
 from .page import Report, write_page
 from .settings import (
+    FILE,
     Settings,
     choose_budget,
     describe,
     plan_recipes,
     refuse_other,
     split_off_features,
-    write_settings,
 )
 from .summary import Row, summarize, write_csv
 from .trials import Place, read_trial, run_trial
@@ -117,12 +116,14 @@ def compare(
         pack = build_pack(training_request(first.config), workers=workers, report=report)
         described = describe(settings, plans, pack.key)
         refuse_other(folder, described)
-        write_settings(folder, described)
-        reference = _measure_data(pack, criterion, settings, report)
+        write_json(folder / FILE, described)
+        reference = measure_data(pack, criterion, samples, report)
 
         # 3. One trial after another; the report is written anew after each.
         signal = ""
-        for place in (places := _places(folder, plans, settings)):
+        # Every recipe with the first seed, then with the next, so that an unfinished comparison is a fair one.
+        places = [Place(folder, recipe, seed) for seed in range(seeds) for recipe in plans]
+        for place in places:
             trial = read_trial(place)
             if trial.done(settings):
                 continue
@@ -140,11 +141,6 @@ def compare(
         return Comparison(folder, folder / PAGE, folder / TABLE, rows, settings.metric, reference.floor, finished, signal)
 
 
-def _places(folder: Path, plans: Mapping[str, Plan], settings: Settings) -> list[Place]:
-    """All trials: every recipe with the first seed, then with the next, so that an unfinished comparison is a fair one."""
-    return [Place(folder, recipe, seed) for seed in range(settings.seeds) for recipe in plans]
-
-
 def _enter(folder: Path, stack: ExitStack) -> None:
     """Keep other processes out, and clear away what a killed one left half-written."""
     with translate_errors(folder):
@@ -159,14 +155,6 @@ def _enter(folder: Path, stack: ExitStack) -> None:
     stack.callback(lock.release)
     for place in (folder, folder / "measurements", folder / "samples", folder / "runs"):
         remove_unfinished(place)
-
-
-def _measure_data(pack: Pack, criterion: Criterion, settings: Settings, report: Reporter) -> Reference:
-    try:
-        return measure_data(pack, criterion, settings.samples, report)
-    except ZooError as error:
-        error.message = f"metric {settings.metric!r}: {error.message}"
-        raise
 
 
 def _write(

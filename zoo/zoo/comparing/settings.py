@@ -11,7 +11,6 @@ from typing import Any
 
 from zoo_core import CheckpointError, UsageError, registry
 
-from ..files import write_json
 from ..metrics.images import training_request
 from ..metrics.measuring import split_criterion
 from ..runs.budget import Budget
@@ -167,11 +166,6 @@ def refuse_other(out: Path, wanted: Mapping[str, Any]) -> None:
             hint="to go on with it, give it the same settings (more recipes and seeds may be named); "
             "or choose another folder: --out DIR",
         )
-
-
-def write_settings(out: Path, described: Mapping[str, Any]) -> None:
-    """Write `comparison.json`."""
-    write_json(out / FILE, dict(described))
 
 
 def _read(path: Path) -> dict[str, Any]:

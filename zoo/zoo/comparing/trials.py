@@ -15,7 +15,6 @@ from ..files import atomic_file, remove_folder, write_json
 from ..loading import load
 from ..metrics.measuring import Criterion
 from ..models.grids import grid_picture
-from ..models.model import Model
 from ..progress import Reporter, Task
 from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints, newest_checkpoint
@@ -128,7 +127,8 @@ def run_trial(
             if run is not None and not run.finished:
                 return replace(trial, interrupted=run.signal or "an interruption")
             trial = _measure(trial, place, number, settings, reference, criterion, str(first.device))
-        _write(place, trial)
+        said = {"diverged": trial.diverged, "parameters": list(trial.parameters)}
+        write_json(place.record, {"points": [asdict(point) for point in trial.points], **said})
     return trial
 
 
@@ -170,33 +170,15 @@ def _measure(
 ) -> Trial:
     model = load(place.run, device=device)
     _, counters, _ = newest_checkpoint(place.run / "checkpoints", Reporter())
-    _draw(model, place.samples(number))
+    with atomic_file(place.samples(number)) as temporary:
+        grid_picture(model.sample(SHOWN)).save(temporary)
     try:
         found = measure(model, criterion, reference, settings.samples)
     except ZooError as error:
         return replace(trial, diverged=f"{error.message} after {counters['images']:,} images")
     point = Point(counters["images"], round(counters["seconds"], 3), *found)
-    return replace(trial, points=(*trial.points, point), parameters=_parameters(model))
-
-
-def _draw(model: Model, path: Path) -> None:
-    with atomic_file(path) as temporary:
-        grid_picture(model.sample(SHOWN)).save(temporary)
-
-
-def _parameters(model: Model) -> tuple[int, int]:
-    networks = (model.generator, model.discriminator)
-    generator, discriminator = (sum(p.numel() for p in net.parameters()) if net is not None else 0 for net in networks)
-    return generator, discriminator
-
-
-def _write(place: Place, trial: Trial) -> None:
-    content = {
-        "points": [asdict(point) for point in trial.points],
-        "diverged": trial.diverged,
-        "parameters": list(trial.parameters),
-    }
-    write_json(place.record, content)
+    counts = [sum(p.numel() for p in net.parameters()) if net else 0 for net in (model.generator, model.discriminator)]
+    return replace(trial, points=(*trial.points, point), parameters=(counts[0], counts[1]))
 
 
 class _Named(Reporter):

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
@@ -95,7 +96,9 @@ class Problem:
             raise DataError(f"there is no training image of class {', '.join(map(str, missing[:5]))}")
         self.scale = scale_of(features, self.rows)
         numbers = len(self.rows) * features.shape[1]
-        self.solver: Solver = ("sklearn" if numbers <= SMALL and _sklearn() else "torch") if solver == "auto" else solver
+        self.solver: Solver = (
+            ("sklearn" if numbers <= SMALL and find_spec("sklearn") else "torch") if solver == "auto" else solver
+        )
         self.features = features
         self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
         self._matrix: Gram | Streamed | None = None
@@ -112,7 +115,7 @@ class Problem:
     def solve(
         self, c: float, *, gap: float = GAP, heard: Callable[[int, float], None] = lambda steps, gap: None
     ) -> Classifier:
-        """The classifier for one C. Begins where the last solution ended.
+        """Return the classifier for one C. Begins where the last solution ended.
 
         Args:
             c: weight of the losses.
@@ -124,13 +127,11 @@ class Problem:
         """
         if self.solver == "sklearn":
             return self._by_sklearn(c)
-        start = self._solution if self._solution is not None else self._zeros()
+        zeros = torch.zeros(self.signs.shape[1], self.matrix.size, dtype=self.matrix.dtype)
+        start = self._solution if self._solution is not None else zeros
         weights, objective, reached, steps = minimize(self.matrix, self.signs.to(self.matrix.dtype), c, start, gap, heard)
         self._solution = weights
         return Classifier(*self.matrix.finish(weights), c, objective, reached, steps)
-
-    def _zeros(self) -> Tensor:
-        return torch.zeros(self.signs.shape[1], self.matrix.size, dtype=self.matrix.dtype)
 
     def _by_sklearn(self, c: float) -> Classifier:
         from sklearn.svm import LinearSVC
@@ -145,7 +146,7 @@ class Problem:
 
 
 def scale_of(features: Tensor, rows: Tensor) -> float:
-    """One number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
+    """Return the number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
     total = 0.0
     for part in torch.split(rows, CHUNK):
         some = features[part].float().flatten()
@@ -156,7 +157,7 @@ def scale_of(features: Tensor, rows: Tensor) -> float:
 
 
 def objective_of(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
-    """The sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
+    """Return the sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
     slack = (1 - signs * (x @ weights.T + bias)).clamp(min=0)
     return float(0.5 * (weights.square().sum() + bias.square().sum()) + c * slack.square().sum())
 
@@ -219,11 +220,3 @@ def minimize(
 
 class _Enough(Exception):
     """The optimum is near, or it takes too long."""
-
-
-def _sklearn() -> bool:
-    try:
-        import sklearn.svm  # noqa: F401
-    except ImportError:
-        return False
-    return True
