@@ -37,7 +37,7 @@ import zoo
 from zoo.allocator import keep_freed_memory
 from zoo.files import atomic_file, write_json
 from zoo.loading import load
-from zoo.metrics.extractors import extractor, vectors_of
+from zoo.metrics.extractors import extractor, stream_features
 from zoo.packs import Pack, PackRequest, build_pack, to_images, to_uint8
 from zoo.progress import Reporter
 from zoo.runs.checkpoints import newest_checkpoint
@@ -203,7 +203,7 @@ def moments_of_all(network: FeatureExtractor, pack: Pack, path: Path) -> Gaussia
 
 def moments(network: FeatureExtractor, images: Iterator[Tensor]) -> Gaussian:
     found = Moments(network.dim)
-    for vectors in vectors_of(network, images):
+    for vectors in stream_features(network, images):
         found.add(vectors)
     return found.gaussian()
 

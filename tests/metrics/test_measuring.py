@@ -15,7 +15,7 @@ from torch import Tensor
 
 from helpers.metrics import Heard, pack, pictures, replaying, saved
 from zoo.metrics.extractors import open_extractor
-from zoo.metrics.images import generated_images, real_images
+from zoo.metrics.images import generate_images, read_images
 from zoo.metrics.measuring import check_counts, measure, open_criterion, open_metrics
 from zoo_cli.main import zoo as command
 from zoo_core import Metric, Plugin, PluginError, UsageError, ZooError, registry
@@ -124,7 +124,7 @@ def test_in_zoo_compare(metric: str, title: str, best: Any, tmp_path: Path) -> N
 
 def test_several_names_of_one_class_are_measured_together() -> None:
     given = {"resamples": 0, "seed": 0, "report": (heard := Heard())}
-    images = real_images(pack()), generated_images(replaying(pictures("fresh")), 40)
+    images = read_images(pack()), generate_images(replaying(pictures("fresh")), 40)
     found = measure(open_metrics(["gap", "kid", "brighter"]), open_extractor("counting"), *images, **given)  # type: ignore[arg-type]
     assert found["gap"] is found["brighter"]
     assert heard.lines[-2:] == ["gap and brighter", "kid"]

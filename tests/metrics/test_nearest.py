@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.metrics.nearest import detect_copies, distance_ratios, nearest
+from zoo.metrics.nearest import compute_ratios, detect_copies, nearest
 from zoo_core import ZooError
 
 pytest.importorskip("faiss")
@@ -22,7 +22,7 @@ def test_the_null_distribution_keeps_its_level() -> None:
 
 
 def test_ratios() -> None:
-    assert distance_ratios(torch.tensor([[0.0, 2.0, 4.0], [3.0, 3.0, 3.0], [0.0, 0.0, 0.0]])).tolist() == [0.0, 1.0, 0.0]
+    assert compute_ratios(torch.tensor([[0.0, 2.0, 4.0], [3.0, 3.0, 3.0], [0.0, 0.0, 0.0]])).tolist() == [0.0, 1.0, 0.0]
 
 
 def test_nearest_in_blocks_is_nearest() -> None:

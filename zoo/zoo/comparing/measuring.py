@@ -9,9 +9,9 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
-from ..metrics.images import real_images
+from ..metrics.images import read_images
 from ..metrics.measuring import Criterion
-from ..metrics.store import stored_features
+from ..metrics.store import cache_features
 from ..models.model import Model
 from ..packs import Pack
 from ..progress import Reporter
@@ -100,8 +100,8 @@ def _measure_data(pack: Pack, criterion: Criterion, samples: int, report: Report
     if len(pack) < least:
         raise ZooError(f"{len(pack)} images are too few to be compared with; the least is {least}")
     chosen = torch.randperm(len(pack), generator=generator_for(0, "reference"))[:REAL]
-    images = real_images(pack, chosen, label="the data")
-    features = stored_features(criterion.extractor, images, report=report).tensor()
+    images = read_images(pack, chosen, label="the data")
+    features = cache_features(criterion.extractor, images, report=report).tensor()
     real = features if criterion.metric.needs != "images" else criterion.inputs(images.pieces(0), report=report)[0]
     half = min(samples, len(real) // 2)
     spread, nearest = mean_distance(features[:half]), nearest_distance(features[:half])

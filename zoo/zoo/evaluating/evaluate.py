@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..metrics.extractors import open_extractor
-from ..metrics.images import chosen_images, generated_images, open_data
-from ..metrics.measuring import DEFAULT, check_counts, measure, number_of, open_metrics
+from ..metrics.images import choose_images, generate_images, open_data
+from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
 from ..models.model import Model
 from ..progress import SILENT, Reporter
 from .results import Results, publish
-from .subject import data_for, describe_data, describe_features, describe_model, open_model, version_of
+from .subject import choose_data, describe_data, describe_features, describe_model, find_version, open_model
 
 SAMPLES = 50_000
 """Samples, and most real images, unless somebody says otherwise: what the field takes for the FID."""
@@ -65,14 +65,14 @@ def evaluate(
     """
     asked = open_metrics(metrics)
     loaded = open_model(model, device=device, raw=raw)
-    images = data_for(model, loaded, dataset, data, split, report=report)
+    images = choose_data(model, loaded, dataset, data, split, report=report)
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
     bare = extractor.name.rpartition(":")[2]
     for name, metric in asked.items():
         if metric.features not in ("", bare):
             report.note(f"{name} of {bare} features orders models, and compares with no published {name.upper()}")
     pack = open_data(loaded.image, images, report=report)
-    drawn, there = generated_images(loaded, samples, seed=seed), chosen_images(pack, real, seed=seed)
+    drawn, there = generate_images(loaded, samples, seed=seed), choose_images(pack, real, seed=seed)
     check_counts(asked, samples, there.count, extractor.network.dim, warn=report.warn)
     found = measure(asked, extractor, there, drawn, resamples=resamples, seed=seed, report=report)
     protocol = {
@@ -83,11 +83,11 @@ def evaluate(
         "seed": seed,
         **describe_model(loaded),
         **describe_features(extractor),
-        **{m.requires: version for m in asked.values() if m.requires and (version := version_of(m.requires))},
+        **{m.requires: version for m in asked.values() if m.requires and (version := find_version(m.requires))},
         "spread": f"standard error from {resamples} random halves" if resamples > 1 else "none",
     }
     for measurement in found.values():
         protocol.update(measurement.protocol)
-    values = {name: number_of(name, measurement.values) for name, measurement in found.items()}
-    spread = {name: number_of(name, measurement.spread) for name, measurement in found.items() if measurement.spread}
+    values = {name: pick_number(name, measurement.values) for name, measurement in found.items()}
+    spread = {name: pick_number(name, measurement.spread) for name, measurement in found.items() if measurement.spread}
     return publish(Results(values, spread, protocol), model, raw=raw, write=write, out=out, report=report)

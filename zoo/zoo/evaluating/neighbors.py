@@ -13,16 +13,16 @@ from torch import Tensor
 from zoo_core import DataError, UsageError
 
 from ..metrics.extractors import extract, open_extractor
-from ..metrics.images import generated_images, open_data, real_images
-from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest, pixels_of
+from ..metrics.images import generate_images, open_data, read_images
+from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest, read_pixels
 from ..metrics.showing import Shown, save_neighbors
-from ..metrics.store import stored_features
+from ..metrics.store import cache_features
 from ..models.model import Model
 from ..packs import to_images
 from ..progress import SILENT, Reporter, Task
 from ..randomness import generator_for
 from .results import Results, publish
-from .subject import data_for, describe_data, describe_features, describe_model, open_model
+from .subject import choose_data, describe_data, describe_features, describe_model, open_model
 
 LEAST = 100
 """Fewest samples, held-out images and training images from which anything is concluded."""
@@ -75,7 +75,7 @@ def neighbors(
     if samples < LEAST:
         raise UsageError(f"{samples} samples are too few for a conclusion; the least is {LEAST}", hint="raise --samples")
     loaded = open_model(model, device=device, raw=raw)
-    images = data_for(model, loaded, dataset, data, split, report=report)
+    images = choose_data(model, loaded, dataset, data, split, report=report)
     pack = open_data(loaded.image, images, report=report)
     held = pack if held_out is None else open_data(loaded.image, replace(images, split=held_out), report=report)
     for there, what in ((pack, "training"), (held, "held-out")):
@@ -83,16 +83,19 @@ def neighbors(
             raise DataError(f"{len(there)} {what} images are too few for a conclusion; the least is {LEAST}")
     chosen = torch.randperm(len(held), generator=generator_for(seed, "held out"))[:samples].sort().values
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
-    drawn = torch.cat(list(generated_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
+    drawn = torch.cat(list(generate_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
     others = to_images(held.gather(chosen))
     excluded = chosen if held is pack else None
-    stored = stored_features(extractor, real_images(pack, label="training images"), report=report)
+    stored = cache_features(extractor, read_images(pack, label="training images"), report=report)
     vectors = [
         extract(extractor.network, part, label=f"features of {name}", report=report)
         for part, name in ((drawn, "samples"), (others, "held-out images"))
     ]
     spaces = []
-    for name, queries, theirs in (("pixels", [drawn, others], pixels_of(pack)), ("features", vectors, stored.blocks(BLOCK))):
+    for name, queries, theirs in (
+        ("pixels", [drawn, others], read_pixels(pack)),
+        ("features", vectors, stored.blocks(BLOCK)),
+    ):
         with report.task(f"neighbors in {name}", len(pack), "images") as task:
             spaces.append(_search(name, queries, theirs, len(pack), excluded, task))
     protocol = {
@@ -110,8 +113,8 @@ def neighbors(
     copies = any(space.found.copies for space in spaces)
     details: dict[str, Any] = {"copies": copies, **{space.name: space.found.to_json() for space in spaces}}
     if page is not None:
-        verdict = _verdict(spaces, copies, model)
-        saved = save_neighbors(Path(page), pack, drawn, _rows(spaces, shown), verdict, protocol, spaces)
+        verdict = _write_verdict(spaces, copies, model)
+        saved = save_neighbors(Path(page), pack, drawn, _choose_rows(spaces, shown), verdict, protocol, spaces)
         details["files"] = [str(file) for file in saved]
     metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
     return publish(Results(metrics, {}, protocol, details=details), model, raw=raw, write=write, out=out, report=report)
@@ -124,18 +127,18 @@ def _search(
     drawn, others = (part.flatten(1) for part in queries)
     distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1, task)
     n = len(drawn)
-    null = distances[n:, :k] if excluded is None else _without(distances[n:], numbers[n:], excluded)
+    null = distances[n:, :k] if excluded is None else _drop_itself(distances[n:], numbers[n:], excluded)
     return Space(name, numbers[:n, :k], distances[:n, :k], detect_copies(distances[:n, :k], null))
 
 
-def _without(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
+def _drop_itself(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
     """Distances [m, k] to others than the image itself, which is among the k + 1 nearest unless k + 1 others equal it."""
     itself = numbers == excluded[:, None]
     itself[~itself.any(1), -1] = True
     return distances[~itself].view(len(distances), -1)
 
 
-def _rows(spaces: list[Space], shown: int) -> list[Shown]:
+def _choose_rows(spaces: list[Space], shown: int) -> list[Shown]:
     """The samples to show, the most suspicious first, with their three nearest in each space."""
     ratios = torch.stack([space.found.ratios for space in spaces]).amin(0)
     return [
@@ -154,7 +157,7 @@ def _rows(spaces: list[Space], shown: int) -> list[Shown]:
     ]
 
 
-def _verdict(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
+def _write_verdict(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
     shares = " and ".join(f"{space.found.share:.1%} in {space.name} (p = {space.found.p:.2g})" for space in spaces)
     verdict = "This model copies training images" if copies else "No copying was found"
     return (

@@ -13,8 +13,8 @@ import torch
 
 from zoo_core import UsageError
 
-from ..metrics.images import labels_of, open_data, spread_numbers
-from ..metrics.nearest import nearest, pixels_of
+from ..metrics.images import open_data, require_labels, spread_numbers
+from ..metrics.nearest import nearest, read_pixels
 from ..models.model import Model
 from ..packs import PackRequest, to_images, to_uint8
 from ..progress import SILENT, Reporter
@@ -63,7 +63,7 @@ def one_nn(
         raise UsageError(f"{samples} samples are fewer than the {loaded.image.num_classes} classes", hint="raise --samples")
     images = PackRequest(dataset, data)
     train, tested = (open_data(loaded.image, replace(images, split=split), report=report) for split in ("train", "test"))
-    known, truth = labels_of(train, "this test"), labels_of(tested, "this test")
+    known, truth = require_labels(train, "this test"), require_labels(tested, "this test")
     classes = list(train.info["classes"])
     if len(classes) != loaded.image.num_classes or (loaded.classes and list(loaded.classes) != classes):
         raise UsageError(
@@ -71,13 +71,13 @@ def one_nn(
             f"{', '.join(classes)}"
         )
     shown = spread_numbers(len(tested), test)
-    queries = torch.cat(list(pixels_of(tested, shown)))
+    queries = torch.cat(list(read_pixels(tested, shown)))
     with report.task("nearest samples", samples, "samples") as task:
         drawn = (to_images(to_uint8(images)).flatten(1) for images in loaded.batches(samples, seed=seed))
         _, numbers = nearest(queries, drawn, 1, task)
     wrong = float((numbers[:, 0] % loaded.image.num_classes != truth[shown]).float().mean())
     with report.task("nearest training images", len(train), "images") as task:
-        _, numbers = nearest(queries, pixels_of(train), 1, task)
+        _, numbers = nearest(queries, read_pixels(train), 1, task)
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     protocol = {

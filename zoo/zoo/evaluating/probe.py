@@ -20,8 +20,8 @@ from ..devices import check_device
 from ..loading import create, local_folder
 from ..metrics.discriminator import StageFeatures, require_discriminator
 from ..metrics.extractors import Extractor, checksum
-from ..metrics.images import labels_of, open_data, real_images, spread_numbers
-from ..metrics.store import stored_features
+from ..metrics.images import open_data, read_images, require_labels, spread_numbers
+from ..metrics.store import cache_features
 from ..metrics.svm import Problem, Solver
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
@@ -97,7 +97,7 @@ def probe(
     images = PackRequest(dataset, data)
     packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
-    truth = [labels_of(pack, "a probe") for pack in packs]
+    truth = [require_labels(pack, "a probe") for pack in packs]
     classes = _same_classes(train, tested)
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     wanted: int | str = labels if labels is not None else FEW[bare] if bare == "svhn" else "all"
@@ -118,7 +118,7 @@ def probe(
         before,
     )
     features = [
-        stored_features(extractor, real_images(pack, rows, label=label), precision="float16", report=report)
+        cache_features(extractor, read_images(pack, rows, label=label), precision="float16", report=report)
         for pack, rows, label in ((train, used, "training images"), (tested, shown, "test images"))
     ]
     found = []

@@ -63,7 +63,7 @@ def publish(
     if out is not None:
         write_json(Path(out), results.to_json())
         report.note(f"written to {out}")
-    folder = results_folder(where, raw=raw) if write else None
+    folder = find_results_folder(where, raw=raw) if write else None
     if folder is not None:
         results = replace(results, written=write_results(folder, results))
         report.note(f"written to {results.written}, and into the card")
@@ -72,7 +72,7 @@ def publish(
     return results
 
 
-def results_folder(where: str | Path | Model, *, raw: bool) -> Path | None:
+def find_results_folder(where: str | Path | Model, *, raw: bool) -> Path | None:
     """Return the model folder on this machine that results about the model at `where` belong into.
 
     None for raw weights, for a model in memory, for a run without a model folder of its newest checkpoint, and for a model

@@ -48,7 +48,7 @@ def open_model(where: str | Path | Model, *, device: str = "auto", raw: bool = F
     return where if isinstance(where, Model) else load(where, device=device, raw=raw)
 
 
-def data_for(
+def choose_data(
     where: str | Path | Model,
     model: Model,
     dataset: str | None,
@@ -105,7 +105,7 @@ def describe_features(extractor: Extractor, **also: Any) -> dict[str, Any]:
     }
 
 
-def version_of(module: str) -> str | None:
+def find_version(module: str) -> str | None:
     """Return the version of the installed distribution that is called as a module; None where none is."""
     try:
         return metadata.version(module)

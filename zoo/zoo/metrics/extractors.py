@@ -51,7 +51,7 @@ class Extractor:
     @property
     def device(self) -> torch.device:
         """Where it computes; the CPU for one without tensors."""
-        return device_of(self.network)
+        return find_device(self.network)
 
     def describe(self) -> dict[str, Any]:
         """Name, version, options, and a checksum of the weights: equal for equal features. Plain data."""
@@ -149,20 +149,20 @@ def extract(
     done = 0
     count = len(images) if isinstance(images, Tensor) else total
     with (report or Reporter()).task(label, count, "images") as task:
-        for vectors in vectors_of(network, images, batch=batch):
+        for vectors in stream_features(network, images, batch=batch):
             found.append(vectors)
             done += len(vectors)
             task.update(done)
     return torch.cat(found) if found else torch.empty(0, network.dim)
 
 
-def vectors_of(network: FeatureExtractor, images: Tensor | Iterable[Tensor], *, batch: int = BATCH) -> Iterator[Tensor]:
+def stream_features(network: FeatureExtractor, images: Tensor | Iterable[Tensor], *, batch: int = BATCH) -> Iterator[Tensor]:
     """Yield what `extract` returns, in pieces of at most `batch`, so that any number of images fits in memory.
 
     What is freed stays meanwhile (`zoo.allocator`): networks for pictures are twice as fast with it on a CPU.
     """
     pieces = (images,) if isinstance(images, Tensor) else images
-    place = device_of(network)
+    place = find_device(network)
     done = 0
     with keep_freed_memory_during():
         for piece in pieces:
@@ -186,7 +186,7 @@ def _check(vectors: Tensor, expected: list[int], done: int) -> None:
         )
 
 
-def device_of(network: nn.Module) -> torch.device:
+def find_device(network: nn.Module) -> torch.device:
     """Return the device of a network; the CPU for one without tensors."""
     first = next(chain(network.parameters(), network.buffers()), None)
     return first.device if first is not None else torch.device("cpu")

@@ -42,7 +42,7 @@ class Images:
     pieces: Callable[[int], Iterator[Tensor]]
 
 
-def real_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:
+def read_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:
     """Return images of a pack: all of them, or those with the given numbers (int64 [n])."""
     numbers = torch.arange(len(pack)) if chosen is None else chosen
 
@@ -51,20 +51,20 @@ def real_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real 
             yield to_images(pack.gather(part))
 
     named = hashlib.sha256(numbers.numpy().tobytes()).hexdigest()
-    return Images(_key({"pack": pack.key, "images": named}), len(numbers), label, pieces)
+    return Images(_hash({"pack": pack.key, "images": named}), len(numbers), label, pieces)
 
 
-def chosen_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
+def choose_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
     """Return at most `most` images of a pack, chosen at random from `seed` where it has more."""
     if most < 1:
         raise OptionError(f"the number of real images must be at least 1, not {most}")
     if most >= len(pack):
-        return real_images(pack)
+        return read_images(pack)
     order = torch.randperm(len(pack), generator=generator_for(seed, "real images"))
-    return real_images(pack, order[:most].sort().values)
+    return read_images(pack, order[:most].sort().values)
 
 
-def generated_images(model: Model, n: int, *, seed: int = 0) -> Images:
+def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
     """Return samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes in turn."""
     if n < 1:
         raise OptionError(f"the number of samples must be at least 1, not {n}", hint="for example: --samples 10000")
@@ -75,7 +75,7 @@ def generated_images(model: Model, n: int, *, seed: int = 0) -> Images:
 
     made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": model.config["generator"]}
     device = model.device.type  # kernels of another device round differently
-    return Images(_key({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
+    return Images(_hash({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
 
 
 def spread_numbers(count: int, most: int | None) -> Tensor:
@@ -83,7 +83,7 @@ def spread_numbers(count: int, most: int | None) -> Tensor:
     return torch.arange(count)[:: max(1, count // most)][:most] if most else torch.arange(count)
 
 
-def evenly_spread(images: Images, most: int) -> Tensor:
+def spread_images(images: Images, most: int) -> Tensor:
     """Return about `most` images [n, C, S, S], evenly spread, or all where there are fewer."""
     step = max(1, images.count // most)
     found, start = [], 0
@@ -115,14 +115,14 @@ def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILE
         spec = open_pack(folder).spec
         if (spec.size, spec.channels) != (image.size, image.channels):
             raise UsageError(
-                f"{folder} holds images of {_shape(spec)}, and the model's are {_shape(image)}",
+                f"{folder} holds images of {_describe_shape(spec)}, and the model's are {_describe_shape(image)}",
                 hint=f"give the source of the pictures, or build such a pack: zoo data build {request.dataset} "
                 f"--size {image.size} --channels {image.channels}",
             )
     return build_pack(replace(request, data=folder, size=image.size, channels=image.channels), report=report)
 
 
-def labels_of(pack: Pack, what: str) -> Tensor:
+def require_labels(pack: Pack, what: str) -> Tensor:
     """Return the labels [N] of a pack, none missing; raises `DataError` where there are none."""
     name = str(pack.info["dataset"]["name"]).partition(":")[2]
     if pack.labels is None or not pack.info["classes"]:
@@ -133,9 +133,9 @@ def labels_of(pack: Pack, what: str) -> Tensor:
     return pack.labels
 
 
-def _shape(spec: ImageSpec) -> str:
+def _describe_shape(spec: ImageSpec) -> str:
     return f"{spec.size}×{spec.size}, {'gray' if spec.channels == 1 else 'color'}"
 
 
-def _key(value: Any) -> str:
+def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

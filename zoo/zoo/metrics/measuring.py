@@ -15,8 +15,8 @@ from zoo_core.errors import unknown
 
 from ..progress import Reporter
 from .extractors import Extractor, extract, open_extractor
-from .images import Images, evenly_spread
-from .store import stored_features
+from .images import Images, spread_images
+from .store import cache_features
 
 DEFAULT = ("fid", "kid", "precision", "recall")
 """What `zoo evaluate` measures unless somebody says otherwise."""
@@ -90,12 +90,12 @@ def measure(
         if kind in found:
             continue
         if metric.needs == "images":
-            given = evenly_spread(real, metric.most), evenly_spread(generated, metric.most)
+            given = spread_images(real, metric.most), spread_images(generated, metric.most)
         else:
             if key not in inputs:
-                network = classifier_of(extractor, name) if metric.needs == "logits" else extractor
-                fake = stored_features(network, generated, report=report).tensor()
-                theirs = stored_features(network, real, report=report).tensor() if metric.uses_real else fake[:0]
+                network = open_classifier(extractor, name) if metric.needs == "logits" else extractor
+                fake = cache_features(network, generated, report=report).tensor()
+                theirs = cache_features(network, real, report=report).tensor() if metric.uses_real else fake[:0]
                 inputs[key] = theirs, fake
             given = inputs[key]
         report.note(" and ".join(other for other in metrics if type(metrics[other]) is kind))
@@ -103,12 +103,12 @@ def measure(
     return {name: found[type(metric)] for name, metric in metrics.items()}
 
 
-def number_of(name: str, values: Mapping[str, float]) -> float:
+def pick_number(name: str, values: Mapping[str, float]) -> float:
     """The number that a registered metric shows: the one of its name, else the first."""
     return float(values.get(name.rpartition(":")[2], next(iter(values.values()))))
 
 
-def classifier_of(extractor: Extractor, name: str) -> Extractor:
+def open_classifier(extractor: Extractor, name: str) -> Extractor:
     """The classifier whose logits metric `name` needs; raises `UsageError` for features of no classifier."""
     options = type(extractor.network).logits
     if options is None:
@@ -160,7 +160,7 @@ class Criterion:
 
     def measure(self, real: Tensor, fake: Tensor) -> float:
         """The number, of what `inputs` gave."""
-        return number_of(self.name, self.metric.measure(real if self.metric.uses_real else real[:0], fake))
+        return pick_number(self.name, self.metric.measure(real if self.metric.uses_real else real[:0], fake))
 
 
 def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, device: str | torch.device = "cpu") -> Criterion:
@@ -179,7 +179,7 @@ def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, devic
     (made,) = open_metrics([metric]).values()
     extractor = open_extractor(features or made.features or FEATURES, options=options, device=device)
     if made.needs == "logits":
-        extractor = classifier_of(extractor, metric)
+        extractor = open_classifier(extractor, metric)
     return Criterion(registry.find("metrics", metric).qualified, made, extractor)
 
 

@@ -52,7 +52,7 @@ def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None
     distances = torch.full((len(asked), k), float("inf"))
     numbers = torch.full((len(asked), k), -1)
     start = 0
-    for block in _blocks(pieces):
+    for block in _regroup(pieces):
         there = np.ascontiguousarray(block.float().numpy())
         squared, found = faiss.knn(asked, there, min(k, len(there)))
         distances = torch.cat([distances, torch.from_numpy(squared)], dim=1)
@@ -67,7 +67,7 @@ def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None
     return distances.clamp(min=0).sqrt(), numbers
 
 
-def _blocks(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+def _regroup(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
     """Put pieces together to blocks that are worth a search."""
     waiting: list[Tensor] = []
     for piece in pieces:
@@ -79,7 +79,7 @@ def _blocks(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
         yield torch.cat(waiting)
 
 
-def pixels_of(pack: Pack, numbers: Tensor | None = None) -> Iterator[Tensor]:
+def read_pixels(pack: Pack, numbers: Tensor | None = None) -> Iterator[Tensor]:
     """Yield images of a pack, all or those with the given numbers, as vectors [n, C · S · S] in [−1, 1]."""
     for part in torch.split(torch.arange(len(pack)) if numbers is None else numbers, BLOCK):
         yield to_images(pack.gather(part)).flatten(1)
@@ -150,7 +150,7 @@ class Space:
     found: Copying
 
 
-def distance_ratios(distances: Tensor) -> Tensor:
+def compute_ratios(distances: Tensor) -> Tensor:
     """Nearest distances by the mean of all [n, k], ascending; where all are 0 the image stands there k times: 0."""
     mean = distances.mean(1)
     return torch.where(mean > 0, distances[:, 0] / mean.clamp(min=1e-12), torch.zeros_like(mean))
@@ -164,7 +164,7 @@ def detect_copies(distances: Tensor, null: Tensor) -> Copying:
         raise ZooError(
             "the test for copies needs scipy, which is not installed", hint='install it with: pip install "dcgan-zoo[eval]"'
         ) from error
-    ratios, others = distance_ratios(distances), distance_ratios(null)
+    ratios, others = compute_ratios(distances), compute_ratios(null)
     threshold = float(np.percentile(others.numpy(), PERCENTILE))
     below, below_null = int((ratios < threshold).sum()), int((others < threshold).sum())
     table = [[below, len(ratios) - below], [below_null, len(others) - below_null]]

@@ -23,7 +23,7 @@ from zoo_core import ZooError
 
 from ..files import TEMPORARY, cache_folder, publish_folder, remove_folder, translate_errors, write_json
 from ..progress import SILENT, Reporter
-from .extractors import BATCH, Extractor, vectors_of
+from .extractors import BATCH, Extractor, stream_features
 from .images import Images
 
 FORMAT = 1
@@ -64,7 +64,7 @@ class Features:
             yield part.float()
 
 
-def stored_features(
+def cache_features(
     extractor: Extractor,
     images: Images,
     *,
@@ -97,20 +97,20 @@ def stored_features(
 
 def _is_complete(features: Features) -> bool:
     file = features.path / _DATA
-    if not (features.path / _INFO).is_file() or not file.is_file() or file.stat().st_size != _bytes(features):
+    if not (features.path / _INFO).is_file() or not file.is_file() or file.stat().st_size != _count_bytes(features):
         return False
     with suppress(OSError):
         os.utime(features.path)  # used just now
     return True
 
 
-def _bytes(features: Features) -> int:
+def _count_bytes(features: Features) -> int:
     return features.count * features.dim * (2 if features.precision == "float16" else 4)
 
 
 def _compute(extractor: Extractor, images: Images, file: Path, features: Features, report: Reporter) -> None:
     dtype = getattr(torch, features.precision)
-    row = _bytes(features) // features.count
+    row = _count_bytes(features) // features.count
     done = file.stat().st_size // row // BATCH * BATCH if file.exists() else 0  # whole batches, so that rounding is the same
     if done:
         report.note(f"going on with {images.label} number {done:,}")
@@ -118,7 +118,7 @@ def _compute(extractor: Extractor, images: Images, file: Path, features: Feature
     with open(file, "r+b" if done else "wb") as stream, report.task(label, images.count, "images") as task:
         stream.truncate(done * row)
         stream.seek(done * row)
-        for vectors in vectors_of(extractor.network, images.pieces(done)):
+        for vectors in stream_features(extractor.network, images.pieces(done)):
             rounded = vectors.to(dtype)
             if not bool(torch.isfinite(rounded).all()):
                 raise ZooError(f"features reach {float(vectors.abs().max()):.3g}, too large for half precision")
@@ -131,7 +131,7 @@ def _compute(extractor: Extractor, images: Images, file: Path, features: Feature
 
 def _check_space(work: Path, features: Features) -> None:
     there = sum(file.stat().st_size for file in work.glob("*"))
-    needed = _bytes(features) - there
+    needed = _count_bytes(features) - there
     free = shutil.disk_usage(work).free
     if needed > free:
         raise ZooError(

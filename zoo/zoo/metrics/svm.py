@@ -94,7 +94,7 @@ class Problem:
         missing = [k for k in range(classes) if not bool((self.labels == k).any())]
         if missing:
             raise DataError(f"there is no training image of class {', '.join(map(str, missing[:5]))}")
-        self.scale = scale_of(features, self.rows)
+        self.scale = fit_scale(features, self.rows)
         numbers = len(self.rows) * features.shape[1]
         self.solver: Solver = (
             ("sklearn" if numbers <= SMALL and find_spec("sklearn") else "torch") if solver == "auto" else solver
@@ -141,11 +141,11 @@ class Problem:
         weights, bias = torch.from_numpy(found.coef_), torch.from_numpy(found.intercept_)
         if len(weights) == 1:  # two classes have one boundary
             weights, bias = torch.cat([-weights, weights]), torch.cat([-bias, bias])
-        objective = objective_of(torch.from_numpy(x), self.signs.double(), weights, bias, c)
+        objective = compute_objective(torch.from_numpy(x), self.signs.double(), weights, bias, c)
         return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
 
 
-def scale_of(features: Tensor, rows: Tensor) -> float:
+def fit_scale(features: Tensor, rows: Tensor) -> float:
     """Return the number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
     total = 0.0
     for part in torch.split(rows, CHUNK):
@@ -156,7 +156,7 @@ def scale_of(features: Tensor, rows: Tensor) -> float:
     return float((len(rows) / total) ** 0.5)
 
 
-def objective_of(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
+def compute_objective(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
     """Return the sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
     slack = (1 - signs * (x @ weights.T + bias)).clamp(min=0)
     return float(0.5 * (weights.square().sum() + bias.square().sum()) + c * slack.square().sum())

@@ -14,7 +14,7 @@ from ..packs import to_images, to_uint8
 from ..progress import Reporter
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
-from .images import chosen_images, open_data, training_request
+from .images import choose_images, open_data, training_request
 from .measuring import FEATURES, check_counts, open_criterion
 
 SAMPLES, REAL = 1000, 5000
@@ -51,7 +51,7 @@ def watch(
 
     @cache
     def real(image: ImageSpec) -> Tensor:
-        images = chosen_images(open_data(image, training_request(config)), REAL)
+        images = choose_images(open_data(image, training_request(config)), REAL)
         return criterion.inputs(images.pieces(0), total=images.count, report=report or Reporter())[0]
 
     def measure(generator: Generator) -> float:
