@@ -35,10 +35,9 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.allocator import keep_freed_memory
-from zoo.comparing.distance import Gaussian, Moments, frechet_distance
 from zoo.files import atomic_file, write_json
-from zoo.metrics.extractors import extractor, vectors_of
-from zoo.metrics.subject import open_model
+from zoo.loading import load
+from zoo.metrics.extractors import extractor, stream_features
 from zoo.packs import Pack, PackRequest, build_pack, to_images, to_uint8
 from zoo.progress import Reporter
 from zoo.runs.checkpoints import newest_checkpoint
@@ -46,6 +45,7 @@ from zoo.runs.config import RunConfig
 from zoo.runs.run import is_complete
 from zoo.training.state import State
 from zoo_core import FeatureExtractor, ImageSpec
+from zoo_plugins.metrics.frechet import Gaussian, Moments, frechet_distance
 
 PLAIN_BATCH = 128
 CHOICES: dict[str, dict[str, Any]] = {
@@ -126,12 +126,12 @@ def ours(side: str, given: argparse.Namespace, images: int, seed: int, folder: P
             zoo.train(resume=folder)
     finally:
         State.update_average = update  # type: ignore[method-assign]
-    model, raw = open_model(folder), open_model(folder, raw=True)
+    model, raw = load(folder), load(folder, raw=True)
     found: dict[str, Draw] = {"average": model.batches, "raw": raw.batches}
     if side == "color":
         found["average, made gray"] = _gray(model.batches)
     if side == "zoo":
-        stale = open_model(folder)
+        stale = load(folder)
         stored = newest_checkpoint(folder / "checkpoints", Reporter())[2]["networks.safetensors"]
         for name, buffer in stale.generator.named_buffers():
             buffer.copy_(stored[f"generator.{name}"])
@@ -201,8 +201,8 @@ def moments_of_all(network: FeatureExtractor, pack: Pack, path: Path) -> Gaussia
 
 
 def moments(network: FeatureExtractor, images: Iterator[Tensor]) -> Gaussian:
-    found = Moments.of_length(network.dim)
-    for vectors in vectors_of(network, images):
+    found = Moments(network.dim)
+    for vectors in stream_features(network, images):
         found.add(vectors)
     return found.gaussian()
 

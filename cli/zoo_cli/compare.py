@@ -9,7 +9,7 @@ import click
 
 from .completion import completing
 from .output import json_option, print_json, print_table, warn_about_plugins
-from .train import read_settings
+from .train import read_settings, training_options
 
 if TYPE_CHECKING:
     from zoo.comparing.running import Comparison
@@ -18,21 +18,8 @@ if TYPE_CHECKING:
 
 @click.command(no_args_is_help=True)
 @click.argument("recipes", nargs=-1, required=True, shell_complete=completing("recipes"))
-@click.option(
-    "--dataset", shell_complete=completing("datasets"), help="Registry name of the images; zoo list datasets shows all."
-)
-@click.option("--data", metavar="PATH", help="Where your pictures lie.")
-@click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipes']")
-@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
-@click.option("--batch", type=int, help="Real images in a minibatch.  [default: each recipe's]")
-@click.option("--images", type=int, help="Budget of each training: real images shown.")
-@click.option("--minutes", type=float, help="Budget of each training: minutes.")
+@training_options
 @click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1, …")
-@click.option(
-    "--metric",
-    shell_complete=completing("features"),
-    help="Feature extractor of the Fréchet distance; zoo list features shows all.  [default: scattering]",
-)
 @click.option("--samples", type=int, default=2048, show_default=True, help="Pictures drawn for each measurement.")
 @click.option("--points", type=int, default=5, show_default=True, help="Measurements in each training.")
 @click.option(
@@ -43,8 +30,6 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="A setting of all; features.* the metric's.",
 )
-@click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
 @click.option("--out", metavar="DIR", required=True, help="Folder for report, table and run folders.")
 @json_option
 def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
@@ -85,7 +70,8 @@ def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **
 def _say(done: Comparison) -> None:
     heads = ("recipe", "distance", "diversity", "diverged", "collapsed", "images/s")
     print_table([heads, *(_cells(row) for row in done.rows)])
-    click.echo(f"distance of {done.metric.rpartition(':')[2]} features; two halves of the data: {done.floor:.3g}")
+    *metric, features = done.metric.split(":")[1::2]  # without distributions
+    click.echo(f"{metric[0] if metric else 'distance'} of {features} features; two halves of the data: {done.floor:.3g}")
     click.echo(click.format_filename(f"report: {done.report}"))
     if done.signal:
         click.echo(f"stopped by {done.signal}; everything is saved, and the same command goes on")

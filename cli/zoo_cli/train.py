@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import signal
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +14,34 @@ from .output import json_option, print_json, warn_about_plugins
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--dataset", shell_complete=completing("datasets"), help="Registry name of the images; zoo list datasets shows all."
+    ),
+    click.option("--data", metavar="PATH", help="Where your pictures lie."),
+    click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]"),
+    click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]"),
+    click.option("--batch", type=int, help="Real images in a minibatch.  [default: the recipe's]"),
+    click.option("--images", type=int, help="Budget: real images shown."),
+    click.option("--minutes", type=float, help="Budget: minutes of training."),
+    click.option(
+        "--metric",
+        shell_complete=completing("metrics", "features"),
+        help="What is measured: METRIC, METRIC:FEATURES, or FEATURES for their Fréchet distance.  [default: scattering]",
+    ),
+    click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]"),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …"),
+)
+
+
+def training_options(command: F) -> F:
+    """Add the options that every training has: the images, the budget, the metric, where it computes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -27,23 +56,13 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
 
 @click.command(no_args_is_help=True)
 @click.argument("recipe", required=False, shell_complete=completing("recipes"))
-@click.option(
-    "--dataset", shell_complete=completing("datasets"), help="Registry name of the images; zoo list datasets shows all."
-)
-@click.option("--data", metavar="PATH", help="Where your pictures lie.")
-@click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
-@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
-@click.option("--batch", type=int, help="Real images in a minibatch.  [default: the recipe's]")
+@training_options
 @click.option("--seed", type=int, help="Of initial weights, order of the data and latents.  [default: 0]")
 @click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>]")
 @click.option("--epochs", type=float, help="Budget: passes through the data.  [default: the recipe's]")
-@click.option("--images", type=int, help="Budget: real images shown.")
-@click.option("--minutes", type=float, help="Budget: minutes of training.")
 @click.option(
     "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
 )
-@click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
 @click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile): slow to begin, then faster.")
 @click.option("--deterministic", is_flag=True, help="The same bits each time on a GPU too; slower there.")
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
@@ -51,7 +70,9 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
 @click.option("--evaluate-every", type=int, metavar="IMAGES", help="Measure the samples; the best checkpoint is kept.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
 @json_option
-def train(options: dict[str, str], evaluate_every: int | None, dry_run: bool, as_json: bool, **choices: Any) -> None:
+def train(
+    options: dict[str, str], evaluate_every: int | None, metric: str | None, dry_run: bool, as_json: bool, **choices: Any
+) -> None:
     """Train RECIPE on a dataset, or go on with a run.
 
     Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once.
@@ -68,15 +89,21 @@ def train(options: dict[str, str], evaluate_every: int | None, dry_run: bool, as
     networks), optimizer.generator.*, optimizer.discriminator.* (zoo show training, zoo show optimizer).
     """
     import zoo
+    from zoo.metrics.measuring import FEATURES
     from zoo.metrics.watching import watch
     from zoo.training.train import execute
 
     warn_about_plugins()
+    if metric is not None and evaluate_every is None:
+        raise click.UsageError("--metric says what --evaluate-every measures; for example: --evaluate-every 20000")
     plan = zoo.plan(options=options, **choices)
     if dry_run:
         print_json(plan.to_json())
         return
-    run = execute(plan, evaluation=watch(plan, evaluate_every) if evaluate_every is not None else None)
+    evaluation = None
+    if evaluate_every is not None:
+        evaluation = watch(plan.config, evaluate_every, metric=metric or FEATURES, device=plan.device)
+    run = execute(plan, evaluation=evaluation)
     if run.main:  # one of several processes speaks
         _say(run, as_json)
     if run.signal:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .interfaces import Generator as Generator
     from .interfaces import Loss as Loss
     from .interfaces import Network as Network
+    from .metrics import Measurement as Measurement
     from .metrics import Metric as Metric
     from .records import CONTRACT as CONTRACT
     from .records import Component as Component
@@ -60,6 +61,7 @@ _WHERE = {
     "ImageSpec": ".records",
     "Listing": ".datasets",
     "Loss": ".interfaces",
+    "Measurement": ".metrics",
     "Metric": ".metrics",
     "ModelError": ".errors",
     "Network": ".interfaces",

@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 Needs = Literal["features", "logits", "images"]
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """Numbers, with what belongs beside them.
+
+    Args:
+        values: as `Metric.measure` returns them.
+        spread: name → standard error, of those that have one.
+        protocol: how they were measured, beyond what is the same for all metrics; plain data.
+    """
+
+    values: Mapping[str, float]
+    spread: Mapping[str, float] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Metric(ABC):
-    """A number (or several) that compares generated with real images, from features of both. Holds no tensors.
+    """A number (or several) that compares generated with real images. Holds no tensors.
 
     Attributes:
-        needs: what `measure` is given: "features" of the extractor, "logits" of a classifier, or the "images" themselves.
+        needs: what `measure` is given: "features" of an extractor, "logits" of a classifier, or the "images" themselves.
+        uses_real: False where real images do not matter: `real` is then empty, and nothing is computed for it.
+        features: the extractor that its definition names ("inception"); "" where any will do.
         lower_is_better: whether the best value is the least, as it is for distances.
         minimum: fewest images of either kind for which the number means something.
+        reliable: images of either kind below which the number spreads widely, so that a warning says so.
+        most: most images of either kind that it is given where it needs "images", about evenly spread.
+        requires: the Python module that it needs, "" for none.
+        extra: what to install for it ("dcgan-zoo[eval]").
+        protocol: what `evaluate` says of every measurement beside the number; plain data.
         tiny: options of an instance for the conformance checks.
     """
 
     needs: ClassVar[Needs] = "features"
+    uses_real: ClassVar[bool] = True
+    features: ClassVar[str] = ""
     lower_is_better: ClassVar[bool] = True
     minimum: ClassVar[int] = 2
+    reliable: ClassVar[int] = 1000
+    most: ClassVar[int] = 2000
+    requires: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
+    protocol: ClassVar[Mapping[str, Any]] = {}
     tiny: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
@@ -32,8 +63,64 @@ class Metric(ABC):
 
         Args:
             real, fake: as `needs` says: features [N, dim] or logits [N, classes], float32, or images [N, C, S, S] in
-                [−1, 1]. Their numbers may differ.
+                [−1, 1]. Their numbers may differ. They may be memory maps: leave them as they are.
 
         Returns:
-            Finite numbers by name; the first is the one that a comparison or a checkpoint is chosen by.
+            Finite numbers by name. A registered name shows the number of that name, where there is one, else the first: so
+            one class can be registered under several names. Comparisons and checkpoints go by the same number.
         """
+
+    def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
+        """Compare once for good, as `zoo evaluate` does: with standard errors, and what the protocol must say.
+
+        Args:
+            real, fake: as of `measure`.
+            resamples: how often a standard error may measure anew; below 2 for none.
+            seed: of whatever is random.
+        """
+        enough = resamples > 1 and min(len(x) for x in (real, fake) if len(x)) >= 4 * self.minimum
+        spread = estimate_spread(self.measure, real, fake, resamples, seed=seed) if enough else {}
+        return Measurement(self.measure(real, fake), spread, self.protocol)
+
+    def check(self, real: int, fake: int, dim: int) -> Sequence[str]:
+        """Return warnings about a measurement of so many images and features to come, besides those of `reliable`.
+
+        Raises:
+            UsageError: it is out of reach.
+        """
+        return ()
+
+
+def estimate_spread(
+    measure: Callable[[Tensor, Tensor], Mapping[str, float]],
+    real: Tensor,
+    fake: Tensor,
+    resamples: int,
+    *,
+    most: int = 2500,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Standard errors by resampling: the spread over random parts without replacement, {} below 2 resamples.
+
+    A part of m among n images, drawn without replacement, gives a mean whose variance is (1 − m/n)/m of one image's; the
+    mean of all n has 1/n of it. So the standard deviation over parts is scaled by √(m / (n − m)), which is 1 for halves.
+    Nothing stands twice in a part, as it would in a bootstrap, where it would be its own nearest neighbor.
+
+    Args:
+        measure: called with parts of `real` and `fake`.
+        most: largest part.
+    """
+    if resamples < 2:
+        return {}
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    sets = (fake, real)
+    sizes = [min(len(x), max(2, min(most, len(x) // 2))) for x in sets]
+    found: dict[str, list[float]] = {}
+    for _ in range(resamples):
+        parts = [x[torch.from_numpy(rng.permutation(len(x))[:m])] for x, m in zip(sets, sizes, strict=True)]
+        for name, value in measure(parts[1], parts[0]).items():
+            found.setdefault(name, []).append(value)
+    scale = max((m / max(1, len(x) - m)) ** 0.5 for x, m in zip(sets, sizes, strict=True))
+    return {name: float(np.std(values, ddof=1)) * scale for name, values in found.items()}

@@ -108,9 +108,9 @@ BAD: list[tuple[list[str], int, list[str]]] = [
         ["did you mean dcgan", "zoo list recipes"],
     ),
     (
-        ["compare", "dcgan", "--dataset", "faces", "--images", "9", "--metric", "fid", "--out", "x"],
+        ["compare", "dcgan", "--dataset", "faces", "--images", "9", "--metric", "fidd", "--out", "x"],
         2,
-        ["unknown feature extractor 'fid'", "zoo list features"],
+        ["unknown metric or feature extractor 'fidd'", "did you mean fid", "zoo list metrics", "zoo list features"],
     ),
     (["compare", "dcgan", "--dataset", "faces", "--images", "9", "--out", "pictures"], 2, ["holds no comparison"]),
     (

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +19,15 @@ from PIL import Image
 
 import zoo
 from helpers.packs import pictures
+from helpers.reporters import Heard
 from helpers.training import differing, leftovers, samples
 from zoo.comparing.charts import color
 from zoo.comparing.trials import Place, read_trial
-from zoo.progress import Reporter, Task
+from zoo.progress import Reporter
 from zoo.training import metrics
 from zoo_core import CheckpointError, Plugin, Recipe, UsageError, ZooError, registry
 
 SMALL: dict[str, Any] = {"images": 80, "seeds": 2, "samples": 32, "points": 2, "device": "cpu", "precision": "fp32"}
-
-
-class Watching(Reporter):
-    """Keeps what it is told, and asks training `at` to stop at its first step."""
-
-    def __init__(self, at: str = "") -> None:
-        self.at, self.lines = at, list[str]()
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.lines.append(f"warning: {text}")
-
-    @contextmanager
-    def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-        task = Task()
-        if label == self.at:
-            task.update = self._stop  # type: ignore[method-assign]
-        yield task
-
-    def _stop(self, done: float, **values: str) -> None:
-        if self.at and done > 40:
-            self.at = ""
-            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +43,12 @@ def data(tmp_path: Path) -> Path:
 
 
 def compare(recipes: list[str], data: Path, out: Path, /, *, at: str = "", **choices: Any) -> zoo.Comparison:
-    given: dict[str, Any] = {"dataset": "folder", "data": data, "report": Watching(at), "workers": 1}
+    given: dict[str, Any] = {
+        "dataset": "folder",
+        "data": data,
+        "report": Heard(41 if at else None, signal.SIGTERM, label=at),
+        "workers": 1,
+    }
     return zoo.compare(recipes, out=out, **{**SMALL, **given, **choices})
 
 
@@ -125,7 +105,7 @@ def test_interrupted_and_taken_up_again(data: Path, tmp_path: Path) -> None:
     assert untouched.stat().st_mtime_ns == before
     assert measured(again.path) == measured(straight.path)
     assert "4 of 4 trainings are done" in again.report.read_text()
-    report = Watching()
+    report = Heard()
     done = compare(["plain", "dropout"], data, tmp_path / "broken", report=report)
     assert done.finished
     assert not [line for line in report.lines if "trial" in line]  # nothing is repeated
@@ -147,7 +127,7 @@ def test_killed_at_an_awkward_moment(lost: str, data: Path, tmp_path: Path) -> N
         place.run.mkdir()
         (place.run / ".lock").touch()
     else:
-        (out / "reference.safetensors").write_bytes(b"half")
+        shutil.rmtree(tmp_path / "cache" / "features")
     (out / ".unfinished-report.html-1").touch()
     assert compare(["dropout"], data, out, seeds=1).finished
     assert measured(out) == measured(straight.path)
@@ -166,7 +146,7 @@ def test_divergence_is_a_result(data: Path, tmp_path: Path) -> None:
     assert "2 of 2" in page
     assert "the training diverged" in page
     assert [line["seed"] for line in measured(done.path) if line["diverged"].endswith("the training diverged")] == ["0", "1"]
-    report = Watching()
+    report = Heard()
     compare(["broken"], data, tmp_path / "out", options=options, report=report)
     assert not [line for line in report.lines if "trial" in line]
 
@@ -230,8 +210,8 @@ BAD: list[tuple[list[str], dict[str, Any], str]] = [
     (["plain"], {"seeds": 0}, "--seeds must be at least 1"),
     (["plain"], {"samples": 3}, "--samples must be at least 16"),
     (["plain"], {"points": 0}, "--points must be at least 1"),
-    (["plain"], {"metric": "scatering"}, "unknown feature extractor 'scatering'; did you mean scattering"),
-    (["plain"], {"metric": "acme:scattering"}, "unknown feature extractor 'acme:scattering'"),
+    (["plain"], {"metric": "scatering"}, "unknown metric or feature extractor 'scatering'; did you mean scattering"),
+    (["plain"], {"metric": "acme:scattering"}, "unknown metric or feature extractor 'acme:scattering'"),
     (["plain", "dcgan"], {}, "plain draws 16×16 pixels, dcgan 64×64"),
     (["plain", "dcgan"], {"size": 16, "options": {"generator.width": 4}}, "recipe 'plain': unknown option of generator"),
     (["flipped", "plain"], {"dataset": "faces", "data": None}, "set options of the dataset differently"),
@@ -278,7 +258,7 @@ def test_a_damaged_comparison(text: str, data: Path, tmp_path: Path) -> None:
 
 def test_features_that_are_no_numbers(data: Path, tmp_path: Path) -> None:
     with registry.add(Plugin(features={"blind": "tests.comparing.test_parts:Blind"})):
-        with pytest.raises(ZooError, match="metric 'local:blind': a feature is no finite number"):
+        with pytest.raises(ZooError, match="metric 'local:blind': features of image 0 are not finite"):
             compare(["plain"], data, tmp_path / "out", metric="blind")
 
 

@@ -8,63 +8,19 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from helpers.packs import pictures
 from zoo.comparing.charts import Line, decades, line_chart, ticks
-from zoo.comparing.distance import PAIRS, Gaussian, Moments, frechet_distance, mean_distance, nearest_distance
-from zoo.comparing.measuring import Point, keep_reference, kept_reference, measure_data
+from zoo.comparing.measuring import Point, mean_distance, measure_data, nearest_distance
 from zoo.comparing.summary import Spread, summarize, write_csv
 from zoo.comparing.trials import Place, Trial, read_trial
+from zoo.metrics.measuring import open_criterion
 from zoo.packs import PackRequest, build_pack
 from zoo.progress import Reporter
-from zoo_core import FeatureExtractor, ZooError, registry
-
-
-def gaussian(vectors: Tensor) -> Gaussian:
-    moments = Moments.of_length(vectors.shape[1])
-    for start in range(0, len(vectors), 7):
-        moments.add(vectors[start : start + 7])
-    return moments.gaussian()
-
-
-def test_moments_are_those_of_numpy() -> None:
-    vectors = torch.randn(700, 5, generator=torch.Generator().manual_seed(0)) * 3 + 100
-    mean, covariance = gaussian(vectors)
-    np.testing.assert_allclose(mean, vectors.double().mean(0), rtol=1e-12)
-    np.testing.assert_allclose(covariance, np.cov(vectors.double().numpy().T), rtol=1e-6)
-    moments = Moments.of_length(5)
-    moments.add(vectors)
-    assert moments.first.equal(vectors[:PAIRS].double())
-
-
-def test_frechet_distance_by_its_definition() -> None:
-    rng = torch.Generator().manual_seed(0)
-    a, b = torch.randn(400, 6, generator=rng), torch.randn(300, 6, generator=rng) @ torch.randn(6, 6, generator=rng) + 1
-    one, other = gaussian(a), gaussian(b)
-    product = one.covariance.numpy() @ other.covariance.numpy()
-    root = np.sqrt(np.linalg.eigvals(product).astype(complex)).sum().real  # trace of the matrix root
-    traces = float(one.covariance.trace() + other.covariance.trace())
-    expected = float((one.mean - other.mean).square().sum()) + traces - 2 * root
-    assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-9)
-    assert frechet_distance(other, one) == pytest.approx(expected, rel=1e-9)
-    assert frechet_distance(one, one) == pytest.approx(0, abs=1e-9)
-
-
-def test_frechet_distance_of_two_numbers() -> None:
-    def line(mean: float, deviation: float) -> Gaussian:
-        return Gaussian(torch.tensor([mean]).double(), torch.tensor([[deviation**2]]).double())
-
-    assert frechet_distance(line(1, 2), line(4, 7)) == pytest.approx(3**2 + 5**2)
-
-
-def test_covariances_without_full_rank() -> None:
-    few = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
-    assert frechet_distance(gaussian(few), gaussian(few)) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(gaussian(few), gaussian(few + 2)) == pytest.approx(200, rel=1e-6)
+from zoo_core import FeatureExtractor, Plugin, ZooError, registry
 
 
 def test_distances_between_samples() -> None:
@@ -96,22 +52,22 @@ class Blind(FeatureExtractor):
 
 def test_the_reference(tmp_path: Path) -> None:
     pack = build_pack(PackRequest("folder", data=pictures(tmp_path / "p", 40, colored={0}, side=32), size=32), workers=1)
-    extractor = registry.create("features", "scattering").eval()
-    found = measure_data(pack, extractor, 16, torch.device("cpu"), Reporter())
+    found = measure_data(pack, open_criterion("scattering"), 16, Reporter())
     assert (found.count, found.floor_count) == (40, 16)
     assert found.floor > 0
-    assert measure_data(pack, extractor, 9999, torch.device("cpu"), Reporter()).floor_count == 20
-    keep_reference(found, tmp_path / "reference.safetensors")
-    again = kept_reference(tmp_path / "reference.safetensors")
-    assert again is not None
-    assert again.gaussian.covariance.equal(found.gaussian.covariance)
-    assert replace(again, gaussian=found.gaussian) == found
-    (tmp_path / "reference.safetensors").write_bytes(b"short")
-    assert kept_reference(tmp_path / "reference.safetensors") is None
-    with pytest.raises(ZooError, match="no finite number"):
-        measure_data(pack, Blind(), 16, torch.device("cpu"), Reporter())
-    with pytest.raises(ZooError, match="all alike"):
-        measure_data(pack, Blind(numbers=True), 16, torch.device("cpu"), Reporter())
+    assert measure_data(pack, open_criterion("scattering"), 9999, Reporter()).floor_count == 20
+    with registry.add(Plugin(features={"blind": f"{__name__}:Blind"})):
+        with pytest.raises(ZooError, match="are not finite"):
+            measure_data(pack, open_criterion("blind"), 16, Reporter())
+        with pytest.raises(ZooError, match="all alike"):
+            measure_data(pack, open_criterion("blind", options={"numbers": True}), 16, Reporter())
+    with pytest.raises(ZooError, match="10 images are too few to be compared with; the least is 12"):
+        measure_data(
+            build_pack(PackRequest("folder", data=pictures(tmp_path / "q", 10, side=32), size=32), workers=1),
+            open_criterion("precision:scattering"),
+            16,
+            Reporter(),
+        )
 
 
 def test_a_damaged_record_is_measured_again(tmp_path: Path) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 import zoo
+from helpers.reporters import Heard as Heard
 from zoo.models.model import Model
 from zoo.packs import to_images
-from zoo.progress import Reporter, Task
 from zoo_core import FeatureExtractor, Generator, ImageDataset, ImageSpec, Listing, Plugin, Recipe, Record, registry
 
 torch.set_num_threads(1)
@@ -125,6 +127,14 @@ def components() -> AbstractContextManager[None]:
     return registry.add(plugin, distribution="samples")  # type: ignore[no-any-return]
 
 
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """All of this, and nothing counted so far."""
+    Counting.seen, Counting.breaks_at = 0, -1
+    with components():
+        yield
+
+
 def pack(split: str = "train", dataset: str = "ellipses") -> zoo.Pack:
     """The pictures of a split."""
     return zoo.build_pack(zoo.PackRequest(dataset, split=split, size=SIZE, channels=3), workers=1)
@@ -154,31 +164,6 @@ def saved(model: Model, folder: Path) -> Path:
     return write_model(model, folder)
 
 
-class Heard(Reporter):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.tasks: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.lines.append(f"warning: {text}")
-
-    @contextmanager
-    def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-        self.tasks.append(label)
-        yield Task()
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-
 def plain(value: Any) -> Any:
     """Through JSON and back."""
-    import json
-
     return json.loads(json.dumps(value, allow_nan=False))

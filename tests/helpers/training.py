@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import zoo
-from zoo.progress import Reporter, Task
+from helpers.reporters import Heard as Heard
 from zoo.runs.checkpoints import checkpoints
 from zoo_core import Plugin, Recipe, registry
 
@@ -53,36 +51,6 @@ def samples() -> AbstractContextManager[None]:
         ],
     )
     return registry.add(plugin, distribution="samples")  # type: ignore[no-any-return]
-
-
-class Heard(Reporter):
-    """Keeps what it is told; at `stop_at` units of the training it sends this process a signal."""
-
-    def __init__(self, stop_at: float | None = None, what: signal.Signals = signal.SIGINT) -> None:
-        self.lines: list[str] = []
-        self.stop_at, self.what = stop_at, what
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.lines.append(f"warning: {text}")
-
-    @contextmanager
-    def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-        task = Task()
-        if label == "training":
-            task.update = self._update  # type: ignore[method-assign]
-        yield task
-
-    def _update(self, done: float, **values: str) -> None:
-        if self.stop_at is not None and done >= self.stop_at:
-            self.stop_at = None
-            signal.raise_signal(self.what)
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
 
 
 def train(recipe: str | None, data: Path, out: Path | None, *, stop_at: float | None = None, **choices: Any) -> zoo.Run:

@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_max_pool2d
 import zoo
 from helpers.metrics import pictures, replaying, saved
 from zoo import allocator
-from zoo.metrics.extractors import extract, extractor, open_extractor, vectors_of
+from zoo.metrics.extractors import extract, extractor, open_extractor, stream_features
 from zoo_core import ModelError, UsageError, ZooError
 from zoo_core.testing import check_component
 
@@ -64,7 +64,7 @@ def test_texts_are_read_and_unknown_names_are_explained() -> None:
     found = open_extractor("pixels", options={"size": "8"})
     assert found.options == {"size": 8}
     assert found.network.dim == 192
-    assert found.described()["name"] == "dcgan-zoo:pixels"
+    assert found.describe()["name"] == "dcgan-zoo:pixels"
     with pytest.raises(UsageError, match="unknown feature extractor 'efficientnet-lite9'") as raised:
         extractor("efficientnet-lite9")
     assert "pip install" in raised.value.hint
@@ -148,10 +148,10 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_freed_memory_is_kept_until_the_last_piece() -> None:
-    pieces = vectors_of(extractor("pixels"), images(), batch=2)
+    pieces = stream_features(extractor("pixels"), images(), batch=2)
     assert (allocator._holders, len(next(pieces)), allocator._holders) == (0, 2, 1)
     assert [len(piece) for piece in pieces] == [2, 1]
     assert allocator._holders == 0
-    next(abandoned := vectors_of(extractor("pixels"), images(), batch=2))
+    next(abandoned := stream_features(extractor("pixels"), images(), batch=2))
     abandoned.close()
     assert allocator._holders == 0

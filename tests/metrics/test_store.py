@@ -8,15 +8,15 @@ import torch
 import zoo.metrics.store as store
 from helpers.metrics import Counting, Heard, pack, pictures, replaying
 from zoo.metrics.extractors import extract, extractor, open_extractor
-from zoo.metrics.images import chosen_images, generated_images, real_images
-from zoo.metrics.store import stored_features
+from zoo.metrics.images import choose_images, generate_images, read_images
+from zoo.metrics.store import cache_features
 from zoo_core import ZooError
 
 
 def test_they_are_computed_once() -> None:
-    first = stored_features(open_extractor("counting"), real_images(pack()))
+    first = cache_features(open_extractor("counting"), read_images(pack()))
     assert Counting.seen == 200
-    again = stored_features(open_extractor("counting"), real_images(pack()))
+    again = cache_features(open_extractor("counting"), read_images(pack()))
     assert Counting.seen == 200
     assert torch.equal(first.tensor(), again.tensor())
     assert torch.allclose(first.tensor(), extract(extractor("counting"), pictures()))
@@ -25,9 +25,9 @@ def test_they_are_computed_once() -> None:
 
 def test_other_images_weights_or_precisions_are_others() -> None:
     named = {
-        stored_features(extractor, images, precision=precision).path
+        cache_features(extractor, images, precision=precision).path
         for extractor in (open_extractor("counting"), open_extractor("counting", options={"bad": 0.5}))
-        for images in (real_images(pack()), chosen_images(pack(), 50), generated_images(replaying(pictures()), 40))
+        for images in (read_images(pack()), choose_images(pack(), 50), generate_images(replaying(pictures()), 40))
         for precision in ("float16", "float32")
     }
     assert len(named) == 12
@@ -35,14 +35,14 @@ def test_other_images_weights_or_precisions_are_others() -> None:
 
 @pytest.mark.parametrize("what", ["real", "generated"])
 def test_an_interrupted_computation_goes_on(what: str, cache) -> None:
-    images = real_images(pack()) if what == "real" else generated_images(replaying(pictures("fresh")), 200)
-    whole = stored_features(open_extractor("counting", options={"bad": 0.25}), images).tensor().clone()
+    images = read_images(pack()) if what == "real" else generate_images(replaying(pictures("fresh")), 200)
+    whole = cache_features(open_extractor("counting", options={"bad": 0.25}), images).tensor().clone()
     Counting.seen, Counting.breaks_at = 0, 150
     with pytest.raises(KeyboardInterrupt):
-        stored_features(open_extractor("counting"), images)
+        cache_features(open_extractor("counting"), images)
     Counting.seen, Counting.breaks_at = 0, -1
     heard = Heard()
-    found = stored_features(open_extractor("counting"), images, report=heard)
+    found = cache_features(open_extractor("counting"), images, report=heard)
     assert "going on with" in heard.text
     assert 0 < Counting.seen < 200
     assert torch.allclose(found.tensor(), whole - 0.25, atol=1e-6)
@@ -56,19 +56,19 @@ def test_what_is_no_number_is_refused(bad: float, words: str) -> None:
     network = open_extractor("counting")
     network.network.bad = bad
     with pytest.raises(ZooError, match=words):
-        stored_features(network, real_images(pack()), precision="float16")
+        cache_features(network, read_images(pack()), precision="float16")
 
 
 def test_the_cache_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = stored_features(open_extractor("counting"), real_images(pack()))
+    one = cache_features(open_extractor("counting"), read_images(pack()))
     monkeypatch.setattr(store, "LIMIT", 3 * 200 * 12 * 4 // 2)
-    other = stored_features(open_extractor("counting", options={"bad": 0.5}), real_images(pack()))
+    other = cache_features(open_extractor("counting", options={"bad": 0.5}), read_images(pack()))
     assert other.path.exists()
     assert not one.path.exists()
 
 
 def test_a_disk_without_room_says_how_much_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    images = real_images(pack())
+    images = read_images(pack())
     monkeypatch.setattr(store.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100})())
     with pytest.raises(ZooError, match=r"need 0\.0 GB, and 0\.0 GB are free"):
-        stored_features(open_extractor("counting"), images)
+        cache_features(open_extractor("counting"), images)

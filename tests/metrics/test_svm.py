@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoo.metrics import matrices, svm
 from zoo.metrics.matrices import Gram, Streamed
-from zoo.metrics.svm import Problem, objective_of
+from zoo.metrics.svm import Problem, compute_objective
 from zoo_core import DataError, ZooError
 
 CLASSES = 3
@@ -24,7 +24,7 @@ def data(n: int = 240, d: int = 320, *, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 def objective(problem: Problem, found: svm.Classifier, features: Tensor) -> float:
     x = features.double() * problem.scale
-    return objective_of(x, problem.signs.double(), found.weights.double() / problem.scale, found.bias.double(), found.c)
+    return compute_objective(x, problem.signs.double(), found.weights.double() / problem.scale, found.bias.double(), found.c)
 
 
 @pytest.mark.parametrize("c", [0.1, 1.0, 10.0])

@@ -32,7 +32,7 @@ def test_the_distance_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_it_knows_good_from_bad() -> None:
     plan = zoo.plan("dcgan", dataset="ellipses", size=16, device="cpu", precision="fp32")
-    evaluation = watch(plan, 100, samples=100)
+    evaluation = watch(plan.config, 100, samples=100)
     good, bad = (evaluation.measure(replaying(x).generator) for x in (pictures("fresh"), 0.7 * pictures("fresh")))
     assert 0 < good < bad
     assert evaluation.lower_is_better
@@ -41,6 +41,10 @@ def test_it_knows_good_from_bad() -> None:
 def test_what_cannot_be() -> None:
     plan = zoo.plan("dcgan", dataset="ellipses", size=16, device="cpu", precision="fp32")
     with pytest.raises(UsageError, match="at least 2 samples"):
-        watch(plan, 100, samples=1)
+        watch(plan.config, 100, samples=1)
+    with pytest.raises(UsageError, match="kid needs at least 10 samples, and there are 5"):
+        watch(plan.config, 100, metric="kid:scattering", samples=5)
+    with pytest.raises(UsageError, match="unknown metric or feature extractor 'scatering'; did you mean scattering"):
+        watch(plan.config, 100, metric="scatering")
     with pytest.raises(UsageError, match="every 0 images"):
-        watch(plan, 0)
+        watch(plan.config, 0)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from zoo.comparing.distance import Gaussian, Moments, frechet_distance
 from zoo_core import FeatureExtractor, registry
+from zoo_plugins.metrics.frechet import Gaussian, Moments, frechet_distance
 
 CELLS = 16
 LEVEL = 4 * CELLS  # features of a level: four orientations
@@ -65,10 +65,8 @@ def test_damage_is_ranked(extractor: FeatureExtractor) -> None:
         return (interpolate(coarse, 32, mode="bicubic") + interpolate(fine, 32)).clamp(-1, 1)
 
     def described(x: Tensor) -> Gaussian:
-        moments = Moments.of_length(extractor.dim)
         with torch.no_grad():
-            moments.add(extractor(x))
-        return moments.gaussian()
+            return Moments.of(extractor(x)).gaussian()
 
     reference, others = described(pictures(600)), pictures(600)
 

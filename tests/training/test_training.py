@@ -202,7 +202,7 @@ def test_a_budget_speaks() -> None:
 
 def test_a_second_ctrl_c_leaves_at_once(data: Path, tmp_path: Path) -> None:
     class Twice(Heard):
-        def _update(self, done: float, **values: str) -> None:
+        def _update(self, done: float) -> None:
             if done >= 24:
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)

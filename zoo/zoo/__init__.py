@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from .catalog import read_catalog as read_catalog
     from .comparing.running import Comparison as Comparison
     from .comparing.running import compare as compare
+    from .evaluating.evaluate import evaluate as evaluate
+    from .evaluating.neighbors import neighbors as neighbors
+    from .evaluating.one_nn import one_nn as one_nn
+    from .evaluating.probe import probe as probe
+    from .evaluating.results import Results as Results
     from .hub.fetching import FetchedModel as FetchedModel
     from .hub.listing import PublishedModel as PublishedModel
     from .hub.listing import list_published as list_published
@@ -41,13 +46,8 @@ if TYPE_CHECKING:
     from .loading import load as load
     from .loading import pull as pull
     from .loading import push as push
-    from .metrics.evaluating import evaluate as evaluate
     from .metrics.extractors import extract as extract
     from .metrics.extractors import extractor as extractor
-    from .metrics.neighbors import neighbors as neighbors
-    from .metrics.one_nn import one_nn as one_nn
-    from .metrics.probing import probe as probe
-    from .metrics.records import Results as Results
     from .models.grids import save_grid as save_grid
     from .models.grids import to_pictures as to_pictures
     from .models.model import Model as Model
@@ -81,7 +81,7 @@ _WHERE = {
     "PackRequest": ".packs",
     "PublishedModel": ".hub.listing",
     "PushResult": ".hub.publishing",
-    "Results": ".metrics.records",
+    "Results": ".evaluating.results",
     "Run": ".runs.run",
     "Stored": ".packs.cache",
     "ZooError": ".contract",
@@ -94,7 +94,7 @@ _WHERE = {
     "deduplicate": ".packs.curation.dedup",
     "detect_faces": ".packs.curation.faces",
     "diagnose": ".training.diagnosing",
-    "evaluate": ".metrics.evaluating",
+    "evaluate": ".evaluating.evaluate",
     "export": ".loading",
     "extract": ".metrics.extractors",
     "extractor": ".metrics.extractors",
@@ -105,14 +105,14 @@ _WHERE = {
     "list_packs": ".packs.cache",
     "list_published": ".hub.listing",
     "load": ".loading",
-    "neighbors": ".metrics.neighbors",
-    "one_nn": ".metrics.one_nn",
+    "neighbors": ".evaluating.neighbors",
+    "one_nn": ".evaluating.one_nn",
     "open_pack": ".packs",
     "plan": ".training.train",
-    "probe": ".metrics.probing",
     "project": ".analysis.projection",
     "pull": ".loading",
     "push": ".loading",
+    "probe": ".evaluating.probe",
     "read_catalog": ".catalog",
     "registry": ".contract",
     "report": ".analysis.reports",

@@ -4,69 +4,96 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
-from .subjects import Failed, Subject, require
+from ..metrics import Measurement, Metric
+from .subjects import Failed, Subject, random_state_is_untouched, require, same
 
-FEWEST = 48
-"""Images that are compared, or the metric's own minimum if that is more."""
-_SHAPES = {"features": (16,), "logits": (10,), "images": (3, 32, 32)}
-
-
-def _drawn(needs: str, n: int, seed: int) -> Tensor:
-    """Features, confident logits or images, of one distribution."""
-    values = torch.randn(n, *_SHAPES[needs], generator=torch.Generator().manual_seed(seed))
-    return values.clamp(-1, 1) if needs == "images" else values * (4 if needs == "logits" else 1)
+SHAPES = {"features": (8,), "logits": (10,), "images": (3, 48, 48)}
+"""What one image is, for each of the things that a metric can need."""
 
 
-def _measure(metric: Any, real: Tensor, fake: Tensor) -> dict[str, float]:
-    torch.manual_seed(0)
-    before = real.clone(), fake.clone()
-    found = metric.measure(real, fake)
+def _given(metric: Metric, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Real and generated ones, enough for a standard error."""
+    rng = torch.Generator().manual_seed(seed)
+    count = max(4 * metric.minimum, 48)
+    real, fake = (torch.rand(count + i, *SHAPES[metric.needs], generator=rng) * 2 - 1 for i in (0, 3))
+    return (real if metric.uses_real else real[:0]), fake
+
+
+def _check(found: object, what: str) -> dict[str, float]:
     if not isinstance(found, Mapping) or not found:
-        raise Failed(f"measure gave {found!r}, expected numbers by name")
+        raise Failed(f"{what} gave {found!r}, expected numbers by name")
     for name, value in found.items():
-        fine = isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value)
-        require(fine, f"measure gave {value!r} as {name!r}, expected a finite float")
-    untouched = torch.equal(before[0], real) and torch.equal(before[1], fake)
-    require(untouched, "measure changes what it is given, expected it untouched")
+        require(
+            isinstance(name, str) and isinstance(value, float | int) and math.isfinite(value),
+            f"{what} gave {name!r}: {value!r}, expected a finite float by its name",
+        )
     return dict(found)
 
 
-def attributes(subject: Subject) -> None:
-    cls = subject.cls
-    require(cls.needs in _SHAPES, f"needs is {cls.needs!r}, expected one of {', '.join(_SHAPES)}")
-    require(isinstance(cls.lower_is_better, bool), f"lower_is_better is {cls.lower_is_better!r}, expected True or False")
-    fine = isinstance(cls.minimum, int) and cls.minimum >= 1
-    require(fine, f"minimum is {cls.minimum!r}, expected a whole number of at least 1")
+def requirements(subject: Subject) -> str | None:
+    """It says what it needs, in words that the zoo knows."""
+    metric: Metric = subject.build()
+    require(metric.needs in SHAPES, f"it needs {metric.needs!r}, expected one of {', '.join(SHAPES)}")
+    require(metric.minimum >= 1, f"its minimum is {metric.minimum!r}, expected at least 1")
+    return None
 
 
-def finite_numbers(subject: Subject) -> str:
-    """The same from one random state, as few images as it says are enough, and sets of different sizes."""
-    metric, needs, least = subject.build(), subject.cls.needs, subject.cls.minimum
-    real, fake = _drawn(needs, max(least, FEWEST), 1), _drawn(needs, max(least, FEWEST), 2)
-    first, second = _measure(metric, real, fake), _measure(metric, real, fake)
-    require(first == second, f"measure gave {first} and then {second} from one random state, expected the same twice")
-    _measure(metric, real[:least], fake[:least])
-    _measure(metric, real, fake[: max(least, len(fake) // 2)])
-    return ", ".join(first)
+def finite_numbers(subject: Subject) -> str | None:
+    """Numbers by name; the same for the same input, which stays as it is, whatever the global random state."""
+    metric: Metric = subject.build()
+    if metric.requires and find_spec(metric.requires) is None:
+        return f"not checked: needs {metric.requires}"
+    real, fake = _given(metric)
+    before = real.clone(), fake.clone()
+    found = _check(metric.measure(real, fake), "measure")
+    require(torch.equal(before[0], real) and torch.equal(before[1], fake), "measure changes its input in place")
+    torch.manual_seed(99)
+    again = random_state_is_untouched("measure", lambda: metric.measure(real, fake))  # the first call imported things
+    for name, value in found.items():
+        require(
+            name in again and same(torch.tensor(value), torch.tensor(again[name])),
+            f"two calls on the same input give {name} {value!r} and {again.get(name)!r}, expected equal numbers",
+        )
+    return None
 
 
-def lower_is_better(subject: Subject) -> None:
+def evaluation(subject: Subject) -> str | None:
+    """The same numbers with standard errors, of names that there are."""
+    metric: Metric = subject.build()
+    if metric.requires and find_spec(metric.requires) is None:
+        return f"not checked: needs {metric.requires}"
+    real, fake = _given(metric)
+    found = metric.evaluate(real, fake, resamples=3)
+    require(isinstance(found, Measurement), f"evaluate gave a {type(found).__name__}, expected a zoo_core.Measurement")
+    values = _check(found.values, "evaluate")
+    names = sorted(metric.measure(real, fake))
+    require(sorted(values) == names, f"evaluate gave {', '.join(values)}, expected what measure gives: {', '.join(names)}")
+    strange = sorted(set(found.spread) - set(values))
+    require(not strange, f"evaluate gave a spread of {', '.join(strange)}, which measure does not give")
+    return None
+
+
+def lower_is_better(subject: Subject) -> str | None:
     """Two draws from one distribution score better than one and a narrow, shifted one."""
-    metric, needs, n = subject.build(), subject.cls.needs, max(subject.cls.minimum, FEWEST)
-    real = _drawn(needs, n, 1)
-    name, good = next(iter(_measure(metric, real, _drawn(needs, n, 2)).items()))
-    bad = _measure(metric, real, real[:1] * 0.5 + 0.5 + 0.01 * _drawn(needs, n, 3))[name]
-    better = good < bad if subject.cls.lower_is_better else good > bad
+    metric: Metric = subject.build()
+    if metric.requires and find_spec(metric.requires) is None:
+        return f"not checked: needs {metric.requires}"
+    if not metric.uses_real:
+        return "not checked: real images do not matter"
+    real, fake = _given(metric)
+    name, good = next(iter(metric.measure(real, fake).items()))
+    bad = metric.measure(real, real[:1] * 0.5 + 0.5 + 0.01 * fake)[name]
     require(
-        better,
+        good <= bad if metric.lower_is_better else good >= bad,
         f"{name} is {good:.4g} for two sets of one kind and {bad:.4g} for different ones; lower_is_better is "
-        f"{subject.cls.lower_is_better}, expected the first to be {'less' if subject.cls.lower_is_better else 'more'}",
+        f"{metric.lower_is_better}, expected the first to be {'less' if metric.lower_is_better else 'more'}",
     )
+    return None
 
 
-CHECKS = (attributes, finite_numbers, lower_is_better)
+CHECKS = (requirements, finite_numbers, evaluation, lower_is_better)

@@ -139,7 +139,7 @@ def _walk(s: Subject) -> tuple[Section, Any]:
 
 
 def _neighbors(s: Subject) -> tuple[Section, Any]:
-    from ..metrics.neighbors import neighbors  # brings what the extra "eval" installs
+    from ..evaluating.neighbors import neighbors  # brings what the extra "eval" installs
 
     pack = _pack(s)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,8 +14,6 @@ from typing import Any
 
 import torch
 
-from zoo_core import registry
-
 from ..files import atomic_file
 from ..models.grids import grid_picture
 from ..packs import Pack, to_images
@@ -100,7 +98,6 @@ def write_page(path: Path, report: Report) -> None:
 
 def _protocol(report: Report) -> str:
     settings, reference, info = report.settings, report.reference, report.pack.info
-    entry = registry.find("features", settings.metric)
     done = sum(trial.done(settings) for trial in report.trials)
     said = report.described["settings"]
     size, kind = report.pack.spec.size, "gray" if report.pack.spec.channels == 1 else "color"
@@ -109,10 +106,10 @@ def _protocol(report: Report) -> str:
         f"<strong>{done} of {len(report.trials)} trainings are done.</strong> Each has a budget of {_budget(settings)} on "
         f"{len(report.pack):,} images, {size}×{size} {kind}, with {seeds}, "
         f"on {said['device']} in {said['precision']}, one after another.",
-        f"<strong>Distance</strong> is the Fréchet distance between the features “{escape(entry.name)}” "
-        f"({escape(entry.summary)}) of {settings.samples:,} samples and those of {reference.count:,} images of the data: "
-        f"smaller is nearer. Two halves of the data, {reference.floor_count:,} images each, are {_number(reference.floor)} "
-        "apart. It is not the FID of the literature and compares only with itself.",
+        f"<strong>Distance</strong> is {escape(settings.explanation)}, of {settings.samples:,} samples and "
+        f"{reference.count:,} images of the data: {'smaller' if settings.lower_is_better else 'larger'} "
+        f"is better. Two halves of the data, {reference.floor_count:,} images each, are {_number(reference.floor)} apart. "
+        "It is not the FID of the literature and compares only with itself.",
         "<strong>Diversity</strong> is the mean distance between two samples, <strong>nearest</strong> the median distance "
         "from a sample to the nearest other one, each as a share of what it is among images of the data. A model "
         f"counts as collapsed when its diversity ends below {COLLAPSED} or its nearest below {REPEATING}: it fell "
@@ -131,11 +128,12 @@ def _budget(settings: Settings) -> str:
 
 def _table(report: Report) -> str:
     means = [row.distance.mean for row in report.rows if row.distance.mean is not None]
+    top = min if report.settings.lower_is_better else max
     heads = ("recipe", "distance", "best on the way", "diversity", "nearest", "diverged", "collapsed", "images/s")
     cells = "".join(f'<th scope="col">{head}</th>' for head in (*heads, "parameters G", "D"))
     lines = []
     for number, row in enumerate(report.rows):
-        best = " class=best" if means and row.distance.mean == min(means) else ""
+        best = " class=best" if means and row.distance.mean == top(means) else ""
         values = [
             f'<th scope="row"><i style="background:{color(number)}"></i>{escape(row.recipe)}</th>',
             f"<td{best}>{_spread(row.distance, every=True)}</td>",

@@ -8,28 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 
-from zoo_core import FeatureExtractor, UsageError, ZooError
+from zoo_core import UsageError
 
-from ..files import remove_unfinished, translate_errors
-from ..metrics.extractors import open_extractor
+from ..files import remove_unfinished, translate_errors, write_json
+from ..metrics.images import training_request
+from ..metrics.measuring import FEATURES, check_counts, open_criterion
 from ..packs import Pack, build_pack
 from ..progress import Reporter, reporter_for_terminal
-from ..training.planning import Plan
-from .measuring import Reference, keep_reference, kept_reference, measure_data
+from .measuring import REAL, Reference, measure_data
 from .page import Report, write_page
 from .settings import (
-    DEFAULT_METRIC,
+    FILE,
     Settings,
     choose_budget,
     describe,
     plan_recipes,
     refuse_other,
-    request_of,
     split_off_features,
-    write_settings,
 )
 from .summary import Row, summarize, write_csv
 from .trials import Place, read_trial, run_trial
@@ -45,7 +42,7 @@ class Comparison:
         path: its folder.
         report, csv: the page and the table.
         rows: one for each recipe, in the order in which they were named.
-        metric: the feature extractor of all distances.
+        metric: of all distances: the feature extractor for a Fréchet distance, else "METRIC:FEATURES".
         floor: distance between two halves of the data.
         finished: whether every trial is done.
         signal: what interrupted it ("SIGINT"), "" if nothing did.
@@ -88,7 +85,7 @@ def compare(
         out: the folder of the comparison: report, table, run folders.
         images, minutes: the budget of each training; exactly one of them.
         seeds: each recipe is trained with seeds 0, 1, …, seeds − 1.
-        metric: name of the feature extractor whose Fréchet distance is measured; by default one that needs no download.
+        metric: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance; by default what needs no download.
         samples: pictures drawn for each measurement.
         points: measurements in a training, at equal steps of the budget.
         report: hears notes and progress; by default standard error does.
@@ -105,29 +102,33 @@ def compare(
     # 1. Everything is checked before anything is computed.
     budget = choose_budget(images, minutes)
     options, own = split_off_features(options or {})
-    settings = Settings(budget, seeds, metric or DEFAULT_METRIC, {}, samples, points)
+    settings = Settings(budget, seeds, metric or FEATURES, {}, samples, points)
     plans = plan_recipes(recipes, dataset, folder, images=images, minutes=minutes, options=options, **choices)
     first = next(iter(plans.values()))
-    opened = open_extractor(settings.metric, options=own, device=first.device)
-    settings, extractor = replace(settings, metric=opened.name, features=opened.options), opened.network
+    criterion = open_criterion(settings.metric, options=own, device=first.device)
+    extractor, better = criterion.extractor, criterion.metric.lower_is_better
+    check_counts({criterion.name: criterion.metric}, samples, REAL, extractor.network.dim)
+    settings = replace(settings, metric=criterion.title, features=extractor.options, lower_is_better=better)
     refuse_other(folder, describe(settings, plans, ""))
     with ExitStack() as stack:
         # 2. The folder, for this process alone; the pictures.
         _enter(folder, stack)
-        pack = build_pack(request_of(first), workers=workers, report=report)
+        pack = build_pack(training_request(first.config), workers=workers, report=report)
         described = describe(settings, plans, pack.key)
         refuse_other(folder, described)
-        write_settings(folder, described)
-        reference = _reference(folder, pack, extractor, settings, first.device, report)
+        write_json(folder / FILE, described)
+        reference = measure_data(pack, criterion, samples, report)
 
         # 3. One trial after another; the report is written anew after each.
         signal = ""
-        for place in (places := _places(folder, plans, settings)):
+        # Every recipe with the first seed, then with the next, so that an unfinished comparison is a fair one.
+        places = [Place(folder, recipe, seed) for seed in range(seeds) for recipe in plans]
+        for place in places:
             trial = read_trial(place)
             if trial.done(settings):
                 continue
             report.note(f"{place.recipe}, seed {place.seed}: trial {places.index(place) + 1} of {len(places)}")
-            trial = run_trial(place, plans[place.recipe], settings, reference, extractor, report=report, workers=workers)
+            trial = run_trial(place, plans[place.recipe], settings, reference, criterion, report=report, workers=workers)
             if trial.diverged:
                 report.warn(f"{place.recipe}, seed {place.seed}: {trial.diverged}")
             _write(folder, described, settings, reference, places, pack)
@@ -138,11 +139,6 @@ def compare(
         # 4. What came of it.
         rows, finished = _write(folder, described, settings, reference, places, pack)
         return Comparison(folder, folder / PAGE, folder / TABLE, rows, settings.metric, reference.floor, finished, signal)
-
-
-def _places(folder: Path, plans: Mapping[str, Plan], settings: Settings) -> list[Place]:
-    """All trials: every recipe with the first seed, then with the next, so that an unfinished comparison is a fair one."""
-    return [Place(folder, recipe, seed) for seed in range(settings.seeds) for recipe in plans]
 
 
 def _enter(folder: Path, stack: ExitStack) -> None:
@@ -161,21 +157,6 @@ def _enter(folder: Path, stack: ExitStack) -> None:
         remove_unfinished(place)
 
 
-def _reference(
-    folder: Path, pack: Pack, extractor: FeatureExtractor, settings: Settings, device: torch.device, report: Reporter
-) -> Reference:
-    path = folder / "reference.safetensors"
-    found = kept_reference(path)
-    if found is None:
-        try:
-            found = measure_data(pack, extractor, settings.samples, device, report)
-        except ZooError as error:
-            error.message = f"metric {settings.metric!r}: {error.message}"
-            raise
-        keep_reference(found, path)
-    return found
-
-
 def _write(
     folder: Path,
     described: Mapping[str, Any],
@@ -187,7 +168,9 @@ def _write(
     """Write page and table from what has been measured so far; the rows, and whether every trial is done."""
     trials = [read_trial(place) for place in places]
     recipes = list(dict.fromkeys(place.recipe for place in places))
-    rows = tuple(summarize(name, [t for t in trials if t.recipe == name], settings.points) for name in recipes)
+    of = {name: [trial for trial in trials if trial.recipe == name] for name in recipes}
+    better = settings.lower_is_better
+    rows = tuple(summarize(name, of[name], settings.points, lower_is_better=better) for name in recipes)
     metrics = {(place.recipe, place.seed): place.metrics() for place in places}
     write_csv(folder / TABLE, trials, metrics)
     write_page(folder / PAGE, Report(described, settings, reference, rows, trials, places, metrics, pack))

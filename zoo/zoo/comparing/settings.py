@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo_core import CheckpointError, UsageError
+from zoo_core import CheckpointError, UsageError, registry
 
-from ..files import write_json
-from ..packs import PackRequest
+from ..metrics.images import training_request
+from ..metrics.measuring import split_criterion
 from ..runs.budget import Budget
 from ..training.planning import Plan, plan
 
 FORMAT = 1
 FILE = "comparison.json"
-DEFAULT_METRIC = "scattering"
-"""Feature extractor of the registry that needs no weights and no download."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,11 @@ class Settings:
 
     Args:
         seeds: each recipe is trained with seeds 0, 1, …, seeds − 1.
-        metric: feature extractor, "distribution:name".
-        features: all its options.
+        metric: what `--metric` takes, with the distribution before each name.
+        features: all options of the feature extractor.
         samples: pictures drawn for each measurement.
         points: measurements in a training, at equal steps of the budget.
+        lower_is_better: whether the best value of the metric is the least.
     """
 
     budget: Budget
@@ -40,11 +39,20 @@ class Settings:
     features: Mapping[str, Any]
     samples: int
     points: int
+    lower_is_better: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("seeds", 1), ("samples", 16), ("points", 1)):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name} must be at least {least}, not {getattr(self, name)}")
+
+    @property
+    def explanation(self) -> str:
+        """What the metric is, in words."""
+        metric, features = split_criterion(self.metric)
+        entries = registry.find("metrics", metric), registry.find("features", features)
+        told = [f"“{entry.name}” ({entry.summary})" if entry.summary else f"“{entry.name}”" for entry in entries]
+        return f"the metric {told[0]} of the features {told[1]}"
 
     def stage(self, number: int) -> Budget:
         """The budget up to measurement `number`, from 1 to `points`."""
@@ -53,7 +61,7 @@ class Settings:
 
 
 def choose_budget(images: int | None, minutes: float | None) -> Budget:
-    """The budget of each training; raises `UsageError` unless there is exactly one."""
+    """Return the budget of each training; raises `UsageError` unless there is exactly one."""
     if images is None and minutes is None:
         raise UsageError(
             "name a budget that every recipe gets", hint="for example: --images 20000 (real images shown), or --minutes 10"
@@ -62,13 +70,13 @@ def choose_budget(images: int | None, minutes: float | None) -> Budget:
 
 
 def split_off_features(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `--set` says about the trainings, and, without "features.", about the extractor."""
+    """Return what `--set` says about the trainings, and, without "features.", about the extractor."""
     own = {key.removeprefix("features."): value for key, value in options.items() if key.startswith("features.")}
     return {key: value for key, value in options.items() if not key.startswith("features.")}, own
 
 
 def plan_recipes(recipes: Sequence[str], dataset: str | None, out: Path, **choices: Any) -> dict[str, Plan]:
-    """A plan for each recipe, resolved and checked.
+    """Plan each recipe's training, resolved and checked.
 
     Raises:
         UsageError: a name or an option is wrong, a recipe is named twice, or they would draw from different data.
@@ -92,20 +100,6 @@ def plan_recipes(recipes: Sequence[str], dataset: str | None, out: Path, **choic
     return plans
 
 
-def request_of(plan: Plan) -> PackRequest:
-    """The pictures that a plan is trained on."""
-    config = plan.config
-    assert config.dataset is not None
-    return PackRequest(
-        dataset=f"{config.dataset['distribution']}:{config.dataset['name']}",
-        data=config.dataset["data"],
-        split=config.dataset["split"],
-        size=config.training.size,
-        channels=config.channels,
-        options=config.dataset["options"],
-    )
-
-
 def _refuse_different_data(plans: Mapping[str, Plan]) -> None:
     first, *others = plans
     for other in others:
@@ -115,12 +109,12 @@ def _refuse_different_data(plans: Mapping[str, Plan]) -> None:
                 f"{first} draws {sizes[0]}×{sizes[0]} pixels, {other} {sizes[1]}×{sizes[1]}: such distances say nothing",
                 hint=f"give one size for all: --size {min(sizes)}",
             )
-        if request_of(plans[first]) != request_of(plans[other]):
+        if training_request(plans[first].config) != training_request(plans[other].config):
             raise UsageError(f"{first} and {other} set options of the dataset differently: their data would differ")
 
 
 def describe(settings: Settings, plans: Mapping[str, Plan], pictures: str) -> dict[str, Any]:
-    """What `comparison.json` is to hold: plain data.
+    """Return what `comparison.json` is to hold: plain data.
 
     Args:
         pictures: key of the pack.
@@ -172,11 +166,6 @@ def refuse_other(out: Path, wanted: Mapping[str, Any]) -> None:
             hint="to go on with it, give it the same settings (more recipes and seeds may be named); "
             "or choose another folder: --out DIR",
         )
-
-
-def write_settings(out: Path, described: Mapping[str, Any]) -> None:
-    """Write `comparison.json`."""
-    write_json(out / FILE, dict(described))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Row:
 
     Args:
         distance, diversity, nearest: at the last measurement, of seeds that were measured that often and did not diverge.
-        best: the smallest distance on the way.
+        best: the best distance on the way.
         seeds: how many are done.
         diverged, collapsed: how many of them diverged, or ended collapsed.
         images_per_s: of training alone.
@@ -73,14 +73,15 @@ class Row:
         }
 
 
-def summarize(recipe: str, trials: Sequence[Trial], points: int) -> Row:
-    """The row of a recipe; `points` is how many measurements make a trial whole."""
+def summarize(recipe: str, trials: Sequence[Trial], points: int, *, lower_is_better: bool = True) -> Row:
+    """Return the row of a recipe; `points` is how many measurements make a trial whole."""
+    best = min if lower_is_better else max
     whole = [trial for trial in trials if len(trial.points) >= points and not trial.diverged]
     last = [trial.points[-1] for trial in whole]
     return Row(
         recipe,
         distance=Spread(tuple(point.distance for point in last)),
-        best=Spread(tuple(min(point.distance for point in trial.points) for trial in whole)),
+        best=Spread(tuple(best(point.distance for point in trial.points) for trial in whole)),
         diversity=Spread(tuple(point.diversity for point in last)),
         nearest=Spread(tuple(point.nearest for point in last)),
         seeds=sum(1 for trial in trials if trial.diverged or len(trial.points) >= points),

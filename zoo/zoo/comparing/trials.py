@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from zoo_core import CheckpointError, FeatureExtractor, TrainingError, ZooError
+from zoo_core import CheckpointError, TrainingError, ZooError
 
 from ..files import atomic_file, remove_folder, write_json
 from ..loading import load
+from ..metrics.measuring import Criterion
 from ..models.grids import grid_picture
-from ..models.model import Model
 from ..progress import Reporter, Task
 from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints, newest_checkpoint
@@ -86,7 +86,7 @@ class Place:
 
 
 def read_trial(place: Place) -> Trial:
-    """What was measured so far; an empty trial where nothing was, or the file is damaged."""
+    """Return what was measured so far; an empty trial where nothing was, or the file is damaged."""
     try:
         stored = json.loads(place.record.read_text(encoding="utf-8"))
         points = tuple(Point(**point) for point in stored["points"])
@@ -101,7 +101,7 @@ def run_trial(
     first: Plan,
     settings: Settings,
     reference: Reference,
-    extractor: FeatureExtractor,
+    criterion: Criterion,
     *,
     report: Reporter,
     workers: int | None,
@@ -126,8 +126,9 @@ def run_trial(
         else:
             if run is not None and not run.finished:
                 return replace(trial, interrupted=run.signal or "an interruption")
-            trial = _measured(trial, place, number, settings, reference, extractor, str(first.device))
-        _write(place, trial)
+            trial = _measure(trial, place, number, settings, reference, criterion, str(first.device))
+        said = {"diverged": trial.diverged, "parameters": list(trial.parameters)}
+        write_json(place.record, {"points": [asdict(point) for point in trial.points], **said})
     return trial
 
 
@@ -158,44 +159,26 @@ def _reached(folder: Path, budget: Budget) -> bool:
     return bool(counters["seconds" if budget.kind == "minutes" else "images"] >= budget.total(1))
 
 
-def _measured(
+def _measure(
     trial: Trial,
     place: Place,
     number: int,
     settings: Settings,
     reference: Reference,
-    extractor: FeatureExtractor,
+    criterion: Criterion,
     device: str,
 ) -> Trial:
     model = load(place.run, device=device)
     _, counters, _ = newest_checkpoint(place.run / "checkpoints", Reporter())
-    _draw(model, place.samples(number))
+    with atomic_file(place.samples(number)) as temporary:
+        grid_picture(model.sample(SHOWN)).save(temporary)
     try:
-        found = measure(model, extractor, reference, settings.samples)
+        found = measure(model, criterion, reference, settings.samples)
     except ZooError as error:
         return replace(trial, diverged=f"{error.message} after {counters['images']:,} images")
     point = Point(counters["images"], round(counters["seconds"], 3), *found)
-    return replace(trial, points=(*trial.points, point), parameters=_parameters(model))
-
-
-def _draw(model: Model, path: Path) -> None:
-    with atomic_file(path) as temporary:
-        grid_picture(model.sample(SHOWN)).save(temporary)
-
-
-def _parameters(model: Model) -> tuple[int, int]:
-    networks = (model.generator, model.discriminator)
-    generator, discriminator = (sum(p.numel() for p in net.parameters()) if net is not None else 0 for net in networks)
-    return generator, discriminator
-
-
-def _write(place: Place, trial: Trial) -> None:
-    content = {
-        "points": [asdict(point) for point in trial.points],
-        "diverged": trial.diverged,
-        "parameters": list(trial.parameters),
-    }
-    write_json(place.record, content)
+    counts = [sum(p.numel() for p in net.parameters()) if net else 0 for net in (model.generator, model.discriminator)]
+    return replace(trial, points=(*trial.points, point), parameters=(counts[0], counts[1]))
 
 
 class _Named(Reporter):

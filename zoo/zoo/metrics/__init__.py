@@ -1,1 +1,1 @@
-"""How good a model is, what its discriminator learned, whether it copies: `zoo.evaluate`, `zoo.probe`, `zoo.neighbors`."""
+"""What measuring takes: images, features and where they are kept, metrics, nearest neighbors, a linear classifier."""

@@ -6,7 +6,7 @@ distances between distributions that is too many numbers; `grid=1` with averages
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -54,14 +54,14 @@ class StageFeatures(FeatureExtractor):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        stages = self.discriminator.features(self._fitted(x), self._labels(x))
+        stages = self.discriminator.features(self._fit(x), self._labels(x))
         maps = [stage for stage in stages if stage.ndim == 4]
         if not stages:
             raise ModelError("this discriminator names no stages, so it has no features")
-        pooled = [self._pooled(stage) for stage in maps] if maps else stages
+        pooled = [self._pool(stage) for stage in maps] if maps else stages
         return torch.cat([stage.flatten(1) for stage in pooled], dim=1)  # [N, dim]
 
-    def _pooled(self, stage: Tensor) -> Tensor:
+    def _pool(self, stage: Tensor) -> Tensor:
         side = min(self.grid, *stage.shape[2:])
         pooled: Tensor = (adaptive_max_pool2d if self.pool == "max" else adaptive_avg_pool2d)(stage, side)
         return pooled  # [N, C, side, side]
@@ -69,7 +69,7 @@ class StageFeatures(FeatureExtractor):
     def _labels(self, x: Tensor) -> Tensor | None:
         return torch.zeros(len(x), dtype=torch.int64, device=x.device) if self.discriminator.image.num_classes else None
 
-    def _fitted(self, x: Tensor) -> Tensor:
+    def _fit(self, x: Tensor) -> Tensor:
         image = self.discriminator.image
         if x.shape[1] != image.channels:
             weights = torch.tensor(GRAY, device=x.device, dtype=x.dtype)[:, None, None]
@@ -79,31 +79,8 @@ class StageFeatures(FeatureExtractor):
         return x  # [N, C, S, S] as the discriminator wants it
 
 
-class DiscriminatorFeatures(StageFeatures):
-    """`StageFeatures` of a model that is named: a run folder, a model folder, a catalog name or user/name on the Hub.
-
-    Raises:
-        UsageError: no model is named, or it was published without its discriminator.
-    """
-
-    tiny = None
-
-    def __init__(
-        self,
-        *,
-        model: Annotated[str, "whose discriminator: what zoo sample takes"] = "",
-        grid: Annotated[int, "side to which every stage's maps are pooled; the paper has 4"] = 1,
-        pool: Annotated[Pool, "how they are pooled; the paper has max"] = "average",
-    ) -> None:
-        if not model:
-            raise UsageError("whose discriminator?", hint="name a model: --set features.model=runs/dcgan-faces")
-        from ..loading import load
-
-        super().__init__(discriminator_of(load(model).discriminator, model), grid=grid, pool=pool)
-
-
-def discriminator_of(discriminator: Discriminator | None, where: object) -> Discriminator:
-    """The discriminator; raises `UsageError` for a model that has none."""
+def require_discriminator(discriminator: Discriminator | None, where: object) -> Discriminator:
+    """Return the discriminator; raises `UsageError` for a model that has none."""
     if discriminator is None:
         raise UsageError(
             f"{where} was published without its discriminator", hint="choose other features: zoo list features shows them"

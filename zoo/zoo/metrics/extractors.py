@@ -24,7 +24,7 @@ from ..allocator import keep_freed_memory_during
 from ..devices import check_device
 from ..models.model import Model
 from ..progress import Reporter
-from .discriminator import DiscriminatorFeatures, StageFeatures, discriminator_of
+from .discriminator import StageFeatures, require_discriminator
 
 BATCH = 64
 """Images that are looked at together."""
@@ -48,7 +48,12 @@ class Extractor:
     network: FeatureExtractor
     weights: str = ""
 
-    def described(self) -> dict[str, Any]:
+    @property
+    def device(self) -> torch.device:
+        """Where it computes; the CPU for one without tensors."""
+        return find_device(self.network)
+
+    def describe(self) -> dict[str, Any]:
         """Name, version, options, and a checksum of the weights: equal for equal features. Plain data."""
         return {
             "name": self.name,
@@ -66,7 +71,7 @@ def extractor(
     options: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
 ) -> FeatureExtractor:
-    """The feature extractor of a name, in evaluation mode.
+    """Return the feature extractor of a name, in evaluation mode.
 
     Args:
         name: in the registry: "inception", "discriminator", "pixels", those of plugins; "distribution:name" too.
@@ -91,7 +96,7 @@ def open_extractor(
     options: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
 ) -> Extractor:
-    """What `extractor` does, with name and options beside the network."""
+    """Do what `extractor` does, and return name and options beside the network."""
     try:
         entry = registry.find("features", name)
     except UnknownNameError as error:
@@ -105,8 +110,10 @@ def open_extractor(
     }
     full = complete(target, given, where="features", hint=f"to see them: zoo show {name}")
     network: FeatureExtractor
-    if issubclass(target, DiscriminatorFeatures) and model is not None and not full["model"]:
-        network = StageFeatures(discriminator_of(model.discriminator, "this model"), grid=full["grid"], pool=full["pool"])
+    if issubclass(target, StageFeatures) and model is not None and not full["model"]:
+        network = StageFeatures(
+            require_discriminator(model.discriminator, "this model"), grid=full["grid"], pool=full["pool"]
+        )
     else:
         network = target(**full)
     place = device if isinstance(device, torch.device) else check_device(device)
@@ -122,7 +129,7 @@ def extract(
     label: str = "features",
     report: Reporter | None = None,
 ) -> Tensor:
-    """Features of images, computed in batches.
+    """Compute features of images, in batches.
 
     Args:
         network: what `extractor` gave.
@@ -142,20 +149,20 @@ def extract(
     done = 0
     count = len(images) if isinstance(images, Tensor) else total
     with (report or Reporter()).task(label, count, "images") as task:
-        for vectors in vectors_of(network, images, batch=batch):
+        for vectors in stream_features(network, images, batch=batch):
             found.append(vectors)
             done += len(vectors)
             task.update(done)
     return torch.cat(found) if found else torch.empty(0, network.dim)
 
 
-def vectors_of(network: FeatureExtractor, images: Tensor | Iterable[Tensor], *, batch: int = BATCH) -> Iterator[Tensor]:
-    """What `extract` returns, in pieces of at most `batch`, so that any number of images fits in memory.
+def stream_features(network: FeatureExtractor, images: Tensor | Iterable[Tensor], *, batch: int = BATCH) -> Iterator[Tensor]:
+    """Yield what `extract` returns, in pieces of at most `batch`, so that any number of images fits in memory.
 
     What is freed stays meanwhile (`zoo.allocator`): networks for pictures are twice as fast with it on a CPU.
     """
     pieces = (images,) if isinstance(images, Tensor) else images
-    place = place_of(network)
+    place = find_device(network)
     done = 0
     with keep_freed_memory_during():
         for piece in pieces:
@@ -179,14 +186,14 @@ def _check(vectors: Tensor, expected: list[int], done: int) -> None:
         )
 
 
-def place_of(network: nn.Module) -> torch.device:
-    """The device of a network; the CPU for one without tensors."""
+def find_device(network: nn.Module) -> torch.device:
+    """Return the device of a network; the CPU for one without tensors."""
     first = next(chain(network.parameters(), network.buffers()), None)
     return first.device if first is not None else torch.device("cpu")
 
 
 def checksum(network: nn.Module) -> str:
-    """A checksum of a network's parameters and buffers, by name."""
+    """Return a checksum of a network's parameters and buffers, by name."""
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -1,12 +1,14 @@
-"""What is measured: real images of a dataset, and samples of a model, as images in a fixed order that can be read from
-anywhere on, so that an interrupted measurement goes on."""
+"""Real images of a dataset and samples of a model, in a fixed order that can be read from anywhere on.
+
+So an interrupted measurement goes on.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,10 @@ from zoo_core import DataError, ImageSpec, OptionError, UsageError
 
 from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
+from ..runs.config import RunConfig
 from .extractors import BATCH, checksum
-
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Images:
     pieces: Callable[[int], Iterator[Tensor]]
 
 
-def real_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:
-    """Images of a pack: all of them, or those with the given numbers (int64 [n])."""
+def read_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:
+    """Return images of a pack: all of them, or those with the given numbers (int64 [n])."""
     numbers = torch.arange(len(pack)) if chosen is None else chosen
 
     def pieces(first: int) -> Iterator[Tensor]:
@@ -50,21 +51,21 @@ def real_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real 
             yield to_images(pack.gather(part))
 
     named = hashlib.sha256(numbers.numpy().tobytes()).hexdigest()
-    return Images(_key({"pack": pack.key, "images": named}), len(numbers), label, pieces)
+    return Images(_hash({"pack": pack.key, "images": named}), len(numbers), label, pieces)
 
 
-def chosen_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
-    """At most `most` images of a pack, chosen at random from `seed` where it has more."""
+def choose_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
+    """Return at most `most` images of a pack, chosen at random from `seed` where it has more."""
     if most < 1:
         raise OptionError(f"the number of real images must be at least 1, not {most}")
     if most >= len(pack):
-        return real_images(pack)
+        return read_images(pack)
     order = torch.randperm(len(pack), generator=generator_for(seed, "real images"))
-    return real_images(pack, order[:most].sort().values)
+    return read_images(pack, order[:most].sort().values)
 
 
-def generated_images(model: Model, n: int, *, seed: int = 0) -> Images:
-    """Samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes in turn."""
+def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
+    """Return samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes in turn."""
     if n < 1:
         raise OptionError(f"the number of samples must be at least 1, not {n}", hint="for example: --samples 10000")
 
@@ -72,42 +73,58 @@ def generated_images(model: Model, n: int, *, seed: int = 0) -> Images:
         for images in model.batches(n, seed=seed, first=first):
             yield to_images(to_uint8(images))
 
-    made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": model.config["generator"]}
+    part = model.config["parts"]["generator"]
+    made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": part}
     device = model.device.type  # kernels of another device round differently
-    return Images(_key({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
+    return Images(_hash({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
 
 
-def open_data(
-    image: ImageSpec,
-    dataset: str,
-    data: str | Path | None = None,
-    split: str = "train",
-    *,
-    options: Mapping[str, Any] | None = None,
-    workers: int | None = None,
-    report: Reporter = _SILENT,
-) -> Pack:
-    """The pack of a dataset at the size and channels of a model's images.
+def spread_numbers(count: int, most: int | None) -> Tensor:
+    """Return at most `most` of the numbers below `count`, evenly spread; None or 0 for all of them."""
+    return torch.arange(count)[:: max(1, count // most)][:most] if most else torch.arange(count)
+
+
+def spread_images(images: Images, most: int) -> Tensor:
+    """Return about `most` images [n, C, S, S], evenly spread, or all where there are fewer."""
+    step = max(1, images.count // most)
+    found, start = [], 0
+    for piece in images.pieces(0):
+        found.append(piece[torch.arange(start, start + len(piece)) % step == 0])
+        start += len(piece)
+        if sum(map(len, found)) >= most:
+            break
+    return torch.cat(found)
+
+
+def training_request(config: RunConfig) -> PackRequest:
+    """Return the request for the pictures that a run is trained on."""
+    dataset, size = config.dataset, config.training.size
+    assert dataset is not None
+    name = f"{dataset['distribution']}:{dataset['name']}"
+    return PackRequest(name, dataset["data"], dataset["split"], size, config.channels, dataset["options"])
+
+
+def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILENT) -> Pack:
+    """Build or find the pack of a dataset, at the size and channels of a model's images whatever the request says.
 
     Raises:
-        UsageError: no such dataset or split; `data` is a pack of other images than the model's.
+        UsageError: no such dataset or split; its `data` is a pack of other images than the model's.
         DataError: the source is not there.
     """
-    folder = Path(data).expanduser() if data is not None else None
+    folder = Path(request.data).expanduser() if request.data is not None else None
     if folder is not None and (folder / "pack.json").is_file():
         spec = open_pack(folder).spec
         if (spec.size, spec.channels) != (image.size, image.channels):
             raise UsageError(
-                f"{folder} holds images of {_shape(spec)}, and the model's are {_shape(image)}",
-                hint=f"give the source of the pictures, or build such a pack: zoo data build {dataset} --size {image.size}"
-                f" --channels {image.channels}",
+                f"{folder} holds images of {_describe_shape(spec)}, and the model's are {_describe_shape(image)}",
+                hint=f"give the source of the pictures, or build such a pack: zoo data build {request.dataset} "
+                f"--size {image.size} --channels {image.channels}",
             )
-    request = PackRequest(dataset, folder, split, image.size, image.channels, options or {})
-    return build_pack(request, workers=workers, report=report)
+    return build_pack(replace(request, data=folder, size=image.size, channels=image.channels), report=report)
 
 
-def labels_of(pack: Pack, what: str) -> Tensor:
-    """The labels [N] of a pack, none missing; raises `DataError` where there are none."""
+def require_labels(pack: Pack, what: str) -> Tensor:
+    """Return the labels [N] of a pack, none missing; raises `DataError` where there are none."""
     name = str(pack.info["dataset"]["name"]).partition(":")[2]
     if pack.labels is None or not pack.info["classes"]:
         raise DataError(f"{what} needs labels, and the images of {name} have none", hint="choose a dataset with classes")
@@ -117,9 +134,9 @@ def labels_of(pack: Pack, what: str) -> Tensor:
     return pack.labels
 
 
-def _shape(spec: ImageSpec) -> str:
+def _describe_shape(spec: ImageSpec) -> str:
     return f"{spec.size}×{spec.size}, {'gray' if spec.channels == 1 else 'color'}"
 
 
-def _key(value: Any) -> str:
+def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

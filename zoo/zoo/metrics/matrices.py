@@ -11,7 +11,6 @@ the images within its margin; some of the images tell which directions are steep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -35,20 +34,6 @@ CHUNK = 256
 
 _COLUMNS = 16
 """Vectors that processors multiply a matrix by at once; ten take longer than sixteen."""
-
-
-class Matrix(Protocol):
-    """The images of a problem in the coordinates in which it is solved: vectors of some length m."""
-
-    size: int
-    dtype: torch.dtype
-    steepness: Steepness
-
-    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
-        """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
-
-    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """The solution in terms of features as they are: weights [K, d] and bias [K]."""
 
 
 class Steepness:
@@ -79,7 +64,7 @@ def _spread(count: int, wanted: int) -> Tensor:
 
 
 class Streamed:
-    """Feature vectors [n, d] on disk, read in pieces."""
+    """The images of a problem as vectors of d + 1 numbers: feature vectors [n, d] on disk, read in pieces."""
 
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         self.features, self.rows, self.scale = features, rows, scale
@@ -89,6 +74,7 @@ class Streamed:
         self.steepness = Steepness(torch.cat([x, torch.ones(len(x), 1)], dim=1), len(rows))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
         k, d = len(weights), self.features.shape[1]
         columns = -(-k // _COLUMNS) * _COLUMNS
         w, gradient = torch.zeros(d, columns), torch.zeros(d, columns)
@@ -103,6 +89,7 @@ class Streamed:
         return torch.cat([gradient[:, :k].T * self.scale, bias[:, None]], dim=1)
 
     def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the solution in terms of features as they are: weights [K, d] and bias [K]."""
         return weights[:, :-1] * self.scale, weights[:, -1]
 
     def _pieces(self) -> Iterator[tuple[slice, Tensor]]:
@@ -117,7 +104,7 @@ class Streamed:
 
 
 class Gram:
-    """As many numbers as images: the Cholesky factor of their Gram matrix, in double precision."""
+    """The same as vectors of as many numbers as there are images: the Cholesky factor of their Gram matrix, in double."""
 
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         x = features[rows].float().mul_(scale)  # [n, d]

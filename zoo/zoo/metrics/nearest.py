@@ -1,8 +1,18 @@
-"""Nearest neighbors among any number of vectors, by faiss, exactly, in blocks."""
+"""Nearest neighbors by faiss, and whether samples lie nearer to the training images than chance allows.
+
+A small distance to a training image proves nothing by itself: smooth pictures are near to everything. So the distance to the
+nearest training image is divided by the mean distance to the `NEIGHBORS` nearest ones, as Carlini et al. 2023
+(arXiv:2301.13188, section 4) do to find what diffusion models have memorized: it is small for a copy, and for nothing else.
+
+How small is told by real images that are not among those searched: their ratios are the null distribution. Without copying,
+1 % of the samples have a ratio below its first percentile. More of them than chance allows (Fisher's exact test), and at
+least `SHARE` of all, are called copies.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,20 +21,28 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
+from ..packs import Pack, to_images
+from ..progress import Task
+
 BLOCK = 4096
 """Vectors that are searched together."""
 
+NEIGHBORS = 50
+PERCENTILE = 1.0
+SHARE, CHANCE = 0.05, 1e-3
 
-def nearest(queries: Tensor, blocks: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest of all vectors in `blocks` to each query, by Euclidean distance.
+
+def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None = None) -> tuple[Tensor, Tensor]:
+    """Find the k nearest of all vectors in `pieces` to each query, by Euclidean distance, exactly.
 
     Args:
         queries: float32 [m, d].
-        blocks: the vectors [n, d], in pieces.
+        pieces: the vectors [n, d], in pieces of any length.
         k: at most as many as there are vectors.
+        task: hears how many were searched.
 
     Returns:
-        Distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the blocks.
+        Distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces.
 
     Raises:
         ZooError: faiss is not installed, or there are fewer than k vectors.
@@ -34,7 +52,7 @@ def nearest(queries: Tensor, blocks: Iterable[Tensor], k: int) -> tuple[Tensor, 
     distances = torch.full((len(asked), k), float("inf"))
     numbers = torch.full((len(asked), k), -1)
     start = 0
-    for block in blocks:
+    for block in _regroup(pieces):
         there = np.ascontiguousarray(block.float().numpy())
         squared, found = faiss.knn(asked, there, min(k, len(there)))
         distances = torch.cat([distances, torch.from_numpy(squared)], dim=1)
@@ -42,13 +60,33 @@ def nearest(queries: Tensor, blocks: Iterable[Tensor], k: int) -> tuple[Tensor, 
         distances, order = distances.topk(k, dim=1, largest=False)
         numbers = numbers.gather(1, order)
         start += len(there)
+        if task is not None:
+            task.update(start)
     if start < k:
         raise ZooError(f"{k} neighbors are wanted, and there are {start} vectors")
     return distances.clamp(min=0).sqrt(), numbers
 
 
+def _regroup(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Put pieces together to blocks that are worth a search."""
+    waiting: list[Tensor] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if sum(map(len, waiting)) >= BLOCK:
+            yield torch.cat(waiting)
+            waiting = []
+    if waiting:
+        yield torch.cat(waiting)
+
+
+def read_pixels(pack: Pack, numbers: Tensor | None = None) -> Iterator[Tensor]:
+    """Yield images of a pack, all or those with the given numbers, as vectors [n, C · S · S] in [−1, 1]."""
+    for part in torch.split(torch.arange(len(pack)) if numbers is None else numbers, BLOCK):
+        yield to_images(pack.gather(part)).flatten(1)
+
+
 def load_faiss() -> Any:
-    """The module; raises `ZooError` where it is not installed."""
+    """Import faiss; raises `ZooError` where it is not installed."""
     try:
         import faiss
     except ImportError:
@@ -57,3 +95,78 @@ def load_faiss() -> Any:
             hint='install it with: pip install "dcgan-zoo[eval]"',
         ) from None
     return faiss
+
+
+@dataclass(frozen=True)
+class Copying:
+    """What the distances in one space say.
+
+    Args:
+        ratios: of the samples, [n]: nearest distance by the mean of the nearest ones.
+        null: of held-out real images, [m].
+        threshold: first percentile of `null`.
+        share: of the samples that lie below.
+        p: probability of so many by chance.
+    """
+
+    ratios: Tensor
+    null: Tensor
+    threshold: float
+    share: float
+    p: float
+
+    @property
+    def copies(self) -> bool:
+        """Whether the model is called a copier."""
+        return self.p < CHANCE and self.share >= SHARE
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "share": self.share,
+            "expected_share": PERCENTILE / 100,
+            "p": self.p,
+            "threshold": self.threshold,
+            "median_ratio": float(self.ratios.median()),
+            "median_ratio_of_held_out": float(self.null.median()),
+            "copies": self.copies,
+        }
+
+
+@dataclass(frozen=True)
+class Space:
+    """Distances in pixels or in features.
+
+    Args:
+        name: "pixels" or "features".
+        numbers: of the nearest training images, [n, k].
+        distances: to them, [n, k].
+        found: what they say.
+    """
+
+    name: str
+    numbers: Tensor
+    distances: Tensor
+    found: Copying
+
+
+def compute_ratios(distances: Tensor) -> Tensor:
+    """Nearest distances by the mean of all [n, k], ascending; where all are 0 the image stands there k times: 0."""
+    mean = distances.mean(1)
+    return torch.where(mean > 0, distances[:, 0] / mean.clamp(min=1e-12), torch.zeros_like(mean))
+
+
+def detect_copies(distances: Tensor, null: Tensor) -> Copying:
+    """Compare samples' distances [n, k] to their nearest training images with those of held-out images [m, k]."""
+    try:
+        from scipy.stats import fisher_exact
+    except ImportError as error:
+        raise ZooError(
+            "the test for copies needs scipy, which is not installed", hint='install it with: pip install "dcgan-zoo[eval]"'
+        ) from error
+    ratios, others = compute_ratios(distances), compute_ratios(null)
+    threshold = float(np.percentile(others.numpy(), PERCENTILE))
+    below, below_null = int((ratios < threshold).sum()), int((others < threshold).sum())
+    table = [[below, len(ratios) - below], [below_null, len(others) - below_null]]
+    p = float(fisher_exact(table, alternative="greater").pvalue)
+    return Copying(ratios, others, threshold, below / len(ratios), p)

@@ -16,7 +16,7 @@ from ..packs import Pack, to_images
 from . import pages
 
 if TYPE_CHECKING:
-    from ..metrics.neighbors import Space
+    from .nearest import Space
 
 PNG, PAGE = "neighbors.png", "neighbors.html"
 

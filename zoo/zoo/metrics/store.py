@@ -22,8 +22,8 @@ from torch import Tensor
 from zoo_core import ZooError
 
 from ..files import TEMPORARY, cache_folder, publish_folder, remove_folder, translate_errors, write_json
-from ..progress import Reporter
-from .extractors import BATCH, Extractor, vectors_of
+from ..progress import SILENT, Reporter
+from .extractors import BATCH, Extractor, stream_features
 from .images import Images
 
 FORMAT = 1
@@ -32,7 +32,6 @@ LIMIT = 16 << 30
 
 Precision = Literal["float32", "float16"]
 _DATA, _INFO = "features.bin", "info.json"
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -65,19 +64,19 @@ class Features:
             yield part.float()
 
 
-def stored_features(
+def cache_features(
     extractor: Extractor,
     images: Images,
     *,
     precision: Precision = "float32",
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Features:
-    """Features of images, from the cache or computed now; what an interrupted computation left is gone on from.
+    """Return features of images, from the cache or computed now; what an interrupted computation left is gone on from.
 
     Raises:
         ZooError: features are not finite, or too large for half precision; the disk is full or cannot be written.
     """
-    described = {"format": FORMAT, "images": images.key, "extractor": extractor.described(), "precision": precision}
+    described = {"format": FORMAT, "images": images.key, "extractor": extractor.describe(), "precision": precision}
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
     target = cache_folder("features") / key
     found = Features(target, images.count, extractor.network.dim, precision)
@@ -98,20 +97,20 @@ def stored_features(
 
 def _is_complete(features: Features) -> bool:
     file = features.path / _DATA
-    if not (features.path / _INFO).is_file() or not file.is_file() or file.stat().st_size != _bytes(features):
+    if not (features.path / _INFO).is_file() or not file.is_file() or file.stat().st_size != _count_bytes(features):
         return False
     with suppress(OSError):
         os.utime(features.path)  # used just now
     return True
 
 
-def _bytes(features: Features) -> int:
+def _count_bytes(features: Features) -> int:
     return features.count * features.dim * (2 if features.precision == "float16" else 4)
 
 
 def _compute(extractor: Extractor, images: Images, file: Path, features: Features, report: Reporter) -> None:
     dtype = getattr(torch, features.precision)
-    row = _bytes(features) // features.count
+    row = _count_bytes(features) // features.count
     done = file.stat().st_size // row // BATCH * BATCH if file.exists() else 0  # whole batches, so that rounding is the same
     if done:
         report.note(f"going on with {images.label} number {done:,}")
@@ -119,7 +118,7 @@ def _compute(extractor: Extractor, images: Images, file: Path, features: Feature
     with open(file, "r+b" if done else "wb") as stream, report.task(label, images.count, "images") as task:
         stream.truncate(done * row)
         stream.seek(done * row)
-        for vectors in vectors_of(extractor.network, images.pieces(done)):
+        for vectors in stream_features(extractor.network, images.pieces(done)):
             rounded = vectors.to(dtype)
             if not bool(torch.isfinite(rounded).all()):
                 raise ZooError(f"features reach {float(vectors.abs().max()):.3g}, too large for half precision")
@@ -132,7 +131,7 @@ def _compute(extractor: Extractor, images: Images, file: Path, features: Feature
 
 def _check_space(work: Path, features: Features) -> None:
     there = sum(file.stat().st_size for file in work.glob("*"))
-    needed = _bytes(features) - there
+    needed = _count_bytes(features) - there
     free = shutil.disk_usage(work).free
     if needed > free:
         raise ZooError(

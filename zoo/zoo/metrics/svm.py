@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from zoo_core import DataError, ZooError
 
-from .matrices import CHUNK, Gram, Matrix, Streamed
+from .matrices import CHUNK, Gram, Streamed
 
 Solver = Literal["auto", "sklearn", "torch"]
 GAP = 1e-4
@@ -93,16 +94,18 @@ class Problem:
         missing = [k for k in range(classes) if not bool((self.labels == k).any())]
         if missing:
             raise DataError(f"there is no training image of class {', '.join(map(str, missing[:5]))}")
-        self.scale = scale_of(features, self.rows)
+        self.scale = fit_scale(features, self.rows)
         numbers = len(self.rows) * features.shape[1]
-        self.solver: Solver = ("sklearn" if numbers <= SMALL and _sklearn() else "torch") if solver == "auto" else solver
+        self.solver: Solver = (
+            ("sklearn" if numbers <= SMALL and find_spec("sklearn") else "torch") if solver == "auto" else solver
+        )
         self.features = features
         self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
-        self._matrix: Matrix | None = None
+        self._matrix: Gram | Streamed | None = None
         self._solution: Tensor | None = None
 
     @property
-    def matrix(self) -> Matrix:
+    def matrix(self) -> Gram | Streamed:
         """The images in the coordinates in which torch solves."""
         if self._matrix is None:
             few = len(self.rows) <= min(GRAM, self.features.shape[1])
@@ -112,7 +115,7 @@ class Problem:
     def solve(
         self, c: float, *, gap: float = GAP, heard: Callable[[int, float], None] = lambda steps, gap: None
     ) -> Classifier:
-        """The classifier for one C. Begins where the last solution ended.
+        """Return the classifier for one C. Begins where the last solution ended.
 
         Args:
             c: weight of the losses.
@@ -124,13 +127,11 @@ class Problem:
         """
         if self.solver == "sklearn":
             return self._by_sklearn(c)
-        start = self._solution if self._solution is not None else self._zeros()
+        zeros = torch.zeros(self.signs.shape[1], self.matrix.size, dtype=self.matrix.dtype)
+        start = self._solution if self._solution is not None else zeros
         weights, objective, reached, steps = minimize(self.matrix, self.signs.to(self.matrix.dtype), c, start, gap, heard)
         self._solution = weights
         return Classifier(*self.matrix.finish(weights), c, objective, reached, steps)
-
-    def _zeros(self) -> Tensor:
-        return torch.zeros(self.signs.shape[1], self.matrix.size, dtype=self.matrix.dtype)
 
     def _by_sklearn(self, c: float) -> Classifier:
         from sklearn.svm import LinearSVC
@@ -140,12 +141,12 @@ class Problem:
         weights, bias = torch.from_numpy(found.coef_), torch.from_numpy(found.intercept_)
         if len(weights) == 1:  # two classes have one boundary
             weights, bias = torch.cat([-weights, weights]), torch.cat([-bias, bias])
-        objective = objective_of(torch.from_numpy(x), self.signs.double(), weights, bias, c)
+        objective = compute_objective(torch.from_numpy(x), self.signs.double(), weights, bias, c)
         return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
 
 
-def scale_of(features: Tensor, rows: Tensor) -> float:
-    """One number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
+def fit_scale(features: Tensor, rows: Tensor) -> float:
+    """Return the number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
     total = 0.0
     for part in torch.split(rows, CHUNK):
         some = features[part].float().flatten()
@@ -155,14 +156,14 @@ def scale_of(features: Tensor, rows: Tensor) -> float:
     return float((len(rows) / total) ** 0.5)
 
 
-def objective_of(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
-    """The sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
+def compute_objective(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
+    """Return the sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
     slack = (1 - signs * (x @ weights.T + bias)).clamp(min=0)
     return float(0.5 * (weights.square().sum() + bias.square().sum()) + c * slack.square().sum())
 
 
 def minimize(
-    matrix: Matrix, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
+    matrix: Gram | Streamed, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
 ) -> tuple[Tensor, float, float, int]:
     """L-BFGS from `start` [K, m] until the optimum is certainly near; returns weights, objective, relative gap, evaluations.
 
@@ -219,11 +220,3 @@ def minimize(
 
 class _Enough(Exception):
     """The optimum is near, or it takes too long."""
-
-
-def _sklearn() -> bool:
-    try:
-        import sklearn.svm  # noqa: F401
-    except ImportError:
-        return False
-    return True

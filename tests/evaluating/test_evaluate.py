@@ -10,7 +10,7 @@ import yaml
 
 import zoo
 from helpers.metrics import Counting, Heard, pictures, plain, replaying, saved
-from zoo.metrics.records import Results, write_results
+from zoo.evaluating.results import Results, write_results
 from zoo.models.card import read_metrics
 from zoo_core import UsageError, ZooError
 

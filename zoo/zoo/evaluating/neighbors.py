@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +12,20 @@ from torch import Tensor
 
 from zoo_core import DataError, UsageError
 
+from ..metrics.extractors import extract, open_extractor
+from ..metrics.images import generate_images, open_data, read_images
+from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest, read_pixels
+from ..metrics.showing import Shown, save_neighbors
+from ..metrics.store import cache_features
 from ..models.model import Model
-from ..packs import Pack, to_images
-from ..progress import Reporter
+from ..packs import to_images
+from ..progress import SILENT, Reporter, Task
 from ..randomness import generator_for
-from .copying import NEIGHBORS, PERCENTILE, Copying, compared
-from .evaluating import publish
-from .extractors import Extractor, extract, open_extractor
-from .images import generated_images, open_data, real_images
-from .nearest import BLOCK, load_faiss, nearest
-from .records import Results
-from .showing import Shown, save_neighbors
-from .store import stored_features
-from .subject import data_for, described_data, described_features, described_model, open_model
+from .results import Results, publish
+from .subject import choose_data, describe_data, describe_features, describe_model, open_model
 
 LEAST = 100
 """Fewest samples, held-out images and training images from which anything is concluded."""
-
-_SILENT = Reporter()
-
-
-@dataclass(frozen=True)
-class Space:
-    """Distances in pixels or in features.
-
-    Args:
-        name: "pixels" or "features".
-        numbers: of the nearest training images, [n, k].
-        distances: to them, [n, k].
-        found: what they say.
-    """
-
-    name: str
-    numbers: Tensor
-    distances: Tensor
-    found: Copying
 
 
 def neighbors(
@@ -66,7 +45,7 @@ def neighbors(
     page: str | Path | None = None,
     out: str | Path | None = None,
     write: bool = True,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Results:
     """Find the training images nearest to samples, in pixels and in features, and compare the distances with those of real
     images that were held out.
@@ -96,93 +75,70 @@ def neighbors(
     if samples < LEAST:
         raise UsageError(f"{samples} samples are too few for a conclusion; the least is {LEAST}", hint="raise --samples")
     loaded = open_model(model, device=device, raw=raw)
-    images = data_for(model, loaded, dataset, data, split, report=report)
-    pack = open_data(loaded.image, images.dataset, images.data, images.split, options=images.options, report=report)
-    held = (
-        open_data(loaded.image, images.dataset, images.data, held_out, options=images.options, report=report)
-        if held_out is not None
-        else pack
-    )
+    images = choose_data(model, loaded, dataset, data, split, report=report)
+    pack = open_data(loaded.image, images, report=report)
+    held = pack if held_out is None else open_data(loaded.image, replace(images, split=held_out), report=report)
     for there, what in ((pack, "training"), (held, "held-out")):
         if len(there) < LEAST:
             raise DataError(f"{len(there)} {what} images are too few for a conclusion; the least is {LEAST}")
     chosen = torch.randperm(len(held), generator=generator_for(seed, "held out"))[:samples].sort().values
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
-    drawn = torch.cat(list(generated_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
+    drawn = torch.cat(list(generate_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
     others = to_images(held.gather(chosen))
     excluded = chosen if held is pack else None
-    spaces = [
-        _pixels(pack, drawn, others, excluded, report),
-        _features(extractor, pack, drawn, others, excluded, report),
+    stored = cache_features(extractor, read_images(pack, label="training images"), report=report)
+    vectors = [
+        extract(extractor.network, part, label=f"features of {name}", report=report)
+        for part, name in ((drawn, "samples"), (others, "held-out images"))
     ]
+    spaces = []
+    for name, queries, theirs in (
+        ("pixels", [drawn, others], read_pixels(pack)),
+        ("features", vectors, stored.blocks(BLOCK)),
+    ):
+        with report.task(f"neighbors in {name}", len(pack), "images") as task:
+            spaces.append(_search(name, queries, theirs, len(pack), excluded, task))
     protocol = {
         "measure": "neighbors",
-        **described_data(images, len(pack)),
+        **describe_data(images, len(pack)),
         "held_out": held_out or "training images, each against all others",
         "held_out_images": len(chosen),
         "samples": samples,
         "ratio": f"nearest distance by the mean of the {NEIGHBORS} nearest",
         "memorized": f"ratio below the {PERCENTILE:g} % percentile of held-out images",
         "seed": seed,
-        **described_model(loaded),
-        **described_features(extractor),
+        **describe_model(loaded),
+        **describe_features(extractor),
     }
     copies = any(space.found.copies for space in spaces)
-    details: dict[str, Any] = {"copies": copies, **{space.name: space.found.told() for space in spaces}}
+    details: dict[str, Any] = {"copies": copies, **{space.name: space.found.to_json() for space in spaces}}
     if page is not None:
-        saved = save_neighbors(Path(page), pack, drawn, _rows(spaces, shown), _said(spaces, copies, model), protocol, spaces)
+        verdict = _write_verdict(spaces, copies, model)
+        saved = save_neighbors(Path(page), pack, drawn, _choose_rows(spaces, shown), verdict, protocol, spaces)
         details["files"] = [str(file) for file in saved]
     metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
     return publish(Results(metrics, {}, protocol, details=details), model, raw=raw, write=write, out=out, report=report)
 
 
-def _pixels(pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter) -> Space:
-    with report.task("neighbors in pixels", len(pack), "images") as task:
-
-        def blocks() -> Iterator[Tensor]:
-            for part in torch.split(torch.arange(len(pack)), BLOCK):
-                yield to_images(pack.gather(part)).flatten(1)
-                task.update(int(part[-1]) + 1)
-
-        return _space("pixels", drawn.flatten(1), others.flatten(1), blocks(), len(pack), excluded)
-
-
-def _features(
-    extractor: Extractor, pack: Pack, drawn: Tensor, others: Tensor, excluded: Tensor | None, report: Reporter
+def _search(
+    name: str, queries: list[Tensor], blocks: Iterable[Tensor], count: int, excluded: Tensor | None, task: Task
 ) -> Space:
-    stored = stored_features(extractor, real_images(pack, label="training images"), report=report)
-    queries = [
-        extract(extractor.network, part, label=f"features of {name}", report=report)
-        for part, name in ((drawn, "samples"), (others, "held-out images"))
-    ]
-    with report.task("neighbors in features", len(pack), "images") as task:
-
-        def blocks() -> Iterator[Tensor]:
-            done = 0
-            for block in stored.blocks(BLOCK):
-                yield block
-                done += len(block)
-                task.update(done)
-
-        return _space("features", queries[0], queries[1], blocks(), len(pack), excluded)
-
-
-def _space(name: str, drawn: Tensor, others: Tensor, blocks: Iterator[Tensor], count: int, excluded: Tensor | None) -> Space:
     k = min(NEIGHBORS, count - 1)
-    distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1)
+    drawn, others = (part.flatten(1) for part in queries)
+    distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1, task)
     n = len(drawn)
-    null = distances[n:, :k] if excluded is None else _without(distances[n:], numbers[n:], excluded)
-    return Space(name, numbers[:n, :k], distances[:n, :k], compared(distances[:n, :k], null))
+    null = distances[n:, :k] if excluded is None else _drop_itself(distances[n:], numbers[n:], excluded)
+    return Space(name, numbers[:n, :k], distances[:n, :k], detect_copies(distances[:n, :k], null))
 
 
-def _without(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
+def _drop_itself(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
     """Distances [m, k] to others than the image itself, which is among the k + 1 nearest unless k + 1 others equal it."""
     itself = numbers == excluded[:, None]
     itself[~itself.any(1), -1] = True
     return distances[~itself].view(len(distances), -1)
 
 
-def _rows(spaces: list[Space], shown: int) -> list[Shown]:
+def _choose_rows(spaces: list[Space], shown: int) -> list[Shown]:
     """The samples to show, the most suspicious first, with their three nearest in each space."""
     ratios = torch.stack([space.found.ratios for space in spaces]).amin(0)
     return [
@@ -201,7 +157,7 @@ def _rows(spaces: list[Space], shown: int) -> list[Shown]:
     ]
 
 
-def _said(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
+def _write_verdict(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
     shares = " and ".join(f"{space.found.share:.1%} in {space.name} (p = {space.found.p:.2g})" for space in spaces)
     verdict = "This model copies training images" if copies else "No copying was found"
     return (

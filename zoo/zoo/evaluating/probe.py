@@ -7,32 +7,31 @@ regularized linear L2-SVM on them. C is chosen on a held-out part of the trainin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
 
 from ..devices import check_device
 from ..loading import create, local_folder
+from ..metrics.discriminator import StageFeatures, require_discriminator
+from ..metrics.extractors import Extractor, checksum
+from ..metrics.images import open_data, read_images, require_labels, spread_numbers
+from ..metrics.store import cache_features
+from ..metrics.svm import Problem, Solver
+from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
-from ..packs import Pack, to_images
-from ..progress import Reporter
+from ..packs import Pack, PackRequest, to_images
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
-from .discriminator import StageFeatures, discriminator_of
-from .evaluating import publish
-from .extractors import Extractor, checksum
-from .images import labels_of, open_data, real_images
-from .published import FEW, TABLES, Published
-from .records import Results
-from .store import stored_features
-from .subject import Data, described_data, described_features, open_model
-from .svm import Problem, Solver
+from .published import FEW, TABLES
+from .results import Results, publish
+from .subject import describe_data, describe_features, open_model
 
 HELD_OUT = 0.1
 """Share of the labeled training images on which C is chosen, when all are used; a quarter of a few."""
@@ -50,24 +49,6 @@ STATISTICS, BATCH = 10_000, 100
 """Training images from which batch-norm statistics are estimated anew, and how many go together."""
 
 REPEATS = 10
-_SILENT = Reporter()
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which labeled images a classifier is fitted on.
-
-    Args:
-        fit, held: numbers of the training images for choosing C, sorted; together they are what the last fit takes.
-    """
-
-    fit: Tensor
-    held: Tensor
-
-    @property
-    def both(self) -> Tensor:
-        """All of them, sorted."""
-        return torch.cat([self.fit, self.held]).sort().values
 
 
 def probe(
@@ -84,7 +65,7 @@ def probe(
     device: str = "auto",
     out: str | Path | None = None,
     write: bool = True,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Results:
     """Fit a linear classifier on the features of a model's discriminator, and test it.
 
@@ -111,20 +92,21 @@ def probe(
         DataError: no labels, too few images of a class, other classes in the test images.
         ZooError: features that are no numbers; a disk without room for them.
     """
-    network, weights = _discriminator(model, untrained, seed, device)
+    network, weights = _open_discriminator(model, untrained, seed, device)
     network = network.to(check_device(device))
-    packs = [open_data(network.image, dataset, data, split, report=report) for split in ("train", "test")]
+    images = PackRequest(dataset, data)
+    packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
-    truth = [labels_of(pack, "a probe") for pack in packs]
-    classes = _classes(train, tested)
+    truth = [require_labels(pack, "a probe") for pack in packs]
+    classes = _same_classes(train, tested)
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     wanted: int | str = labels if labels is not None else FEW[bare] if bare == "svhn" else "all"
     count = (1 if wanted == "all" else REPEATS) if repeats is None else repeats
     if count < 1:
         raise OptionError(f"repeats must be at least 1, not {count}")
-    choices = [_chosen(truth[0], classes, wanted, seed, number) for number in range(count)]
-    used = torch.unique(torch.cat([choice.both for choice in choices]))
-    shown = torch.arange(len(tested))[:: max(1, len(tested) // test)][:test] if test else torch.arange(len(tested))
+    choices = [_choose(truth[0], classes, wanted, seed, number) for number in range(count)]
+    used = torch.unique(torch.cat([part for choice in choices for part in choice]))
+    shown = spread_numbers(len(tested), test)
 
     before = checksum(network)
     _estimate(network, train, seed, report)
@@ -136,14 +118,14 @@ def probe(
         before,
     )
     features = [
-        stored_features(extractor, real_images(pack, rows, label=label), precision="float16", report=report)
+        cache_features(extractor, read_images(pack, rows, label=label), precision="float16", report=report)
         for pack, rows, label in ((train, used, "training images"), (tested, shown, "test images"))
     ]
     found = []
     for number, choice in enumerate(choices):
-        fit, held = (torch.searchsorted(used, part) for part in (choice.fit, choice.held))
+        fit, held = (torch.searchsorted(used, part) for part in choice)
         c = _best_c(features[0].tensor(), truth[0][used], len(classes), fit, held, solver, report)
-        rows = torch.searchsorted(used, choice.both)
+        rows = torch.cat([fit, held]).sort().values
         final = Problem(features[0].tensor(), truth[0][used], len(classes), rows=rows, solver=solver)
         with report.task(f"fitting {len(rows):,} images with C = {c:g}") as task:
             classifier = final.solve(c, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
@@ -153,57 +135,39 @@ def probe(
     spread = {"probe_accuracy": float(accuracies.std())} if count > 1 else {}
     protocol = {
         "measure": "probe",
-        **described_data(Data(dataset, data, "train"), len(used)),
+        **describe_data(images, len(used)),
         "labels": "all" if wanted == "all" else f"{wanted} per class",
         "repeats": count,
         "test_images": len(shown),
         "classifier": f"one-vs-rest L2-SVM, squared hinge ({final.solver})",
         "c": ", ".join(f"{c:g}" for c in sorted({classifier.c for _, classifier in found})),
         "c_chosen_from": ", ".join(f"{c:g}" for c in CS),
-        "c_chosen_on": f"{len(choices[0].held):,} held-out training images",
+        "c_chosen_on": f"{len(choices[0][1]):,} held-out training images",
         "weights": weights,
         "batch_norm": f"estimated anew from {min(STATISTICS, len(train)):,} training images",
         "seed": seed,
-        **described_features(extractor, precision="float16"),
+        **describe_features(extractor, precision="float16"),
     }
-    results = Results({"probe_accuracy": float(accuracies.mean())}, spread, protocol, details={"published": _rows(bare)})
+    table = [row._asdict() for row in TABLES.get(bare, ())]
+    results = Results({"probe_accuracy": float(accuracies.mean())}, spread, protocol, details={"published": table})
     return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
 
 
-def published(dataset: str) -> Sequence[Published]:
-    """What the paper's table says for a dataset."""
-    return TABLES.get(dataset.rpartition(":")[2], ())
-
-
-def _rows(dataset: str) -> list[dict[str, str]]:
-    return [row._asdict() for row in published(dataset)]
-
-
-def _discriminator(where: str | Path | Model, untrained: bool, seed: int, device: str) -> tuple[Discriminator, str]:
-    """The discriminator to look at and what its weights are."""
+def _open_discriminator(where: str | Path | Model, untrained: bool, seed: int, device: str) -> tuple[Discriminator, str]:
+    """Return the discriminator to look at, and what its weights are."""
     if not untrained:
         model = open_model(where, device=device)
-        return discriminator_of(model.discriminator, where), "the discriminator's own, trained"
+        return require_discriminator(model.discriminator, where), "the discriminator's own, trained"
     words = f"random initial weights, seed {seed}"
-    if not isinstance(where, Model) and str(where) in registry.names("recipes") and _folder(where) is None:
-        return _anew(create(str(where)), seed), words
-    known = open_model(where)
-    discriminator_of(known.discriminator, where)
-    return _anew(known, seed), words
-
-
-def _folder(where: str | Path) -> Path | None:
-    """The folder of this machine that `where` names, None for a name that is none."""
-    return local_folder(where) if Path(where).exists() else None
-
-
-def _anew(model: Model, seed: int) -> Discriminator:
+    here = isinstance(where, Model) or (Path(where).exists() and local_folder(where) is not None)
+    known = create(str(where)) if not here and str(where) in registry.names("recipes") else open_model(where)
+    require_discriminator(known.discriminator, where)
     with seeded(seed, "weights"):
-        made: Discriminator = build_component("discriminators", model.config["discriminator"], model.image)
-    return made
+        part, latent_dim = known.config["parts"]["discriminator"], known.generator.latent_dim
+        return build_component("discriminators", part, known.image, latent_dim=latent_dim), words
 
 
-def _classes(train: Pack, test: Pack) -> list[str]:
+def _same_classes(train: Pack, test: Pack) -> list[str]:
     classes, theirs = list(train.info["classes"]), list(test.info["classes"])
     if classes != theirs:
         raise DataError(
@@ -213,8 +177,8 @@ def _classes(train: Pack, test: Pack) -> list[str]:
     return classes
 
 
-def _chosen(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> Choice:
-    """Labeled images of every class, and which of them are held out.
+def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> tuple[Tensor, Tensor]:
+    """Choose labeled images of every class; return the numbers of those to fit, and of those held out, sorted.
 
     Raises:
         DataError: a class has fewer than are wanted, or than 2.
@@ -237,41 +201,29 @@ def _chosen(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int
         part = max(1, round(len(order) * (HELD_OUT if wanted == "all" else 0.25)))
         held.append(order[:part])
         fit.append(order[part:])
-    return Choice(torch.cat(fit).sort().values, torch.cat(held).sort().values)
+    return torch.cat(fit).sort().values, torch.cat(held).sort().values
 
 
-@torch.no_grad()
 def _estimate(network: Discriminator, pack: Pack, seed: int, report: Reporter) -> None:
     """Set batch-norm statistics to the means of those of minibatches of training images; everything else stays."""
-    network.eval()
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    if not norms:
-        return
     place = next(network.parameters()).device
     order = torch.randperm(len(pack), generator=generator_for(seed, "statistics"))[:STATISTICS]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches
-        norm.train()
-    with report.task("batch-norm statistics", len(order), "images") as task:
-        done = 0
-        for part in torch.split(order, BATCH):
-            if len(part) == 1:  # has no variance
-                break
-            x = to_images(pack.gather(part)).to(place)
-            network(x, torch.zeros(len(x), dtype=torch.int64, device=place) if network.image.num_classes else None)
-            done += len(part)
-            task.update(done)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()
+
+    def run() -> None:
+        with report.task("batch-norm statistics", len(order), "images") as task:
+            for number, part in enumerate(torch.split(order, BATCH)):
+                if len(part) > 1:  # one has no variance
+                    x = to_images(pack.gather(part)).to(place)
+                    network(x, torch.zeros(len(x), dtype=torch.int64, device=place) if network.image.num_classes else None)
+                    task.update(number * BATCH + len(part))
+
+    estimate_batch_norm(network, run)
 
 
 def _best_c(
     features: Tensor, labels: Tensor, classes: int, fit: Tensor, held: Tensor, solver: Solver, report: Reporter
 ) -> float:
-    """The C whose classifier is right most often on held-out images; the smallest of equals.
+    """Return the C whose classifier is right most often on held-out images; the smallest of equals.
 
     They are tried upwards, each from the solution of the one before, until two in a row are worse than the best; where many
     images are held out, until one is.

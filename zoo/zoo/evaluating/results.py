@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..loading import find_folder
 from ..models.card import METRICS, read_metrics
 from ..models.folder import rewrite_card
 from ..models.model import Model
+from ..progress import Reporter
 from ..runs.run import is_complete, is_run
 
 KINDS = ("evaluate", "probe", "neighbors")
@@ -55,8 +56,24 @@ class Results:
         return {"metrics": self.metrics, "spread": self.spread, "protocol": self.protocol}
 
 
-def results_folder(where: str | Path | Model, *, raw: bool) -> Path | None:
-    """The model folder on this machine that results about the model at `where` belong into.
+def publish(
+    results: Results, where: str | Path | Model, *, raw: bool, write: bool, out: str | Path | None, report: Reporter
+) -> Results:
+    """Write results to where they belong and say where that is."""
+    if out is not None:
+        write_json(Path(out), results.to_json())
+        report.note(f"written to {out}")
+    folder = find_results_folder(where, raw=raw) if write else None
+    if folder is not None:
+        results = replace(results, written=write_results(folder, results))
+        report.note(f"written to {results.written}, and into the card")
+    elif write and not isinstance(where, Model):
+        report.note(f"{where} has no model folder of its own, so nothing is written into one (--out FILE writes a file)")
+    return results
+
+
+def find_results_folder(where: str | Path | Model, *, raw: bool) -> Path | None:
+    """Return the model folder on this machine that results about the model at `where` belong into.
 
     None for raw weights, for a model in memory, for a run without a model folder of its newest checkpoint, and for a model
     of the catalog or the Hub, whose copy in the cache is not the user's.
@@ -79,7 +96,7 @@ def write_results(folder: Path, results: Results) -> Path:
     for name, value in results.metrics.items():
         if not math.isfinite(value):
             raise ZooError(f"{name} is {value}, which is no result")
-    blocks = _merged(_blocks(read_metrics(folder) or {}), results.block())
+    blocks = _merge(_blocks(read_metrics(folder) or {}), results.block())
     file = folder / METRICS
     write_json(file, {**blocks[0], **({"others": blocks[1:]} if blocks[1:] else {})})
     rewrite_card(folder)
@@ -94,9 +111,11 @@ def _blocks(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{key: value for key, value in found.items() if key != "others"}, *kept]
 
 
-def _merged(blocks: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
-    """The new block among the others: it joins one whose protocol agrees with its own, and takes the place of one that is
-    about the same with another protocol."""
+def _merge(blocks: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+    """Put the new block among the others.
+
+    It joins one whose protocol agrees with its own, and takes the place of one that is about the same with another protocol.
+    """
     kept = []
     for block in blocks:
         old, own = block.get("protocol", {}), new["protocol"]

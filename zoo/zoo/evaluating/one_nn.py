@@ -1,4 +1,4 @@
-"""The nearest-neighbor test of the paper's appendix: how much of the real images' classes do generated ones tell?
+"""`zoo.one_nn`: the nearest-neighbor test of the paper's appendix, how well generated images tell real classes.
 
 A nearest-neighbor classifier on pixels is fitted on labeled samples of a conditional model and tested on real images,
 beside one that is fitted on real training images (Radford et al. 2015, arXiv:1511.06434, appendix).
@@ -6,26 +6,23 @@ beside one that is fitted on real training images (Radford et al. 2015, arXiv:15
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from zoo_core import UsageError
 
+from ..metrics.images import open_data, require_labels, spread_numbers
+from ..metrics.nearest import nearest, read_pixels
 from ..models.model import Model
-from ..packs import Pack, to_images, to_uint8
-from ..progress import Reporter
-from .evaluating import publish
-from .images import labels_of, open_data
-from .nearest import BLOCK, nearest
+from ..packs import PackRequest, to_images, to_uint8
+from ..progress import SILENT, Reporter
 from .published import ONE_NN
-from .records import Results
-from .subject import Data, described_data, described_model, open_model
+from .results import Results, publish
+from .subject import describe_data, describe_model, open_model
 
 SAMPLES = 50_000
-_SILENT = Reporter()
 
 
 def one_nn(
@@ -40,9 +37,9 @@ def one_nn(
     device: str = "auto",
     out: str | Path | None = None,
     write: bool = True,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Results:
-    """Test error of nearest-neighbor classifiers on real test images: one of samples, one of as many real training images.
+    """Measure the test error of nearest-neighbor classifiers on real images: one of samples, one of real training images.
 
     Args:
         model: a conditional one, with the classes of the dataset.
@@ -64,58 +61,35 @@ def one_nn(
         )
     if samples < loaded.image.num_classes:
         raise UsageError(f"{samples} samples are fewer than the {loaded.image.num_classes} classes", hint="raise --samples")
-    train, tested = (open_data(loaded.image, dataset, data, split, report=report) for split in ("train", "test"))
-    known, truth = labels_of(train, "this test"), labels_of(tested, "this test")
+    images = PackRequest(dataset, data)
+    train, tested = (open_data(loaded.image, replace(images, split=split), report=report) for split in ("train", "test"))
+    known, truth = require_labels(train, "this test"), require_labels(tested, "this test")
     classes = list(train.info["classes"])
     if len(classes) != loaded.image.num_classes or (loaded.classes and list(loaded.classes) != classes):
         raise UsageError(
             f"the model's classes are {', '.join(loaded.classes) or loaded.image.num_classes}, those of {dataset} "
             f"{', '.join(classes)}"
         )
-    shown = torch.arange(len(tested))[:: max(1, len(tested) // test)][:test] if test else torch.arange(len(tested))
-    queries = _flat(tested, shown)
+    shown = spread_numbers(len(tested), test)
+    queries = torch.cat(list(read_pixels(tested, shown)))
     with report.task("nearest samples", samples, "samples") as task:
         drawn = (to_images(to_uint8(images)).flatten(1) for images in loaded.batches(samples, seed=seed))
-        _, numbers = nearest(queries, _gathered(drawn, task.update), 1)
+        _, numbers = nearest(queries, drawn, 1, task)
     wrong = float((numbers[:, 0] % loaded.image.num_classes != truth[shown]).float().mean())
     with report.task("nearest training images", len(train), "images") as task:
-        _, numbers = nearest(queries, _gathered(_blocks(train), task.update), 1)
+        _, numbers = nearest(queries, read_pixels(train), 1, task)
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     protocol = {
         "measure": "probe",
-        **described_data(Data(dataset, data, "train"), len(train)),
+        **describe_data(images, len(train)),
         "samples": samples,
         "test_images": len(shown),
         "classifier": "nearest neighbor, Euclidean, in pixels",
         "features": "pixels",
         "seed": seed,
-        **described_model(loaded),
+        **describe_model(loaded),
     }
     table = [row._asdict() for row in ONE_NN.get(bare, ())]
     results = Results({"one_nn_error": wrong, "one_nn_error_of_real": theirs}, {}, protocol, details={"published": table})
     return publish(results, model, raw=raw, write=write, out=out, report=report)
-
-
-def _flat(pack: Pack, numbers: Tensor) -> Tensor:
-    return to_images(pack.gather(numbers)).flatten(1)  # [n, C · S · S]
-
-
-def _blocks(pack: Pack) -> Iterator[Tensor]:
-    for part in torch.split(torch.arange(len(pack)), BLOCK):
-        yield _flat(pack, part)
-
-
-def _gathered(pieces: Iterable[Tensor], heard: Callable[[float], None]) -> Iterator[Tensor]:
-    """Pieces put together to blocks that are worth a search."""
-    waiting: list[Tensor] = []
-    done = 0
-    for piece in pieces:
-        waiting.append(piece)
-        done += len(piece)
-        if sum(map(len, waiting)) >= BLOCK:
-            yield torch.cat(waiting)
-            waiting = []
-            heard(done)
-    if waiting:
-        yield torch.cat(waiting)

@@ -14,8 +14,6 @@ from torch import Tensor
 
 import zoo
 from helpers.metrics import pictures, plain, replaying
-from zoo.metrics.copying import compared, ratios_of
-from zoo.metrics.nearest import nearest
 from zoo_core import DataError, UsageError
 
 pytest.importorskip("faiss")
@@ -57,30 +55,6 @@ def test_smooth_pictures_are_near_to_everything_and_copies_of_nothing() -> None:
     blurred = 0.3 * pictures("fresh") + 0.7 * mean
     results = found(blurred)
     assert not results.details["copies"]
-
-
-def test_the_null_distribution_keeps_its_level() -> None:
-    rng = torch.Generator().manual_seed(0)
-    called = 0
-    for _ in range(200):
-        one, other = (torch.rand(200, 10, generator=rng).sort(1).values for _ in range(2))
-        called += compared(one, other).copies
-    assert called == 0
-
-
-def test_ratios() -> None:
-    assert ratios_of(torch.tensor([[0.0, 2.0, 4.0], [3.0, 3.0, 3.0], [0.0, 0.0, 0.0]])).tolist() == [0.0, 1.0, 0.0]
-
-
-def test_nearest_in_blocks_is_nearest() -> None:
-    rng = torch.Generator().manual_seed(0)
-    vectors, queries = torch.randn(300, 8, generator=rng), torch.randn(40, 8, generator=rng)
-    distances, numbers = nearest(queries, vectors.split(70), 5)
-    expected = torch.cdist(queries, vectors).topk(5, largest=False)
-    assert torch.equal(numbers, expected.indices)
-    assert torch.allclose(distances, expected.values, atol=1e-3)
-    with pytest.raises(zoo.ZooError, match="5 neighbors are wanted, and there are 3"):
-        nearest(queries, [vectors[:3]], 5)
 
 
 def test_too_few_for_a_conclusion() -> None:

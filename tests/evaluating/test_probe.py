@@ -10,7 +10,7 @@ from torch import Tensor
 
 import zoo
 from helpers.metrics import Counting, Heard, pictures, plain, replaying, saved
-from zoo.metrics import probing
+from zoo.evaluating import probe as probing
 from zoo.progress import Reporter
 from zoo_core import DataError, UsageError
 

@@ -1,0 +1,93 @@
+"""`zoo.evaluate`: samples of a model against real images, by metrics of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..metrics.extractors import open_extractor
+from ..metrics.images import choose_images, generate_images, open_data
+from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
+from ..models.model import Model
+from ..progress import SILENT, Reporter
+from .results import Results, publish
+from .subject import choose_data, describe_data, describe_features, describe_model, find_version, open_model
+
+SAMPLES = 50_000
+"""Samples, and most real images, unless somebody says otherwise: what the field takes for the FID."""
+
+RESAMPLES = 10
+
+
+def evaluate(
+    model: str | Path | Model,
+    *,
+    dataset: str | None = None,
+    data: str | Path | None = None,
+    split: str = "train",
+    metrics: Sequence[str] = DEFAULT,
+    features: str = "inception",
+    feature_options: Mapping[str, Any] | None = None,
+    samples: int = SAMPLES,
+    real: int = SAMPLES,
+    seed: int = 0,
+    raw: bool = False,
+    resamples: int = RESAMPLES,
+    device: str = "auto",
+    out: str | Path | None = None,
+    write: bool = True,
+    report: Reporter = SILENT,
+) -> Results:
+    """Measure how close a model's samples come to real images.
+
+    Features of both are kept in the cache, so that an interrupted evaluation goes on and the next one costs less.
+
+    Args:
+        model: a run folder, a model folder, a catalog name or user/name on the Hub; or a model in memory.
+        dataset, data, split: the real images; by default those that a run was trained on.
+        metrics: names of the registry; `zoo list metrics` shows those there are.
+        features: of which extractor; `zoo list features` shows those there are.
+        feature_options: of the extractor.
+        samples: how many are drawn.
+        real: most real images; if there are more, so many are chosen at random.
+        seed: of the samples and of all that is random in the metrics.
+        raw: the weights that are not averaged.
+        resamples: random halves whose spread gives standard errors; below 2 for none.
+        device: where networks compute.
+        out: a JSON file for the result, besides the model folder.
+        write: whether the result goes into the model folder.
+        report: hears of progress, notes and warnings.
+
+    Raises:
+        UsageError: a name or number that cannot be; fewer images than a metric needs.
+        DataError, ModelError, PluginError, ZooError: something cannot be read or computed, in words.
+    """
+    asked = open_metrics(metrics)
+    loaded = open_model(model, device=device, raw=raw)
+    images = choose_data(model, loaded, dataset, data, split, report=report)
+    extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
+    bare = extractor.name.rpartition(":")[2]
+    for name, metric in asked.items():
+        if metric.features not in ("", bare):
+            report.note(f"{name} of {bare} features orders models, and compares with no published {name.upper()}")
+    pack = open_data(loaded.image, images, report=report)
+    drawn, there = generate_images(loaded, samples, seed=seed), choose_images(pack, real, seed=seed)
+    check_counts(asked, samples, there.count, extractor.network.dim, warn=report.warn)
+    found = measure(asked, extractor, there, drawn, resamples=resamples, seed=seed, report=report)
+    protocol = {
+        "measure": "evaluate",
+        **describe_data(images, there.count),
+        "samples": samples,
+        "sample_rounding": "8 bits",
+        "seed": seed,
+        **describe_model(loaded),
+        **describe_features(extractor),
+        **{m.requires: version for m in asked.values() if m.requires and (version := find_version(m.requires))},
+        "spread": f"standard error from {resamples} random halves" if resamples > 1 else "none",
+    }
+    for measurement in found.values():
+        protocol.update(measurement.protocol)
+    values = {name: pick_number(name, measurement.values) for name, measurement in found.items()}
+    spread = {name: pick_number(name, measurement.spread) for name, measurement in found.items() if measurement.spread}
+    return publish(Results(values, spread, protocol), model, raw=raw, write=write, out=out, report=report)

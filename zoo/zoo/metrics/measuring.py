@@ -1,0 +1,200 @@
+"""Metrics by name: which are asked for, whether there are images enough for them, and what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo_core import Measurement, Metric, UsageError, ZooError, registry
+from zoo_core.errors import unknown
+
+from ..progress import Reporter
+from .extractors import Extractor, extract, open_extractor
+from .images import Images, spread_images
+from .store import cache_features
+
+DEFAULT = ("fid", "kid", "precision", "recall")
+"""What `zoo evaluate` measures unless somebody says otherwise."""
+
+METRIC, FEATURES = "frechet", "scattering"
+"""What trainings and comparisons are measured by unless somebody says otherwise: quick, no weights, always there."""
+
+
+def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
+    """Return metrics by their names in the registry.
+
+    Raises:
+        UsageError: there is no name, or nothing bears one of them.
+        ZooError: the library of one is not installed.
+    """
+    found: dict[str, Metric] = {name: registry.create("metrics", name) for name in names}
+    if not found:
+        raise UsageError("no metric is named", hint=f"for example: --metrics {','.join(DEFAULT)}")
+    for name, metric in found.items():
+        try:
+            import_module(metric.requires or "torch")
+        except ImportError as error:
+            raise ZooError(
+                f"{name} needs {metric.requires.replace('_', '-')}, which is not installed",
+                hint=f'install it with: pip install "{metric.extra or metric.requires}"',
+            ) from error
+    return found
+
+
+def check_counts(
+    metrics: Mapping[str, Metric], samples: int, real: int, dim: int, *, warn: Callable[[str], None] = lambda text: None
+) -> None:
+    """Refuse what cannot be measured from so few images or so many features, and warn of what is unreliable.
+
+    Raises:
+        UsageError: fewer samples or real images than a metric needs; features that are out of its reach.
+    """
+    for name, metric in metrics.items():
+        for count, what, flag in ((samples, "samples", "--samples"), (real, "real images", "--real")):
+            if count < metric.minimum:
+                raise UsageError(
+                    f"{name} needs at least {metric.minimum} {what}, and there are {count}",
+                    hint=f"raise {flag}, or leave {name} out of --metrics",
+                )
+    for text in dict.fromkeys(text for metric in metrics.values() for text in metric.check(real, samples, dim)):
+        warn(text)
+    fewest = min(samples, real)
+    if weak := [name for name, metric in metrics.items() if fewest < metric.reliable]:
+        warn(f"{', '.join(weak)} from {fewest:,} images: expect a wide spread")
+
+
+def measure(
+    metrics: Mapping[str, Metric],
+    extractor: Extractor,
+    real: Images,
+    generated: Images,
+    *,
+    resamples: int,
+    seed: int,
+    report: Reporter,
+) -> dict[str, Measurement]:
+    """Measure by all metrics, in their order; those that are one class under several names together.
+
+    Raises:
+        UsageError: a metric needs the logits of a classifier, and the extractor is none.
+    """
+    inputs: dict[tuple[str, bool], tuple[Tensor, Tensor]] = {}
+    found: dict[type[Metric], Measurement] = {}
+    for name, metric in metrics.items():
+        kind, key = type(metric), (metric.needs, metric.uses_real)
+        if kind in found:
+            continue
+        if metric.needs == "images":
+            given = spread_images(real, metric.most), spread_images(generated, metric.most)
+        else:
+            if key not in inputs:
+                network = open_classifier(extractor, name) if metric.needs == "logits" else extractor
+                fake = cache_features(network, generated, report=report).tensor()
+                theirs = cache_features(network, real, report=report).tensor() if metric.uses_real else fake[:0]
+                inputs[key] = theirs, fake
+            given = inputs[key]
+        report.note(" and ".join(other for other in metrics if type(metrics[other]) is kind))
+        found[kind] = metric.evaluate(*given, resamples=resamples, seed=seed)
+    return {name: found[type(metric)] for name, metric in metrics.items()}
+
+
+def pick_number(name: str, values: Mapping[str, float]) -> float:
+    """The number that a registered metric shows: the one of its name, else the first."""
+    return float(values.get(name.rpartition(":")[2], next(iter(values.values()))))
+
+
+def open_classifier(extractor: Extractor, name: str) -> Extractor:
+    """The classifier whose logits metric `name` needs; raises `UsageError` for features of no classifier."""
+    options = type(extractor.network).logits
+    if options is None:
+        raise UsageError(
+            f"{name} needs the logits of a classifier, and {extractor.name} is none",
+            hint=f"take --features inception, or leave {name} out",
+        )
+    return open_extractor(extractor.name, options={**extractor.options, **options}, device=extractor.device)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The one number by which a training or a comparison judges models: a metric, and the features that it sees.
+
+    Args:
+        name: of the metric, "distribution:name".
+        metric: itself.
+        extractor: whose features; a classifier for a metric of logits.
+    """
+
+    name: str
+    metric: Metric
+    extractor: Extractor
+
+    @property
+    def title(self) -> str:
+        """What `--metric` takes: the extractor alone for the default metric, else "METRIC:FEATURES", with distributions."""
+        default = registry.find("metrics", METRIC).qualified
+        return self.extractor.name if self.name == default else f"{self.name}:{self.extractor.name}"
+
+    @property
+    def label(self) -> str:
+        """What a log calls it: "frechet_scattering"."""
+        parts = [self.name, *([self.extractor.name] if self.metric.needs != "images" else [])]
+        return "_".join(part.rpartition(":")[2] for part in parts).replace("-", "_")
+
+    def inputs(self, images: Iterable[Tensor], *, total: int | None = None, report: Reporter) -> tuple[Tensor, Tensor]:
+        """What the metric is given of images [n, C, S, S] in pieces, and their features [N, dim]."""
+        kept: list[Tensor] = []
+
+        def watched() -> Iterator[Tensor]:
+            for piece in images:
+                if self.metric.needs == "images" and sum(map(len, kept)) < self.metric.most:
+                    kept.append(piece)
+                yield piece
+
+        features = extract(self.extractor.network, watched(), total=total, label="features of real images", report=report)
+        return (torch.cat(kept) if kept else features), features
+
+    def measure(self, real: Tensor, fake: Tensor) -> float:
+        """The number, of what `inputs` gave."""
+        return pick_number(self.name, self.metric.measure(real if self.metric.uses_real else real[:0], fake))
+
+
+def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, device: str | torch.device = "cpu") -> Criterion:
+    """The criterion that `--metric` names: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
+
+    Args:
+        text: names of the registry, each "name" or "distribution:name".
+        options: of the extractor.
+        device: where the extractor computes.
+
+    Raises:
+        UsageError: there is no such metric, extractor or option.
+        ZooError: its library is not installed, or the extractor cannot be made.
+    """
+    metric, features = split_criterion(text)
+    (made,) = open_metrics([metric]).values()
+    extractor = open_extractor(features or made.features or FEATURES, options=options, device=device)
+    if made.needs == "logits":
+        extractor = open_classifier(extractor, metric)
+    return Criterion(registry.find("metrics", metric).qualified, made, extractor)
+
+
+def split_criterion(text: str) -> tuple[str, str]:
+    """Return the names of metric and extractor that `--metric` means; "" for an extractor that is not named.
+
+    Raises:
+        UsageError: it is neither a metric nor an extractor.
+    """
+    metrics = {name for entry in registry.entries("metrics") for name in (entry.name, entry.qualified)}
+    words = text.split(":")
+    for count in (1, 2):
+        if (name := ":".join(words[:count])) in metrics:
+            return name, ":".join(words[count:])
+    if not any(text in (entry.name, entry.qualified) for entry in registry.entries("features")):
+        names = [*registry.names("metrics"), *registry.names("features")]
+        raise unknown("metric or feature extractor", text, names, hint="to see all: zoo list metrics; zoo list features")
+    return METRIC, text
