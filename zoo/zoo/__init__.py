@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from zoo_core._lazy import attach
 
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from zoo_core import ImageSpec as ImageSpec

@@ -13,11 +13,11 @@ import torch
 
 from zoo_core import UsageError, ZooError
 
-from .. import __version__
 from ..files import atomic_file
 from ..loading import find_folder, load
 from ..packs import Pack
 from ..progress import Reporter
+from ..version import __version__
 from .concepts import ABSENT, HIDDEN
 from .labeled_images import ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
 from .page import Section, page

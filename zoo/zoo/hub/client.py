@@ -18,8 +18,8 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 
 from zoo_core import ZooError
 
-from .. import __version__
 from ..progress import Reporter
+from ..version import __version__
 
 TRIES = 5
 """How often a call is made before it counts as failed."""

@@ -16,9 +16,9 @@ from safetensors.numpy import save_file
 
 from zoo_core import DataError, ImageDataset, Listing, ZooError
 
-from .. import __version__
 from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
 from ..progress import Reporter
+from ..version import __version__
 from .pack import FORMAT, LABELS, Pack, open_pack
 from .prepared import open_existing_pack
 from .request import PackRequest, Source, resolve

@@ -15,10 +15,10 @@ from zoo_core import Algorithm, Discriminator, ImageSpec, OptionError, UsageErro
 from zoo_core.options import schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
-from .. import __version__
 from ..models.building import NETWORKS, build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
 from ..randomness import seeded
+from ..version import __version__
 from .budget import Budget
 from .options import RESERVED, resolve_component, resolve_options, split_options
 from .upgrading import upgrade_config

@@ -19,8 +19,8 @@ from zoo_core.discovery import normalize
 from zoo_core.errors import unknown
 from zoo_core.records import KINDS
 
-from .. import __version__
 from ..files import atomic_folder, sha256
+from ..version import __version__
 
 LICENSES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
 """What `--license` takes → SPDX identifier."""
