@@ -24,7 +24,7 @@ from helpers.training import differing, leftovers, samples
 from zoo.comparing.charts import color
 from zoo.comparing.trials import Place, read_trial
 from zoo.progress import Reporter
-from zoo.training import metrics
+from zoo.training import recorder
 from zoo_core import CheckpointError, Plugin, Recipe, UsageError, ZooError, registry
 
 SMALL: dict[str, Any] = {"images": 80, "seeds": 2, "samples": 32, "points": 2, "device": "cpu", "precision": "fp32"}
@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {"images": 80, "seeds": 2, "samples": 32, "points": 2, "
 
 @pytest.fixture(autouse=True)
 def _prepared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(metrics, "TICK", 0.0)  # progress at every step
+    monkeypatch.setattr(recorder, "TICK", 0.0)  # progress at every step
     with samples():
         yield
 

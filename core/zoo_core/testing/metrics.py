@@ -87,7 +87,7 @@ def lower_is_better(subject: Subject) -> str | None:
         return "not checked: real images do not matter"
     real, fake = _given(metric)
     name, good = next(iter(metric.measure(real, fake).items()))
-    bad = metric.measure(real, real[:1] * 0.5 + 0.5 + 0.01 * fake)[name]
+    bad = metric.measure(real, 0.1 * fake + (0.9 if metric.needs == "images" else 5.0))[name]
     require(
         good <= bad if metric.lower_is_better else good >= bad,
         f"{name} is {good:.4g} for two sets of one kind and {bad:.4g} for different ones; lower_is_better is "

@@ -132,14 +132,16 @@ def painted_model(*, discriminator: bool = True, **options: Any) -> Model:
     """A model of the painter and the critic, as `zoo.load` would give it."""
     image = ImageSpec(SIZE)
 
-    def named(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {"name": name, "distribution": "painters", "version": "", "options": dict(given)}
+    def named(kind: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"kind": kind, "name": name, "distribution": "painters", "version": "", "options": dict(given)}
 
     config = {
-        "format": 1,
+        "format": 2,
         "recipe": {"name": "painter", "summary": "", "paper": ""},
-        "generator": named("painter", {"latent_dim": 6, "stages": 2, **options}),
-        "discriminator": named("critic", {"width": 8}) if discriminator else None,
+        "parts": {
+            "generator": named("generators", "painter", {"latent_dim": 6, "stages": 2, **options}),
+            **({"discriminator": named("discriminators", "critic", {"width": 8})} if discriminator else {}),
+        },
         "image": {"size": SIZE, "channels": 3, "num_classes": 0},
         "classes": [],
         "latent": {"distribution": "normal"},

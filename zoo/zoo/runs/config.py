@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -206,11 +207,11 @@ class RunConfig:
         for part, settings in self.optimizer.items():
             flat.update({f"optimizer.{part}.{key}": value for key, value in settings.items()})
         flat.update({f"training.{key}": value for key, value in training.items()})
-        return flat
+        return _plain(flat)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `run.json`."""
-        return {**asdict(self), "versions": versions()}
+        return {**_plain(asdict(self)), "versions": versions()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], format: int) -> RunConfig:
@@ -221,6 +222,12 @@ class RunConfig:
         plain["optimizer"] = {role: asdict(OptimizerSettings(**s)) for role, s in plain["optimizer"].items()}
         plain["image"] = ImageSpec(**plain["image"]) if plain["image"] else None
         return cls(**plain)
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    """A mapping as JSON gives it back: tuples become lists."""
+    found: dict[str, Any] = json.loads(json.dumps(value))
+    return found
 
 
 def _resolve_dataset(name: str | None, given: dict[str, Any], reserved: dict[str, Any]) -> dict[str, Any] | None:
