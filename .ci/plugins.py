@@ -79,7 +79,8 @@ def kinds(folder: Path, env: dict[str, str]) -> None:
     names = {kind: f"zoo-my-{kind}" for kind in KINDS}
     for kind, name in names.items():
         sh(f"zoo plugins new {name} --kind {kind}", folder, env)
-    sh(f"pip install -q {' '.join(f'./{name}' for name in names.values())} pytest", folder, env)
+    sh("pip install -q hatchling pytest", folder, env)  # once, not for each package
+    sh(f"pip install -q --no-build-isolation {' '.join(f'./{name}' for name in names.values())}", folder, env)
     for name in names.values():
         sh(f"zoo plugins check {name}", folder, env)
     sh(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(names.values())}", folder, env)
