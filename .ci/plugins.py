@@ -4,7 +4,8 @@
 
 Runs in the environment of the interpreter that it is given, into which `zoo` was installed; packages are installed there.
 Every line of the guide's ```sh blocks is run by bash, in order, in an empty folder, with a stand-in for the Hub; `zoo train`
-gets a smaller budget. Before the last block, the plugin is uninstalled, to see what is said where it is missing.
+gets a smaller budget. Before the block that pulls, the plugin is uninstalled, to see what is said where it is missing. The
+classes of the guide's ```python blocks must conform, and so must a new package of every kind.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from PIL import Image  # noqa: E402
+
 from helpers.hub_server import HubServer  # noqa: E402
+from zoo_core.records import KINDS  # noqa: E402
 
 BUDGET = " --images 320 --batch 32 --set dataset.count=96"
 TOKEN = "hf_standInForTheGuide"
@@ -43,35 +47,92 @@ def sh(command: str, folder: Path, env: dict[str, str], *, fails: bool = False) 
     return done.stdout
 
 
+GUIDE = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+CLASSES = """
+import guide
+from zoo_core import Plugin, registry
+from zoo_core.records import COMPONENTS
+from zoo_core.registries import interface_of
+from zoo_core.testing import assert_conforms
+registry.add(Plugin(networks={"encoder": "guide:Encoder"}))
+for kind in COMPONENTS:
+    for found in vars(guide).values():
+        if isinstance(found, type) and issubclass(found, interface_of(kind)) and found.__module__ == "guide":
+            assert_conforms(kind, found)
+            print(kind, found.__name__, "conforms")
+"""
+
+
+def classes(folder: Path, env: dict[str, str]) -> None:
+    """The classes that the guide shows, as one module."""
+    shown = [
+        block for block in re.findall(r"^```python\n(.*?)^```", GUIDE, re.M | re.S) if re.search(r"^class ", block, re.M)
+    ]
+    (folder / "guide.py").write_text("\n".join(shown), "utf-8")
+    said = sh(f"python -c '{CLASSES}'", folder, env)
+    if said.count("conforms") != len(re.findall(r"^class ", "\n".join(shown), re.M)):
+        sys.exit("a class of the guide was not checked")
+
+
+def kinds(folder: Path, env: dict[str, str]) -> None:
+    """A new package of every kind, installed and checked."""
+    names = {kind: f"zoo-my-{kind}" for kind in KINDS}
+    for kind, name in names.items():
+        sh(f"zoo plugins new {name} --kind {kind}", folder, env)
+    sh("pip install -q hatchling pytest", folder, env)  # once, not for each package
+    sh(f"pip install -q --no-build-isolation {' '.join(f'./{name}' for name in names.values())}", folder, env)
+    for name in names.values():
+        sh(f"zoo plugins check {name}", folder, env)
+    sh(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(names.values())}", folder, env)
+    small = "--set generator.width=8 --set discriminator.width=8"
+    track = "--track my-trackers --evaluate-every 160 --metric my-metrics --set training.augment=my-augmentations"
+    sh(f"zoo train my-algorithms --dataset my-datasets {small}{BUDGET}", folder, env)
+    sh(f"zoo train my-losses --dataset faces {small} {track}{BUDGET}", folder, env)
+    sh("pip uninstall -y " + " ".join(names.values()), folder, env)
+
+
 def guide(folder: Path, env: dict[str, str]) -> None:
     """The ten minutes."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "plugins.md").read_text("utf-8"), re.M | re.S)
-    *before, last = blocks
-    for line in "".join(before).splitlines():
-        sh(line + BUDGET if line.startswith("zoo train ") else line, folder, env)
-    sh("pip uninstall -y zoo-acme", folder, env)
-    for command in ("zoo pull ada/acme-faces", "zoo sample ada/acme-faces -n 16 --seed 1 --out none.png"):
-        said = sh(command, folder, env, fails=True)
-        if "pip install zoo-acme" not in said or "Traceback" in said:
-            sys.exit("the error does not name the package")
-    for line in last.splitlines():
-        sh(line, folder, env)
+    for block in re.findall(r"^```sh\n(.*?)^```", GUIDE, re.M | re.S):
+        if "zoo pull" in block:
+            missing(folder, env)
+        for line in block.splitlines():
+            sh(line + BUDGET if line.startswith("zoo train ") else line, folder, env)
     if (folder / "mine.png").read_bytes() != (folder / "theirs.png").read_bytes():
         sys.exit("the pulled model draws other pixels")
     print("\nthe pulled model draws the same pixels", flush=True)
 
 
+def missing(folder: Path, env: dict[str, str]) -> None:
+    """What is said where the package of a model is not installed."""
+    sh("pip uninstall -y zoo-acme", folder, env)
+    for command in ("zoo pull ada/acme-faces", "zoo sample ada/acme-faces -n 16 --seed 1 --out none.png"):
+        said = sh(command, folder, env, fails=True)
+        if "pip install zoo-acme" not in said or "Traceback" in said:
+            sys.exit("the error does not name the package")
+
+
 def examples(folder: Path, env: dict[str, str]) -> None:
     """As wheels, installed beside zoo, and used."""
-    for name in ("zoo-features-efficientnet", "zoo-resgan"):
+    names = ("zoo-features-efficientnet", "zoo-resgan", "zoo-acgan")
+    for name in names:
         sh(f"pip wheel -q --no-deps -w wheels '{ROOT / 'examples' / name}'", folder, env)
     sh("pip install -q wheels/*.whl pytest", folder, env)
-    for name in ("zoo-features-efficientnet", "zoo-resgan"):
+    for name in names:
         sh(f"zoo plugins check {name}", folder, env)
         sh(f"pytest -q -p no:cacheprovider '{ROOT / 'examples' / name / 'tests'}'", folder, env)
     small = "--set generator.width=16 --set discriminator.width=16"
     sh(f"zoo train resgan --dataset faces {small}{BUDGET}", folder, env)
     sh("zoo sample runs/resgan-faces -n 4 --out resgan.png", folder, env)
+    for label, color in (("cats", "orange"), ("dogs", "brown")):
+        (folder / "pictures" / label).mkdir(parents=True)
+        for number in range(32):
+            picture = Image.new("RGB", (32, 32), color)
+            picture.putpixel((number, number), (number, 0, 0))
+            picture.save(folder / "pictures" / label / f"{number}.png")
+    small = "--set generator.width=16 --set discriminator.width=16 --images 320 --batch 32"
+    sh(f"zoo train acgan --dataset folder --data pictures {small}", folder, env)
+    sh("zoo sample runs/acgan-folder -n 4 --label cats --out acgan.png", folder, env)
     code = """
 import torch
 from zoo_core import registry
@@ -82,7 +143,7 @@ assert extractor(torch.zeros(2, 1, 64, 64)).shape == (2, 1280)
 
 
 def main() -> None:
-    """Both, in a temporary folder."""
+    """All of it, in a temporary folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "a new folder")
         folder.mkdir()
@@ -98,7 +159,9 @@ def main() -> None:
                 "HF_HUB_DISABLE_TELEMETRY": "1",
                 "HF_TOKEN": TOKEN,
             }
+            classes(folder, env)
             guide(folder, env)
+            kinds(folder, env)
             examples(folder, env)
 
 

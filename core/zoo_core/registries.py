@@ -153,13 +153,7 @@ class Registry:
         _check_contract(entry, who)
         target = import_target(component.target, who)
         if kind in _INTERFACES:
-            interface = interface_of(kind)
-            if not (isinstance(target, type) and issubclass(target, interface)):
-                raise PluginError(f"{who}: {component.target} does not subclass zoo_core.{interface.__name__}")
-            missing = sorted(getattr(target, "__abstractmethods__", ()))
-            if missing:
-                raise PluginError(f"{who}: {component.target} does not define {', '.join(missing)}")
-            _options.schema(target)
+            check_class(kind, target, f"{who}: {component.target}")
         return target
 
     def recipe(self, name: str) -> Recipe:
@@ -277,6 +271,18 @@ def interface_of(kind: str) -> type:
     """The class of `zoo_core` that components of a kind subclass. Imports torch where the interface needs it."""
     interface: type = import_target(f"zoo_core{_INTERFACES[kind]}", "zoo")
     return interface
+
+
+def check_class(kind: str, target: Any, who: str) -> None:
+    """Raise `PluginError` unless `target` is a class that implements the interface of its kind and whose constructor is a
+    schema."""
+    interface = interface_of(kind)
+    if not (isinstance(target, type) and issubclass(target, interface)):
+        raise PluginError(f"{who} does not subclass zoo_core.{interface.__name__}")
+    missing = sorted(getattr(target, "__abstractmethods__", ()))
+    if missing:
+        raise PluginError(f"{who} does not define {', '.join(missing)}")
+    _options.schema(target)
 
 
 def import_target(target: str, who: str) -> Any:

@@ -126,6 +126,10 @@ def test_new_writes_a_package_and_says_what_is_next(tmp_path: Path, monkeypatch:
     assert (again.exit_code, again.stdout) == (2, "")
     assert "zoo-acme exists already" in again.stderr
     assert json.loads(run("plugins", "new", "zoo-other", "--json").stdout) == {"folder": "zoo-other"}
+    assert run("plugins", "new", "zoo-howl", "--kind", "losses").exit_code == 0
+    assert (tmp_path / "zoo-howl" / "zoo_howl" / "losses.py").is_file()
+    unknown = run("plugins", "new", "zoo-bark", "--kind", "loss")
+    assert (unknown.exit_code, (tmp_path / "zoo-bark").exists()) == (2, False)
 
 
 def test_check_prints_a_line_for_each_check() -> None:

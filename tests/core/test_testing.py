@@ -38,7 +38,7 @@ def problems(kind: str, target: Any, **given: Any) -> dict[str, str]:
 def test_a_good_component_passes_and_each_check_is_timed(kind: str) -> None:
     outcomes = check_component(kind, GOOD[kind])
     assert {o.name: o.problem for o in outcomes if o.problem} == {}
-    assert len(outcomes) > 5
+    assert len(outcomes) >= 5
     assert all(o.seconds >= 0 for o in outcomes)
     assert_conforms(kind, GOOD[kind])
 
@@ -278,8 +278,8 @@ def test_a_slow_network_is_named(match: Any, monkeypatch: pytest.MonkeyPatch) ->
     from zoo_core.testing.networks import cpu_seconds
     from zoo_core.testing.subjects import Subject, run
 
-    subject = Subject("generators", options=None, image=None)
-    subject.cls, subject.options, subject.image = make("generators", forward=slow), {}, ImageSpec(8)
+    subject = Subject("generators", make("generators", forward=slow), options=None, image=None)
+    subject.options, subject.image = {}, ImageSpec(8)
     (outcome,) = run([cpu_seconds], subject)
     assert "CPU seconds, expected at most" in outcome.problem
 
@@ -481,7 +481,7 @@ class Exits(GoodGenerator):
         (GoodDiscriminator, "subclass", "does not subclass zoo_core.Generator"),
         (Component("no.such.module:Class"), "imports", "No module named 'no'"),
         (Component("torch.nn:Linearity"), "imports", "Linearity"),
-        (Component("json:dumps"), "subclass", "is a function, expected a class"),
+        (Component("json:dumps"), "subclass", "json:dumps does not subclass"),
         (NotKeywordOnly, "options", "'image' must be keyword-only"),
         (Hides, "options", "hide which options"),
         (NoJson, "options", "something JSON can hold"),

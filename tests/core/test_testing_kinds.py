@@ -350,7 +350,6 @@ OTHERS: list[tuple[str, Any, str, str]] = [
     ("metrics", {"lower_is_better": False}, "lower is better", "lower_is_better is False, expected the first to be more"),
     ("metrics", {"minimum": 0}, "attributes", "minimum is 0"),
     ("metrics", {"needs": "pixels"}, "attributes", "needs is 'pixels', expected one of features"),
-    ("trackers", {"requires": None}, "texts", "requires is None"),
     ("trackers", {"scalars": lambda s, values: None}, "scalars", "TypeError"),
 ]
 

@@ -49,14 +49,14 @@ def test_the_package_is_complete_and_keeps_the_contract(tmp_path: Path, monkeypa
 def test_every_kind_makes_a_package_that_keeps_the_contract(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    name = f"zoo-new-{kind}"
+    name = f"zoo-my{kind[:3]}"
     folder = new_plugin(name, into=tmp_path, kind=kind)
     monkeypatch.syspath_prepend(str(folder))
-    plugin = importlib.import_module(f"zoo_new_{kind}").plugin
+    plugin = importlib.import_module(f"zoo_my{kind[:3]}").plugin
     assert plugin.contract == CONTRACT
     assert [k for k in KINDS if getattr(plugin, k)] == [kind]
     with registry.add(plugin, distribution=name):
-        outcomes = check_component(kind, f"{name}:new-{kind}")
+        outcomes = check_component(kind, f"{name}:my{kind[:3]}")
         assert [(o.name, o.problem) for o in outcomes if o.problem] == []
         for recipe in plugin.recipes:
             assert [o.problem for o in check_recipe(recipe.name) if o.problem] == []

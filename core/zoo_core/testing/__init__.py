@@ -20,7 +20,7 @@ from ..errors import ZooError, unknown
 from ..options import check as check_option
 from ..options import complete, schema
 from ..records import KINDS, Component, ImageSpec, PretrainedModel
-from ..registries import Registry, import_target, interface_of, registry
+from ..registries import Registry, check_class, import_target, registry
 from . import (
     algorithms,
     augmentations,
@@ -88,8 +88,8 @@ def check_component(
         target = found
     if isinstance(target, PretrainedModel):
         return run(outside.MODELS, target)
-    subject = Subject(kind, options=options, image=image)
-    outcomes = run([_imports(target), _subclass, _options, _constructs], subject, stop=True)
+    subject = Subject(kind, target, options=options, image=image)
+    outcomes = run([_imports, _subclass, _options, _constructs], subject, stop=True)
     if any(outcome.problem for outcome in outcomes):
         return outcomes
     if subject.needs:
@@ -137,21 +137,13 @@ def _label(target: type | Component | PretrainedModel | str) -> str:
     return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
 
 
-def _imports(target: type | Component) -> Any:
-    def imports(subject: Subject) -> None:
-        subject.cls = import_target(target.target, "component") if isinstance(target, Component) else target
-
-    return imports
+def _imports(subject: Subject) -> None:
+    if isinstance(subject.cls, Component):
+        subject.cls = import_target(subject.cls.target, "component")
 
 
 def _subclass(subject: Subject) -> None:
-    interface = interface_of(subject.kind)
-    require(isinstance(subject.cls, type), f"{subject.label} is a {type(subject.cls).__name__}, expected a class")
-    require(issubclass(subject.cls, interface), f"{subject.label} does not subclass zoo_core.{interface.__name__}")
-    missing = sorted(getattr(subject.cls, "__abstractmethods__", ()))
-    require(
-        not missing, f"{subject.label} does not define {', '.join(missing)}, which zoo_core.{interface.__name__} asks for"
-    )
+    check_class(subject.kind, subject.cls, subject.label)
 
 
 def _options(subject: Subject) -> None:

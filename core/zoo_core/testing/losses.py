@@ -54,10 +54,8 @@ def _both(loss: Loss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     }
     untouched = torch.equal(before[0], real) and torch.equal(before[1], fake)
     require(untouched, "it changes the logits in place, expected them untouched")
-    require(
-        real.grad is None and fake.grad is None,
-        "it calls backward itself, expected a scalar only: the training loop does it",
-    )
+    called = real.grad is not None or fake.grad is not None
+    require(not called, "it calls backward itself, expected a scalar only: the training loop does it")
     return found
 
 
@@ -69,12 +67,10 @@ def finite_scalars(subject: Subject) -> None:
         try:
             found = _both(loss, *logits)
             for name, value in found.items():
-                if not value.requires_grad:
-                    raise Failed(f"{name} gave a constant, expected something to differentiate")
-                for gradient in torch.autograd.grad(value, logits, allow_unused=True, retain_graph=True):
-                    require(
-                        gradient is None or bool(torch.isfinite(gradient).all()), f"the gradient of {name} is not finite"
-                    )
+                require(value.requires_grad, f"{name} gave a constant, expected something to differentiate")
+                reached = torch.autograd.grad(value, logits, allow_unused=True, retain_graph=True)
+                fine = all(bool(torch.isfinite(gradient).all()) for gradient in reached if gradient is not None)
+                require(fine, f"the gradient of {name} is not finite")
         except Failed as problem:
             raise Failed(f"{problem} (at real logits of {real:g} and fake ones of {fake:g})") from None
 
@@ -190,23 +186,20 @@ def penalty(subject: Subject) -> str:
         return "has none"
     plain = _differentiable(value, "penalty", judge, given, before)
     real, fake = given[0].requires_grad_(), given[1]
-    known = judge(real)
+    known: Tensor = judge(real)
     torch.manual_seed(1)
     used: list[bool] = []
 
     def remember(x: Tensor, labels: Tensor | None = None) -> Tensor:
         used.append(x is real)
-        out: Tensor = known if x is real else judge(x, labels)
-        return out
+        return known if x is real else judge.forward(x, labels)
 
     again: Any = loss.penalty(remember, real, fake, None)
-    fits = any(used) or not loss.penalizes_real
-    require(fits, "penalizes_real is True, and penalty never asks for the logits of the very tensor `real`")
+    wrong = loss.penalizes_real and not any(used)
+    require(not wrong, "penalizes_real is True, and penalty never asks for the logits of the very tensor `real`")
     reused = _differentiable(again, "penalty", judge, given, before)
-    fits = len(plain) == len(reused) and all(same(a, b, tolerance=1e-4) for a, b in zip(plain, reused, strict=True))
-    require(
-        fits and same(value, again, tolerance=1e-4), "penalty is another number where the logits of `real` are known already"
-    )
+    fits = all(same(a, b, tolerance=1e-4) for a, b in zip([value, *plain], [again, *reused], strict=True))
+    require(fits, "penalty is another number where the logits of the very tensor `real` are known already")
     return ""
 
 

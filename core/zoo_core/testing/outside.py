@@ -17,12 +17,6 @@ PUBLISHED = (".safetensors", ".json", ".png")
 """Endings of files that a model may consist of, besides `README.md`."""
 
 
-def texts(subject: Subject) -> None:
-    for name in ("requires", "extra"):
-        value = getattr(subject.cls, name)
-        require(isinstance(value, str), f'{name} is {value!r}, expected a text, "" where it needs nothing')
-
-
 def scalars_and_pictures(subject: Subject) -> None:
     """A run of two sittings: both record numbers and a picture, in one folder, and close."""
     with tempfile.TemporaryDirectory() as folder:
@@ -65,5 +59,5 @@ def files(record: PretrainedModel) -> str:
     return f"{len(record.sha256)} files"
 
 
-TRACKERS = (texts, scalars_and_pictures)
+TRACKERS = (scalars_and_pictures,)
 MODELS = (stated, files)

@@ -55,23 +55,20 @@ def require(condition: bool, problem: str) -> None:
 
 
 class Subject:
-    """A component under examination. `cls`, `options` and `image` are known once the first checks have passed.
+    """A component under examination. `options` and `image` are known once the first checks have passed.
 
     Args:
         kind: as in `zoo_core.records.KINDS`.
+        cls: the class, or the `Component` that names it until it has been imported.
         options: what the person gave instead of `tiny`; None where nothing.
         image: likewise.
     """
 
-    cls: Any
     image: ImageSpec
     options: dict[str, Any]
 
-    def __init__(self, kind: str, *, options: Mapping[str, Any] | None, image: ImageSpec | None) -> None:
-        self.kind = kind
-        self.given = options
-        self.wanted_image = image
-        self.needs = ""
+    def __init__(self, kind: str, cls: Any, *, options: Mapping[str, Any] | None, image: ImageSpec | None) -> None:
+        self.kind, self.cls, self.given, self.wanted_image, self.needs = kind, cls, options, image, ""
 
     @property
     def label(self) -> str:

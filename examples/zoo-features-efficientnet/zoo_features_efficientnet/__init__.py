@@ -12,5 +12,5 @@ plugin = Plugin(
             license="Apache-2.0 (Google's weights; the package that carries them states none)",
         )
     },
-    contract=1,
+    contract=2,
 )

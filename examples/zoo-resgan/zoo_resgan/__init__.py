@@ -24,5 +24,5 @@ plugin = Plugin(
             "resgan-conditional", base="resgan", options={"algorithm.conditional": True}, summary="resgan told the labels"
         ),
     ],
-    contract=1,
+    contract=2,
 )

@@ -17,7 +17,7 @@ from string import Template
 from zoo_core import UsageError, registry
 from zoo_core.discovery import normalize
 from zoo_core.errors import unknown
-from zoo_core.records import KINDS
+from zoo_core.records import KINDS, SINGULAR
 
 from ..files import atomic_folder, sha256
 from ..version import __version__
@@ -28,22 +28,6 @@ LICENSES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Cla
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")  # as PyPI has it
 _AUTHOR = re.compile(r"\s*([^<>]*?)\s*(?:<\s*([^<>@\s]+@[^<>@\s]+)\s*>)?\s*")
 _HERE = Path(__file__).parent
-_TRAIN = "zoo train $short --dataset faces"
-_CONTENTS = {
-    "pair": ("a generator, a discriminator and a recipe that trains them", _TRAIN),
-    "generators": ("a generator and a recipe that trains it", _TRAIN),
-    "discriminators": ("a discriminator and a recipe that trains it", _TRAIN),
-    "networks": ("a network, for an algorithm that has a part for it", "zoo show $short"),
-    "algorithms": ("an algorithm and a recipe that trains with it", _TRAIN),
-    "losses": ("a loss and a recipe that trains with it", _TRAIN),
-    "augmentations": ("an augmentation and a recipe that trains with it", _TRAIN),
-    "datasets": ("a dataset", "zoo train dcgan --dataset $short"),
-    "features": ("a feature extractor", "zoo evaluate MODEL --features $short"),
-    "metrics": ("a metric", "zoo evaluate MODEL --metrics $short"),
-    "trackers": ("a tracker", "zoo train dcgan --dataset faces --track $short"),
-    "models": ("a pretrained model", "zoo sample $short"),
-}
-"""Kind → what the package holds, and a command that uses it."""
 
 
 def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license: str = "none", author: str = "") -> Path:
@@ -62,8 +46,8 @@ def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license
     Raises:
         UsageError: the name, kind, license or author is not possible, or the folder exists.
     """
-    if kind not in _CONTENTS:
-        raise unknown("kind", kind, _CONTENTS)
+    if kind not in ("pair", *KINDS):
+        raise unknown("kind", kind, KINDS)
     if license.lower() not in LICENSES:
         raise unknown("license", license, LICENSES)
     package = package_name(name)
@@ -81,8 +65,7 @@ def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license
         "license_line": f'license = "{LICENSES[license.lower()]}"\n' if LICENSES[license.lower()] else "",
         "authors_line": _authors(author),
         "license_words": _license_words(license.lower()),
-        "what": _CONTENTS[kind][0],
-        "use": Template(_CONTENTS[kind][1]).substitute(short=short),
+        "what": "networks and a recipe" if kind == "pair" else f"the {SINGULAR[kind]} {short}",
     }
     with atomic_folder(folder) as new:
         if kind == "models":
