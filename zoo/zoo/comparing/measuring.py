@@ -101,7 +101,7 @@ def _measure_data(pack: Pack, criterion: Criterion, samples: int, report: Report
         raise ZooError(f"{len(pack)} images are too few to be compared with; the least is {least}")
     chosen = torch.randperm(len(pack), generator=generator_for(0, "reference"))[:REAL]
     images = read_images(pack, chosen, label="the data")
-    features = cache_features(criterion.extractor, images, report=report).tensor()
+    features = cache_features(criterion.extractor, images, report=report)
     real = features if criterion.metric.needs != "images" else criterion.inputs(images.pieces(0), report=report)[0]
     half = min(samples, len(real) // 2)
     spread, nearest = mean_distance(features[:half]), nearest_distance(features[:half])

@@ -94,7 +94,7 @@ def neighbors(
     spaces = []
     for name, queries, theirs in (
         ("pixels", [drawn, others], read_pixels(pack)),
-        ("features", vectors, stored.blocks(BLOCK)),
+        ("features", vectors, torch.split(stored, BLOCK)),
     ):
         with report.task(f"neighbors in {name}", len(pack), "images") as task:
             spaces.append(_search(name, queries, theirs, len(pack), excluded, task))

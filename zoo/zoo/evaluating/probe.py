@@ -100,7 +100,7 @@ def probe(
     truth = [require_labels(pack, "a probe") for pack in packs]
     classes = _same_classes(train, tested)
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
-    wanted: int | str = labels if labels is not None else FEW[bare] if bare == "svhn" else "all"
+    wanted: int | str = labels if labels is not None else FEW.get(bare, "all")
     count = (1 if wanted == "all" else REPEATS) if repeats is None else repeats
     if count < 1:
         raise OptionError(f"repeats must be at least 1, not {count}")
@@ -124,12 +124,12 @@ def probe(
     found = []
     for number, choice in enumerate(choices):
         fit, held = (torch.searchsorted(used, part) for part in choice)
-        c = _best_c(features[0].tensor(), truth[0][used], len(classes), fit, held, solver, report)
+        c = _best_c(features[0], truth[0][used], len(classes), fit, held, solver, report)
         rows = torch.cat([fit, held]).sort().values
-        final = Problem(features[0].tensor(), truth[0][used], len(classes), rows=rows, solver=solver)
+        final = Problem(features[0], truth[0][used], len(classes), rows=rows, solver=solver)
         with report.task(f"fitting {len(rows):,} images with C = {c:g}") as task:
             classifier = final.solve(c, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
-        found.append((classifier.accuracy(features[1].tensor(), truth[1][shown]), classifier))
+        found.append((classifier.accuracy(features[1], truth[1][shown]), classifier))
         report.note(f"{number + 1} of {count}: {found[-1][0]:.2%} of the test images are right")
     accuracies = torch.tensor([accuracy for accuracy, _ in found], dtype=torch.float64)
     spread = {"probe_accuracy": float(accuracies.std())} if count > 1 else {}

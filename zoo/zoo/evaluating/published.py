@@ -38,5 +38,5 @@ ONE_NN = {
 }
 """Dataset → table of the nearest-neighbor test in the paper's appendix."""
 
-FEW = {"cifar10": 400, "svhn": 100}
-"""Dataset → labels per class of the paper's second protocol."""
+FEW = {"svhn": 100}
+"""Dataset → labels per class, where the paper has no other protocol."""

@@ -94,8 +94,8 @@ def measure(
         else:
             if key not in inputs:
                 network = open_classifier(extractor, name) if metric.needs == "logits" else extractor
-                fake = cache_features(network, generated, report=report).tensor()
-                theirs = cache_features(network, real, report=report).tensor() if metric.uses_real else fake[:0]
+                fake = cache_features(network, generated, report=report)
+                theirs = cache_features(network, real, report=report) if metric.uses_real else fake[:0]
                 inputs[key] = theirs, fake
             given = inputs[key]
         report.note(" and ".join(other for other in metrics if type(metrics[other]) is kind))

@@ -9,9 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -34,83 +32,46 @@ Precision = Literal["float32", "float16"]
 _DATA, _INFO = "features.bin", "info.json"
 
 
-@dataclass(frozen=True)
-class Features:
-    """Feature vectors [count, dim] on disk.
-
-    Args:
-        path: their folder, where what is computed from them may be kept too.
-        count, dim: shape.
-        precision: of the numbers.
-    """
-
-    path: Path
-    count: int
-    dim: int
-    precision: Precision
-
-    def __len__(self) -> int:
-        return self.count
-
-    def tensor(self) -> Tensor:
-        """All of them [count, dim], on a private memory map: only what is touched is read."""
-        dtype = getattr(torch, self.precision)
-        flat = torch.from_file(str(self.path / _DATA), shared=False, size=self.count * self.dim, dtype=dtype)
-        return flat.view(self.count, self.dim)
-
-    def blocks(self, size: int = 1024) -> Iterator[Tensor]:
-        """All of them as float32, in order, `size` at a time."""
-        for part in torch.split(self.tensor(), size):
-            yield part.float()
-
-
 def cache_features(
-    extractor: Extractor,
-    images: Images,
-    *,
-    precision: Precision = "float32",
-    report: Reporter = SILENT,
-) -> Features:
-    """Return features of images, from the cache or computed now; what an interrupted computation left is gone on from.
+    extractor: Extractor, images: Images, *, precision: Precision = "float32", report: Reporter = SILENT
+) -> Tensor:
+    """Return features [N, dim] of images, from the cache or computed now, on a private memory map.
+
+    What an interrupted computation left is gone on from; only what is touched of the map is read.
 
     Raises:
         ZooError: features are not finite, or too large for half precision; the disk is full or cannot be written.
     """
+    dim, dtype = extractor.network.dim, getattr(torch, precision)
+    row = dim * dtype.itemsize
     described = {"format": FORMAT, "images": images.key, "extractor": extractor.describe(), "precision": precision}
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
     target = cache_folder("features") / key
-    found = Features(target, images.count, extractor.network.dim, precision)
-    if _is_complete(found):
-        return found
-    with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
-        if not _is_complete(found):
-            remove_folder(target)
-            work = target.with_name(f"{TEMPORARY}{key}")
-            work.mkdir(exist_ok=True)
-            _check_space(work, found)
-            _compute(extractor, images, work / _DATA, found, report)
-            write_json(work / _INFO, {**described, "count": found.count, "dim": found.dim})
-            publish_folder(work, target)
-    _prune(target.parent, LIMIT, keep=target)
-    return found
+    if not _is_complete(target, images.count * row):
+        with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
+            if not _is_complete(target, images.count * row):
+                remove_folder(target)
+                work = target.with_name(f"{TEMPORARY}{key}")
+                work.mkdir(exist_ok=True)
+                _check_space(work, images.count, images.count * row)
+                _compute(extractor, images, work / _DATA, dtype, report)
+                write_json(work / _INFO, {**described, "count": images.count, "dim": dim})
+                publish_folder(work, target)
+        _prune(target.parent, LIMIT, keep=target)
+    return torch.from_file(str(target / _DATA), shared=False, size=images.count * dim, dtype=dtype).view(-1, dim)
 
 
-def _is_complete(features: Features) -> bool:
-    file = features.path / _DATA
-    if not (features.path / _INFO).is_file() or not file.is_file() or file.stat().st_size != _count_bytes(features):
+def _is_complete(folder: Path, size: int) -> bool:
+    file = folder / _DATA
+    if not (folder / _INFO).is_file() or not file.is_file() or file.stat().st_size != size:
         return False
     with suppress(OSError):
-        os.utime(features.path)  # used just now
+        os.utime(folder)  # used just now
     return True
 
 
-def _count_bytes(features: Features) -> int:
-    return features.count * features.dim * (2 if features.precision == "float16" else 4)
-
-
-def _compute(extractor: Extractor, images: Images, file: Path, features: Features, report: Reporter) -> None:
-    dtype = getattr(torch, features.precision)
-    row = _count_bytes(features) // features.count
+def _compute(extractor: Extractor, images: Images, file: Path, dtype: torch.dtype, report: Reporter) -> None:
+    row = extractor.network.dim * dtype.itemsize
     done = file.stat().st_size // row // BATCH * BATCH if file.exists() else 0  # whole batches, so that rounding is the same
     if done:
         report.note(f"going on with {images.label} number {done:,}")
@@ -129,13 +90,12 @@ def _compute(extractor: Extractor, images: Images, file: Path, features: Feature
         raise ZooError(f"{images.label} ended after {done:,} of {images.count:,}")
 
 
-def _check_space(work: Path, features: Features) -> None:
-    there = sum(file.stat().st_size for file in work.glob("*"))
-    needed = _count_bytes(features) - there
+def _check_space(work: Path, count: int, size: int) -> None:
+    needed = size - sum(file.stat().st_size for file in work.glob("*"))
     free = shutil.disk_usage(work).free
     if needed > free:
         raise ZooError(
-            f"features of {features.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {work}",
+            f"features of {count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {work}",
             hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
         )
 
