@@ -10,6 +10,12 @@ from zoo.training import convolutions
 from zoo.training.convolutions import CHANNELS, FastConvolutions, weight_gradient
 
 
+@pytest.fixture(autouse=True)
+def slow_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever processor the tests run on, take it for one where the part pays."""
+    monkeypatch.setattr(convolutions, "PAYS", True)
+
+
 def gradients(layer: nn.Module, x: Tensor) -> list[Tensor]:
     """Of a loss that looks at every number of the output: with respect to x and the parameters."""
     x = x.clone().requires_grad_(True)
@@ -86,3 +92,10 @@ def test_a_weight_gradient_by_hand() -> None:
     small, large = torch.ones(1, 1, 1, 1), torch.arange(4.0).view(1, 1, 2, 2)
     assert weight_gradient(small, large, (2, 2), (2, 2), (0, 0)).flatten().tolist() == [0, 1, 2, 3]
     assert weight_gradient(small, large, (3, 3), (2, 2), (1, 1))[0, 0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 2, 3]]
+
+
+def test_other_processors_keep_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolutions, "PAYS", False)
+    with FastConvolutions():
+        out = LAYERS[0](torch.randn(2, CHANNELS, 8, 8, requires_grad=True))
+    assert "_Convolution" not in type(out.grad_fn).__name__

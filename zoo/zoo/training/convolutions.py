@@ -1,9 +1,10 @@
-"""Faster weight gradients of convolutions, for float32 on CPUs.
+"""Faster weight gradients of convolutions, for float32 on CPUs with AVX2 and no AVX-512.
 
 oneDNN, which torch asks, is slow at the gradient of a strided convolution's weights where feature maps are small: for 256
 maps of 8×8 it was seen to reach less than half of what a matrix product does. Laid out as one matrix product of unfolded
 windows, in pieces that stay in the cache, it runs at nearly the speed of any matrix product. Everything else of a
-convolution stays torch's own, and the networks do not know.
+convolution stays torch's own, and the networks do not know. With AVX-512 there is nothing to gain, and other processors were
+not measured (docs/results/own-parts.md).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 from torch.overrides import TorchFunctionMode
+
+PAYS = torch.backends.cpu.get_cpu_capability() == "AVX2"
+"""Whether this is a processor on which torch's own kernels are slower."""
 
 CHANNELS = 32
 """Fewest channels on both sides; below it torch's own kernels are faster."""
@@ -51,7 +55,8 @@ _TRANSPOSED: tuple[Any, ...] = (None, None, None, (1, 1), (0, 0), (0, 0), 1, (1,
 def _fits(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
     """Whether this is a plain strided convolution with enough channels whose weights want a gradient."""
     return (
-        torch.is_grad_enabled()
+        PAYS
+        and torch.is_grad_enabled()
         and weight.requires_grad
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == "cpu"
