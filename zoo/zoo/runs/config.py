@@ -166,9 +166,8 @@ class RunConfig:
         with meta_device():
             networks = build_networks(self.parts, image)
             algorithm.phases({**networks, **losses})
-            share = share or self.training.batch // self.training.accumulate
-            if share == 1:  # only then, as torch takes seconds to get ready for computing without memory
-                _try_one(networks, image)
+            if (share or self.training.batch // self.training.accumulate) == 1:
+                _try_one(networks, image)  # only then, as torch takes seconds to compute without memory
 
     def build_networks(self) -> dict[str, nn.Module]:
         """Build the networks by role, on the CPU, initialized from the seed."""
