@@ -154,6 +154,7 @@ class Registry:
         target = import_target(component.target, who)
         if kind in _INTERFACES:
             check_class(kind, target, f"{who}: {component.target}")
+            _options.schema(target)
         return target
 
     def recipe(self, name: str) -> Recipe:
@@ -274,15 +275,13 @@ def interface_of(kind: str) -> type:
 
 
 def check_class(kind: str, target: Any, who: str) -> None:
-    """Raise `PluginError` unless `target` is a class that implements the interface of its kind and whose constructor is a
-    schema."""
+    """Raise `PluginError` unless `target` is a class that implements the interface of its kind."""
     interface = interface_of(kind)
     if not (isinstance(target, type) and issubclass(target, interface)):
         raise PluginError(f"{who} does not subclass zoo_core.{interface.__name__}")
     missing = sorted(getattr(target, "__abstractmethods__", ()))
     if missing:
         raise PluginError(f"{who} does not define {', '.join(missing)}")
-    _options.schema(target)
 
 
 def import_target(target: str, who: str) -> Any:
