@@ -65,14 +65,14 @@ def test_no_public_name_is_a_submodules(package: str) -> None:
 def test_type_checkers_see_the_same_names(package: str) -> None:
     module = importlib.import_module(package)
     assert module.__file__
-    with open(module.__file__, encoding="utf-8") as file:
+    with open(f"{module.__file__}i", encoding="utf-8") as file:
         source = file.read()
     for name in module.__all__:
-        assert f" as {name}\n" in source, f"{package}.{name} is not imported under TYPE_CHECKING"
+        assert f" as {name}\n" in source, f"{package}.{name} is not in the stub"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     import zoo_core
 
-    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+    with pytest.raises(AttributeError, match="attribute Nothing"):
         zoo_core.Nothing  # noqa: B018
