@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from zoo.training import recorder
 from zoo.training.engine import Engine
 from zoo.training.speed import random_minibatch
 from zoo.training.state import State
+from zoo_cli.main import zoo as command
 from zoo_core import ImageSpec, OptionError, TrainingError, UnknownNameError, UsageError
 
 CPU = torch.device("cpu")
@@ -226,6 +228,13 @@ def test_settings_that_have_moved_say_where(old: str, new: str) -> None:
 def test_networks_are_built_twice(data: Path, tmp_path: Path) -> None:
     """Once without memory, to check, and once for real."""
     run = train("tandem", data, tmp_path / "run", images=16)
+    assert BUILT == ["encoder on meta", "encoder on cpu"]
+    BUILT.clear()
+    words = ["train", "tandem", "--dataset", "folder", "--data", data, "--images", 16, "--out", tmp_path / "typed"]
+    result = CliRunner().invoke(
+        command, [str(word) for word in (*words, "--device", "cpu", "--set", "training.accumulate=8")]
+    )
+    assert result.exit_code == 0, result.output  # pieces of one image each are no reason to build once more
     assert BUILT == ["encoder on meta", "encoder on cpu"]
     BUILT.clear()
     resume(run.path, images=32)

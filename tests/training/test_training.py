@@ -263,8 +263,8 @@ def test_precision(data: Path, tmp_path: Path) -> None:
 def test_tensorboard(data: Path, tmp_path: Path) -> None:
     run = train("linear", data, tmp_path / "run", images=48, track="tensorboard")
     assert [f for f in (run.path / "tensorboard").iterdir() if f.name.startswith("events.out.tfevents")]
-    with pytest.raises(UsageError, match="unknown tracker 'nobody'; valid: tensorboard"):
-        train("linear", data, tmp_path / "other", track="nobody")
+    with pytest.raises(UsageError, match="unknown tracker 'xyz'; valid: tensorboard"):
+        train("linear", data, tmp_path / "other", track="xyz")
 
 
 def test_tensorboard_that_is_missing_is_found_first(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
