@@ -19,7 +19,7 @@ from ..packs import Pack, build_pack
 from ..progress import Reporter, reporter_for_terminal
 from ..training.planning import Plan
 from .measuring import Reference, keep_reference, kept_reference, measure_data
-from .page import Report, write_page
+from .page import Report, write_report
 from .settings import (
     DEFAULT_METRIC,
     Settings,
@@ -190,5 +190,5 @@ def _write(
     rows = tuple(summarize(name, [t for t in trials if t.recipe == name], settings.points) for name in recipes)
     metrics = {(place.recipe, place.seed): place.metrics() for place in places}
     write_csv(folder / TABLE, trials, metrics)
-    write_page(folder / PAGE, Report(described, settings, reference, rows, trials, places, metrics, pack))
+    write_report(folder / PAGE, Report(described, settings, reference, rows, trials, places, metrics, pack))
     return rows, all(trial.done(settings) for trial in trials)
