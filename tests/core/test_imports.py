@@ -11,7 +11,7 @@ import pytest
 
 from zoo_core.discovery import entry_points
 
-HEAVY = ("torch", "torchvision", "numpy", "PIL", "accelerate", "huggingface_hub", "safetensors")
+HEAVY = ("torch", "torchvision", "numpy", "PIL", "matplotlib", "jinja2", "accelerate", "huggingface_hub", "safetensors")
 
 
 def loaded_by(code: str) -> set[str]:

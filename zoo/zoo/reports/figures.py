@@ -98,7 +98,12 @@ class Curves:
             if points := thin(self._points(line)):
                 few = len(points) <= 20 and not line.faint and not line.dashed
                 looks: dict[str, Any] = {"linewidth": 0.8 if line.faint else 1.6, "alpha": 0.55 if line.faint else 1.0}
-                looks |= {"linestyle": "--" if line.dashed else "-", "marker": "o" if few else "", "markersize": 3.5}
+                looks |= {
+                    "linestyle": "--" if line.dashed else "-",
+                    "marker": "o" if few else "",
+                    "markersize": 3.5,
+                    "clip_on": False,
+                }
                 (drawn,) = axes.plot(*zip(*points, strict=True), color=line.color, label=line.name or "_", **looks)
                 drawn.set_gid(_NOTE + (line.note or line.name))
             if line.band:
@@ -145,7 +150,8 @@ class Histogram:
         edges = np.linspace(low, high if high > low else low + 1.0, self.bins + 1)
         for (name, values), color in zip(self.values.items(), COLORS, strict=False):
             weights = np.full(len(values), 1 / max(1, len(values)))
-            axes.hist(values, edges.tolist(), weights=weights, histtype="stepfilled", color=color, alpha=0.5, label=name)
+            looks = {"histtype": "stepfilled", "facecolor": (color, 0.45), "edgecolor": color}
+            axes.hist(values, edges.tolist(), weights=weights, label=name, **looks)
         if self.mark is not None:
             axes.axvline(self.mark, color=GRAY, linestyle="--", gid=f"{_NOTE}{self.mark:.3g}")
         _set_ticks(axes.xaxis, ticks(*edges[[0, -1]].tolist()))
@@ -173,8 +179,8 @@ def svg(chart: Chart, alt: str) -> Markup | str:
         draw([chart], _WIDTH).savefig(buffer, format="svg", metadata=nothing)
     text = re.sub(r'.*?<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>", buffer.getvalue(), count=1, flags=re.DOTALL)
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)  # it would rule the whole page
-    text = re.sub(f'<g id="{_NOTE}([^"]*)">', r"<g><title>\1</title>", text)  # escaped already
-    text = re.sub(r' id="[a-z0-9.]+_[0-9_]+"', "", text)  # numbers of groups, the same in every figure
+    text = re.sub(rf"<g id=([\"']){_NOTE}(.*?)\1>", r"<g><title>\2</title>", text)  # escaped already
+    text = re.sub(r' id="[A-Za-z0-9.]+_[0-9_]+"', "", text)  # numbers of groups, the same in every figure
     text = text.replace("xlink:href", "href").replace(_INK, "currentColor")
     return Markup(text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1))
 

@@ -40,7 +40,7 @@ def save_png(pack: Pack, pairs: Sequence[Pair], path: Path) -> Path:
     if images.shape[2] > _MOST:
         small = interpolate(images.flatten(0, 1).movedim(3, 1), (_MOST, _MOST), mode="bilinear", antialias=True)
         images = small.movedim(1, 3).reshape(-1, 2, _MOST, _MOST, images.shape[4])
-    words = [f"{pair.removed} → {pair.kept}  {pair.distance} bits" for pair in pairs]
+    words = [f"{pair.removed} → {pair.kept}, {pair.distance} bits" for pair in pairs]
     blocks = [Block(text, both, columns=2) for text, both in zip(words, images, strict=True)]
     return save_picture(sheet(blocks, columns=_COLUMNS), path)
 
