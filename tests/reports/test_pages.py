@@ -50,7 +50,10 @@ def noise(count: int, side: int = 16, channels: int = 3) -> torch.Tensor:
     return torch.randint(0, 256, (count, side, side, channels), generator=rng, dtype=torch.uint8)
 
 
-PLACES = "title lead text caption note axis legend bar card words name value command warning summary folded".split()
+PLACES = (
+    *("title", "lead", "text", "caption", "note", "axis", "legend", "bar"),
+    *("card", "words", "name", "value", "command", "warning", "summary", "folded"),
+)
 
 
 def full_page(path: Path, word: str = "samples") -> Path:
