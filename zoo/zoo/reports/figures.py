@@ -42,7 +42,13 @@ _WIDTH, _PNG_WIDTH, _PNG_DPI = 5.6, 7.6, 200  # inches; a PNG has twice the pixe
 _SETTINGS = {
     **{"font.size": 10, "font.family": "DejaVu Sans", "axes.titlesize": 10, "axes.titlelocation": "left"},
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), _INK),
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "axes.axisbelow": True},
+    **{
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "lines.markersize": 3.5,
+    },
     **{"axes.grid": True, "axes.grid.axis": "y", "grid.alpha": 0.2, "legend.frameon": False, "legend.fontsize": 9},
     **{"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "auto"},
     **{"svg.fonttype": "none", "svg.hashsalt": "zoo", "text.parse_math": False, "axes.unicode_minus": True},
@@ -97,15 +103,9 @@ class Curves:
         for line in self.lines:
             if points := thin(self._points(line)):
                 few = len(points) <= 20 and not line.faint and not line.dashed
-                looks: dict[str, Any] = {"linewidth": 0.8 if line.faint else 1.6, "alpha": 0.55 if line.faint else 1.0}
-                looks |= {
-                    "linestyle": "--" if line.dashed else "-",
-                    "marker": "o" if few else "",
-                    "markersize": 3.5,
-                    "clip_on": False,
-                }
-                (drawn,) = axes.plot(*zip(*points, strict=True), color=line.color, label=line.name or "_", **looks)
-                drawn.set_gid(_NOTE + (line.note or line.name))
+                (drawn,) = axes.plot(*zip(*points, strict=True), color=line.color, label=line.name or "_", clip_on=False)
+                drawn.set(gid=_NOTE + (line.note or line.name), linestyle="--" if line.dashed else "-")
+                drawn.set(marker="o" if few else "", linewidth=0.8 if line.faint else 1.6, alpha=0.55 if line.faint else 1)
             if line.band:
                 lows, highs = zip(*line.band, strict=True)
                 axes.fill_between([x for x, _ in line.points], lows, highs, color=line.color, alpha=0.15, linewidth=0)
@@ -150,7 +150,7 @@ class Histogram:
         edges = np.linspace(low, high if high > low else low + 1.0, self.bins + 1)
         for (name, values), color in zip(self.values.items(), COLORS, strict=False):
             weights = np.full(len(values), 1 / max(1, len(values)))
-            looks = {"histtype": "stepfilled", "facecolor": (color, 0.45), "edgecolor": color}
+            looks: dict[str, Any] = {"histtype": "stepfilled", "facecolor": (color, 0.45), "edgecolor": color}
             axes.hist(values, edges.tolist(), weights=weights, label=name, **looks)
         if self.mark is not None:
             axes.axvline(self.mark, color=GRAY, linestyle="--", gid=f"{_NOTE}{self.mark:.3g}")
