@@ -6,6 +6,8 @@ import base64
 import html.parser
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,13 @@ def test_a_page_is_whole_or_not_there(tmp_path: Path) -> None:
 def test_numbers() -> None:
     values = (None, 0.0, 0.012345, 1.2345, 12.345, 1234.5, -0.5, 1e-7)
     assert [number(v) for v in values] == ["–", "0", "0.0123", "1.23", "12.3", "1,234", "-0.5", "1e-07"]
+
+
+def test_nothing_heavy_is_loaded_before_something_is_drawn() -> None:
+    rooms = "zoo.comparing.page, zoo.metrics.showing, zoo.models.sampling, zoo.training.curves, zoo.packs.curation.gallery"
+    code = f"import sys, {rooms}; print(*{{'matplotlib', 'jinja2', 'torchvision'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 @needs_chromium
