@@ -20,11 +20,8 @@ def noise(count: int, side: int = 16, channels: int = 3) -> torch.Tensor:
     return torch.randint(0, 256, (count, side, side, channels), generator=rng, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("columns", [None, 1, 3, 7])
-@pytest.mark.parametrize("count", [2, 5, 7, 9])
+@pytest.mark.parametrize(("count", "columns"), [(2, None), (2, 1), (5, None), (5, 3), (7, 1), (7, 7), (9, None), (9, 7)])
 def test_a_grid_is_that_of_torchvision(count: int, columns: int | None) -> None:
-    if columns is not None and columns > count:
-        pytest.skip("torchvision leaves out columns that no image fills")
     images = noise(count)
     nrow = columns or int(np.ceil(np.sqrt(count)))
     expected = make_grid(images.movedim(3, 1), nrow=nrow, padding=GAP, pad_value=255)
