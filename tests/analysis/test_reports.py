@@ -3,34 +3,19 @@ from __future__ import annotations
 import html.parser
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import zoo
+from helpers.browser import measure, needs_chromium, screenshot
 from helpers.painting import SIZE, painted_model, paintings
-from zoo.analysis.charts import line_chart
 from zoo.analysis.reports import Report
+from zoo.models.curves import NETWORKS
 from zoo.models.folder import write_model
 from zoo_core import UsageError
-
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-
-_PROBE = """<script>
-addEventListener("load", () => {
-  const images = [...document.images];
-  document.title = JSON.stringify({
-    images: images.length,
-    decoded: images.filter(i => i.complete && i.naturalWidth > 0).length,
-    described: images.filter(i => i.alt.length > 5).length,
-    requests: performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
-    wider: document.documentElement.scrollWidth - innerWidth,
-  });
-});
-</script>"""
 
 
 @pytest.fixture(scope="session")
@@ -73,32 +58,23 @@ def test_it_needs_nothing_else(written: Report) -> None:
     assert len(pictures) >= 7
     assert all(a["src"].startswith("data:image/png;base64,") and len(a["alt"]) > 5 for a in pictures)
     assert not [tag for tag, _ in tags.tags if tag in ("script", "iframe", "object")]
+    assert "default-src 'none'" in next(a["content"] for tag, a in tags.tags if tag == "meta" and "http-equiv" in a)
     assert all(a.get("href", "#").startswith(("#", "data:")) for _, a in tags.tags)
     anchors = {a["href"] for tag, a in tags.tags if tag == "a"}
     assert anchors == {"#" + a["id"] for tag, a in tags.tags if tag == "section"}
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser(written: Report, tmp_path: Path, width: int) -> None:
-    text = written.path.read_text(encoding="utf-8")
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    assert policy in text
-    probed = text.replace(policy, f"{policy}; script-src 'unsafe-inline'").replace("</body>", f"{_PROBE}</body>")
-    (tmp_path / "page.html").write_text(probed, encoding="utf-8")
-    command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    command += [f"--window-size={width},900", "--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "page.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert said == []
-    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
-    assert title is not None
-    found = json.loads(title.group(1))
+@needs_chromium
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)])
+def test_in_a_browser(written: Report, width: int, dark: bool) -> None:
+    found = measure(written.path, width, dark=dark)
     assert found["images"] >= 7
     assert found["decoded"] == found["described"] == found["images"]
     assert found["requests"] == []
     assert found["wider"] <= 0
+    pixels = screenshot(written.path, width, dark=dark)
+    assert (pixels.mean() < 110) == dark
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 200  # pictures
 
 
 def test_a_run_tells_of_its_training(tmp_path: Path, pack: zoo.Pack) -> None:
@@ -117,7 +93,9 @@ def test_a_run_tells_of_its_training(tmp_path: Path, pack: zoo.Pack) -> None:
     found = zoo.report(run.path, searched=64, out=tmp_path / "about.html")
     assert "Training" not in found.left_out
     text = found.path.read_text(encoding="utf-8")
-    assert "<polyline" in text
+    drawn = re.findall(r'aria-label="(.*?) over real images shown"', text)
+    assert {"losses", "what D says"} <= set(drawn)
+    assert set(NETWORKS.values()) <= set(re.findall("#[0-9a-f]{6}", text.partition("<main>")[2]))
     assert "D(real), mean of the last tenth" in text
     assert "zoo train dcgan" in text
     assert "generator" in text.split("All settings")[1]
@@ -145,11 +123,3 @@ def test_what_was_measured_is_shown(tmp_path: Path) -> None:
 def test_bad_input(painted: Path) -> None:
     with pytest.raises(UsageError, match="no name for a web page"):
         zoo.report(painted / "model", out="report.pdf")
-
-
-def test_charts_leave_out_what_is_not_finite() -> None:
-    svg = line_chart({"a": [(0, 1), (1, float("nan")), (2, 3)]}, title='"t"', across="images")
-    assert svg.count(",") >= 2
-    assert "nan" not in svg
-    assert 'aria-label="&quot;t&quot;"' in svg
-    assert line_chart({"a": [(0, 1)]}, title="t", across="x") == ""

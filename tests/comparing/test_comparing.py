@@ -7,23 +7,27 @@ import json
 import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from filelock import FileLock
-from PIL import Image
 
 import zoo
+from helpers.browser import measure, needs_chromium, screenshot
 from helpers.packs import pictures
 from helpers.reporters import Heard
 from helpers.training import differing, leftovers, samples
-from zoo.comparing.charts import color
+from zoo.comparing.measuring import kept_reference
+from zoo.comparing.page import Report, write_report
+from zoo.comparing.settings import Settings
 from zoo.comparing.trials import Place, read_trial
 from zoo.progress import Reporter
+from zoo.reports.figures import COLORS
+from zoo.runs.budget import Budget
 from zoo.training import recorder
 from zoo_core import CheckpointError, Plugin, Recipe, UsageError, ZooError, registry
 
@@ -262,34 +266,57 @@ def test_features_that_are_no_numbers(data: Path, tmp_path: Path) -> None:
             compare(["plain"], data, tmp_path / "out", metric="blind")
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-
 def test_the_report_needs_no_other_file(data: Path, tmp_path: Path) -> None:
     done = compare(["plain", "linear"], data, tmp_path / "out")
     page = done.report.read_text()
-    assert set(re.findall(r'(?:src|href)="([^"]{5})', page)) == {"data:"}
+    assert "default-src 'none'" in page
+    assert set(re.findall(r' src="([^"]{5})', page)) == {"data:"}
+    assert set(re.findall(r' href="([^"]{0,5})', page)) <= {"data:", *re.findall(r' href="(#[^"]{4})', page)}
     assert "<script" not in page
     assert "@import" not in page
     assert page.count("<svg") == 5
     assert page.count("<tr>") == 1 + 2 + 2  # the table's head and rows, and samples over time
+    assert re.findall("<title>(.*?), one seed</title>", page) == ["plain", "plain", "linear", "linear"] * 3
+    for row in done.rows:
+        assert f"{row.distance.mean:.1f} ± {row.distance.deviation:.2g}" in page
+        assert all(f"{n / 1e6:.2f} M" in page for n in row.parameters)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_the_report_in_a_browser(data: Path, tmp_path: Path) -> None:
-    assert CHROMIUM is not None
+def test_words_of_the_data_and_recipes_are_escaped(data: Path, tmp_path: Path) -> None:
+    evil = "<script>alert('$x$')</script>"
+    info = {"dataset": {"name": evil, "split": "train"}, "license": evil, "credit": "ours"}
+    done = compare(["plain"], data, tmp_path / "out", seeds=1)
+    pack = zoo.build_pack(zoo.PackRequest("folder", data=data, size=16), workers=1)
+    settings = Settings(Budget("images", 80), 1, done.metric, {}, 32, 2)
+    trial = replace(read_trial(Place(done.path, "plain", 0)), recipe=evil, diverged=evil)
+    row, place = replace(done.rows[0], recipe=evil), Place(done.path, evil, 0)
+    described = {"settings": {"device": evil, "precision": evil}}
+    reference = kept_reference(done.path / "reference.safetensors")
+    assert reference is not None
+    pack.info |= info
+    readings = {(evil, 0): [{"images": 40, "d_loss": 1.0}, {"images": 80, "d_loss": 2.0}]}
+    report = Report(described, settings, reference, [row], [trial], [place], readings, pack)
+    write_report(tmp_path / "evil.html", report)
+    page = (tmp_path / "evil.html").read_text()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(&#39;$x$&#39;)") >= 8
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_the_report_in_a_browser(width: int, dark: bool, data: Path, tmp_path: Path) -> None:
     done = compare(["plain", "linear"], data, tmp_path / "out", seeds=1)
-    shot = tmp_path / "shot.png"
-    words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,2400"]
-    words += [f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}", done.report.as_uri()]
-    subprocess.run([CHROMIUM, *words], check=True, capture_output=True, timeout=180)
-    pixels = np.asarray(Image.open(shot).convert("RGB")).reshape(-1, 3)
-    for number in (0, 1):  # each recipe's curve and the spot in the table
-        wanted = np.array([int(color(number)[i : i + 2], 16) for i in (1, 3, 5)])
-        assert (np.abs(pixels.astype(int) - wanted).max(1) < 6).sum() > 300
-    dark = (pixels.max(1) < 90).sum()
-    assert dark > 2000  # words
-    assert len(np.unique(pixels, axis=0)) > 500  # pictures
+    found = measure(done.report, width, dark=dark)
+    assert found["wider"] <= 0
+    assert found["images"] == found["decoded"] == found["described"] == 3 + 4
+    assert found["requests"] == []
+    pixels = screenshot(done.report, width, 2400, dark=dark).reshape(-1, 3)
+    for color in COLORS[:2]:  # each recipe's curve and the spot in the table
+        wanted = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+        assert (np.abs(pixels.astype(int) - wanted).max(1) < 6).sum() > 200
+    assert (pixels.max(1) < 90).sum() > 2000
+    assert (pixels.min(1) > 200).sum() > 2000
+    assert len(np.unique(pixels, axis=0)) > 300  # pictures
 
 
 def test_another_metric_and_its_options(data: Path, tmp_path: Path) -> None:

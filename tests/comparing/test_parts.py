@@ -1,10 +1,9 @@
-"""The parts of a comparison: distances, measurements, charts, the table."""
+"""The parts of a comparison: distances, measurements, the table."""
 
 from __future__ import annotations
 
 import csv
 import math
-import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import torch
 from torch import Tensor
 
 from helpers.packs import pictures
-from zoo.comparing.charts import Line, decades, line_chart, ticks
 from zoo.comparing.measuring import Point, mean_distance, measure_data, nearest_distance
 from zoo.comparing.summary import Spread, summarize, write_csv
 from zoo.comparing.trials import Place, Trial, read_trial
@@ -111,34 +109,3 @@ def test_the_table_over_seeds(tmp_path: Path) -> None:
     ]
     assert [line["collapsed"] for line in lines] == ["0", "0", "0", "1", "0", ""]
     assert lines[-1]["diverged"] == "g_loss is nan at step 7"
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0, 10, [0, 2, 4, 6, 8, 10]),
-        (0, 0.7, [0, 0.2, 0.4, 0.6, 0.8]),
-        (-1.2, 3, [-2, -1, 0, 1, 2, 3]),
-        (5, 5, [5, 5.2, 5.4, 5.6, 5.8, 6]),
-    ],
-)
-def test_ticks(low: float, high: float, expected: list[float]) -> None:
-    assert ticks(low, high) == pytest.approx(expected)
-
-
-def test_decades() -> None:
-    assert decades(0.3, 40) == pytest.approx([0.2, 0.5, 1, 2, 5, 10, 20, 50])
-    assert decades(1e-3, 1e4) == pytest.approx([10.0**p for p in range(-3, 5)])
-
-
-@pytest.mark.parametrize("ys", [[1.0, 2.0, 3.0], [1e-3, 5.0, 80.0], [-4.0, 0.0, 2.0], [0.0, 0.0, 0.0], [1.0, math.nan, 2.0]])
-def test_curves_stay_inside_the_drawing(ys: list[float]) -> None:
-    curve = Line(list(zip([0.0, 50.0, 130.0], ys, strict=True)), "#000000", "a <note> & more")
-    drawing = ET.fromstring(line_chart([curve], x_label="x", y_label="y", title="a < b"))
-    (line,) = drawing.iter("polyline")
-    places = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
-    assert len(places) == sum(map(math.isfinite, ys))
-    _, _, width, height = map(float, drawing.attrib["viewBox"].split())
-    assert all(0 <= x <= width and 0 <= y <= height for x, y in places)
-    assert [y for _, y in places] == sorted((y for _, y in places), reverse=True)  # larger is higher up
-    assert "no measurement" in line_chart([], x_label="x", y_label="y", title="t")

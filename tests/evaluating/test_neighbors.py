@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 import zoo
+from helpers.browser import measure, needs_chromium, screenshot
 from helpers.metrics import pictures, plain, replaying
 from zoo_core import DataError, UsageError
 
 pytest.importorskip("faiss")
 pytest.importorskip("scipy")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def found(images: Tensor, **choices: object) -> zoo.Results:
@@ -73,17 +71,21 @@ def test_the_picture_and_the_page(tmp_path: Path) -> None:
     sample, copied = pixels[2:18, 2:18], pixels[2:18, 20:36]
     assert np.abs(sample - copied).max() <= 1
     text = page.read_text()
-    assert text.count("<figure>") == 5 * 7
+    assert text.count("<img ") == 5 * 7
+    assert text.count("away</figcaption>") == 5 * 6
+    assert text.count("<svg") == 2
     assert "This model copies training images" in text
-    assert "http" not in text
+    assert "nearest distance by the mean of the 50 nearest" in text  # the protocol
+    assert "http" not in text.replace("http-equiv", "")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_the_page_in_a_browser(tmp_path: Path) -> None:
-    results = found(pictures("train"), page=tmp_path, shown=3)
-    shot = tmp_path / "shot.png"
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1000,1600", f"--screenshot={shot}"]
-    subprocess.run([*command, Path(results.details["files"][1]).as_uri()], check=True, capture_output=True, timeout=300)  # type: ignore[list-item]
-    with Image.open(shot) as picture:
-        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+@needs_chromium
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)])
+def test_the_page_in_a_browser(width: int, dark: bool, tmp_path: Path) -> None:
+    page = Path(found(pictures("train"), page=tmp_path, shown=3).details["files"][1])
+    seen = measure(page, width, dark=dark)
+    assert seen["images"] == seen["decoded"] == seen["described"] == 3 * 7
+    assert (seen["drawings"], seen["requests"]) == (2, [])
+    assert seen["wider"] <= 0
+    pixels = screenshot(page, width, 1600, dark=dark).reshape(-1, 3)
     assert len(np.unique(pixels, axis=0)) > 200  # histograms, and pictures of many colors

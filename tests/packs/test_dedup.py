@@ -194,7 +194,7 @@ class TestDeduplicating:
         assert (found.view.info["chosen"][0]["radius"], found.view.info["chosen"][0]["removed"]) == (0, len(found.pairs))
         png, page = found.gallery or (Path(), Path())
         assert Image.open(png).size[0] > 1000
-        assert page.read_text().count("<li>") == len(found.pairs)
+        assert page.read_text().count("<li><div>") == len(found.pairs)
 
     def test_a_radius_finds_what_was_saved_again(self, pack: Pack, tmp_path: Path) -> None:
         pytest.importorskip("faiss")
@@ -235,6 +235,17 @@ class TestGallery:
         assert "a &amp; b" in text
         assert "2 bits apart" in text
         assert not re.search(r'(src|href)="(?!data:)', text)
+        assert "default-src 'none'" in text
+
+    def test_large_images_are_small_in_the_picture(self, tmp_path: Path) -> None:
+        class Large:
+            def gather(self, numbers: torch.Tensor) -> torch.Tensor:
+                return torch.full((len(numbers), 256, 256, 1), 40, dtype=torch.uint8)
+
+        path = gallery.save_png(Large(), [Pair(3, 1, 2)] * 11, tmp_path / "x.png")  # type: ignore[arg-type]
+        with Image.open(path) as picture:
+            assert picture.size[0] < 11 * 300
+            assert (np.asarray(picture) == 40).all(2).sum() == 11 * 2 * 128**2
 
 
 def test_time_is_linear() -> None:

@@ -19,7 +19,7 @@ import zoo
 from helpers.packs import pictures
 from helpers.training import Heard, measures, newest, readings, resume, samples, train
 from zoo.training import callbacks, health
-from zoo.training.curves import curves_of, save_health, sparklines, thin
+from zoo.training.curves import curves_of, save_health, sparklines
 from zoo.training.diversity import spread
 from zoo.training.health import History, detect_problems, ensure_finite, ensure_finite_weights
 from zoo_core import TrainingError, UsageError
@@ -218,15 +218,14 @@ def test_a_diagnosis(data: Path, tmp_path: Path) -> None:
 def test_curves(data: Path, tmp_path: Path) -> None:
     run = train("linear", data, tmp_path / "run", images=16).path
     found = zoo.diagnose(written(run, [*noise(500), diversity(10_000, 0.4), diversity(76_800, 0.8)]))
-    assert [heading for heading, _, _ in curves_of(found)] == ["losses", "what D says", "norm of the gradient", "diversity"]
+    assert [panel.title for panel in curves_of(found)] == ["losses", "what D says", "norm of the gradient", "diversity"]
     path = save_health(found, tmp_path / "health.png")
     with Image.open(path) as picture:
-        assert picture.size[0] == 760
+        assert picture.size[0] == 2 * 760
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 5
     lines = sparklines(found)
     assert ("diversity", "▁█", "0.4 … 0.8") in lines
     assert all(len(blocks) <= 48 for _, blocks, _ in lines)
-    assert thin([(0, 0), (1, 2), (2, 4)], 2) == [(0.5, 1.0), (2.0, 4.0)]
     with pytest.raises(UsageError, match=r"no name of a PNG"):
         save_health(found, tmp_path / "health.jpg")
     with pytest.raises(UsageError, match="too few readings for curves"):

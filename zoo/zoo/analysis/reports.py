@@ -13,14 +13,13 @@ import torch
 
 from zoo_core import UsageError, ZooError
 
-from ..files import atomic_file
+from .. import __version__
 from ..loading import find_folder, load
 from ..packs import Pack
 from ..progress import Reporter
-from ..version import __version__
+from ..reports.page import Section, write_page
 from .concepts import ABSENT, HIDDEN
 from .labeled_images import ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
-from .page import Section, page
 from .sections import SECTIONS, Subject, recipe_name
 
 _SILENT = Reporter()
@@ -104,8 +103,7 @@ def report(
     sections, left_out, numbers = _sections(subject)
     title = f"{recipe_name(loaded)}, {loaded.image.size}×{loaded.image.size}"
     lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
-    with atomic_file(target) as temporary:
-        temporary.write_text(page(title, lead, sections), encoding="utf-8")
+    write_page(target, title=title, lead=lead, sections=sections)
     return Report(target, tuple(s.title for s in sections), left_out, numbers)
 
 
@@ -120,7 +118,7 @@ def _sections(subject: Subject) -> tuple[list[Section], dict[str, str], dict[str
                 numbers.update({title: found} if found else {})
             except ZooError as error:
                 left_out[title] = error.message.splitlines()[0]
-                section = Section(title, [f"Left out: {left_out[title].rstrip('.')}."])
+                section = Section(title, warnings=[f"Left out: {left_out[title].rstrip('.')}."])
             sections.append(section)
             task.update(i + 1)
     return sections, left_out, numbers

@@ -18,7 +18,7 @@ from ..metrics.measuring import FEATURES, check_counts, open_criterion
 from ..packs import Pack, build_pack
 from ..progress import Reporter, reporter_for_terminal
 from .measuring import REAL, Reference, measure_data
-from .page import Report, write_page
+from .page import Report, write_report
 from .settings import (
     FILE,
     Settings,
@@ -173,5 +173,5 @@ def _write(
     rows = tuple(summarize(name, of[name], settings.points, lower_is_better=better) for name in recipes)
     metrics = {(place.recipe, place.seed): place.metrics() for place in places}
     write_csv(folder / TABLE, trials, metrics)
-    write_page(folder / PAGE, Report(described, settings, reference, rows, trials, places, metrics, pack))
+    write_report(folder / PAGE, Report(described, settings, reference, rows, trials, places, metrics, pack))
     return rows, all(trial.done(settings) for trial in trials)

@@ -102,16 +102,8 @@ def write_csv(path: Path, trials: Sequence[Trial], metrics: Mapping[tuple[str, i
             for point in trial.points:
                 writer.writerow(_line(trial, point, read))
             if trial.diverged:
-                shown = read[-1]["images"] if read else ""
-                writer.writerow(
-                    {
-                        "recipe": trial.recipe,
-                        "seed": trial.seed,
-                        "images": shown,
-                        "collapsed": "",
-                        "diverged": trial.diverged,
-                    }
-                )
+                images = read[-1]["images"] if read else ""
+                writer.writerow({"recipe": trial.recipe, "seed": trial.seed, "images": images, "diverged": trial.diverged})
 
 
 def _line(trial: Trial, point: Point, metrics: Sequence[Mapping[str, float]]) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from ..files import atomic_file
-from ..models.grids import grid_picture, to_pictures
-from ..packs import Pack, to_images
-from . import pages
+from ..packs import Pack, to_uint8
+from ..reports.figures import Histogram, svg
+from ..reports.page import Picture, Section, write_page
+from ..reports.pictures import grid, save_picture, to_picture
 
 if TYPE_CHECKING:
     from .nearest import Space
@@ -55,48 +54,37 @@ def save_neighbors(
         protocol: how it was reached.
         spaces: their ratios become histograms.
     """
-    numbers = [number for row in rows for found in row.nearest.values() for number, _ in found]
-    real = to_images(pack.gather(torch.tensor(numbers)))
-    samples = drawn[[row.sample for row in rows]]
-    per_row = len(numbers) // len(rows)
-    together = torch.cat([torch.cat([s[None], r]) for s, r in zip(samples, torch.split(real, per_row), strict=True)])
-    picture = grid_picture(together, columns=per_row + 1)
-    with atomic_file(folder / PNG) as temporary:
-        picture.save(temporary)
-    body = [
-        pages.paragraph(said),
-        pages.heading("Distances"),
-        pages.paragraph(
-            "Distance to the nearest training image, divided by the mean distance to the nearest ones: a copy is near "
-            "to one image and to no other. The dashed line is the first percentile of held-out images."
+    numbers = [[number for found in row.nearest.values() for number, _ in found] for row in rows]
+    samples = to_uint8(drawn[[row.sample for row in rows]]).cpu()
+    real = pack.gather(torch.tensor(numbers).flatten()).view(len(rows), -1, *samples.shape[1:])
+    together = torch.cat([samples[:, None], real], 1)  # [rows, 1 + nearest, S, S, C]
+    png = save_picture(grid(together.flatten(0, 1), columns=together.shape[1]), folder / PNG)
+    about_ratios = (
+        "Distance to the nearest training image, divided by the mean distance to the nearest ones: a copy is near to one "
+        "image and to no other. The dashed line is the first percentile of held-out images."
+    )
+    about_cards = "The most suspicious come first. Sample on the left, then the nearest in pixels and in features."
+    sections = [
+        Section("Distances", [about_ratios], charts=[_histogram(space) for space in spaces]),
+        Section(
+            "Samples and their nearest training images",
+            [about_cards],
+            cards=[(_card(row, found), "") for row, found in zip(rows, together, strict=True)],
         ),
-        *(_histogram(space) for space in spaces),
-        pages.heading("Samples and their nearest training images"),
-        pages.paragraph("The most suspicious come first. Sample on the left, then the nearest in pixels and in features."),
-        pages.cards(_cards(rows, to_pictures(samples), to_pictures(real), per_row)),
-        pages.heading("Protocol"),
-        pages.table(protocol),
+        Section("Protocol", facts=protocol),
     ]
-    page = pages.page("Nearest training images", body)
-    return folder / PNG, pages.save_page(folder / PAGE, page)
+    return png, write_page(folder / PAGE, title="Nearest training images", lead=said, sections=sections)
 
 
 def _histogram(space: Space) -> str:
     values = {"samples": space.found.ratios.tolist(), "held-out images": space.found.null.tolist()}
-    return pages.histograms(values, label=f"ratio in {space.name}", mark=space.found.threshold)
+    label = f"ratio in {space.name}"
+    return svg(Histogram(values, label, mark=space.found.threshold), f"{label} of samples and of held-out images")
 
 
-def _cards(
-    rows: Sequence[Shown], samples: Sequence[Image.Image], real: Sequence[Image.Image], per_row: int
-) -> list[list[str]]:
-    cards = []
-    for i, (row, sample) in enumerate(zip(rows, samples, strict=True)):
-        ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in row.ratios.items())
-        card = [pages.figure(sample, f"sample {row.sample}; ratio in {ratios}", alt=f"sample {row.sample}")]
-        pictures = iter(real[i * per_row : (i + 1) * per_row])
-        for name, found in row.nearest.items():
-            for number, distance in found:
-                caption = f"{name}: image {number}, {distance:.3g} away"
-                card.append(pages.figure(next(pictures), caption, alt=f"training image {number}"))
-        cards.append(card)
-    return cards
+def _card(row: Shown, images: Tensor) -> list[Picture]:
+    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in row.ratios.items())
+    words = [(f"sample {row.sample}", f"sample {row.sample}; ratio in {ratios}")]
+    for name, found in row.nearest.items():
+        words += [(f"training image {n}", f"{name}: image {n}, {distance:.3g} away") for n, distance in found]
+    return [Picture(to_picture(image), *told) for image, told in zip(images, words, strict=True)]

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
-from ..files import atomic_file
 from ..packs.pixels import to_uint8
-
-GAP = 2
-"""Pixels between the pictures of a grid."""
+from ..reports.pictures import grid, save_picture, to_picture
 
 
 def to_pictures(images: Tensor) -> list[Image.Image]:
     """Images [N, C, S, S] in [−1, 1] as PIL pictures, gray for one channel."""
-    return [Image.fromarray(a.squeeze(-1) if a.shape[-1] == 1 else a) for a in to_uint8(images).cpu().numpy()]
+    return [to_picture(pixels) for pixels in to_uint8(images).cpu()]
 
 
 def grid_picture(images: Tensor, *, columns: int | None = None, numbered: bool = False) -> Image.Image:
@@ -26,19 +22,7 @@ def grid_picture(images: Tensor, *, columns: int | None = None, numbered: bool =
 
     With `numbered`, each picture's number stands below it.
     """
-    pictures = to_pictures(images)
-    side = images.shape[-1]
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
-    height = side + (12 if numbered else 0)
-    canvas = Image.new(pictures[0].mode, (columns * (side + GAP) + GAP, rows * (height + GAP) + GAP), "white")
-    draw = ImageDraw.Draw(canvas)
-    for i, picture in enumerate(pictures):
-        left, top = GAP + i % columns * (side + GAP), GAP + i // columns * (height + GAP)
-        canvas.paste(picture, (left, top))
-        if numbered:
-            draw.text((left + 1, top + side), str(i), fill="black")
-    return canvas
+    return grid(to_uint8(images).cpu(), columns=columns, numbered=numbered)
 
 
 def save_grid(images: Tensor, path: str | Path, *, columns: int | None = None, numbered: bool = False) -> Path:
@@ -47,8 +31,4 @@ def save_grid(images: Tensor, path: str | Path, *, columns: int | None = None, n
     Raises:
         ZooError: the file cannot be written.
     """
-    path = Path(path)
-    picture = grid_picture(torch.as_tensor(images), columns=columns, numbered=numbered)
-    with atomic_file(path) as temporary:
-        picture.save(temporary)
-    return path
+    return save_picture(grid_picture(torch.as_tensor(images), columns=columns, numbered=numbered), path)

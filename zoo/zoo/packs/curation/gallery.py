@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from ...files import atomic_file
+from ...reports.page import Picture, Section, write_page
+from ...reports.pictures import Block, save_picture, sheet, to_picture
 from .. import Pack
 
 PNG, PAGE = "removed.png", "removed.html"
-_COLUMNS, _GAP, _SIDE = 10, 6, 64
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem }
-body { color: #222; background: #fff }
-ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(11.5rem, 1fr)); gap: 1rem; padding: 0; list-style: none }
-li { border: 1px solid #ddd; border-radius: 6px; padding: .6rem; overflow: hidden }
-img { width: 5rem; height: 5rem; image-rendering: pixelated; vertical-align: top }
-small { display: block; overflow-wrap: anywhere; color: #555 }
-@media (prefers-color-scheme: dark) {
-  body { color: #ddd; background: #181818 }
-  li { border-color: #444 }
-  small { color: #aaa }
-}
-"""
+_COLUMNS, _MOST = 10, 128  # pairs in a row of the PNG; pixels of an image's side there
 
 
 class Pair(NamedTuple):
@@ -50,55 +35,31 @@ def choose_pairs(pairs: Sequence[Pair], most: int) -> list[Pair]:
 
 
 def save_png(pack: Pack, pairs: Sequence[Pair], path: Path) -> Path:
-    """One picture of the pairs, the removed image on the left of each, the distance below."""
-    height = _SIDE + 14
-    width = 2 * _SIDE + 1
-    rows = max(1, -(-len(pairs) // _COLUMNS))
-    canvas = Image.new("RGB", (_COLUMNS * (width + _GAP) + _GAP, rows * (height + _GAP) + _GAP), "white")
-    draw = ImageDraw.Draw(canvas)
-    for i, (pair, pictures) in enumerate(zip(pairs, _pictures(pack, pairs), strict=True)):
-        left, top = _GAP + i % _COLUMNS * (width + _GAP), _GAP + i // _COLUMNS * (height + _GAP)
-        for offset, picture in zip((0, _SIDE + 1), pictures, strict=True):
-            canvas.paste(picture.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC), (left + offset, top))
-        draw.text((left, top + _SIDE + 1), f"{pair.removed} > {pair.kept}  {pair.distance} bits", fill="black")
-    with atomic_file(path) as temporary:
-        canvas.save(temporary)
-    return path
+    """One picture of the pairs, the removed image on the left of each, the distance above."""
+    images = _images(pack, pairs)
+    if images.shape[2] > _MOST:
+        small = interpolate(images.flatten(0, 1).movedim(3, 1), (_MOST, _MOST), mode="bilinear", antialias=True)
+        images = small.movedim(1, 3).reshape(-1, 2, _MOST, _MOST, images.shape[4])
+    words = [f"{pair.removed} → {pair.kept}, {pair.distance} bits" for pair in pairs]
+    blocks = [Block(text, both, columns=2) for text, both in zip(words, images, strict=True)]
+    return save_picture(sheet(blocks, columns=_COLUMNS), path)
 
 
 def save_page(pack: Pack, pairs: Sequence[Pair], path: Path, *, title: str, summary: str) -> Path:
     """The pairs as one HTML file that needs no other."""
-    cells = []
-    for pair, (removed, kept) in zip(pairs, _pictures(pack, pairs), strict=True):
+    cards = []
+    for pair, (removed, kept) in zip(pairs, _images(pack, pairs), strict=True):
         told = f"{pair.distance} bits apart" if pair.distance else "equal hash"
-        cells.append(
-            f'<li><img alt="removed image {pair.removed}" src="{_embedded(removed)}"> '
-            f'<img alt="kept image {pair.kept}" src="{_embedded(kept)}">'
-            f"<small>removed {pair.removed}, kept {pair.kept}: {told}</small></li>"
-        )
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
-        f"<h1>{html.escape(title)}</h1><p>{html.escape(summary)}</p><ul>{''.join(cells)}</ul></html>\n"
-    )
-    with atomic_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
+        pictures = [
+            Picture(to_picture(removed), f"removed image {pair.removed}"),
+            Picture(to_picture(kept), f"kept image {pair.kept}"),
+        ]
+        cards.append((pictures, f"removed {pair.removed}, kept {pair.kept}: {told}"))
+    return write_page(path, title=title, lead=summary, sections=[Section("Pairs", cards=cards)])
 
 
-def _pictures(pack: Pack, pairs: Sequence[Pair]) -> list[tuple[Image.Image, Image.Image]]:
-    numbers = torch.tensor([(pair.removed, pair.kept) for pair in pairs], dtype=torch.int64).reshape(-1, 2)
-    both = pack.gather(numbers.flatten())  # [2n, S, S, C]
-    pictures = [_picture(image) for image in both]
-    return list(zip(pictures[::2], pictures[1::2], strict=True))
-
-
-def _picture(image: Tensor) -> Image.Image:
-    array = image.numpy()
-    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-
-
-def _embedded(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def _images(pack: Pack, pairs: Sequence[Pair]) -> Tensor:
+    """Removed and kept images of the pairs, uint8 [n, 2, S, S, C]."""
+    numbers = torch.tensor([(pair.removed, pair.kept) for pair in pairs], dtype=torch.int64)
+    images = pack.gather(numbers.flatten())
+    return images.view(-1, 2, *images.shape[1:])

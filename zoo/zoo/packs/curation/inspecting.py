@@ -9,10 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...files import atomic_file
-from ...models.grids import save_grid
 from ...progress import Reporter
-from .. import Pack, to_images
+from ...reports.pictures import grid, save_picture, to_picture
+from .. import Pack
 
 SHEET, MEAN = "sheet.png", "mean.png"
 _SILENT = Reporter()
@@ -39,10 +38,9 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
     """
     out = Path(out)
     chosen = torch.linspace(0, len(pack) - 1, min(images, len(pack))).round().long()
-    sheet = save_grid(to_images(pack.gather(chosen)), out / SHEET)
+    sheet = save_picture(grid(pack.gather(chosen)), out / SHEET)
     mean, std, picture = _statistics(pack, report)
-    with atomic_file(out / MEAN) as temporary:
-        picture.save(temporary)
+    save_picture(picture, out / MEAN)
     info, sides = pack.info, pack.sides
     return {
         "pack": str(pack.path),
@@ -90,7 +88,6 @@ def _statistics(pack: Pack, report: Reporter) -> tuple[list[float], list[float],
     average = total / len(pack)  # [S, S, C]
     mean = average.mean((0, 1))
     std = (squares / (len(pack) * size * size) - mean**2).clamp_min(0).sqrt()
-    pixels = average.round().to(torch.uint8).numpy()
-    picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+    picture = to_picture(average.round().to(torch.uint8))
     shown = max(1, 256 // size) * size
     return mean.tolist(), std.tolist(), picture.resize((shown, shown), Image.Resampling.NEAREST)

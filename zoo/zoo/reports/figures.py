@@ -1,0 +1,260 @@
+"""Figures by matplotlib: curves and histograms, as SVG in a page or as a PNG of their own.
+
+One drawing serves light and dark pages: words and axes have the page's own text color (`currentColor`), the background is
+the page's, and the colors of curves stand out from both. So a page holds each figure once, and it stays sharp, small, and
+its words can be searched. A PNG has a white background.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..files import atomic_file
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8a5a2b", "#b8a800", "#5e3c99")
+"""Okabe and Ito's, told apart by people who see colors differently, and a few more."""
+
+GRAY = "#888888"
+"""Of what is compared with."""
+
+POINTS = 300
+"""Most points of a curve; each is the mean of the readings that it stands for."""
+
+_INK, _NOTE = "#1d2126", "note:"
+_WIDTH, _PNG_WIDTH, _PNG_DPI = 5.6, 7.6, 200  # inches; a PNG has twice the pixels that a page gives it
+_SETTINGS = {
+    **{"font.size": 10, "font.family": "DejaVu Sans", "axes.titlesize": 10, "axes.titlelocation": "left"},
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), _INK),
+    **{
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "lines.markersize": 3.5,
+    },
+    **{"axes.grid": True, "axes.grid.axis": "y", "grid.alpha": 0.2, "legend.frameon": False, "legend.fontsize": 9},
+    **{"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "auto"},
+    **{"svg.fonttype": "none", "svg.hashsalt": "zoo", "text.parse_math": False, "axes.unicode_minus": True},
+}
+
+
+class Line(NamedTuple):
+    """A curve.
+
+    Args:
+        name: in the legend; "" keeps it out.
+        points: (x, y) in order of x; those that are not finite are left out.
+        note: stands in the tooltip.
+        faint: whether it stands behind others, thinner.
+        band: lowest and highest y at each x of `points`, shaded.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    color: str = COLORS[0]
+    note: str = ""
+    faint: bool = False
+    dashed: bool = False
+    band: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves over one x axis that begins at 0.
+
+    Args:
+        x, y: what the axes say.
+        title: above them, on the left.
+        log: whether y is logarithmic; by default where the values span a factor of 50.
+        zero: whether a linear y axis begins at 0 where no value is below.
+        height: in inches.
+    """
+
+    lines: Sequence[Line]
+    x: str
+    y: str = ""
+    title: str = ""
+    log: bool | None = None
+    zero: bool = True
+    height: float = 2.7
+
+    def draw(self, axes: Axes) -> None:
+        """Draw all that is finite; on a logarithmic axis, all that is positive."""
+        log, found = self.log, [p for line in self.lines for p in self._points(line)]
+        if log is None:
+            log = min(y for _, y in found) > 0 and max(y for _, y in found) > 50 * min(y for _, y in found)
+        for line in self.lines:
+            if points := thin(self._points(line)):
+                few = len(points) <= 20 and not line.faint and not line.dashed
+                (drawn,) = axes.plot(*zip(*points, strict=True), color=line.color, label=line.name or "_", clip_on=False)
+                drawn.set(gid=_NOTE + (line.note or line.name), linestyle="--" if line.dashed else "-")
+                drawn.set(marker="o" if few else "", linewidth=0.8 if line.faint else 1.6, alpha=0.55 if line.faint else 1)
+            if line.band:
+                lows, highs = zip(*line.band, strict=True)
+                axes.fill_between([x for x, _ in line.points], lows, highs, color=line.color, alpha=0.15, linewidth=0)
+        ys = [y for _, y in found] + [y for line in self.lines for span in line.band for y in span]
+        axes.set_yscale("log" if log else "linear")
+        _set_ticks(axes.yaxis, ticks(min(ys) if log or not self.zero else min(0.0, *ys), max(ys), log=log))
+        _set_ticks(axes.xaxis, ticks(0.0, max(x for x, _ in found)))
+        axes.set(xlabel=self.x, ylabel=self.y, title=self.title)
+        if any(line.name not in ("", self.title) for line in self.lines):
+            side = 1 if self.title else 0
+            axes.legend(loc=("lower left", "lower right")[side], bbox_to_anchor=(side, 1.0), ncols=4, borderaxespad=0.2)
+
+    def _points(self, line: Line) -> list[tuple[float, float]]:
+        return [p for p in line.points if all(map(math.isfinite, p)) and (p[1] > 0 or not self.log)]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(self._points(line) for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Distributions over one another, as shares.
+
+    Args:
+        values: what each is called → its values.
+        x: what the values are.
+        mark: a value at which a line stands.
+    """
+
+    values: Mapping[str, Sequence[float]]
+    x: str
+    mark: float | None = None
+    bins: int = 40
+    height: float = 2.2
+
+    def draw(self, axes: Axes) -> None:
+        """Draw all of them with the same bins."""
+        together = np.concatenate([np.asarray(values, float) for values in self.values.values()])
+        low, high = float(together.min()), float(together.max())
+        edges = np.linspace(low, high if high > low else low + 1.0, self.bins + 1)
+        for (name, values), color in zip(self.values.items(), COLORS, strict=False):
+            weights = np.full(len(values), 1 / max(1, len(values)))
+            looks: dict[str, Any] = {"histtype": "stepfilled", "facecolor": (color, 0.45), "edgecolor": color}
+            axes.hist(values, edges.tolist(), weights=weights, label=name, **looks)
+        if self.mark is not None:
+            axes.axvline(self.mark, color=GRAY, linestyle="--", gid=f"{_NOTE}{self.mark:.3g}")
+        _set_ticks(axes.xaxis, ticks(*edges[[0, -1]].tolist()))
+        axes.set(xlabel=self.x, ylabel="share")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(len(values) for values in self.values.values())
+
+
+Chart = Curves | Histogram
+
+
+def svg(chart: Chart, alt: str) -> Markup | str:
+    """A chart as SVG that stands in a page, "" where there is nothing to draw; `alt` is what a screen reader says."""
+    from markupsafe import Markup, escape
+
+    if chart.empty:
+        return ""
+    buffer = io.StringIO()
+    with _style():
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        draw([chart], _WIDTH).savefig(buffer, format="svg", metadata=nothing)
+    text = re.sub(r'.*?<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>", buffer.getvalue(), count=1, flags=re.DOTALL)
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)  # it would rule the whole page
+    text = re.sub(rf"<g id=([\"']){_NOTE}(.*?)\1>", r"<g><title>\2</title>", text)  # escaped already
+    text = re.sub(r' id="[A-Za-z0-9.]+_[0-9_]+"', "", text)  # numbers of groups, the same in every figure
+    text = text.replace("xlink:href", "href").replace(_INK, "currentColor")
+    return Markup(text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1))
+
+
+def save_png(charts: Sequence[Chart], path: Path) -> Path:
+    """Write charts, one above the other, as one PNG.
+
+    Raises:
+        ZooError: it cannot be written.
+    """
+    with _style(), atomic_file(path) as temporary:
+        figure = draw([chart for chart in charts if not chart.empty], _PNG_WIDTH)
+        figure.savefig(temporary, dpi=_PNG_DPI, facecolor="white", format="png")
+    return path
+
+
+def draw(charts: Sequence[Chart], width: float) -> Figure:
+    """Charts, one above the other, as a figure that no global state knows; `width` is in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, sum(chart.height for chart in charts)), layout="constrained")
+    for axes, chart in zip(figure.subplots(len(charts), squeeze=False)[:, 0], charts, strict=True):
+        chart.draw(axes)
+    return figure
+
+
+def ticks(low: float, high: float, *, log: bool = False) -> list[float]:
+    """Round numbers that span low to high; with `log`, powers of ten, with 2 and 5 between them where there is room."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    high = high if high > low else 2 * low if log else low + 1.0
+    if not log:
+        return [round(float(t), 10) for t in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)]
+    found = LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,), numticks=99).tick_values(low, high)
+    first, last = np.searchsorted(found, low, "right") - 1, np.searchsorted(found, high)
+    return [float(t) for t in found[first : last + 1]]
+
+
+def thin(points: Sequence[tuple[float, float]], most: int = POINTS) -> list[tuple[float, float]]:
+    """At most `most` points, each the mean of those that it stands for."""
+    step = max(1, math.ceil(len(points) / most))
+    groups = [points[i : i + step] for i in range(0, len(points), step)]
+    return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
+
+
+def _set_ticks(axis: Axis, places: Sequence[float]) -> None:
+    axis.set_ticks(places, [f"{place:,.10g}".replace("-", "−") for place in places])
+    axis.set_ticks([], minor=True)
+    axis.set_view_interval(places[0], places[-1], ignore=True)
+
+
+@contextmanager
+def quiet_matplotlib() -> Iterator[Any]:
+    """matplotlib, which says nothing: neither that it lists the fonts, nor that it may not keep the list in the home folder.
+
+    Without a home folder that can be written, it keeps the list in a temporary one until the process ends (half a second).
+    """
+    logger = logging.getLogger("matplotlib")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a letter that the font lacks
+            import matplotlib
+
+            yield matplotlib
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Our settings alone, whatever somebody's matplotlibrc says; theirs are as before afterwards."""
+    with quiet_matplotlib() as matplotlib, matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield

@@ -1,0 +1,134 @@
+"""Pictures from pixels: grids, sheets with words, animations, data URLs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ..files import atomic_file
+
+GAP = 2
+"""Pixels between the images of a grid."""
+
+SIDE, SCALE = 64, 2
+"""On a sheet, images are enlarged, pixel by pixel, to about SIDE · SCALE, and all else is SCALE times as large as a page
+shows it, so that words are sharp on any screen."""
+
+_FONT, _LINE, _MARGIN, _LEAST, _NUMBER = 11 * SCALE, 16 * SCALE, 3 * SCALE, 120 * SCALE, 12
+
+
+@dataclass(frozen=True)
+class Block:
+    """Images uint8 [N, S, S, C] under a heading, `columns` in a row."""
+
+    heading: str
+    images: Tensor
+    columns: int | None = None
+
+
+def to_picture(pixels: Tensor) -> Image.Image:
+    """Pixels uint8 [H, W, C] as a picture, gray for one channel."""
+    array = pixels.contiguous().numpy()
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def grid(images: Tensor, *, columns: int | None = None, numbered: bool = False, gap: int = GAP) -> Image.Image:
+    """One picture of all images uint8 [N, S, S, C] on white, row by row, as square as it can be or `columns` wide.
+
+    With `numbered`, each image's number stands below it. The pixels are those of torchvision's `make_grid`, which takes a
+    second and 160 MB to import, draws gray images in color and gives a single image no frame.
+    """
+    count, side = images.shape[:2]
+    columns = columns or math.ceil(math.sqrt(count))
+    below = _NUMBER if numbered else 0
+    tiles = pad(images, (0, 0, 0, gap, 0, below + gap, 0, -count % columns), value=255)  # [rows · columns, H, W, C]
+    pixels = tiles.view(-1, columns, *tiles.shape[1:]).transpose(1, 2).flatten(2, 3).flatten(0, 1)
+    picture = to_picture(pad(pixels, (0, 0, gap, 0, gap, 0), value=255))
+    draw = ImageDraw.Draw(picture)
+    for i in range(count if numbered else 0):
+        left, top = gap + i % columns * (side + gap), gap + i // columns * (side + below + gap)
+        draw.text((left + 1, top + side), str(i), fill="black")
+    return picture
+
+
+def sheet(blocks: Sequence[Block], *, columns: int = 1) -> Image.Image:
+    """All blocks as one picture for people to look at, `columns` of them in a row."""
+    return arrange([_block(block) for block in blocks], columns=columns)
+
+
+def arrange(pictures: Sequence[Image.Image], *, columns: int = 1) -> Image.Image:
+    """Pictures on white, `columns` of them beside each other, the rows below each other."""
+    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
+    width = max(sum(p.width for p in row) for row in rows)
+    heights = [max(p.height for p in row) for row in rows]
+    canvas = Image.new("RGB", (width, sum(heights)), "white")
+    for i, row in enumerate(rows):
+        left = 0
+        for picture in row:
+            canvas.paste(picture, (left, sum(heights[:i])))
+            left += picture.width
+    return canvas
+
+
+def _block(block: Block) -> Image.Image:
+    scale = max(1, round(SIDE * SCALE / block.images.shape[1]))
+    images = block.images.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+    picture = grid(images, columns=block.columns, gap=GAP * SCALE)
+    font, words = _font(), block.heading.split()
+    width = int(max(picture.width, _LEAST, *(font.getlength(word) + 2 * _MARGIN for word in words)))
+    lines: list[str] = []
+    for word in words:
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width - 2 * _MARGIN:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    canvas = Image.new("RGB", (width + _MARGIN, picture.height + _LINE * len(lines) + _MARGIN), "white")
+    draw = ImageDraw.Draw(canvas)
+    for i, line in enumerate(lines):
+        draw.text((_MARGIN, _MARGIN + i * _LINE), line, fill="black", font=font)
+    canvas.paste(picture, (0, canvas.height - picture.height))
+    return canvas
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    from .figures import quiet_matplotlib
+
+    with quiet_matplotlib() as matplotlib:
+        return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), _FONT)
+
+
+def data_url(picture: Image.Image | bytes) -> str:
+    """A picture, or the bytes of a PNG, as a URL that holds it."""
+    if isinstance(picture, Image.Image):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG", optimize=True)
+        picture = buffer.getvalue()
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def save_picture(picture: Image.Image, path: str | Path) -> Path:
+    """Write a picture whose format the name's ending tells, whole or not at all."""
+    path = Path(path)
+    with atomic_file(path) as temporary:
+        picture.save(temporary)
+    return path
+
+
+def save_gif(pictures: Sequence[Image.Image], path: str | Path, *, seconds: float = 0.08) -> Path:
+    """Write pictures as one animation that begins anew when it ends."""
+    path = Path(path)
+    first, *rest = (p.convert("RGB").quantize(128) for p in pictures)
+    with atomic_file(path) as temporary:
+        first.save(temporary, save_all=True, append_images=rest, duration=int(1000 * seconds), loop=0)
+    return path
