@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import zoo
 from helpers.packs import pictures
-from helpers.training import differing, readings, resume, samples, train
+from helpers.training import Heard, differing, readings, resume, samples, train
 from zoo.devices import Runtime
 from zoo.runs.budget import Budget
 from zoo.runs.config import RunConfig
@@ -170,10 +170,13 @@ def test_exact_on_resume(kind: str, more: dict[str, Any], data: Path, tmp_path: 
 
 
 def test_a_schedule_ends_where_the_budget_does(data: Path, tmp_path: Path) -> None:
-    run = train("linear", data, tmp_path / "run", epochs=2, options={"optimizer.schedule": "linear"})
+    heard = [Heard(), Heard()]
+    run = train("linear", data, tmp_path / "run", epochs=2, report=heard[0], options={"optimizer.schedule": "linear"})
     assert {s["schedule_images"] for s in run.config.optimizer.values()} == {40}
-    longer = resume(run.path, images=80)  # its schedule stays what it was
+    longer = resume(run.path, images=80, report=heard[1])  # its schedule stays what it was
     assert {s["schedule_images"] for s in longer.config.optimizer.values()} == {40}
+    assert "warning" not in heard[0].text
+    assert "warning: nothing is learned by generator and discriminator from 40 images on" in heard[1].text
     named = {"optimizer.schedule": "cosine", "optimizer.schedule_images": 64}
     assert train("linear", data, tmp_path / "named", minutes=1e-4, options=named).finished
 

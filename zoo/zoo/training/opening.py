@@ -51,6 +51,15 @@ def describe_processes(config: RunConfig, state: State, runtime: Runtime) -> str
     return f"{text}, but batch normalization sees the {share // config.training.accumulate} images of its own process{why}"
 
 
+def ended_schedules(config: RunConfig, budget: Budget, count: int) -> str:
+    """Say which learning rates are 0 before the budget is spent, as those of a run that goes on for longer; "" for none."""
+    ends = {role: s["schedule_images"] for role, s in config.optimizer.items() if s["schedule"] != "constant"}
+    ends = {role: end for role, end in ends.items() if budget.kind != "minutes" and end < int(budget.total(count))}
+    if not ends:
+        return ""
+    return f"nothing is learned by {' and '.join(ends)} from {min(ends.values()):,} images on: the schedule ends there"
+
+
 def unit_of(budget: Budget) -> str:
     """What a budget's progress counts."""
     return "seconds" if budget.kind == "minutes" else "images"

@@ -138,6 +138,8 @@ def execute(
         folder = Path(runtime.from_main(str(chosen)))
         tracker = open_tracker(plan.track, folder, state, config) if plan.track and runtime.is_main else None
         report.note(opening.describe(plan, config, pack, folder, state, runtime))
+        if ended := opening.ended_schedules(config, plan.budget, len(pack)):
+            report.warn(ended)
         if runtime.world > 1:
             report.note(opening.describe_processes(config, state, runtime))
 
