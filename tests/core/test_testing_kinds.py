@@ -1,4 +1,4 @@
-"""The conformance checks of algorithms, networks, augmentations, metrics, trackers and models can pass and can fail."""
+"""The conformance checks of algorithms, networks, augmentations, trackers and models can pass and can fail."""
 
 from __future__ import annotations
 
@@ -341,15 +341,6 @@ OTHERS: list[tuple[str, Any, str, str]] = [
         "never waits",
         "host",
     ),
-    ("metrics", {"measure": lambda s, r, f: 3.0}, "finite numbers", "expected numbers by name"),
-    ("metrics", {"measure": lambda s, r, f: {}}, "finite numbers", "expected numbers by name"),
-    ("metrics", {"measure": lambda s, r, f: {"d": r.mean()}}, "finite numbers", "as 'd', expected a finite float"),
-    ("metrics", {"measure": lambda s, r, f: {"d": float("nan")}}, "finite numbers", "expected a finite float"),
-    ("metrics", {"measure": lambda s, r, f: {"d": float(r.mul_(2).mean())}}, "finite numbers", "untouched"),
-    ("metrics", {"measure": lambda s, r, f: {"d": float((r - f).norm())}}, "finite numbers", "RuntimeError"),
-    ("metrics", {"lower_is_better": False}, "lower is better", "lower_is_better is False, expected the first to be more"),
-    ("metrics", {"minimum": 0}, "attributes", "minimum is 0"),
-    ("metrics", {"needs": "pixels"}, "attributes", "needs is 'pixels', expected one of features"),
     ("trackers", {"scalars": lambda s, values: None}, "scalars", "TypeError"),
 ]
 
@@ -361,16 +352,6 @@ def test_a_broken_component_is_named(kind: str, change: Any, check: str, words: 
 
 def test_a_network_may_take_more_and_give_more() -> None:
     assert_conforms("networks", TwoInputs)
-
-
-def test_a_metric_that_draws_differs_from_call_to_call() -> None:
-    calls: list[int] = []
-
-    def counting(self: Any, real: Tensor, fake: Tensor) -> dict[str, float]:
-        calls.append(1)
-        return {"d": float((real.mean(0) - fake.mean(0)).norm()) + len(calls) / 1e6}
-
-    assert_named(problems("metrics", {"measure": counting}), "finite numbers", "expected the same twice")
 
 
 def test_a_tracker_whose_module_is_missing_is_not_checked() -> None:

@@ -73,7 +73,7 @@ def check_component(
 
     Returns:
         The outcome of every check, in order. A problem is a sentence, "" where all is well. What needs something from
-        outside (`tiny` is None and no options are given, the module that a tracker requires is missing) has an outcome
+        outside (`tiny` is None and no options are given, the module that it `requires` is missing) has an outcome
         with the note "not checked: needs …".
 
     Raises:
@@ -163,7 +163,7 @@ def _options(subject: Subject) -> None:
         subject.given = {name: value for name, value in (tiny or {}).items() if name not in ("image", "parts")}
         subject.needs = "data" if tiny is None else ""
     required: str = getattr(subject.cls, "requires", "")
-    if subject.kind == "trackers" and required and find_spec(required.partition(".")[0]) is None:
+    if required and find_spec(required.partition(".")[0]) is None:
         subject.needs = required
     image = (tiny or {}).get("image")
     require(
