@@ -77,13 +77,7 @@ def _print_recipe(thing: dict[str, Any]) -> None:
 
 def _often(phase: dict[str, Any]) -> str:
     every, at = phase["every"], phase["at"]
-    when = (
-        "in every step"
-        if every == len(at)
-        else f"in {len(at)} of {every} steps"
-        if len(at) > 1
-        else f"in 1 of {every} steps"
-    )
+    when = "in every step" if every == len(at) else f"in {len(at)} of {every} steps"
     return f"{when}, with the optimizer step of the phase before" if phase["joins"] else when
 
 
