@@ -100,6 +100,16 @@ def without_encoder(self: Any, phase: str, step: Step) -> Iterator[Tensor]:
         yield step.parts["discriminator"](step.parts["generator"](step.z, step.labels), step.labels).mean()
 
 
+def outdated_graph(self: Any, phase: str, step: Step) -> Iterator[Tensor]:
+    """The generator's phase goes on with logits from before the discriminator's update."""
+    if phase == "discriminator":
+        fake = step.parts["generator"](step.z, step.labels)
+        step.memory["logits"] = step.parts["discriminator"](fake, step.labels)
+    elif phase == "generator":
+        yield step.memory["logits"].mean()
+    yield from GoodAlgorithm.losses(self, phase, step)
+
+
 class Remembering(GoodAlgorithm):
     """Weighs by how often it was asked."""
 
@@ -156,6 +166,7 @@ ALGORITHMS: list[tuple[Any, str, str]] = [
     ({"losses": only_the_discriminator}, "scalars", r"phase 'generator' yields \[\]"),
     ({"losses": without_encoder}, "scalars", "no gradient of any phase reaches encoder.out.1.weight"),
     ({"losses": also(backward)}, "scalars", "calls backward"),
+    ({"losses": outdated_graph}, "scalars", "modified by an inplace operation"),
     ({"losses": also(moves_weights)}, "scalars", "changes weights"),
     ({"losses": also(logs_images)}, "scalars", "log was given a tensor .* as 'fake'"),
     ({"losses": also(lambda step, fake: [step.parts["critic"]])}, "scalars", "KeyError: 'critic'"),

@@ -124,7 +124,7 @@ def run_phases(
         pieces=pieces,
         record=_record,
     )
-    for phase in due:
+    for phase, after in zip(due, [*due[1:], None], strict=True):
         weights = {f"{role}.{name}": w for role in phase.updates for name, w in parts[role].named_parameters()}
         scalars: list[Tensor] = []
         sums: dict[str, Tensor] = {}
@@ -138,6 +138,10 @@ def run_phases(
                     if gradient is not None:
                         sums[name] = gradient + sums.get(name, 0)
         yield phase, scalars, sums
+        if after is not None and not after.joins:
+            with torch.no_grad():
+                for weight in weights.values():
+                    weight.add_(0)  # as an optimizer does, so that no later phase goes on with a graph of before
 
 
 def _record(name: str, value: Any) -> None:
