@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks are tiny, and threads of several workers wait for each other
 
 pytest_plugins = ["helpers.hub_server.fixtures"]
 

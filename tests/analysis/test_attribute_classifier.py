@@ -13,6 +13,8 @@ from zoo.packs import to_images
 from zoo.progress import Reporter
 from zoo_core import UsageError
 
+pytestmark = pytest.mark.slow
+
 
 class Heard(Reporter):
     def __init__(self) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 AFTER = """
 import atexit, sys
 atexit.register(lambda: print("torch" in sys.modules, "numpy" in sys.modules, file=sys.stderr))

@@ -31,6 +31,8 @@ from zoo.runs.budget import Budget
 from zoo.training import recorder
 from zoo_core import CheckpointError, Plugin, Recipe, UsageError, ZooError, registry
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, Any] = {"images": 80, "seeds": 2, "samples": 32, "points": 2, "device": "cpu", "precision": "fp32"}
 
 

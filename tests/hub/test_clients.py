@@ -25,6 +25,8 @@ import zoo
 from helpers.hub_server import HubServer
 from helpers.hub_server.fixtures import TOKEN, one_thread
 
+pytestmark = pytest.mark.slow
+
 ONE_X, JS = os.environ.get("ZOO_HUB_1X"), os.environ.get("ZOO_HUB_JS")
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from helpers.packs import pictures
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 COUNTED = "helpers.pack_samples:Counted"
 UNGUARDED = """

@@ -21,6 +21,8 @@ from zoo.packs import Pack, PackRequest, build_pack
 from zoo.progress import Reporter
 from zoo_core import Record, ZooError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _datasets() -> Iterator[None]:

@@ -13,6 +13,8 @@ import pytest
 
 from helpers.hub_streaming_process import CUT, FILES, ROWS
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("datasets")
 NAMES = [f"data/train-{i:05d}-of-{FILES:05d}.parquet" for i in range(FILES)]
 DONE = 60  # the first chunk of 64 records, in files of ten images

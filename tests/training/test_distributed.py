@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from helpers.packs import pictures
 from helpers.training import differing, leftovers, newest, readings, resume, samples, tensors, train
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 
 
