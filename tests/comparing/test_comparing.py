@@ -21,10 +21,11 @@ from helpers.browser import measure, needs_chromium, screenshot
 from helpers.packs import pictures
 from helpers.reporters import Heard
 from helpers.training import differing, leftovers, samples
-from zoo.comparing.measuring import kept_reference
+from zoo.comparing.measuring import measure_data
 from zoo.comparing.page import Report, write_report
 from zoo.comparing.settings import Settings
 from zoo.comparing.trials import Place, read_trial
+from zoo.metrics.measuring import open_criterion
 from zoo.progress import Reporter
 from zoo.reports.figures import COLORS
 from zoo.runs.budget import Budget
@@ -293,8 +294,7 @@ def test_words_of_the_data_and_recipes_are_escaped(data: Path, tmp_path: Path) -
     trial = replace(read_trial(Place(done.path, "plain", 0)), recipe=evil, diverged=evil)
     row, place = replace(done.rows[0], recipe=evil), Place(done.path, evil, 0)
     described = {"settings": {"device": evil, "precision": evil}}
-    reference = kept_reference(done.path / "reference.safetensors")
-    assert reference is not None
+    reference = measure_data(pack, open_criterion("scattering"), 32, Reporter())
     pack.info |= info
     readings = {(evil, 0): [{"images": 40, "d_loss": 1.0}, {"images": 80, "d_loss": 2.0}]}
     report = Report(described, settings, reference, [row], [trial], [place], readings, pack)

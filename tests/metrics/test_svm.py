@@ -35,7 +35,7 @@ def test_the_same_optimum_as_scikit_learn(matrix: type, c: float) -> None:
     theirs = Problem(features, labels, CLASSES, solver="sklearn")
     expected = theirs.solve(c)
     ours = Problem(features, labels, CLASSES, solver="torch")
-    ours._matrix = matrix(features, ours.rows, ours.scale)
+    ours.matrix = matrix(features, ours.rows, ours.scale)
     found = ours.solve(c)
     assert objective(ours, found, features) == pytest.approx(objective(theirs, expected, features), rel=1e-3)
     assert found.objective == pytest.approx(objective(ours, found, features), rel=1e-3)
@@ -51,7 +51,7 @@ def test_the_optimum_lies_within_the_gap(matrix: type) -> None:
     optimum = Problem(features, labels, CLASSES, solver="torch").solve(10.0, gap=1e-6).objective
     for gap in (0.3, 0.03, 0.003):
         problem = Problem(features, labels, CLASSES, solver="torch")
-        problem._matrix = matrix(features, problem.rows, problem.scale)
+        problem.matrix = matrix(features, problem.rows, problem.scale)
         found = problem.solve(10.0, gap=gap)
         assert found.gap <= gap
         assert optimum * (1 - 1e-5) <= found.objective <= optimum / (1 - found.gap) * (1 + 1e-5)

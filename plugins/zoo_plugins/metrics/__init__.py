@@ -9,14 +9,14 @@ NAEEM = "Naeem et al. 2020, arXiv:2002.09797"
 _ROWS = (
     ("fid", "frechet:Fid", "Fréchet Inception Distance, by torch-fidelity", "Heusel et al. 2017, arXiv:1706.08500"),
     ("frechet", "frechet:Frechet", "Fréchet distance of any features, by torch alone", "Dowson and Landau 1982"),
-    ("kid", "distances:Kid", "Kernel Inception Distance, by torch-fidelity", "Bińkowski et al. 2018, arXiv:1801.01401"),
-    ("swd", "distances:SlicedWasserstein", "sliced Wasserstein distance, by POT", "Bonneel et al. 2015"),
-    ("precision", "neighborhoods:PrecisionRecall", "samples among the real images, by torch-fidelity", KYNKAANNIEMI),
-    ("recall", "neighborhoods:PrecisionRecall", "real images among the samples, by torch-fidelity", KYNKAANNIEMI),
-    ("density", "neighborhoods:DensityCoverage", "like precision, less led astray by outliers, by prdc", NAEEM),
-    ("coverage", "neighborhoods:DensityCoverage", "like recall, less led astray by outliers, by prdc", NAEEM),
-    ("is", "samples:InceptionScore", "Inception Score, by torch-fidelity", "Salimans et al. 2016, arXiv:1606.03498"),
-    ("ms-ssim", "samples:MsSsim", "likeness of random pairs, by pytorch-msssim", "Odena et al. 2017, arXiv:1610.09585"),
+    ("kid", "libraries:Kid", "Kernel Inception Distance, by torch-fidelity", "Bińkowski et al. 2018, arXiv:1801.01401"),
+    ("swd", "libraries:SlicedWasserstein", "sliced Wasserstein distance, by POT", "Bonneel et al. 2015"),
+    ("precision", "libraries:PrecisionRecall", "samples among the real images, by torch-fidelity", KYNKAANNIEMI),
+    ("recall", "libraries:PrecisionRecall", "real images among the samples, by torch-fidelity", KYNKAANNIEMI),
+    ("density", "libraries:DensityCoverage", "like precision, less led astray by outliers, by prdc", NAEEM),
+    ("coverage", "libraries:DensityCoverage", "like recall, less led astray by outliers, by prdc", NAEEM),
+    ("is", "libraries:InceptionScore", "Inception Score, by torch-fidelity", "Salimans et al. 2016, arXiv:1606.03498"),
+    ("ms-ssim", "libraries:MsSsim", "likeness of random pairs, by pytorch-msssim", "Odena et al. 2017, arXiv:1610.09585"),
 )
 
 plugin = Plugin(

@@ -45,9 +45,7 @@ class Moments:
     def of(cls, features: Tensor, parts: int = 1) -> Moments:
         """Add up vectors [n, d], on a memory map perhaps, in `parts` random parts that depend on n alone."""
         moments = cls(features.shape[1], parts)
-        part = torch.zeros(len(features), dtype=torch.int64)
-        if parts > 1:
-            part = torch.randperm(len(features), generator=torch.Generator().manual_seed(_SEED)) % parts
+        part = torch.randperm(len(features), generator=torch.Generator().manual_seed(_SEED)) % parts
         for block, numbers in zip(torch.split(features, _BLOCK), torch.split(part, _BLOCK), strict=True):
             moments.add(block, numbers)
         return moments
@@ -55,15 +53,16 @@ class Moments:
     def add(self, features: Tensor, part: Tensor | None = None) -> None:
         """Add vectors [n, d]; `part` [n] says into which part each goes, by default the first."""
         features = features.detach().cpu().double()
-        for k in range(len(self.counts) if part is not None else 1):
-            rows = features[part == k] if part is not None else features
+        part = torch.zeros(len(features)) if part is None else part
+        for k in range(len(self.counts)):
+            rows = features[part == k]
             self.counts[k] += len(rows)
             self.total[k] += rows.sum(0)
             self.products[k].addmm_(rows.T, rows)
 
     def gaussian(self, parts: Sequence[int] | None = None) -> Gaussian:
         """Mean and covariance (over n − 1) of at least two vectors, those of some of the parts or all."""
-        chosen = list(range(len(self.counts)) if parts is None else parts)
+        chosen = list(parts or range(len(self.counts)))
         n = self.counts[chosen].sum()
         mean = self.total[chosen].sum(0) / n
         return Gaussian(mean, (self.products[chosen].sum(0) - n * torch.outer(mean, mean)) / (n - 1))
@@ -79,8 +78,7 @@ def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     overlap = torch.linalg.eigvalsh(root @ other.covariance @ root).clamp(min=0).sqrt().sum()
     between = (one.mean - other.mean).square().sum()
-    distance = between + one.covariance.trace() + other.covariance.trace() - 2 * overlap
-    return max(0.0, float(distance))
+    return max(0.0, float(between + one.covariance.trace() + other.covariance.trace() - 2 * overlap))
 
 
 class Frechet(Metric):
@@ -90,12 +88,12 @@ class Frechet(Metric):
     reliable = 0  # `check` says more
 
     def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
-        return {self.name: self.distance(Moments.of(fake), Moments.of(real))}
+        return {self.name: self.distance(Moments.of(fake).gaussian(), Moments.of(real).gaussian())}
 
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
         """The standard error is the spread over halves of both sets, put together from `PARTS` random parts."""
         moments = [Moments.of(x, PARTS) for x in (fake, real)]
-        values = {self.name: self.distance(*moments)}
+        values = {self.name: self.distance(*(m.gaussian() for m in moments))}
         if resamples < 2 or min(len(real), len(fake)) < 4 * PARTS:
             return Measurement(values)
         import numpy as np
@@ -107,9 +105,8 @@ class Frechet(Metric):
             found.append(frechet_distance(*(m.gaussian(half) for m, half in zip(moments, halves, strict=True))))
         return Measurement(values, {self.name: float(np.std(found, ddof=1))})
 
-    def distance(self, fake: Moments, real: Moments) -> float:
-        """The distance of all vectors of one from all of the other."""
-        return frechet_distance(fake.gaussian(), real.gaussian())
+    def distance(self, fake: Gaussian, real: Gaussian) -> float:
+        return frechet_distance(fake, real)
 
     def check(self, real: int, fake: int, dim: int) -> Sequence[str]:
         if dim > LARGEST:
@@ -134,8 +131,8 @@ class Fid(Frechet):
     features = "inception"
     requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
 
-    def distance(self, fake: Moments, real: Moments) -> float:
+    def distance(self, fake: Gaussian, real: Gaussian) -> float:
         from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
-        both = [{"mu": m.numpy(), "sigma": c.numpy()} for m, c in (fake.gaussian(), real.gaussian())]
+        both = [{"mu": mean.numpy(), "sigma": covariance.numpy()} for mean, covariance in (fake, real)]
         return float(fid_statistics_to_metric(*both, verbose=False)[KEY_METRIC_FID])

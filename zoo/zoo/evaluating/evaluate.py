@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pi
 from ..models.model import Model
 from ..progress import SILENT, Reporter
 from .results import Results, publish
-from .subject import choose_data, describe_data, describe_features, describe_model, find_version, open_model
+from .subject import choose_data, describe, open_model
 
 SAMPLES = 50_000
 """Samples, and most real images, unless somebody says otherwise: what the field takes for the FID."""
@@ -75,17 +77,12 @@ def evaluate(
     drawn, there = generate_images(loaded, samples, seed=seed), choose_images(pack, real, seed=seed)
     check_counts(asked, samples, there.count, extractor.network.dim, warn=report.warn)
     found = measure(asked, extractor, there, drawn, resamples=resamples, seed=seed, report=report)
-    protocol = {
-        "measure": "evaluate",
-        **describe_data(images, there.count),
-        "samples": samples,
-        "sample_rounding": "8 bits",
-        "seed": seed,
-        **describe_model(loaded),
-        **describe_features(extractor),
-        **{m.requires: version for m in asked.values() if m.requires and (version := find_version(m.requires))},
-        "spread": f"standard error from {resamples} random halves" if resamples > 1 else "none",
-    }
+    own = {"samples": samples, "sample_rounding": "8 bits", "seed": seed}
+    protocol = describe("evaluate", images, there.count, own, model=loaded, extractor=extractor)
+    for module in filter(None, (metric.requires for metric in asked.values())):
+        with suppress(metadata.PackageNotFoundError):  # not every module is called as its distribution
+            protocol[module] = metadata.version(module)
+    protocol["spread"] = f"standard error from {resamples} random halves" if resamples > 1 else "none"
     for measurement in found.values():
         protocol.update(measurement.protocol)
     values = {name: pick_number(name, measurement.values) for name, measurement in found.items()}

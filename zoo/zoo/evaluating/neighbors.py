@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from zoo_core import DataError, UsageError
 from ..metrics.extractors import extract, open_extractor
 from ..metrics.images import generate_images, open_data, read_images
 from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest, read_pixels
-from ..metrics.showing import Shown, save_neighbors
+from ..metrics.showing import save_neighbors
 from ..metrics.store import cache_features
 from ..models.model import Model
 from ..packs import to_images
-from ..progress import SILENT, Reporter, Task
+from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .results import Results, publish
-from .subject import choose_data, describe_data, describe_features, describe_model, open_model
+from .subject import choose_data, describe, open_model
 
 LEAST = 100
 """Fewest samples, held-out images and training images from which anything is concluded."""
@@ -76,8 +76,9 @@ def neighbors(
         raise UsageError(f"{samples} samples are too few for a conclusion; the least is {LEAST}", hint="raise --samples")
     loaded = open_model(model, device=device, raw=raw)
     images = choose_data(model, loaded, dataset, data, split, report=report)
-    pack = open_data(loaded.image, images, report=report)
-    held = pack if held_out is None else open_data(loaded.image, replace(images, split=held_out), report=report)
+    pack = held = open_data(loaded.image, images, report=report)
+    if held_out is not None:
+        held = open_data(loaded.image, replace(images, split=held_out), report=report)
     for there, what in ((pack, "training"), (held, "held-out")):
         if len(there) < LEAST:
             raise DataError(f"{len(there)} {what} images are too few for a conclusion; the least is {LEAST}")
@@ -85,50 +86,43 @@ def neighbors(
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
     drawn = torch.cat(list(generate_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
     others = to_images(held.gather(chosen))
-    excluded = chosen if held is pack else None
     stored = cache_features(extractor, read_images(pack, label="training images"), report=report)
     vectors = [
         extract(extractor.network, part, label=f"features of {name}", report=report)
         for part, name in ((drawn, "samples"), (others, "held-out images"))
     ]
     spaces = []
-    for name, queries, theirs in (
+    for name, (ours, theirs), searched in (
         ("pixels", [drawn, others], read_pixels(pack)),
         ("features", vectors, torch.split(stored, BLOCK)),
     ):
+        k = min(NEIGHBORS, len(pack) - 1)
         with report.task(f"neighbors in {name}", len(pack), "images") as task:
-            spaces.append(_search(name, queries, theirs, len(pack), excluded, task))
-    protocol = {
-        "measure": "neighbors",
-        **describe_data(images, len(pack)),
+            distances, numbers = nearest(torch.cat([ours.flatten(1), theirs.flatten(1)]), searched, k + 1, task)
+        null = distances[samples:, :k] if held is not pack else _drop_itself(distances[samples:], numbers[samples:], chosen)
+        found = detect_copies(distances[:samples, :k], null)
+        spaces.append(Space(name, numbers[:samples, :k], distances[:samples, :k], found))
+    own = {
         "held_out": held_out or "training images, each against all others",
         "held_out_images": len(chosen),
         "samples": samples,
         "ratio": f"nearest distance by the mean of the {NEIGHBORS} nearest",
         "memorized": f"ratio below the {PERCENTILE:g} % percentile of held-out images",
         "seed": seed,
-        **describe_model(loaded),
-        **describe_features(extractor),
     }
+    protocol = describe("neighbors", images, len(pack), own, model=loaded, extractor=extractor)
     copies = any(space.found.copies for space in spaces)
     details: dict[str, Any] = {"copies": copies, **{space.name: space.found.to_json() for space in spaces}}
     if page is not None:
-        verdict = _write_verdict(spaces, copies, model)
-        saved = save_neighbors(Path(page), pack, drawn, _choose_rows(spaces, shown), verdict, protocol, spaces)
-        details["files"] = [str(file) for file in saved]
+        shares = " and ".join(f"{space.found.share:.1%} in {space.name} (p = {space.found.p:.2g})" for space in spaces)
+        said = (
+            f"{'This model copies training images' if copies else 'No copying was found'}: as near to one training image, "
+            f"compared with others, as the nearest {PERCENTILE:g} % of held-out images are {shares} of its samples. "
+            f"Model: {model if not isinstance(model, Model) else 'in memory'}."
+        )
+        details["files"] = [str(file) for file in save_neighbors(Path(page), pack, drawn, spaces, shown, said, protocol)]
     metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
     return publish(Results(metrics, {}, protocol, details=details), model, raw=raw, write=write, out=out, report=report)
-
-
-def _search(
-    name: str, queries: list[Tensor], blocks: Iterable[Tensor], count: int, excluded: Tensor | None, task: Task
-) -> Space:
-    k = min(NEIGHBORS, count - 1)
-    drawn, others = (part.flatten(1) for part in queries)
-    distances, numbers = nearest(torch.cat([drawn, others]), blocks, k + 1, task)
-    n = len(drawn)
-    null = distances[n:, :k] if excluded is None else _drop_itself(distances[n:], numbers[n:], excluded)
-    return Space(name, numbers[:n, :k], distances[:n, :k], detect_copies(distances[:n, :k], null))
 
 
 def _drop_itself(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
@@ -136,31 +130,3 @@ def _drop_itself(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor
     itself = numbers == excluded[:, None]
     itself[~itself.any(1), -1] = True
     return distances[~itself].view(len(distances), -1)
-
-
-def _choose_rows(spaces: list[Space], shown: int) -> list[Shown]:
-    """The samples to show, the most suspicious first, with their three nearest in each space."""
-    ratios = torch.stack([space.found.ratios for space in spaces]).amin(0)
-    return [
-        Shown(
-            sample,
-            {
-                space.name: [
-                    (int(space.numbers[sample, i]), float(space.distances[sample, i]))
-                    for i in range(min(3, space.numbers.shape[1]))
-                ]
-                for space in spaces
-            },
-            {space.name: float(space.found.ratios[sample]) for space in spaces},
-        )
-        for sample in ratios.argsort()[:shown].tolist()
-    ]
-
-
-def _write_verdict(spaces: list[Space], copies: bool, model: str | Path | Model) -> str:
-    shares = " and ".join(f"{space.found.share:.1%} in {space.name} (p = {space.found.p:.2g})" for space in spaces)
-    verdict = "This model copies training images" if copies else "No copying was found"
-    return (
-        f"{verdict}: as near to one training image, compared with others, as the nearest {PERCENTILE:g} % of held-out "
-        f"images are {shares} of its samples. Model: {model if not isinstance(model, Model) else 'in memory'}."
-    )

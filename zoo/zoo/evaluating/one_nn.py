@@ -20,7 +20,7 @@ from ..packs import PackRequest, to_images, to_uint8
 from ..progress import SILENT, Reporter
 from .published import ONE_NN
 from .results import Results, publish
-from .subject import describe_data, describe_model, open_model
+from .subject import describe, open_model
 
 SAMPLES = 50_000
 
@@ -79,17 +79,14 @@ def one_nn(
     with report.task("nearest training images", len(train), "images") as task:
         _, numbers = nearest(queries, read_pixels(train), 1, task)
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
-    bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
-    protocol = {
-        "measure": "probe",
-        **describe_data(images, len(train)),
+    own = {
         "samples": samples,
         "test_images": len(shown),
         "classifier": "nearest neighbor, Euclidean, in pixels",
         "features": "pixels",
         "seed": seed,
-        **describe_model(loaded),
     }
-    table = [row._asdict() for row in ONE_NN.get(bare, ())]
+    protocol = describe("probe", images, len(train), own, model=loaded)
+    table = [row._asdict() for row in ONE_NN.get(protocol["dataset"], ())]
     results = Results({"one_nn_error": wrong, "one_nn_error_of_real": theirs}, {}, protocol, details={"published": table})
     return publish(results, model, raw=raw, write=write, out=out, report=report)

@@ -31,7 +31,7 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .published import FEW, TABLES
 from .results import Results, publish
-from .subject import describe_data, describe_features, open_model
+from .subject import describe, open_model
 
 HELD_OUT = 0.1
 """Share of the labeled training images on which C is chosen, when all are used; a quarter of a few."""
@@ -98,7 +98,12 @@ def probe(
     packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
     truth = [require_labels(pack, "a probe") for pack in packs]
-    classes = _same_classes(train, tested)
+    classes, theirs = (list(pack.info["classes"]) for pack in packs)
+    if classes != theirs:
+        raise DataError(
+            f"the training images have the classes {', '.join(classes[:5])} and the test images {', '.join(theirs[:5])}",
+            hint="a probe needs the same classes in both splits",
+        )
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     wanted: int | str = labels if labels is not None else FEW.get(bare, "all")
     count = (1 if wanted == "all" else REPEATS) if repeats is None else repeats
@@ -110,46 +115,40 @@ def probe(
 
     before = checksum(network)
     _estimate(network, train, seed, report)
-    extractor = Extractor(
-        "discriminator",
-        "",
-        {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"},
-        StageFeatures(network),
-        before,
-    )
-    features = [
+    options = {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"}
+    extractor = Extractor("discriminator", "", options, StageFeatures(network), before)
+    fitted, test_features = (
         cache_features(extractor, read_images(pack, rows, label=label), precision="float16", report=report)
         for pack, rows, label in ((train, used, "training images"), (tested, shown, "test images"))
-    ]
-    found = []
+    )
+    accuracies, cs = [], set()
     for number, choice in enumerate(choices):
         fit, held = (torch.searchsorted(used, part) for part in choice)
-        c = _best_c(features[0], truth[0][used], len(classes), fit, held, solver, report)
+        c = _best_c(fitted, truth[0][used], len(classes), fit, held, solver, report)
         rows = torch.cat([fit, held]).sort().values
-        final = Problem(features[0], truth[0][used], len(classes), rows=rows, solver=solver)
+        final = Problem(fitted, truth[0][used], len(classes), rows=rows, solver=solver)
         with report.task(f"fitting {len(rows):,} images with C = {c:g}") as task:
             classifier = final.solve(c, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
-        found.append((classifier.accuracy(features[1], truth[1][shown]), classifier))
-        report.note(f"{number + 1} of {count}: {found[-1][0]:.2%} of the test images are right")
-    accuracies = torch.tensor([accuracy for accuracy, _ in found], dtype=torch.float64)
-    spread = {"probe_accuracy": float(accuracies.std())} if count > 1 else {}
-    protocol = {
-        "measure": "probe",
-        **describe_data(images, len(used)),
+        accuracies.append(classifier.accuracy(test_features, truth[1][shown]))
+        cs.add(c)
+        report.note(f"{number + 1} of {count}: {accuracies[-1]:.2%} of the test images are right")
+    found = torch.tensor(accuracies, dtype=torch.float64)
+    spread = {"probe_accuracy": float(found.std())} if count > 1 else {}
+    own = {
         "labels": "all" if wanted == "all" else f"{wanted} per class",
         "repeats": count,
         "test_images": len(shown),
         "classifier": f"one-vs-rest L2-SVM, squared hinge ({final.solver})",
-        "c": ", ".join(f"{c:g}" for c in sorted({classifier.c for _, classifier in found})),
+        "c": ", ".join(f"{c:g}" for c in sorted(cs)),
         "c_chosen_from": ", ".join(f"{c:g}" for c in CS),
         "c_chosen_on": f"{len(choices[0][1]):,} held-out training images",
         "weights": weights,
         "batch_norm": f"estimated anew from {min(STATISTICS, len(train)):,} training images",
         "seed": seed,
-        **describe_features(extractor, precision="float16"),
     }
+    protocol = describe("probe", images, len(used), own, extractor=extractor, precision="float16")
     table = [row._asdict() for row in TABLES.get(bare, ())]
-    results = Results({"probe_accuracy": float(accuracies.mean())}, spread, protocol, details={"published": table})
+    results = Results({"probe_accuracy": float(found.mean())}, spread, protocol, details={"published": table})
     return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
 
 
@@ -167,16 +166,6 @@ def _open_discriminator(where: str | Path | Model, untrained: bool, seed: int, d
         return build_component("discriminators", part, known.image, latent_dim=latent_dim), words
 
 
-def _same_classes(train: Pack, test: Pack) -> list[str]:
-    classes, theirs = list(train.info["classes"]), list(test.info["classes"])
-    if classes != theirs:
-        raise DataError(
-            f"the training images have the classes {', '.join(classes[:5])} and the test images {', '.join(theirs[:5])}",
-            hint="a probe needs the same classes in both splits",
-        )
-    return classes
-
-
 def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> tuple[Tensor, Tensor]:
     """Choose labeled images of every class; return the numbers of those to fit, and of those held out, sorted.
 
@@ -187,18 +176,18 @@ def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int
     if wanted != "all" and (not isinstance(wanted, int) or wanted < 2):
         raise UsageError(f"labels must be 'all' or at least 2 per class, not {wanted}", hint="for example: --labels 400")
     rng = generator_for(seed, "labeled images", number)
+    least, share = (2, HELD_OUT) if wanted == "all" else (int(wanted), 0.25)
     fit, held = [], []
     for k, name in enumerate(classes):
         of_class = (labels == k).nonzero().squeeze(1)
-        least = 2 if wanted == "all" else int(wanted)
         if len(of_class) < least:
             raise DataError(
                 f"class {name!r} has {len(of_class)} training images, and {least} are needed",
                 hint="a probe needs images of every class; take fewer: --labels N",
             )
         order = of_class[torch.randperm(len(of_class), generator=rng)]
-        order = order if wanted == "all" else order[: int(wanted)]
-        part = max(1, round(len(order) * (HELD_OUT if wanted == "all" else 0.25)))
+        order = order if wanted == "all" else order[:least]
+        part = max(1, round(len(order) * share))
         held.append(order[:part])
         fit.append(order[part:])
     return torch.cat(fit).sort().values, torch.cat(held).sort().values
@@ -229,14 +218,13 @@ def _best_c(
     images are held out, until one is.
     """
     problem = Problem(features, labels, classes, rows=fit, solver=solver)
-    shown = features[held]
+    shown, last = features[held], 1 if len(held) >= MANY else 2
     scored: list[tuple[float, float]] = []
     for c in CS:
         with report.task(f"trying C = {c:g}") as task:
             found = problem.solve(c, gap=CHOOSING, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
         scored.append((found.accuracy(shown, labels[held]), -c))
         report.note(f"C = {c:g}: {scored[-1][0]:.2%} of {len(held):,} held-out images are right")
-        last = 1 if len(held) >= MANY else 2
         if len(scored) > last and max(scored[-last:])[0] < max(scored)[0]:
             break
     return -max(scored)[1]

@@ -39,6 +39,7 @@ class Results:
         spread: name → standard error, or what the protocol says instead; not every metric has one.
         protocol: plain data.
         written: the `metrics.json` that holds them now, None where none does.
+        details: what else `--json` tells.
     """
 
     metrics: dict[str, float]
@@ -96,19 +97,15 @@ def write_results(folder: Path, results: Results) -> Path:
     for name, value in results.metrics.items():
         if not math.isfinite(value):
             raise ZooError(f"{name} is {value}, which is no result")
-    blocks = _merge(_blocks(read_metrics(folder) or {}), results.block())
+    found = read_metrics(folder) or {}
+    others = found.pop("others", [])
+    blocks = [found] if found else []
+    blocks += [other for other in others if isinstance(other, dict)] if isinstance(others, list) else []
+    first, *rest = _merge(blocks, results.block())
     file = folder / METRICS
-    write_json(file, {**blocks[0], **({"others": blocks[1:]} if blocks[1:] else {})})
+    write_json(file, {**first, **({"others": rest} if rest else {})})
     rewrite_card(folder)
     return file
-
-
-def _blocks(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if not found:
-        return []
-    others = found.get("others", [])
-    kept = [other for other in others if isinstance(other, dict)] if isinstance(others, list) else []
-    return [{key: value for key, value in found.items() if key != "others"}, *kept]
 
 
 def _merge(blocks: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:

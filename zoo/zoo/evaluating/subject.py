@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,40 +74,32 @@ def choose_data(
     raise UsageError("which images is it to be compared with?", hint=hint)
 
 
-def describe_model(model: Model) -> dict[str, Any]:
-    """Say for a protocol which weights drew the samples."""
-    provenance = model.config.get("provenance", {})
-    return {
-        "weights": model.config.get("weights", "not stated"),
-        "batch_norm": model.config.get("batch_norm", "not stated"),
-        **({"images_shown": provenance["images"]} if "images" in provenance else {}),
-        "device": model.device.type,
-    }
-
-
-def describe_data(data: PackRequest, count: int) -> dict[str, Any]:
-    """Say for a protocol which real images there were."""
-    bare = data.dataset.rpartition(":")[2]
-    return {"dataset": bare, "split": data.split, "real_images": count, "real_resizing": CROPPED}
-
-
-def describe_features(extractor: Extractor, **also: Any) -> dict[str, Any]:
-    """Say for a protocol whose features they are."""
-    options = ", ".join(f"{key} {value}" for key, value in extractor.options.items())
-    return {
-        "features": extractor.name,
-        "feature_options": options or "none",
-        "feature_count": extractor.network.dim,
-        "feature_weights": extractor.describe()["weights"],
-        "feature_resizing": extractor.network.resizing or "not stated",
-        "precision": "float32",
-        **also,
-    }
-
-
-def find_version(module: str) -> str | None:
-    """Return the version of the installed distribution that is called as a module; None where none is."""
-    try:
-        return metadata.version(module)
-    except metadata.PackageNotFoundError:
-        return None
+def describe(
+    measure: str,
+    data: PackRequest,
+    count: int,
+    own: Mapping[str, Any],
+    *,
+    model: Model | None = None,
+    extractor: Extractor | None = None,
+    precision: str = "float32",
+) -> dict[str, Any]:
+    """Return a protocol: what measured, against which and how many real images, what it has of its `own`, and, where there
+    are any, which weights drew the samples and whose features were compared."""
+    found = {"measure": measure, "dataset": data.dataset.rpartition(":")[2], "split": data.split}
+    found |= {"real_images": count, "real_resizing": CROPPED, **own}
+    if model is not None:
+        provenance = model.config.get("provenance", {})
+        found |= {key: model.config.get(key, "not stated") for key in ("weights", "batch_norm")}
+        found |= {"images_shown": provenance["images"]} if "images" in provenance else {}
+        found["device"] = model.device.type
+    if extractor is not None:
+        found |= {
+            "features": extractor.name,
+            "feature_options": ", ".join(f"{key} {value}" for key, value in extractor.options.items()) or "none",
+            "feature_count": extractor.network.dim,
+            "feature_weights": extractor.describe()["weights"],
+            "feature_resizing": extractor.network.resizing or "not stated",
+            "precision": precision,
+        }
+    return found

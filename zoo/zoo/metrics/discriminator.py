@@ -28,8 +28,6 @@ class StageFeatures(FeatureExtractor):
 
     Args:
         discriminator: in evaluation mode from now on; its weights stay as they are.
-        grid: side of the pooled maps.
-        pool: how they are pooled.
 
     Raises:
         OptionError: a grid below 1.
@@ -43,7 +41,7 @@ class StageFeatures(FeatureExtractor):
         if grid < 1:
             raise OptionError(f"grid must be at least 1, not {grid}")
         self.discriminator = discriminator.eval().requires_grad_(False)
-        self.grid, self.pool = grid, pool
+        self.grid, self.pool = grid, adaptive_max_pool2d if pool == "max" else adaptive_avg_pool2d
         place = next(discriminator.parameters()).device
         with torch.no_grad():
             self.dim = int(self(torch.zeros(1, *discriminator.image.shape, device=place)).shape[1])
@@ -54,35 +52,23 @@ class StageFeatures(FeatureExtractor):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        stages = self.discriminator.features(self._fit(x), self._labels(x))
-        maps = [stage for stage in stages if stage.ndim == 4]
-        if not stages:
-            raise ModelError("this discriminator names no stages, so it has no features")
-        pooled = [self._pool(stage) for stage in maps] if maps else stages
-        return torch.cat([stage.flatten(1) for stage in pooled], dim=1)  # [N, dim]
-
-    def _pool(self, stage: Tensor) -> Tensor:
-        side = min(self.grid, *stage.shape[2:])
-        pooled: Tensor = (adaptive_max_pool2d if self.pool == "max" else adaptive_avg_pool2d)(stage, side)
-        return pooled  # [N, C, side, side]
-
-    def _labels(self, x: Tensor) -> Tensor | None:
-        return torch.zeros(len(x), dtype=torch.int64, device=x.device) if self.discriminator.image.num_classes else None
-
-    def _fit(self, x: Tensor) -> Tensor:
         image = self.discriminator.image
         if x.shape[1] != image.channels:
             weights = torch.tensor(GRAY, device=x.device, dtype=x.dtype)[:, None, None]
             x = x.expand(-1, image.channels, -1, -1) if x.shape[1] == 1 else (x * weights).sum(1, keepdim=True)
         if x.shape[-2:] != (image.size, image.size):
             x = interpolate(x, size=(image.size, image.size), mode="bilinear", antialias=True, align_corners=False)
-        return x  # [N, C, S, S] as the discriminator wants it
+        labels = torch.zeros(len(x), dtype=torch.int64, device=x.device) if image.num_classes else None
+        stages = self.discriminator.features(x, labels)
+        if not stages:
+            raise ModelError("this discriminator names no stages, so it has no features")
+        maps = [self.pool(stage, min(self.grid, *stage.shape[2:])) for stage in stages if stage.ndim == 4]
+        return torch.cat([stage.flatten(1) for stage in maps or stages], dim=1)  # [N, dim]
 
 
 def require_discriminator(discriminator: Discriminator | None, where: object) -> Discriminator:
     """Return the discriminator; raises `UsageError` for a model that has none."""
     if discriminator is None:
-        raise UsageError(
-            f"{where} was published without its discriminator", hint="choose other features: zoo list features shows them"
-        )
+        hint = "choose other features: zoo list features shows them"
+        raise UsageError(f"{where} was published without its discriminator", hint=hint)
     return discriminator

@@ -35,8 +35,7 @@ class Extractor:
     """An extractor with what identifies it.
 
     Args:
-        name: "distribution:name" of the registry.
-        version: of the distribution.
+        name, version: "distribution:name" of the registry, and of the distribution.
         options: all of them.
         network: in evaluation mode.
         weights: what names its weights; "" for their checksum.
@@ -47,11 +46,6 @@ class Extractor:
     options: dict[str, Any]
     network: FeatureExtractor
     weights: str = ""
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes; the CPU for one without tensors."""
-        return find_device(self.network)
 
     def describe(self) -> dict[str, Any]:
         """Name, version, options, and a checksum of the weights: equal for equal features. Plain data."""
@@ -111,9 +105,8 @@ def open_extractor(
     full = complete(target, given, where="features", hint=f"to see them: zoo show {name}")
     network: FeatureExtractor
     if issubclass(target, StageFeatures) and model is not None and not full["model"]:
-        network = StageFeatures(
-            require_discriminator(model.discriminator, "this model"), grid=full["grid"], pool=full["pool"]
-        )
+        discriminator = require_discriminator(model.discriminator, "this model")
+        network = StageFeatures(discriminator, grid=full["grid"], pool=full["pool"])
     else:
         network = target(**full)
     place = device if isinstance(device, torch.device) else check_device(device)
@@ -145,14 +138,12 @@ def extract(
     Raises:
         ZooError: features are not finite, or not [N, dim].
     """
-    found = []
-    done = 0
+    found, done = [], 0
     count = len(images) if isinstance(images, Tensor) else total
     with (report or Reporter()).task(label, count, "images") as task:
         for vectors in stream_features(network, images, batch=batch):
             found.append(vectors)
-            done += len(vectors)
-            task.update(done)
+            task.update(done := done + len(vectors))
     return torch.cat(found) if found else torch.empty(0, network.dim)
 
 
@@ -161,29 +152,24 @@ def stream_features(network: FeatureExtractor, images: Tensor | Iterable[Tensor]
 
     What is freed stays meanwhile (`zoo.allocator`): networks for pictures are twice as fast with it on a CPU.
     """
-    pieces = (images,) if isinstance(images, Tensor) else images
-    place = find_device(network)
-    done = 0
+    place, done = find_device(network), 0
     with keep_freed_memory_during():
-        for piece in pieces:
+        for piece in (images,) if isinstance(images, Tensor) else images:
             for part in torch.split(piece, batch):
                 with torch.no_grad():
-                    vectors = network(part.to(place)).float().cpu()  # [n, dim]
-                _check(vectors, [len(part), network.dim], done)
+                    vectors = network(part.to(place)).float().cpu()
+                expected = [len(part), network.dim]
+                if list(vectors.shape) != expected:
+                    raise ZooError(f"features of {len(part)} images are {list(vectors.shape)}, expected {expected}")
+                finite = torch.isfinite(vectors).all(1)
+                if not bool(finite.all()):
+                    raise ZooError(
+                        f"features of image {done + int(finite.long().argmin())} are not finite",
+                        hint="the weights of the model or of the extractor may be damaged; "
+                        "try other features: --features NAME",
+                    )
                 done += len(part)
                 yield vectors
-
-
-def _check(vectors: Tensor, expected: list[int], done: int) -> None:
-    """Refuse features of another shape than `expected` and such that are not finite; `done` images came before."""
-    if list(vectors.shape) != expected:
-        raise ZooError(f"features of {expected[0]} images are {list(vectors.shape)}, expected {expected}")
-    if not bool(torch.isfinite(vectors).all()):
-        wrong = (~torch.isfinite(vectors).all(1)).nonzero().squeeze(1)
-        raise ZooError(
-            f"features of image {done + int(wrong[0])} are not finite",
-            hint="the weights of the model or of the extractor may be damaged; try other features: --features NAME",
-        )
 
 
 def find_device(network: nn.Module) -> torch.device:

@@ -1,7 +1,4 @@
-"""Real images of a dataset and samples of a model, in a fixed order that can be read from anywhere on.
-
-So an interrupted measurement goes on.
-"""
+"""Real images of a dataset and samples of a model, in an order that can be read from anywhere on after an interruption."""
 
 from __future__ import annotations
 
@@ -89,7 +86,7 @@ def spread_images(images: Images, most: int) -> Tensor:
     step = max(1, images.count // most)
     found, start = [], 0
     for piece in images.pieces(0):
-        found.append(piece[torch.arange(start, start + len(piece)) % step == 0])
+        found.append(piece[-start % step :: step])
         start += len(piece)
         if sum(map(len, found)) >= most:
             break
@@ -115,8 +112,9 @@ def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILE
     if folder is not None and (folder / "pack.json").is_file():
         spec = open_pack(folder).spec
         if (spec.size, spec.channels) != (image.size, image.channels):
+            theirs, ours = (f"{i.size}×{i.size}, {'gray' if i.channels == 1 else 'color'}" for i in (spec, image))
             raise UsageError(
-                f"{folder} holds images of {_describe_shape(spec)}, and the model's are {_describe_shape(image)}",
+                f"{folder} holds images of {theirs}, and the model's are {ours}",
                 hint=f"give the source of the pictures, or build such a pack: zoo data build {request.dataset} "
                 f"--size {image.size} --channels {image.channels}",
             )
@@ -128,14 +126,9 @@ def require_labels(pack: Pack, what: str) -> Tensor:
     name = str(pack.info["dataset"]["name"]).partition(":")[2]
     if pack.labels is None or not pack.info["classes"]:
         raise DataError(f"{what} needs labels, and the images of {name} have none", hint="choose a dataset with classes")
-    absent = int((pack.labels < 0).sum())
-    if absent:
+    if absent := int((pack.labels < 0).sum()):
         raise DataError(f"{what} needs a label for every image; {absent:,} of {len(pack):,} images of {name} have none")
     return pack.labels
-
-
-def _describe_shape(spec: ImageSpec) -> str:
-    return f"{spec.size}×{spec.size}, {'gray' if spec.channels == 1 else 'color'}"
 
 
 def _hash(value: Any) -> str:

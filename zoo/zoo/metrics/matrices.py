@@ -10,18 +10,16 @@ the images within its margin; some of the images tell which directions are steep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from zoo_core import ZooError
 
-SAMPLE = 2048
-"""Images by which the steepness of the objective is estimated."""
-
-FEW = 1024
-"""The same where an evaluation costs little."""
+SAMPLE, FEW = 2048, 1024
+"""Images by which the steepness of the objective is estimated; the second where an evaluation costs little."""
 
 ROWS = 512
 """Rows of a Gram matrix that are made together."""
@@ -36,15 +34,16 @@ _COLUMNS = 16
 """Vectors that processors multiply a matrix by at once; ten take longer than sixteen."""
 
 
-class Steepness:
-    """The directions in which the objective is steep, as told by some of the images.
+class Matrix(ABC):
+    """The images of a problem as vectors of `size` numbers.
 
     Args:
-        sample: [s, m], their coordinates.
+        sample: [s, size], some of them, from which the steep directions of the objective are told.
         images: of how many they are.
     """
 
     def __init__(self, sample: Tensor, images: int) -> None:
+        self.size, self.dtype = sample.shape[1], sample.dtype
         self.sample, self.share = sample, len(sample) / images
         squares, directions = torch.linalg.eigh(sample @ sample.T)
         known = squares > 1e-5 * squares[-1]
@@ -57,54 +56,47 @@ class Steepness:
         found: Tensor = vectors + ((vectors @ self.sample.T @ self.directions) * change) @ self.directions.T @ self.sample
         return found
 
+    @abstractmethod
+    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
 
-def _spread(count: int, wanted: int) -> Tensor:
-    """So many numbers below `count`, evenly spread, or all of them."""
-    return torch.linspace(0, count - 1, min(wanted, count), dtype=torch.float64).round().long()
+    @abstractmethod
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the solution in terms of features as they are: weights [K, d] and bias [K]."""
 
 
-class Streamed:
-    """The images of a problem as vectors of d + 1 numbers: feature vectors [n, d] on disk, read in pieces."""
+class Streamed(Matrix):
+    """Vectors of d + 1 numbers: feature vectors [n, d] on disk, read in pieces."""
 
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         self.features, self.rows, self.scale = features, rows, scale
-        self.size, self.dtype = features.shape[1] + 1, torch.float32
-        some = rows[_spread(len(rows), SAMPLE)]
-        x = features[some].float().mul_(scale)
-        self.steepness = Steepness(torch.cat([x, torch.ones(len(x), 1)], dim=1), len(rows))
+        x = features[rows[_spread(len(rows), SAMPLE)]].float().mul_(scale)
+        super().__init__(torch.cat([x, torch.ones(len(x), 1)], dim=1), len(rows))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
-        """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
         k, d = len(weights), self.features.shape[1]
         columns = -(-k // _COLUMNS) * _COLUMNS
         w, gradient = torch.zeros(d, columns), torch.zeros(d, columns)
         w[:, :k] = weights[:, :-1].T * self.scale
         bias = torch.zeros(k)
-        out = torch.zeros(CHUNK, columns)
-        for where, x in self._pieces():
-            some = out[: len(x)]
-            some[:, :k] = slack((x @ w)[:, :k] + weights[:, -1], where)  # [c, K]
-            gradient.addmm_(x.T, some)
-            bias += some[:, :k].sum(0)
-        return torch.cat([gradient[:, :k].T * self.scale, bias[:, None]], dim=1)
-
-    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the solution in terms of features as they are: weights [K, d] and bias [K]."""
-        return weights[:, :-1] * self.scale, weights[:, -1]
-
-    def _pieces(self) -> Iterator[tuple[slice, Tensor]]:
-        """The images in single precision, not yet scaled; each piece is written over by the next."""
-        buffer = torch.empty(CHUNK, self.features.shape[1])
+        out, buffer = torch.zeros(CHUNK, columns), torch.empty(CHUNK, d)
         for start in range(0, len(self.rows), CHUNK):
             part = self.rows[start : start + CHUNK]
             first, last = int(part[0]), int(part[-1])
             together = last - first + 1 == len(part)  # a run of rows is not copied first
             x = buffer[: len(part)].copy_(self.features[first : last + 1] if together else self.features[part])
-            yield slice(start, start + len(part)), x
+            some = out[: len(x)]
+            some[:, :k] = slack((x @ w)[:, :k] + weights[:, -1], slice(start, start + len(part)))  # [c, K]
+            gradient.addmm_(x.T, some)
+            bias += some[:, :k].sum(0)
+        return torch.cat([gradient[:, :k].T * self.scale, bias[:, None]], dim=1)
+
+    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        return weights[:, :-1] * self.scale, weights[:, -1]
 
 
-class Gram:
-    """The same as vectors of as many numbers as there are images: the Cholesky factor of their Gram matrix, in double."""
+class Gram(Matrix):
+    """Vectors of as many numbers as there are images: the Cholesky factor of their Gram matrix, in double precision."""
 
     def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
         x = features[rows].float().mul_(scale)  # [n, d]
@@ -112,19 +104,21 @@ class Gram:
         for part in torch.split(x, 4096, dim=1):
             for end in range(ROWS, len(x) + ROWS, ROWS):
                 kernel[end - ROWS : end, :end] += part[end - ROWS : end] @ part[:end].T
-        self.features, self.scale = x, scale
-        self.factor = _cholesky(kernel)
-        self.size, self.dtype = len(x), torch.float64
-        self.steepness = Steepness(self.factor[_spread(len(x), FEW)], len(x))
+        self.features, self.scale, self.factor = x, scale, _cholesky(kernel)
+        super().__init__(self.factor[_spread(len(x), FEW)], len(x))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
-        out = slack(self.factor @ weights.T, slice(0, self.size))
-        gradient: Tensor = out.T @ self.factor
+        gradient: Tensor = slack(self.factor @ weights.T, slice(0, self.size)).T @ self.factor
         return gradient
 
     def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         images = torch.linalg.solve_triangular(self.factor.T, weights.T, upper=True)  # [n, K]
         return (images.T.float() @ self.features) * self.scale, images.sum(0).float()
+
+
+def _spread(count: int, wanted: int) -> Tensor:
+    """So many numbers below `count`, evenly spread, or all of them."""
+    return torch.linspace(0, count - 1, min(wanted, count), dtype=torch.float64).round().long()
 
 
 def _cholesky(kernel: Tensor) -> Tensor:

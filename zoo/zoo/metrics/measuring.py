@@ -13,8 +13,8 @@ from torch import Tensor
 from zoo_core import Measurement, Metric, UsageError, ZooError, registry
 from zoo_core.errors import unknown
 
-from ..progress import Reporter
-from .extractors import Extractor, extract, open_extractor
+from ..progress import SILENT, Reporter
+from .extractors import Extractor, extract, find_device, open_extractor
 from .images import Images, spread_images
 from .store import cache_features
 
@@ -32,10 +32,9 @@ def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
         UsageError: there is no name, or nothing bears one of them.
         ZooError: the library of one is not installed.
     """
-    found: dict[str, Metric] = {name: registry.create("metrics", name) for name in names}
-    if not found:
-        raise UsageError("no metric is named", hint=f"for example: --metrics {','.join(DEFAULT)}")
-    for name, metric in found.items():
+    found: dict[str, Metric] = {}
+    for name in names:
+        metric = found[name] = registry.create("metrics", name)
         try:
             import_module(metric.requires or "torch")
         except ImportError as error:
@@ -43,11 +42,13 @@ def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
                 f"{name} needs {metric.requires.replace('_', '-')}, which is not installed",
                 hint=f'install it with: pip install "{metric.extra or metric.requires}"',
             ) from error
+    if not found:
+        raise UsageError("no metric is named", hint=f"for example: --metrics {','.join(DEFAULT)}")
     return found
 
 
 def check_counts(
-    metrics: Mapping[str, Metric], samples: int, real: int, dim: int, *, warn: Callable[[str], None] = lambda text: None
+    metrics: Mapping[str, Metric], samples: int, real: int, dim: int, *, warn: Callable[[str], None] = SILENT.warn
 ) -> None:
     """Refuse what cannot be measured from so few images or so many features, and warn of what is unreliable.
 
@@ -63,9 +64,8 @@ def check_counts(
                 )
     for text in dict.fromkeys(text for metric in metrics.values() for text in metric.check(real, samples, dim)):
         warn(text)
-    fewest = min(samples, real)
-    if weak := [name for name, metric in metrics.items() if fewest < metric.reliable]:
-        warn(f"{', '.join(weak)} from {fewest:,} images: expect a wide spread")
+    if weak := [name for name, metric in metrics.items() if min(samples, real) < metric.reliable]:
+        warn(f"{', '.join(weak)} from {min(samples, real):,} images: expect a wide spread")
 
 
 def measure(
@@ -90,16 +90,13 @@ def measure(
         if kind in found:
             continue
         if metric.needs == "images":
-            given = spread_images(real, metric.most), spread_images(generated, metric.most)
-        else:
-            if key not in inputs:
-                network = open_classifier(extractor, name) if metric.needs == "logits" else extractor
-                fake = cache_features(network, generated, report=report)
-                theirs = cache_features(network, real, report=report) if metric.uses_real else fake[:0]
-                inputs[key] = theirs, fake
-            given = inputs[key]
+            inputs[key] = spread_images(real, metric.most), spread_images(generated, metric.most)
+        elif key not in inputs:
+            network = open_classifier(extractor, name) if metric.needs == "logits" else extractor
+            fake = cache_features(network, generated, report=report)
+            inputs[key] = cache_features(network, real, report=report) if metric.uses_real else fake[:0], fake
         report.note(" and ".join(other for other in metrics if type(metrics[other]) is kind))
-        found[kind] = metric.evaluate(*given, resamples=resamples, seed=seed)
+        found[kind] = metric.evaluate(*inputs[key], resamples=resamples, seed=seed)
     return {name: found[type(metric)] for name, metric in metrics.items()}
 
 
@@ -116,7 +113,7 @@ def open_classifier(extractor: Extractor, name: str) -> Extractor:
             f"{name} needs the logits of a classifier, and {extractor.name} is none",
             hint=f"take --features inception, or leave {name} out",
         )
-    return open_extractor(extractor.name, options={**extractor.options, **options}, device=extractor.device)
+    return open_extractor(extractor.name, options={**extractor.options, **options}, device=find_device(extractor.network))
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,6 @@ class Criterion:
 
     Args:
         name: of the metric, "distribution:name".
-        metric: itself.
         extractor: whose features; a classifier for a metric of logits.
     """
 
@@ -145,7 +141,9 @@ class Criterion:
         parts = [self.name, *([self.extractor.name] if self.metric.needs != "images" else [])]
         return "_".join(part.rpartition(":")[2] for part in parts).replace("-", "_")
 
-    def inputs(self, images: Iterable[Tensor], *, total: int | None = None, report: Reporter) -> tuple[Tensor, Tensor]:
+    def inputs(
+        self, images: Iterable[Tensor], *, total: int | None = None, report: Reporter = SILENT
+    ) -> tuple[Tensor, Tensor]:
         """What the metric is given of images [n, C, S, S] in pieces, and their features [N, dim]."""
         kept: list[Tensor] = []
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -47,13 +47,11 @@ def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None
     Raises:
         ZooError: faiss is not installed, or there are fewer than k vectors.
     """
-    faiss = load_faiss()
-    asked = np.ascontiguousarray(queries.float().numpy())
-    distances = torch.full((len(asked), k), float("inf"))
-    numbers = torch.full((len(asked), k), -1)
-    start = 0
+    faiss, start = load_faiss(), 0
+    asked = queries.float().contiguous().numpy()
+    distances, numbers = torch.full((len(asked), k), float("inf")), torch.full((len(asked), k), -1)
     for block in _regroup(pieces):
-        there = np.ascontiguousarray(block.float().numpy())
+        there = block.float().contiguous().numpy()
         squared, found = faiss.knn(asked, there, min(k, len(there)))
         distances = torch.cat([distances, torch.from_numpy(squared)], dim=1)
         numbers = torch.cat([numbers, torch.from_numpy(found).long() + start], dim=1)
@@ -90,10 +88,8 @@ def load_faiss() -> Any:
     try:
         import faiss
     except ImportError:
-        raise ZooError(
-            "searching nearest neighbors needs faiss, which is not installed",
-            hint='install it with: pip install "dcgan-zoo[eval]"',
-        ) from None
+        hint = 'install it with: pip install "dcgan-zoo[eval]"'
+        raise ZooError("searching nearest neighbors needs faiss, which is not installed", hint=hint) from None
     return faiss
 
 
@@ -133,16 +129,8 @@ class Copying:
         }
 
 
-@dataclass(frozen=True)
-class Space:
-    """Distances in pixels or in features.
-
-    Args:
-        name: "pixels" or "features".
-        numbers: of the nearest training images, [n, k].
-        distances: to them, [n, k].
-        found: what they say.
-    """
+class Space(NamedTuple):
+    """The training images nearest to samples in "pixels" or "features": numbers and distances [n, k], and what they say."""
 
     name: str
     numbers: Tensor
@@ -161,12 +149,11 @@ def detect_copies(distances: Tensor, null: Tensor) -> Copying:
     try:
         from scipy.stats import fisher_exact
     except ImportError as error:
-        raise ZooError(
-            "the test for copies needs scipy, which is not installed", hint='install it with: pip install "dcgan-zoo[eval]"'
-        ) from error
+        hint = 'install it with: pip install "dcgan-zoo[eval]"'
+        raise ZooError("the test for copies needs scipy, which is not installed", hint=hint) from error
     ratios, others = compute_ratios(distances), compute_ratios(null)
     threshold = float(np.percentile(others.numpy(), PERCENTILE))
-    below, below_null = int((ratios < threshold).sum()), int((others < threshold).sum())
-    table = [[below, len(ratios) - below], [below_null, len(others) - below_null]]
+    below = [int((x < threshold).sum()) for x in (ratios, others)]
+    table = [[count, len(x) - count] for count, x in zip(below, (ratios, others), strict=True)]
     p = float(fisher_exact(table, alternative="greater").pvalue)
-    return Copying(ratios, others, threshold, below / len(ratios), p)
+    return Copying(ratios, others, threshold, below[0] / len(ratios), p)

@@ -43,21 +43,27 @@ def cache_features(
         ZooError: features are not finite, or too large for half precision; the disk is full or cannot be written.
     """
     dim, dtype = extractor.network.dim, getattr(torch, precision)
-    row = dim * dtype.itemsize
+    size = images.count * dim * dtype.itemsize
     described = {"format": FORMAT, "images": images.key, "extractor": extractor.describe(), "precision": precision}
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
     target = cache_folder("features") / key
-    if not _is_complete(target, images.count * row):
+    if not _is_complete(target, size):
         with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
-            if not _is_complete(target, images.count * row):
+            if not _is_complete(target, size):
                 remove_folder(target)
                 work = target.with_name(f"{TEMPORARY}{key}")
                 work.mkdir(exist_ok=True)
-                _check_space(work, images.count, images.count * row)
+                needed, free = size - _measure(work), shutil.disk_usage(work).free
+                if needed > free:
+                    raise ZooError(
+                        f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free "
+                        f"in {work}",
+                        hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
+                    )
                 _compute(extractor, images, work / _DATA, dtype, report)
                 write_json(work / _INFO, {**described, "count": images.count, "dim": dim})
                 publish_folder(work, target)
-        _prune(target.parent, LIMIT, keep=target)
+        _prune(target.parent, keep=target)
     return torch.from_file(str(target / _DATA), shared=False, size=images.count * dim, dtype=dtype).view(-1, dim)
 
 
@@ -84,30 +90,20 @@ def _compute(extractor: Extractor, images: Images, file: Path, dtype: torch.dtyp
             if not bool(torch.isfinite(rounded).all()):
                 raise ZooError(f"features reach {float(vectors.abs().max()):.3g}, too large for half precision")
             stream.write(rounded.contiguous().numpy().data)
-            done += len(vectors)
-            task.update(done)
+            task.update(done := done + len(vectors))
     if done != images.count:
         raise ZooError(f"{images.label} ended after {done:,} of {images.count:,}")
 
 
-def _check_space(work: Path, count: int, size: int) -> None:
-    needed = size - sum(file.stat().st_size for file in work.glob("*"))
-    free = shutil.disk_usage(work).free
-    if needed > free:
-        raise ZooError(
-            f"features of {count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {work}",
-            hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
-        )
+def _measure(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
 
 
-def _prune(folder: Path, most: int, *, keep: Path) -> None:
-    """Delete features that were not used for the longest time until `most` bytes are left; `keep` stays."""
-    kept = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    sizes = {path: sum(file.stat().st_size for file in path.glob("*") if file.is_file()) for path in kept}
+def _prune(folder: Path, *, keep: Path) -> None:
+    """Delete features that were not used for the longest time until `LIMIT` bytes are left; `keep` stays."""
+    sizes = {path: _measure(path) for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     total = sum(sizes.values())
-    for path in sorted(kept, key=lambda p: p.stat().st_mtime):
-        if total <= most:
-            return
-        if path != keep:
+    for path in sorted(sizes, key=lambda p: p.stat().st_mtime):
+        if total > LIMIT and path != keep:
             remove_folder(path)
             total -= sizes[path]

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from zoo_core import DataError, ZooError
 
-from .matrices import CHUNK, Gram, Streamed
+from .matrices import CHUNK, Gram, Matrix, Streamed
 
 Solver = Literal["auto", "sklearn", "torch"]
 GAP = 1e-4
@@ -75,11 +76,10 @@ class Problem:
     """Training images and labels, prepared once and solved for any C.
 
     Args:
-        features: [n, d], half or single precision, on a memory map perhaps.
+        features: [n, d], half or single precision, on a memory map perhaps. They are scaled to a mean squared length of 1,
+            so that a C means the same for all features.
         labels: int64 [n], each class from 0 to `classes` − 1 among those of `rows`.
-        classes: how many.
         rows: numbers of the images to train on, sorted; all by default.
-        solver: "sklearn", "torch", or "auto".
 
     Raises:
         DataError: a class has no image.
@@ -89,28 +89,28 @@ class Problem:
     def __init__(
         self, features: Tensor, labels: Tensor, classes: int, *, rows: Tensor | None = None, solver: Solver = "auto"
     ) -> None:
+        self.features = features
         self.rows = torch.arange(len(features)) if rows is None else rows
         self.labels = labels[self.rows]
-        missing = [k for k in range(classes) if not bool((self.labels == k).any())]
-        if missing:
-            raise DataError(f"there is no training image of class {', '.join(map(str, missing[:5]))}")
-        self.scale = fit_scale(features, self.rows)
-        numbers = len(self.rows) * features.shape[1]
-        self.solver: Solver = (
-            ("sklearn" if numbers <= SMALL and find_spec("sklearn") else "torch") if solver == "auto" else solver
-        )
-        self.features = features
+        if missing := (torch.bincount(self.labels, minlength=classes) == 0).nonzero()[:5, 0].tolist():
+            raise DataError(f"there is no training image of class {', '.join(map(str, missing))}")
+        total = 0.0
+        for part in torch.split(self.rows, CHUNK):
+            some = features[part].float().flatten()
+            total += float(some @ some)
+        if not total:
+            raise ZooError("all features are zero: nothing can be learned from them")
+        self.scale = float((len(self.rows) / total) ** 0.5)
+        few = len(self.rows) * features.shape[1] <= SMALL and find_spec("sklearn")
+        self.solver: Solver = ("sklearn" if few else "torch") if solver == "auto" else solver
         self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
-        self._matrix: Gram | Streamed | None = None
         self._solution: Tensor | None = None
 
-    @property
-    def matrix(self) -> Gram | Streamed:
+    @cached_property
+    def matrix(self) -> Matrix:
         """The images in the coordinates in which torch solves."""
-        if self._matrix is None:
-            few = len(self.rows) <= min(GRAM, self.features.shape[1])
-            self._matrix = (Gram if few else Streamed)(self.features, self.rows, self.scale)
-        return self._matrix
+        few = len(self.rows) <= min(GRAM, self.features.shape[1])
+        return (Gram if few else Streamed)(self.features, self.rows, self.scale)
 
     def solve(
         self, c: float, *, gap: float = GAP, heard: Callable[[int, float], None] = lambda steps, gap: None
@@ -127,11 +127,12 @@ class Problem:
         """
         if self.solver == "sklearn":
             return self._by_sklearn(c)
-        zeros = torch.zeros(self.signs.shape[1], self.matrix.size, dtype=self.matrix.dtype)
-        start = self._solution if self._solution is not None else zeros
-        weights, objective, reached, steps = minimize(self.matrix, self.signs.to(self.matrix.dtype), c, start, gap, heard)
-        self._solution = weights
-        return Classifier(*self.matrix.finish(weights), c, objective, reached, steps)
+        matrix = self.matrix
+        if self._solution is None:
+            self._solution = torch.zeros(self.signs.shape[1], matrix.size, dtype=matrix.dtype)
+        signs = self.signs.to(matrix.dtype)
+        self._solution, objective, reached, steps = minimize(matrix, signs, c, self._solution, gap, heard)
+        return Classifier(*matrix.finish(self._solution), c, objective, reached, steps)
 
     def _by_sklearn(self, c: float) -> Classifier:
         from sklearn.svm import LinearSVC
@@ -145,17 +146,6 @@ class Problem:
         return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
 
 
-def fit_scale(features: Tensor, rows: Tensor) -> float:
-    """Return the number by which vectors have a mean squared length of 1, so that a C means the same for all features."""
-    total = 0.0
-    for part in torch.split(rows, CHUNK):
-        some = features[part].float().flatten()
-        total += float(some @ some)
-    if not total:
-        raise ZooError("all features are zero: nothing can be learned from them")
-    return float((len(rows) / total) ** 0.5)
-
-
 def compute_objective(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
     """Return the sum of all classes' objectives for scaled features [n, d], signs [n, K], weights [K, d] and bias [K]."""
     slack = (1 - signs * (x @ weights.T + bias)).clamp(min=0)
@@ -163,7 +153,7 @@ def compute_objective(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c
 
 
 def minimize(
-    matrix: Gram | Streamed, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
+    matrix: Matrix, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
 ) -> tuple[Tensor, float, float, int]:
     """L-BFGS from `start` [K, m] until the optimum is certainly near; returns weights, objective, relative gap, evaluations.
 
@@ -186,7 +176,7 @@ def minimize(
             squares.add_(wrong.square().sum(0, dtype=torch.float64))
             return wrong.mul_(signs[where]).mul_(-2 * c)
 
-        w = start + matrix.steepness.precondition(moved.detach(), c)
+        w = start + matrix.precondition(moved.detach(), c)
         minus_u = matrix.sweep(w, slack)
         objective = float(0.5 * w.square().sum(dtype=torch.float64) + c * squares.sum())
         spent = minus_u.square().sum(1, dtype=torch.float64) + 2 * c * squares
@@ -197,18 +187,11 @@ def minimize(
         heard(steps, best["gap"])
         if best["gap"] <= gap or steps >= STEPS:
             raise _Enough
-        moved.grad = matrix.steepness.precondition(minus_u.add_(w), c)
+        moved.grad = matrix.precondition(minus_u.add_(w), c)
         return torch.tensor(objective, dtype=torch.float64)
 
-    optimizer: Any = torch.optim.LBFGS(
-        [moved],
-        max_iter=STEPS,
-        max_eval=STEPS,
-        history_size=50,
-        tolerance_grad=0.0,
-        tolerance_change=0.0,
-        line_search_fn="strong_wolfe",
-    )
+    limits = {"max_iter": STEPS, "max_eval": STEPS, "tolerance_grad": 0.0, "tolerance_change": 0.0}
+    optimizer: Any = torch.optim.LBFGS([moved], **limits, history_size=50, line_search_fn="strong_wolfe")  # type: ignore[arg-type]
     with contextlib.suppress(_Enough):
         optimizer.step(closure)  # ends by itself only where it cannot move: single precision is used up
     if best["gap"] > max(gap, 1e-2):

@@ -1,0 +1,158 @@
+"""Metrics by the libraries that the field takes for them: torch-fidelity, prdc, POT, pytorch-msssim."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from zoo_core import Measurement, Metric, UsageError
+
+KID_SUBSET, KID_SUBSETS = 1000, 100
+PROJECTIONS = 256
+NEIGHBORS, DENSE_NEIGHBORS = 3, 5
+"""k of precision and recall, and of density and coverage."""
+
+DENSE_MOST = 10_000
+"""Most images of each kind that density and coverage look at, the first ones."""
+
+SPLITS = 10
+PAIRS = 1000
+"""Pairs of images whose MS-SSIM is averaged."""
+
+_SEED = 2020  # torch-fidelity's own
+_BLOCK = 2000
+
+
+class Kid(Metric):
+    """Kernel Inception Distance: the squared maximum mean discrepancy under a polynomial kernel; may be below 0.
+
+    Bińkowski et al. 2018, arXiv:1801.01401. Mean and standard deviation over random subsets.
+    """
+
+    minimum = 10
+    requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
+
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        return self.evaluate(real, fake).values
+
+    def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
+        from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+
+        chosen = {"kid_subset_size": min(KID_SUBSET, len(fake), len(real)), "kid_subsets": KID_SUBSETS}
+        found = kid_features_to_metric(fake, real, **chosen, rng_seed=_SEED, verbose=False)
+        protocol = {**chosen, "kid_spread": "over subsets"}
+        return Measurement({"kid": found[KEY_METRIC_KID_MEAN]}, {"kid": found[KEY_METRIC_KID_STD]}, protocol)
+
+
+class SlicedWasserstein(Metric):
+    """The 2-Wasserstein distance along random directions, root of its mean square: Bonneel et al. 2015."""
+
+    requires, extra = "ot", "dcgan-zoo[eval]"
+    protocol: ClassVar[Mapping[str, Any]] = {"swd_projections": PROJECTIONS}
+
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        return self.evaluate(real, fake).values
+
+    def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
+        from ot.sliced import sliced_wasserstein_distance
+
+        found = sliced_wasserstein_distance(fake.numpy(), real.numpy(), n_projections=PROJECTIONS, seed=seed)
+        return Measurement({"swd": float(found)}, protocol=self.protocol)
+
+
+class PrecisionRecall(Metric):
+    """Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991), in blocks."""
+
+    lower_is_better = False
+    minimum = 2 * NEIGHBORS
+    protocol: ClassVar[Mapping[str, Any]] = {"precision_neighbors": NEIGHBORS}
+    requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
+
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
+
+        chosen = {"prc_neighborhood": NEIGHBORS, "prc_batch_size": _BLOCK}
+        found = prc_features_to_metric(fake, real, **chosen, save_cpu_ram=True, verbose=False)
+        return {"precision": found[KEY_METRIC_PRECISION], "recall": found[KEY_METRIC_RECALL]}
+
+
+class DensityCoverage(Metric):
+    """Density and coverage (Naeem et al. 2020, arXiv:2002.09797)."""
+
+    lower_is_better = False
+    minimum = 2 * DENSE_NEIGHBORS
+    protocol: ClassVar[Mapping[str, Any]] = {"density_neighbors": DENSE_NEIGHBORS}
+    requires, extra = "prdc", "dcgan-zoo[eval]"
+
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        from prdc import compute_prdc
+
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints how many there are
+            found = compute_prdc(real[:DENSE_MOST].numpy(), fake[:DENSE_MOST].numpy(), nearest_k=DENSE_NEIGHBORS)
+        return {name: float(found[name]) for name in ("density", "coverage")}
+
+
+class InceptionScore(Metric):
+    """Whether a classifier is sure of each sample, and samples are of many classes: Salimans et al. 2016, arXiv:1606.03498.
+
+    Mean and standard deviation over `SPLITS` parts.
+    """
+
+    needs, uses_real, features = "logits", False, "inception"
+    lower_is_better = False
+    minimum, reliable = SPLITS, 5000
+    requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
+
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        return self.evaluate(real, fake).values
+
+    def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
+        from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
+
+        found = isc_features_to_metric(fake, splits=SPLITS, shuffle=True, rng_seed=_SEED)
+        protocol = {"is_splits": SPLITS, "is_spread": "over splits"}
+        return Measurement({"is": found[KEY_METRIC_ISC_MEAN]}, {"is": found[KEY_METRIC_ISC_STD]}, protocol)
+
+
+class MsSsim(Metric):
+    """How alike random pairs of samples are: Wang et al. 2003; for GANs Odena et al. 2017, arXiv:1610.09585.
+
+    The protocol says how alike real images are.
+    """
+
+    needs = "images"
+    minimum, most = 4, 2 * PAIRS
+    requires, extra = "pytorch_msssim", "dcgan-zoo[eval]"
+
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        return {"ms-ssim": mean_similarity(fake)[0]}
+
+    def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
+        (value, window), (theirs, _) = (mean_similarity(images, seed=seed) for images in (fake, real))
+        return Measurement({"ms-ssim": value}, protocol={"ms_ssim_of_real_pairs": theirs, "ms_ssim_window": window})
+
+
+def mean_similarity(images: Tensor, *, seed: int = 0) -> tuple[float, int]:
+    """Mean MS-SSIM of random pairs of images [N, C, S, S], and the side of its window: 11, or less for small images.
+
+    Raises:
+        UsageError: the images are too small for five scales.
+    """
+    import numpy as np
+    from pytorch_msssim import ms_ssim
+
+    side = images.shape[-1]
+    window = min(11, (side - 1) // 16 + 1)
+    window -= 1 - window % 2  # odd
+    if window < 3:
+        raise UsageError(f"MS-SSIM needs images of more than 32 pixels, not {side}", hint="leave ms-ssim out of --metrics")
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(images)))
+    a, b = (images[part] / 2 + 0.5 for part in order[: len(images) // 2 * 2].chunk(2))
+    pieces = zip(torch.split(a, 50), torch.split(b, 50), strict=True)
+    found = [ms_ssim(x, y, data_range=1.0, win_size=window, size_average=False) for x, y in pieces]
+    return float(torch.cat(found).mean()), window
