@@ -49,7 +49,7 @@ def test_diagnose(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[0] == "healthy: no sign of failure"
     for words in ("dcgan on folder: 64 images shown", "the generator's loss is", "losses, generator", "▁"):
         assert words in result.stdout
-    assert Image.open(tmp_path / "health.png").size[0] == 760
+    assert Image.open(tmp_path / "health.png").size[0] == 1520
     said = json.loads(run("diagnose", "run", "--json").stdout)
     assert (said["verdict"], said["signs"], said["curves"]) == ("healthy", [], None)
     assert said["last"]["step"] == 8
