@@ -139,9 +139,14 @@ class ImageDataset(ABC):
 
     def crop(self, width: int, height: int) -> Box:
         """The square of a width × height picture that is kept; by default the largest one in the center."""
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return (left, top, left + side, top + side)
+        return central_square(width, height)
+
+
+def central_square(width: int, height: int, side: int | None = None) -> Box:
+    """The square in the middle of a width × height picture, `side` pixels wide where there are so many."""
+    side = min(width, height, side or width)
+    left, top = (width - side) / 2, (height - side) / 2
+    return (left, top, left + side, top + side)
 
 
 class FileDataset(ImageDataset):

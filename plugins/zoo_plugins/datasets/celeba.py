@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -105,11 +104,7 @@ class CelebA(ImageDataset):
         return Listing(records, attributes=dict.fromkeys(names, ("no", "yes")), notes=tuple(notes))
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
-
-        if isinstance(record.source, tuple):
-            return Image.open(io.BytesIO(archives.read_zip(record.source)))
-        return Image.open(self.files.images / record.source)
+        return archives.open_picture(record.source, self.files.images)
 
 
 def _name(record: Record) -> str:

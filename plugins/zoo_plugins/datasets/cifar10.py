@@ -16,8 +16,7 @@ from zoo_core.datasets import FileDataset, Listing, Record
 from zoo_core.errors import DataError
 
 from . import archives
-from .arrays import ArrayDataset, ArrayRecords
-from .sources import Origin, check_split, few
+from .sources import ArrayDataset, Origin, array_records, check_split, few
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -78,13 +77,9 @@ class CIFAR10(ArrayDataset):
         raise ORIGIN.wrong(data)
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
-
-        if isinstance(record.source, tuple):
-            return Image.open(io.BytesIO(archives.read_zip(record.source)))
-        if isinstance(record.source, str):
-            return Image.open(self._folder() / self.split / record.source)
-        return super().decode(record)
+        if isinstance(record.source, np.ndarray):
+            return super().decode(record)
+        return archives.open_picture(record.source, self._folder() / self.split)
 
     def _folder(self) -> Path:
         data = ORIGIN.existing(self.data)
@@ -101,7 +96,7 @@ class CIFAR10(ArrayDataset):
         labels = np.concatenate([batch[1] for batch in batches])
         if labels.min() < 0 or labels.max() >= len(CLASSES):
             raise DataError(f"{data} is damaged: it has label {labels.max()}, expected 0 to 9")
-        return Listing(ArrayRecords(pixels, labels, self.split), classes=CLASSES)
+        return Listing(array_records(pixels, labels, self.split), classes=CLASSES)
 
 
 _Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -128,9 +123,9 @@ def _python(value: bytes, name: str) -> _Batch:
     try:
         batch = _ArraysOnly(io.BytesIO(value), encoding="bytes").load()
     except DataError as error:
-        raise DataError(f"{name} is no CIFAR-10 batch: {error.message}", hint=ORIGIN._hint()) from None
+        raise DataError(f"{name} is no CIFAR-10 batch: {error.message}", hint=ORIGIN.hint) from None
     except Exception as error:
-        raise DataError(f"{name} is no CIFAR-10 batch, or cut short: {error}", hint=ORIGIN._hint()) from error
+        raise DataError(f"{name} is no CIFAR-10 batch, or cut short: {error}", hint=ORIGIN.hint) from error
     found = {key.decode() if isinstance(key, bytes) else key: v for key, v in batch.items()} if type(batch) is dict else {}
     pixels, labels = getattr(found.get("data"), "values", None), found.get("labels")
     if pixels is None or pixels.ndim != 2 or pixels.shape[1] != _PIXELS or not isinstance(labels, list):

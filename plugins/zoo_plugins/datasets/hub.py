@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, overload
+from typing import TYPE_CHECKING, Annotated
 
 from zoo_core.datasets import ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError, ZooError, unknown
+
+from .sources import LazyRecords
 
 if TYPE_CHECKING:
     from datasets import DatasetBuilder
     from PIL.Image import Image
 
     from .rows import Rows
-
-_EXTRA = "type: pip install 'dcgan-zoo[hub-data]'"
 
 
 class Hub(ImageDataset):
@@ -55,7 +54,11 @@ class Hub(ImageDataset):
         self.license = str(builder.info.license or self._license())
         self.credit = f"{self.repository} (https://huggingface.co/datasets/{self.repository})" if self._remote() else ""
         stamp = f"{builder.hash}:{builder.config_id}"
-        return Listing(_Records(self.split, stamp, labels, len(rows)), classes=classes)
+
+        def make(i: int) -> Record:
+            return Record(f"{self.split}/{i:07d}", i, stamp, labels[i] if labels else -1)
+
+        return Listing(LazyRecords(len(rows), make), classes=classes)
 
     def decode(self, record: Record) -> Image:
         from PIL import Image
@@ -66,7 +69,7 @@ class Hub(ImageDataset):
         try:
             value = self._rows.picture(record.source)
         except Exception as error:  # not this picture is at fault: the file that it is in cannot be had or read
-            raise self._explained(error) from error
+            raise self._translate(error) from error
         if value is None or value["bytes"] is value["path"] is None:
             raise ValueError("the row has no picture")
         return Image.open(io.BytesIO(value["bytes"]) if value["bytes"] is not None else value["path"])
@@ -97,7 +100,9 @@ class Hub(ImageDataset):
         try:
             import datasets
         except ImportError as error:
-            raise DataError("datasets of the Hub need the package datasets", hint=_EXTRA) from error
+            raise DataError(
+                "datasets of the Hub need the package datasets", hint="type: pip install 'dcgan-zoo[hub-data]'"
+            ) from error
         from . import rows as kinds
 
         try:
@@ -116,7 +121,7 @@ class Hub(ImageDataset):
         except ZooError:
             raise
         except Exception as error:
-            raise self._explained(error) from error
+            raise self._translate(error) from error
         images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
         if self.column is not None and self.column not in images:
             raise unknown(f"image column of {self.repository}:", self.column, images)
@@ -144,7 +149,7 @@ class Hub(ImageDataset):
         try:
             values = rows.values(column)
         except Exception as error:
-            raise self._explained(error) from error
+            raise self._translate(error) from error
         kind = rows.features[column]
         if isinstance(kind, datasets.ClassLabel):
             return tuple(kind.names), [-1 if value is None else int(value) for value in values]
@@ -154,35 +159,12 @@ class Hub(ImageDataset):
         index = {value: i for i, value in enumerate(names)}
         return tuple(str(name) for name in names), [index.get(value, -1) for value in values]
 
-    def _explained(self, error: Exception) -> ZooError:
+    def _translate(self, error: Exception) -> ZooError:
         words = (str(error).splitlines() or [""])[0] or type(error).__name__
         if "Config name is missing" in words:
-            return UsageError(
-                f"{self.repository} has several configurations: {str(error).split('one of: ')[-1].splitlines()[0]}"
-                if "one of: " in str(error)
-                else words,
-                hint="choose one: --set dataset.config=NAME",
-            )
+            _, _, there = str(error).partition("one of: ")
+            several = f"{self.repository} has several configurations: {there.splitlines()[0]}" if there else words
+            return UsageError(several, hint="choose one: --set dataset.config=NAME")
         hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         where = f"{self.repository} on the Hub" if self._remote() else str(self.repository)
         return DataError(f"{where} cannot be loaded: {type(error).__name__}: {words}", hint=hint if self._remote() else "")
-
-
-class _Records(Sequence[Record]):
-    """A record for each row, made when it is asked for."""
-
-    def __init__(self, split: str, stamp: str, labels: list[int] | None, count: int) -> None:
-        self._split, self._stamp, self._labels, self._count = split, stamp, labels, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._count))]
-        i = range(self._count)[index]
-        return Record(f"{self._split}/{i:07d}", i, self._stamp, -1 if self._labels is None else self._labels[i])

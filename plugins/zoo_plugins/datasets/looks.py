@@ -21,89 +21,37 @@ class Look(NamedTuple):
     drawn: str
 
 
-def _looks(*looks: tuple[str, float, str]) -> tuple[Look, ...]:
-    return tuple(Look(*look) for look in looks)
+def _looks(text: str) -> tuple[Look, ...]:
+    """Looks from "label share drawn, …"."""
+    rows = [row.split() for row in text.split(",")]
+    return tuple(Look(row[0], float(row[1]), "".join(row[2:])) for row in rows)
 
 
 # The colors differ enough from each other and from the skins that every part stays visible: DiceBear's own palettes put
 # beards on skin of nearly the same color.
 LOOKS: Mapping[str, tuple[Look, ...]] = {
     "hair": _looks(
-        ("bald", 0.06, ""),
-        ("buzz", 0.10, "theCaesar"),
-        ("short", 0.12, "shortFlat"),
-        ("quiff", 0.10, "shortCurly"),
-        ("shaggy", 0.10, "shaggy"),
-        ("bun", 0.10, "bun"),
-        ("curly", 0.10, "curly"),
-        ("afro", 0.10, "fro"),
-        ("bob", 0.11, "bob"),
-        ("long", 0.11, "straight01"),
+        "bald 0.06, buzz 0.10 theCaesar, short 0.12 shortFlat, quiff 0.10 shortCurly, shaggy 0.10 shaggy, bun 0.10 bun, "
+        "curly 0.10 curly, afro 0.10 fro, bob 0.11 bob, long 0.11 straight01"
     ),
     "hair_color": _looks(
-        ("black", 0.20, "#241a1c"),
-        ("brown", 0.20, "#87441f"),
-        ("blond", 0.20, "#ecbe45"),
-        ("ginger", 0.14, "#e2602a"),
-        ("silver", 0.13, "#a3a9b8"),
-        ("pink", 0.13, "#f06bb0"),
+        "black 0.20 #241a1c, brown 0.20 #87441f, blond 0.20 #ecbe45, "
+        "ginger 0.14 #e2602a, silver 0.13 #a3a9b8, pink 0.13 #f06bb0"
     ),
-    "skin_color": _looks(
-        ("light", 0.28, "#ffdbb4"),
-        ("tan", 0.26, "#e0a67c"),
-        ("brown", 0.24, "#b9723f"),
-        ("dark", 0.22, "#614335"),
-    ),
-    "glasses": _looks(
-        ("none", 0.58, ""),
-        ("round", 0.14, "round"),
-        ("square", 0.14, "prescription02"),
-        ("sunglasses", 0.14, "wayfarers"),
-    ),
-    "mouth": _looks(
-        ("smile", 0.40, "smile"),
-        ("serious", 0.24, "serious"),
-        ("sad", 0.14, "sad"),
-        ("shout", 0.11, "screamOpen"),
-        ("grimace", 0.11, "grimace"),
-    ),
-    "eyes": _looks(
-        ("open", 0.46, "default"),
-        ("wide", 0.18, "surprised"),
-        ("happy", 0.18, "happy"),
-        ("closed", 0.18, "closed"),
-    ),
+    "skin_color": _looks("light 0.28 #ffdbb4, tan 0.26 #e0a67c, brown 0.24 #b9723f, dark 0.22 #614335"),
+    "glasses": _looks("none 0.58, round 0.14 round, square 0.14 prescription02, sunglasses 0.14 wayfarers"),
+    "mouth": _looks("smile 0.40 smile, serious 0.24 serious, sad 0.14 sad, shout 0.11 screamOpen, grimace 0.11 grimace"),
+    "eyes": _looks("open 0.46 default, wide 0.18 surprised, happy 0.18 happy, closed 0.18 closed"),
     "eyebrows": _looks(
-        ("level", 0.34, "defaultNatural"),
-        ("raised", 0.22, "raisedExcitedNatural"),
-        ("angry", 0.22, "angryNatural"),
-        ("worried", 0.22, "sadConcernedNatural"),
+        "level 0.34 defaultNatural, raised 0.22 raisedExcitedNatural, angry 0.22 angryNatural, "
+        "worried 0.22 sadConcernedNatural"
     ),
-    "facial_hair": _looks(
-        ("none", 0.70, ""),
-        ("moustache", 0.10, "moustacheMagnum"),
-        ("goatee", 0.10, "beardLight"),
-        ("beard", 0.10, "beardMajestic"),
-    ),
-    "hat": _looks(
-        ("none", 0.85, ""),
-        ("beanie", 0.05, "winterHat03"),
-        ("earflaps", 0.05, "winterHat02"),
-        ("brim", 0.05, "hat"),
-    ),
-    "clothes_color": _looks(
-        ("red", 0.25, "#e8484f"),
-        ("white", 0.25, "#f4f4f6"),
-        ("yellow", 0.25, "#f7c531"),
-        ("charcoal", 0.25, "#2b3038"),
-    ),
-    "background": _looks(
-        ("blue", 0.25, "#bcdcf2"),
-        ("green", 0.25, "#c4e3c6"),
-        ("violet", 0.25, "#d3c9ee"),
-        ("gray", 0.25, "#c6ccd4"),
-    ),
+    "facial_hair": _looks("none 0.70, moustache 0.10 moustacheMagnum, goatee 0.10 beardLight, beard 0.10 beardMajestic"),
+    "hat": _looks("none 0.85, beanie 0.05 winterHat03, earflaps 0.05 winterHat02, brim 0.05 hat"),
+    "clothes_color": _looks("red 0.25 #e8484f, white 0.25 #f4f4f6, yellow 0.25 #f7c531, charcoal 0.25 #2b3038"),
+    "background": _looks("blue 0.25 #bcdcf2, green 0.25 #c4e3c6, violet 0.25 #d3c9ee, gray 0.25 #c6ccd4"),
 }
+_ORDER = {name: i for i, name in enumerate(LOOKS)}
 
 CLOTHES = ("shirtCrewNeck", "shirtVNeck", "hoodie", "collarAndSweater")
 _SIDES = {"tilt": ("left", "none", "right"), "turn": ("left", "front", "right")}
@@ -144,9 +92,6 @@ class Face(NamedTuple):
     def look(self, attribute: str) -> Look:
         """The look that was chosen for an attribute, whether or not it is visible."""
         return LOOKS[attribute][self.looks[_ORDER[attribute]]]
-
-
-_ORDER = {name: i for i, name in enumerate(LOOKS)}
 
 
 def face(seed: int, split: str, index: int) -> Face:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,25 +20,11 @@ _AT_ONCE = 16  # files whose contents are asked for at once
 _T = TypeVar("_T")
 
 
-class Rows(Protocol):
-    """The rows of a split. `features` says what each column holds."""
-
-    features: Mapping[str, Any]
-
-    def __len__(self) -> int: ...
-
-    def choose(self, column: str) -> None:
-        """Say which column holds the pictures."""
-
-    def values(self, column: str) -> list[Any]:
-        """All values of a column that is no picture."""
-
-    def picture(self, number: int) -> dict[str, Any] | None:
-        """The "bytes" of a picture, or the "path" where it lies; None where the row has none. Any error means the file."""
-
-
 class ArrowRows:
-    """What `datasets` has downloaded and prepared, on a memory map."""
+    """The rows of a split that `datasets` has downloaded and prepared, on a memory map.
+
+    `features` says what each column holds.
+    """
 
     def __init__(self, rows: Dataset) -> None:
         self._rows, self.features = rows, rows.features
@@ -48,21 +34,24 @@ class ArrowRows:
         return int(self._rows.num_rows)
 
     def choose(self, column: str) -> None:
+        """Say which column holds the pictures."""
         import datasets
 
         self._column = column
         self._encoded = self._rows.select_columns([column]).cast_column(column, datasets.Image(decode=False))
 
     def values(self, column: str) -> list[Any]:
+        """All values of a column that is no picture."""
         return list(self._rows.select_columns([column])[:][column])
 
     def picture(self, number: int) -> dict[str, Any] | None:
+        """The "bytes" of a picture, or the "path" where it lies; None where the row has none. Any error means the file."""
         found: dict[str, Any] | None = self._encoded[number][self._column]
         return found
 
 
 class ParquetRows:
-    """Parquet files, on this machine or on the Hub; the latter are downloaded whole when a picture in them is wanted.
+    """The same of parquet files: those on the Hub are downloaded whole when a picture in them is wanted.
 
     Args:
         files: their paths, or addresses that begin with hf://.
@@ -73,7 +62,7 @@ class ParquetRows:
         import datasets
 
         self._files = [*files]
-        contents = _at_once(_contents, self._files)
+        contents = _at_once(lambda file: _opened(file).metadata, self._files)
         self.features = features or datasets.Features.from_arrow_schema(contents[0].schema.to_arrow_schema())
         groups = [[table.row_group(i).num_rows for i in range(table.num_row_groups)] for table in contents]
         self._groups = [(file, i) for file, sizes in enumerate(groups) for i in range(len(sizes))]
@@ -102,6 +91,9 @@ class ParquetRows:
         return found
 
 
+Rows = ArrowRows | ParquetRows
+
+
 def parquet_files(builder: DatasetBuilder) -> dict[str, list[str]] | None:
     """Split → parquet files, None where the dataset is of another kind."""
     from datasets.packaged_modules.parquet.parquet import Parquet
@@ -115,10 +107,6 @@ def parquet_files(builder: DatasetBuilder) -> dict[str, list[str]] | None:
 def _at_once(read: Callable[[str], _T], files: Sequence[str]) -> list[_T]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(read, files))
-
-
-def _contents(file: str) -> pq.FileMetaData:
-    return _opened(file).metadata
 
 
 def _opened(file: str) -> pq.ParquetFile:
