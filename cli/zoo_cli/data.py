@@ -139,7 +139,7 @@ def verify(packs: tuple[str, ...], as_json: bool) -> None:
       zoo data verify lsun-64
     """
     import zoo
-    from zoo.packs.curation.verifying import verify_packs
+    from zoo.packs.curation.inspecting import verify_packs
     from zoo.progress import reporter_for_terminal
 
     folders = [zoo.find_pack(pack) for pack in packs] or None

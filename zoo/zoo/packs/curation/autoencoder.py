@@ -12,6 +12,7 @@ units are active is the hash. The paper gives neither noise nor rate of dropout,
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +22,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from ...optimizers import Adam
-from ...progress import Reporter
+from ...progress import SILENT, Reporter
 from ...randomness import generator_for
 from .. import Pack
-from .alteration import SHIFT, augment
 
 VERSION = 1
 """Raised when the same pack would get other hashes."""
@@ -35,13 +36,16 @@ VERSION = 1
 SIDE, INPUTS, BITS = 32, 3072, 128
 SAMPLE, LEAST, STEPS, BATCH = 16384, 4096, 800, 128
 LEARNING_RATE, DROPOUT = 1e-3, 0.5
+SHIFT, RESCALE, BRIGHTNESS, QUALITY = 1 / 32, 0.02, 0.03, (50, 95)
+"""Most by which a copy is moved (as a share of its width, each way), rescaled and brightened, and the quality of the JPEG as
+which it is saved, from and below."""
+
 MOVES = (0, -0.4, 0.4, -0.8, 0.8)
 """Movements across and down, as shares of `SHIFT`: none that a copy may have is further than a fifth of it away each way."""
 
 _FLOOR = 0.01  # of the range of a pixel: least standard deviation of the noise
 _PLANE = SIDE * SIDE
 _BLOCK = 1024
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class SemanticHash:
         """float32 [25·128, 3072]: the weight for a picture that is moved by `MOVES`, each way."""
         return _moved(self.weight).float()
 
-    def hashes(self, pack: Pack, report: Reporter = _SILENT) -> NDArray[np.uint8]:
+    def hashes(self, pack: Pack, report: Reporter = SILENT) -> NDArray[np.uint8]:
         """The hash of every image, bit by bit whether a unit is active: uint8 [N, 16].
 
         Computed in double precision, so that equal pictures get equal hashes whatever stands beside them in a batch.
@@ -93,7 +97,33 @@ def crops(images: Tensor) -> Tensor:
     return pixels.expand(-1, 3, -1, -1).flatten(1)
 
 
-def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = _SILENT) -> SemanticHash:
+def augment(images: Tensor, random: torch.Generator) -> Tensor:
+    """A near-duplicate of each of uint8 images [n, S, S, C]: moved, rescaled, brightened, saved again as `random` says."""
+    n = len(images)
+
+    def uniform(*shape: int) -> Tensor:
+        return 2 * torch.rand(n, *shape, generator=random) - 1
+
+    scale = 1 + RESCALE * uniform()
+    where = torch.zeros(n, 2, 3)  # from a pixel of the copy to the place it comes from; −1 to 1 is the whole width
+    where[:, 0, 0] = where[:, 1, 1] = scale
+    where[:, :, 2] = 2 * SHIFT * uniform(2)
+    pixels = images.permute(0, 3, 1, 2).float()
+    grid = F.affine_grid(where, list(pixels.shape), align_corners=False)
+    moved = F.grid_sample(pixels, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    moved *= 1 + BRIGHTNESS * uniform(1, 1, 1)
+    levels = moved.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    quality = torch.randint(*QUALITY, (n,), generator=random).tolist()
+    return torch.from_numpy(np.stack([_save_again(*each) for each in zip(levels, quality, strict=True)]))
+
+
+def _save_again(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer)).reshape(pixels.shape)
+
+
+def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = SILENT) -> SemanticHash:
     """Train the autoencoder on (at most `SAMPLE` of) the images of a pack; the time does not grow with the pack."""
     random = generator_for(seed, "dedup")
     chosen = torch.randperm(len(pack), generator=random)[:SAMPLE].sort().values
