@@ -185,7 +185,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "notes": list(listing.notes),
         "license": dataset.license,
         "credit": dataset.credit,
-        "shards": [shard.described() for shard in writer.shards],
+        "shards": [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards],
         "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
     }
     write_json(writer.folder / "pack.json", info)
@@ -193,14 +193,14 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
 
 
 def _tables(dataset: ImageDataset, listing: Listing, images: Shard) -> dict[str, NDArray[Any]]:
-    kept = np.concatenate(images.records)
-    tables: dict[str, NDArray[Any]] = {"record": kept, "side": np.concatenate(images.sides)}
+    kept, boxes, sides = images.tables().values()
+    tables = {"record": kept, "side": sides}
     if listing.classes:
         tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
     if listing.attributes:
         tables["attributes"] = np.array([listing.records[i].attributes for i in kept], np.int64)
     if dataset.boxed:
-        tables["boxes"] = np.concatenate(images.boxes)
+        tables["boxes"] = boxes
     return tables
 
 
