@@ -5,7 +5,7 @@ Worker processes import this module, so it imports no torch.
 
 from __future__ import annotations
 
-import math
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +29,6 @@ REDUCED = 1.5
 how its pixels then differ from those of full scale."""
 
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap width and height
-_NO_BOXES = np.empty((0, 4), np.int16)
 _RUNS_PROGRAMS = ("EPS", "WMF")  # Pillow hands these to an interpreter, whatever the file's name
 
 
@@ -79,8 +78,7 @@ def reason(error: BaseException) -> str:
         return f"more than the limit of {MAX_PIXELS:,} pixels"
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
-    lines = str(error).splitlines()
-    words = lines[0] if lines else ""
+    words = "".join(str(error).splitlines()[:1])
     if not isinstance(error, _Skip) and not (type(error) is OSError and words):
         words = f"{type(error).__name__}: {words}".rstrip(": ")
     return words if len(words) <= 200 else words[:199] + "…"
@@ -106,15 +104,16 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         box = _checked(dataset.crop(width, height), width, height)
         scale = _reduce(image, "L" if channels == 1 else None, min(box[2] - box[0], box[3] - box[1]) / size)
     image.load()
-    if not stored:
-        image = _upright(image)
+    if not stored and 2 <= _orientation(image) <= 8:
+        with suppress(Exception):  # damaged EXIF data
+            image = ImageOps.exif_transpose(image)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
     boxes = _unboxed(dataset)
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
-                boxes[row] = _moved(given.boxes[name], box, size)
+                boxes[row] = _move(given.boxes[name], box, size)
     return _square(plain(image), box, scale, size, channels, boxes)
 
 
@@ -138,7 +137,7 @@ def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int |
 
 
 def _unboxed(dataset: ImageDataset) -> NDArray[np.int16]:
-    return np.full((len(dataset.boxed), 4), -1, np.int16) if dataset.boxed else _NO_BOXES
+    return np.full((len(dataset.boxed), 4), -1, np.int16)
 
 
 def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> tuple[Image.Image, Box] | None:
@@ -150,7 +149,7 @@ def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | N
     width, height, _ = found
     box = _checked(dataset.crop(width, height), width, height)
     reducible = min(box[2] - box[0], box[3] - box[1]) >= 2 * REDUCED * size
-    if reducible or min(width, height) < _least(size) or width * height > MAX_PIXELS:
+    if reducible or min(width, height) < max(2, size / 8) or width * height > MAX_PIXELS:
         return None
     image = jpeg.pixels(data, found)
     return None if image is None else (image, box)
@@ -159,8 +158,7 @@ def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | N
 def _reduce(image: JpegImageFile, mode: str | None, factor: float) -> int:
     """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its scale where a reduction by `factor` follows; return by what it shrinks.
 
-    Only the decoder knows how to leave out the fine detail that is thrown away afterwards. With `mode` "L" it leaves out
-    the colors as well. A picture that the dataset has already loaded stays as it is.
+    With `mode` "L" the decoder leaves out the colors as well. A picture that the dataset has already loaded stays as it is.
     """
     scale = next((s for s in (8, 4, 2) if factor >= s * REDUCED), 1)
     if scale == 1 and mode is None:
@@ -183,27 +181,12 @@ def _orientation(image: Image.Image) -> int:
 def _refuse(image: Image.Image, size: int) -> None:
     """Raise `_Skip` for what must not be decoded, judging by the header alone."""
     width, height = image.size
-    least = _least(size)
-    if min(width, height) < least:
-        raise _Skip(f"{width}×{height} pixels: its shorter side is under {least:g}")
+    if min(width, height) < max(2, size / 8):
+        raise _Skip(f"{width}×{height} pixels: its shorter side is under {max(2, size / 8):g}")
     if width * height > MAX_PIXELS:
         raise _Skip(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
     if image.format in _RUNS_PROGRAMS:
         raise _Skip(f"{image.format} is not read: it would need another program")
-
-
-def _least(size: int) -> float:
-    """Pixels that the shorter side of a picture must have."""
-    return max(2, size / 8)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    if not 2 <= _orientation(image) <= 8:
-        return image
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        return image
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -216,25 +199,17 @@ def plain(image: Image.Image) -> Image.Image:
     """
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I"):  # 16 bits; files of 16 bits also arrive as "I"
-        values = np.asarray(image).astype(np.float32)
-        _within(values, 65535)
-        return Image.fromarray(values / 257)
-    if image.mode == "F":
-        values = np.asarray(image)
-        _within(values, 255)
-        return Image.fromarray(values * 255) if values.max() <= 1 else image
+    if image.mode.startswith("I") or image.mode == "F":  # files of 16 bits also arrive as "I"
+        values, most = np.asarray(image).astype(np.float32), 255 if image.mode == "F" else 65535
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= most):  # also when one is not a number
+            raise ValueError(f"its grays run from {low:g} to {high:g}; expected 0 to {most}")
+        return Image.fromarray(values / 257 if most > 255 else values * 255 if high <= 1 else values)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
-
-
-def _within(values: NDArray[np.float32], most: int) -> None:
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= most):  # also when one is not a number
-        raise ValueError(f"its grays run from {low:g} to {high:g}; expected 0 to {most}")
 
 
 def _checked(box: Box, width: int, height: int) -> Box:
@@ -245,16 +220,11 @@ def _checked(box: Box, width: int, height: int) -> Box:
     return (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
 
 
-def _moved(box: Box, crop: Box, size: int) -> tuple[int, int, int, int]:
-    """A box of the decoded picture in pixels of the packed one; (−1, −1, −1, −1) where nothing of it is left."""
-    left, right = _side(box[0], box[2], crop[0], crop[2], size)
-    top, bottom = _side(box[1], box[3], crop[1], crop[3], size)
-    return (left, top, right, bottom) if left < right and top < bottom else (-1, -1, -1, -1)
-
-
-def _side(low: float, high: float, crop_low: float, crop_high: float, size: int) -> tuple[int, int]:
-    scale = size / (crop_high - crop_low)
-    low, high = (max(low, crop_low) - crop_low) * scale, (min(high, crop_high) - crop_low) * scale
-    if not high - low > 1e-6:
-        return (0, 0)
-    return (math.floor(low + 1e-6), math.ceil(high - 1e-6))
+def _move(box: Box, crop: Box, size: int) -> NDArray[np.float64]:
+    """A box of the decoded picture in pixels of the packed one, −1 four times where nothing of it is left."""
+    begin, end = np.array(crop[:2]), np.array(crop[2:])
+    low = (np.maximum(box[:2], begin) - begin) * size / (end - begin)
+    high = (np.minimum(box[2:], end) - begin) * size / (end - begin)
+    if not (high - low > 1e-6).all():
+        return np.full(4, -1.0)
+    return np.concatenate([np.floor(low + 1e-6), np.ceil(high - 1e-6)])
