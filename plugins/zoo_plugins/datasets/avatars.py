@@ -6,11 +6,14 @@ artwork's 280 × 280 canvas.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from zoo_core.datasets import Box
@@ -55,16 +58,7 @@ _CLIP = re.compile(r' clip-path="url\(#clip-[^"]*"')
 
 
 def render(drawn: Face, *, resolution: int, without: str = "") -> Image:
-    """Draw a face.
-
-    Args:
-        drawn: what to draw.
-        resolution: height and width in pixels.
-        without: one of `BOXED` to leave away.
-
-    Returns:
-        An RGB image of resolution × resolution pixels.
-    """
+    """Draw a face as an RGB image of resolution × resolution pixels, `without` one of `BOXED` if need be."""
     return _pixels(_svg(_options(drawn, without), drawn.turn), resolution)
 
 
@@ -168,8 +162,6 @@ def _svg(options: Mapping[str, Any], turn: float) -> str:
 
 
 def _pixels(svg: str, resolution: int) -> Image:
-    import io
-
     import resvg_py
     from PIL import Image
 
@@ -186,8 +178,6 @@ def _style() -> Style:
 
 def definition() -> dict[str, Any]:
     """The artwork as DiceBear ships it, with its license and author under "meta"."""
-    from importlib.resources import files
-
     found: dict[str, Any] = json.loads(files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8"))
     return found
 
@@ -198,8 +188,6 @@ def versions() -> str:
     Raises:
         DataError: a package that draws is missing.
     """
-    from importlib.metadata import PackageNotFoundError, version
-
     parts = [f"drawing {DRAWING}"]
     for package in ("dicebear-core", "dicebear-styles", "resvg-py"):
         try:

@@ -87,13 +87,11 @@ class CIFAR10(ArrayDataset):
         return data.resolve().parent if at_split else data
 
     def _batches(self, held: Mapping[str, bytes], form: Callable[[bytes, str], _Batch], data: Path) -> Listing:
-        batches = []
-        for name, value in held.items():
-            if not value:
-                raise ORIGIN.wrong(data, looked_for=f"{name} beside the others")
-            batches.append(form(value, name))
-        pixels = np.concatenate([batch[0] for batch in batches]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        labels = np.concatenate([batch[1] for batch in batches])
+        if missing := [name for name, value in held.items() if not value]:
+            raise ORIGIN.wrong(data, looked_for=f"{missing[0]} beside the others")
+        planes, digits = zip(*(form(value, name) for name, value in held.items()), strict=True)
+        pixels = np.concatenate(planes).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        labels = np.concatenate(digits)
         if labels.min() < 0 or labels.max() >= len(CLASSES):
             raise DataError(f"{data} is damaged: it has label {labels.max()}, expected 0 to 9")
         return Listing(array_records(pixels, labels, self.split), classes=CLASSES)
@@ -140,6 +138,8 @@ class _Array:
 
     values: NDArray[np.uint8]
 
+    def __init__(self, *_: Any) -> None: ...
+
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, by_columns, value = state
         if not isinstance(dtype, _Bytes) or not isinstance(value, bytes):
@@ -150,25 +150,18 @@ class _Array:
 class _Bytes:
     """Stands for numpy's dtype of one byte."""
 
-    def __setstate__(self, state: Any) -> None:
-        pass
+    def __init__(self, code: Any, *_: Any) -> None:
+        if code not in (b"u1", "u1"):
+            raise DataError(f"its pickle holds an array of {code!r}, expected bytes")
 
-
-def _array(*_: Any) -> _Array:
-    return _Array()
-
-
-def _dtype(code: Any, *_: Any) -> _Bytes:
-    if code not in (b"u1", "u1"):
-        raise DataError(f"its pickle holds an array of {code!r}, expected bytes")
-    return _Bytes()
+    def __setstate__(self, state: Any) -> None: ...
 
 
 class _ArraysOnly(pickle.Unpickler):
     """Builds what a batch consists of: one array of bytes, texts, numbers, lists and dictionaries."""
 
     def find_class(self, module: str, name: str) -> Any:
-        known = {"_reconstruct": _array, "dtype": _dtype, "ndarray": _Array}
+        known = {"_reconstruct": _Array, "dtype": _Bytes, "ndarray": _Array}
         if module not in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray") or name not in known:
             raise DataError(f"its pickle asks for {module}.{name}, which could run a program; it is not loaded")
         return known[name]
