@@ -75,17 +75,15 @@ def boxes(drawn: Face, *, resolution: int) -> dict[str, Box]:
     per_pixel = CANVAS / resolution
     angle = math.radians(drawn.tilt)
     turned = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]) * (_ZOOM * drawn.scale)
-    shift_x, shift_y = (CANVAS * hundredths / 100 for hundredths in _shift(drawn))
+    shift = CANVAS * np.array(_shift(drawn)) / 100
     for name, (component, above) in _PARTS.items():
         variant = drawn.look(name).drawn
         if name in covered or not variant:
             continue
         points = _outline(name, variant, tuple((other, drawn.look(other).drawn) for other in above if other not in covered))
-        if not len(points):
-            continue
         aside = _TURN * drawn.turn * _depth(component, variant)
         points = (points + np.array([aside, 0.0]) - CANVAS / 2) @ turned
-        points = (points + CANVAS / 2 + np.array([shift_x, shift_y])) / per_pixel
+        points = (points + CANVAS / 2 + shift) / per_pixel
         points = points[(points[:, 1] >= 0) & (points[:, 1] <= resolution)]
         if not len(points):
             continue
@@ -111,6 +109,8 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
         "eyebrows": "" if "eyebrows" in hidden(drawn) else drawn.look("eyebrows").drawn,
         "clothes": CLOTHES[drawn.clothes],
     }
+    if without:
+        parts[_PARTS[without][0]] = ""
     colors = {
         "top": ("hat", "clothes_color") if drawn.look("hat").drawn else ("hair", "hair_color"),
         "facialHair": ("facialHair", "hair_color"),
@@ -125,8 +125,6 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
         "translateX": x,
         "translateY": y,
     }
-    if without:
-        parts[_PARTS[without][0]] = ""
     for part, variant in parts.items():
         options |= {f"{part}Variant": variant, f"{part}Probability": 100} if variant else {f"{part}Probability": 0}
         if variant and part in colors:

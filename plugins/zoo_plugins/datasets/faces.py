@@ -25,13 +25,11 @@ _LFW_FOLDERS = ("", "lfw", "lfw_funneled", "lfw-deepfunneled", "lfw-deepfunneled
 class Faces(ImageDataset):
     """Pictures of faces.
 
-    With `data` it is what lies there: CelebA as downloaded (`img_align_celeba` with `list_attr_celeba.txt`, from which come
+    With `data`, what lies there: CelebA as downloaded (`img_align_celeba` with `list_attr_celeba.txt`, from which come
     attributes, and `list_eval_partition.txt`, from which come the splits; cropped to the central 108×108), LFW (a folder for
-    each person), or else a folder like any other (`FileDataset`).
-
-    Without `data` it is the zoo's embedded default: portraits in DiceBear's "Avataaars" style, square and cropped to the
-    head, each with labels of what can be seen and boxes of where. A drawing depends on seed, split and its own number only,
-    so that a larger `count` adds faces and changes none.
+    each person), or else a folder like any other (`FileDataset`). Without `data`, the zoo's embedded default: portraits in
+    DiceBear's "Avataaars" style, each with labels of what can be seen and boxes of where. A drawing depends on seed, split
+    and its own number only, so that a larger `count` adds faces and changes none.
 
     Raises:
         OptionError: a value out of range, or an option of the drawings together with `data`.
@@ -52,8 +50,7 @@ class Faces(ImageDataset):
         crop: Annotated[int | None, "of photographs, side of the central square; none: 108 for CelebA, else all"] = None,
     ) -> None:
         super().__init__(data=data, split=split)
-        self.count, self.seed, self.resolution = count, seed, resolution
-        self.side = crop
+        self.count, self.seed, self.resolution, self.side = count, seed, resolution, crop
         if crop is not None and (data is None or crop < 8):
             fault = f"must be at least 8 pixels, not {crop}" if data is not None else "belongs to photographs (--data DIR)"
             raise OptionError(f"dataset.crop {fault}", hint="for example: --data DIR --set dataset.crop=108")
