@@ -13,6 +13,7 @@ units are active is the hash. The paper gives neither noise nor rate of dropout,
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,20 +51,24 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class SemanticHash:
-    """The encoder, of pictures in [0, 1], with all scaling folded in.
+    """The encoder, of pictures in [0, 1], with all scaling folded in."""
 
-    Args:
-        weight: float64 [128, 3072].
-        bias: float64 [128].
-    """
-
-    weight: Tensor
-    bias: Tensor
+    weight: Tensor  # float64 [128, 3072]
+    bias: Tensor  # float64 [128]
 
     @cached_property
     def moved(self) -> Tensor:
-        """float32 [25·128, 3072]: the weight for a picture that is moved by `MOVES`, each way."""
-        return _moved(self.weight).float()
+        """float32 [25·128, 3072]: the weight for a picture that is moved by `MOVES`, each way; first for one that is not."""
+        steps = torch.tensor(MOVES, dtype=torch.float64) * SHIFT * 2  # the width is 2
+        basis = torch.eye(_PLANE, dtype=torch.float64).view(_PLANE, 1, SIDE, SIDE)
+        where = torch.eye(2, 3, dtype=torch.float64).repeat(_PLANE, 1, 1)
+        found = []
+        for across, down in itertools.product(steps, steps):
+            where[:, 0, 2], where[:, 1, 2] = across, down
+            grid = F.affine_grid(where, list(basis.shape), align_corners=False)
+            moved = F.grid_sample(basis, grid, mode="bicubic", padding_mode="border", align_corners=False)
+            found.append((self.weight.view(-1, _PLANE) @ moved.view(_PLANE, _PLANE).T).view(-1, INPUTS))
+        return torch.cat(found).float()
 
     def hashes(self, pack: Pack, report: Reporter = SILENT) -> NDArray[np.uint8]:
         """The hash of every image, bit by bit whether a unit is active: uint8 [N, 16].
@@ -153,11 +158,9 @@ def _whitening(change: Tensor) -> Callable[..., Tensor]:
     def mixed(rows: Tensor, way: Tensor) -> Tensor:
         return torch.einsum("mc,ncp->nmp", way, rows.view(-1, 3, _PLANE))
 
-    inverses = []
+    inverses, identity = [], torch.eye(_PLANE, dtype=torch.float64)
     for part in mixed(change, mixtures).unbind(1):
-        covariance = (part.T @ part).double() / len(part) + _FLOOR**2 * torch.eye(_PLANE, dtype=torch.float64)
-        lower = torch.linalg.cholesky(covariance)
-        identity = torch.eye(_PLANE, dtype=torch.float64)
+        lower = torch.linalg.cholesky((part.T @ part).double() / len(part) + _FLOOR**2 * identity)
         inverses.append(torch.linalg.solve_triangular(lower, identity, upper=False).float())
 
     def white(rows: Tensor, *, transposed: bool = False) -> Tensor:
@@ -187,18 +190,3 @@ def _train(x: Tensor, noise: float, random: torch.Generator, progress: Callable[
         optimizer.step()
         progress(step + 1)
     return encoder.detach(), bias.detach()
-
-
-def _moved(weight: Tensor) -> Tensor:
-    """For an encoder [128, 3072] of pictures, the 25 [25·128, 3072] that first move them, the first of them not at all."""
-    steps = torch.tensor(MOVES, dtype=torch.float64) * SHIFT * 2  # the width is 2
-    basis = torch.eye(_PLANE, dtype=torch.float64).view(_PLANE, 1, SIDE, SIDE)
-    where = torch.eye(2, 3, dtype=torch.float64).repeat(_PLANE, 1, 1)
-    found = []
-    for across in steps:
-        for down in steps:
-            where[:, 0, 2], where[:, 1, 2] = across, down
-            grid = F.affine_grid(where, list(basis.shape), align_corners=False)
-            moved = F.grid_sample(basis, grid, mode="bicubic", padding_mode="border", align_corners=False)
-            found.append((weight.view(-1, _PLANE) @ moved.view(_PLANE, _PLANE).T).view(-1, INPUTS))
-    return torch.cat(found)

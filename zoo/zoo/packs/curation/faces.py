@@ -32,7 +32,6 @@ def detect_faces(
         min_size: least side of a crop in pixels.
         margin: what is added to a detected box on each side, as a share of its side.
         dataset: registry name of a dataset that can be prepared from photographs.
-        report: hears of the progress.
 
     Returns:
         What the dataset's `prepare` says; for `faces` the numbers of "photos", "faces", photographs "without" any, and

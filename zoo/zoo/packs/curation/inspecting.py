@@ -22,13 +22,9 @@ _BLOCK = 32 << 20  # bytes of images that are read at once
 
 
 def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Reporter = SILENT) -> dict[str, Any]:
-    """Write `sheet.png`, a contact sheet, and `mean.png`, the mean picture, into a folder; describe the pack.
+    """Write `sheet.png`, a contact sheet, and `mean.png`, the mean picture, into the folder `out`; describe the pack.
 
-    Args:
-        pack: the images.
-        out: folder, made if need be.
-        images: most that the sheet has; they are evenly spread over the pack, so that every class is met.
-        report: hears of the progress.
+    The sheet has at most `images` images, evenly spread over the pack, so that every class is met.
 
     Returns:
         Plain data: "count", "size", "channels", "classes" (name → images), "attributes" (name → value → images),
