@@ -34,9 +34,7 @@ from .sources import AGAIN, few, file_stamp
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_BYTES = 256 << 20
-"""No picture's file is larger; what claims to be is not read."""
-
+MOST_BYTES = 256 << 20  # no picture's file is larger; what claims to be is not read
 INDEXED = 10_000
 """Pictures from which on what a tar holds is kept in the zoo's cache: going through a million headers takes minutes."""
 

@@ -31,8 +31,7 @@ DRAWING = 2
 """Version of what this module draws. To be raised with every change that alters a pixel or a label, `looks` included."""
 
 CANVAS = 280.0
-VISIBLE = 32
-"""By how much (of 255) a channel must change for a pixel to count as part of something."""
+VISIBLE = 32  # by how much (of 255) a channel must change for a pixel to count as part of something
 
 # attribute → (component of the artwork, what is drawn above it and can cover a part of it)
 _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {

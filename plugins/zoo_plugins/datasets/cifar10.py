@@ -31,8 +31,7 @@ ORIGIN = Origin(
 )
 _BATCHES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 _PIXELS = 3 * 32 * 32
-_MOST = 64 << 20
-"""Bytes of the largest batch that is read; the official ones have 31 million."""
+_MOST = 64 << 20  # bytes of the largest batch that is read; the official ones have 31 million
 
 
 class CIFAR10(ArrayDataset):
@@ -97,8 +96,7 @@ class CIFAR10(ArrayDataset):
         return Listing(array_records(pixels, labels, self.split), classes=CLASSES)
 
 
-_Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Pixels [N, 3072] (red, green, blue planes) and labels [N]."""
+_Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]  # pixels [N, 3072] (red, green, blue planes) and labels [N]
 
 
 def _file(path: Path) -> bytes:

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import NamedTuple
 
-HIDDEN = "hidden"
-"""The value of an attribute that a hat or dark glasses cover."""
+HIDDEN = "hidden"  # the value of an attribute that a hat or dark glasses cover
 
 
 class Look(NamedTuple):

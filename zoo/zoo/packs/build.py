@@ -11,10 +11,9 @@ from typing import Any
 
 import filelock
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from zoo_core import DataError, ImageDataset, Listing, UsageError, ZooError, registry
+from zoo_core import DataError, UsageError, ZooError, registry
 
 from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
 from ..progress import SILENT, Reporter
@@ -22,10 +21,9 @@ from ..version import __version__
 from .pack import FORMAT, LABELS, Pack, open_pack
 from .request import PackRequest, Source, resolve
 from .workers import decode_all, default_workers
-from .write import Shard, ShardWriter
+from .write import ShardWriter
 
-LISTED = 1000
-"""Most skipped records that `pack.json` lists; their number is exact."""
+LISTED = 1000  # most skipped records that `pack.json` lists; their number is exact
 
 
 def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = SILENT) -> Pack:
@@ -127,7 +125,13 @@ def _build(target: Path, work: Path, source: Source, workers: int, report: Repor
     with translate_errors(target):
         writer = ShardWriter(work, source.key, source.size, source.channels, len(source.listing.records))
         try:
-            _check_space(target, source, writer)
+            missing = (len(source.listing.records) - writer.position) * source.size**2 * writer.channels
+            free = shutil.disk_usage(target.parent).free
+            if missing > free:  # said at once, not after hours
+                raise ZooError(
+                    f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free",
+                    hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR",
+                )
             info = _write(writer, source, workers, report)
             publish_folder(writer.folder, target, replace=True)
         except BaseException:
@@ -138,17 +142,6 @@ def _build(target: Path, work: Path, source: Source, workers: int, report: Repor
                 shutil.rmtree(work, ignore_errors=True)
             raise
     return info
-
-
-def _check_space(target: Path, source: Source, writer: ShardWriter) -> None:
-    """Say at once that the disk is too small, not after hours."""
-    missing = (len(source.listing.records) - writer.position) * source.size**2 * writer.channels
-    free = shutil.disk_usage(target.parent).free
-    if missing > free:
-        raise ZooError(
-            f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free",
-            hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR",
-        )
 
 
 def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) -> dict[str, Any]:
@@ -168,7 +161,13 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     listed = [{"key": listing.records[i].key, "reason": why} for i, why in [*everything.skipped.items()][:LISTED]]
     if not writer.count:
         raise DataError(f"none of the {total:,} pictures of {source.entry.name} can be read: {_reasons(listed)}")
-    save_file(_tables(dataset, listing, everything), writer.folder / LABELS)
+    kept, boxes, sides = everything.tables().values()
+    tables = {"record": kept, "side": sides} | ({"boxes": boxes} if dataset.boxed else {})
+    if listing.classes:
+        tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
+    if listing.attributes:
+        tables["attributes"] = np.array([listing.records[i].attributes for i in kept], np.int64)
+    save_file(tables, writer.folder / LABELS)
     info = {
         "format": FORMAT,
         "zoo": __version__,
@@ -190,18 +189,6 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     }
     write_json(writer.folder / "pack.json", info)
     return info
-
-
-def _tables(dataset: ImageDataset, listing: Listing, images: Shard) -> dict[str, NDArray[Any]]:
-    kept, boxes, sides = images.tables().values()
-    tables = {"record": kept, "side": sides}
-    if listing.classes:
-        tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
-    if listing.attributes:
-        tables["attributes"] = np.array([listing.records[i].attributes for i in kept], np.int64)
-    if dataset.boxed:
-        tables["boxes"] = boxes
-    return tables
 
 
 def _summary(source: Source, info: Mapping[str, Any]) -> str:

@@ -18,9 +18,7 @@ from zoo_core.errors import ZooError
 
 from . import jpeg
 
-VERSION = 2
-"""Raised whenever the same picture would come out differently; part of every pack's key."""
-
+VERSION = 2  # raised whenever the same picture would come out differently; part of every pack's key
 MAX_PIXELS = 178_956_970
 """Larger pictures are skipped before they are decoded: Pillow's own limit, held even where a script has lifted that."""
 
@@ -37,14 +35,12 @@ class Decoded(NamedTuple):
 
     Args:
         pixels: uint8 [S, S, C]; C is 1 for a gray picture where the number of channels was left open.
-        gray: whether red, green and blue are equal everywhere.
         boxes: int16 [B, 4], one row for each of `dataset.boxed`: left, top, right, bottom in pixels of the packed picture,
             rounded outwards; −1 where not visible.
         side: how many pixels of the source the picture is high and wide: the better resolved, the more.
     """
 
     pixels: NDArray[np.uint8]
-    gray: bool
     boxes: NDArray[np.int16]
     side: int
 
@@ -89,8 +85,9 @@ class _Skip(Exception):
 
 
 def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded:
+    boxes = np.full((len(dataset.boxed), 4), -1, np.int16)
     if (quick := _quickly(dataset, record, size, channels)) is not None:
-        return _square(*quick, 1, size, channels, _unboxed(dataset))
+        return _square(*quick, 1, size, channels, boxes)
     given = dataset.decode(record)
     image = given.image if isinstance(given, Picture) else given
     if not isinstance(image, Image.Image):
@@ -109,7 +106,6 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
             image = ImageOps.exif_transpose(image)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
-    boxes = _unboxed(dataset)
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
@@ -128,16 +124,11 @@ def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int |
     if image.mode == "F":  # grays of more than 8 bits are rounded once, at the end
         image = Image.fromarray(np.rint(np.asarray(image)).clip(0, 255).astype(np.uint8))
     pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, -1)  # [S, S, 1 or 3]
-    gray = pixels.shape[2] == 1 or bool((pixels == pixels[:, :, :1]).all())
-    if gray and channels is None:
+    if channels is None and (pixels == pixels[:, :, :1]).all():  # gray
         pixels = pixels[:, :, :1]
     elif pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    return Decoded(pixels, gray, boxes, round(max(box[2] - box[0], box[3] - box[1])))
-
-
-def _unboxed(dataset: ImageDataset) -> NDArray[np.int16]:
-    return np.full((len(dataset.boxed), 4), -1, np.int16)
+    return Decoded(pixels, boxes, round(max(box[2] - box[0], box[3] - box[1])))
 
 
 def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> tuple[Image.Image, Box] | None:

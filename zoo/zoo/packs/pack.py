@@ -19,11 +19,8 @@ from zoo_core import DataError, ImageSpec, UsageError
 from ..files import atomic_folder, sha256, write_json
 from .cache import read_info
 
-FORMAT = 2
-"""Version of what lies in a pack's folder."""
-
-LABELS = "labels.safetensors"
-"""Everything about the images but the images."""
+FORMAT = 2  # version of what lies in a pack's folder
+LABELS = "labels.safetensors"  # everything about the images but the images
 
 
 class Pack:

@@ -31,12 +31,8 @@ from zoo_core.errors import DataError
 from ..allocator import keep_freed_memory
 from .decode import Decoded, decode_one
 
-FEW = 256
-"""Fewer records than this are decoded before worker processes would have started."""
-
-CHUNK = 64
-"""Records that a worker takes at once, fewer for large pictures."""
-
+FEW = 256  # fewer records than this are decoded before worker processes would have started
+CHUNK = 64  # records that a worker takes at once, fewer for large pictures
 _CHUNK_BYTES = 8 << 20
 _MOST_WORKERS = 32
 

@@ -16,9 +16,7 @@ from safetensors.numpy import save_file
 from ..files import atomic_file, sha256
 from .workers import Chunk
 
-SHARD_BYTES = 1 << 30
-"""About how large one file of images becomes."""
-
+SHARD_BYTES = 1 << 30  # about how large one file of images becomes
 _HEADER = 256  # bytes before the pixels; the format lets a header end in spaces
 _BLOCK = 16 << 20
 _TABLES = ("records", "boxes", "sides")

@@ -31,9 +31,7 @@ from ...progress import SILENT, Reporter
 from ...randomness import generator_for
 from .. import Pack
 
-VERSION = 1
-"""Raised when the same pack would get other hashes."""
-
+VERSION = 1  # raised when the same pack would get other hashes
 SIDE, INPUTS, BITS = 32, 3072, 128
 SAMPLE, LEAST, STEPS, BATCH = 16384, 4096, 800, 128
 LEARNING_RATE, DROPOUT = 1e-3, 0.5

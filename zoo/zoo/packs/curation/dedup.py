@@ -23,9 +23,7 @@ from .. import Pack, write_view
 from .autoencoder import VERSION, fit_hash
 from .grouping import check_radius, group
 
-SHOWN = 100
-"""Pairs in the gallery's PNG; the page has five times as many."""
-
+SHOWN = 100  # pairs in the gallery's PNG; the page has five times as many
 _COLUMNS, _MOST = 10, 128  # pairs in a row of the PNG; pixels of an image's side there
 
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from zoo_core import OptionError, ZooError
 
-Hashes = NDArray[np.uint8]
-"""uint8 [N, 16]: 128 bits for each image."""
+Hashes = NDArray[np.uint8]  # uint8 [N, 16]: 128 bits for each image
 
 Indices = NDArray[np.int64]
 
