@@ -159,11 +159,7 @@ def _open_file(path: str, process: int) -> BinaryIO:
 
 
 def zip_members(path: Path) -> Members:
-    """The pictures in a zip.
-
-    Raises:
-        DataError: it is no zip, or cut short: its table of contents stands at its end.
-    """
+    """The pictures in a zip; raises `DataError` where it is no zip or cut short: its table of contents stands at its end."""
     members = Members(path)
     try:
         archive = _open_zip(str(path), file_stamp(path), os.getpid())
@@ -180,11 +176,10 @@ def zip_members(path: Path) -> Members:
 
 
 def tar_members(path: Path) -> Members:
-    """The pictures in an uncompressed tar and in the tars inside it.
+    """The pictures in an uncompressed tar and in the tars inside it, those called "inner/name"; links are left out.
 
-    A picture in an inner tar is called "inner/name". Only regular files count: links and devices are left out. Headers are
-    read and contents are not; of a large archive the result is kept, for as long as the archive does not change. That is
-    only ever a shortcut: where it is missing, damaged or cannot be written, the archive is read.
+    Headers are read and contents are not; of a large archive the result is kept, for as long as the archive does not change.
+    That is only ever a shortcut: where it is missing, damaged or cannot be written, the archive is read.
 
     Raises:
         DataError: it is no tar, or cut short.
@@ -228,10 +223,7 @@ def _list_tar(path: Path) -> Members:
 def _walk_tar(
     file: BinaryIO, start: int, end: int, label: str, members: Members, *, strict: bool
 ) -> Iterator[tarfile.TarInfo]:
-    """The regular files of a tar that lies in `file` from `start` to `end`.
-
-    Python's tarfile takes damage in the middle for the end; so this looks whether the end is one.
-    """
+    """The regular files of a tar that lies in `file` from `start` to `end`."""
     file.seek(start)
     stopped, problem = start, ""
     try:
@@ -251,7 +243,7 @@ def _walk_tar(
             else:
                 members.leave("members are links, devices or the like", info.name)
         stopped = archive.offset
-        if not problem and stopped < end:
+        if not problem and stopped < end:  # tarfile takes damage in the middle for the end
             file.seek(stopped)
             if any(file.read(min(512, end - stopped))):
                 problem = f"damaged at byte {stopped - start:,}"
@@ -264,12 +256,7 @@ def _walk_tar(
 
 
 def read_compressed(path: Path, names: Iterable[str], most: int) -> dict[str, bytes]:
-    """Some files of a compressed tar by their last name, held in memory: such an archive cannot be read from its middle.
-
-    Args:
-        path: a .tar, .tar.gz, … .
-        names: the files wanted, without folders.
-        most: bytes that each may have.
+    """Some files of a tar, perhaps a compressed one, by their names without folders; none may have more than `most` bytes.
 
     Raises:
         DataError: the archive is damaged, or a file is larger.

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-DRAWING = 2
-"""Version of what this module draws. To be raised with every change that alters a pixel or a label, `looks` included."""
+DRAWING = 2  # to be raised with every change here or in `looks` that alters a pixel or a label
 
 CANVAS = 280.0
 VISIBLE = 32  # by how much (of 255) a channel must change for a pixel to count as part of something
@@ -42,8 +41,7 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "mouth": ("mouth", ("facial_hair",)),
     "eyes": ("eyes", ()),
 }
-BOXED = tuple(_PARTS)
-"""Attributes with a box. Eyebrows have none: how much of them a fringe covers changes with the turn of the head."""
+BOXED = tuple(_PARTS)  # eyebrows have no box: how much of them a fringe covers changes with the turn of the head
 
 _TURN = 8.0  # how far the eyes move sideways when a head is turned all the way
 # Parts nearer to the viewer move further when a head turns; the outline of head and hair stays.
@@ -180,30 +178,20 @@ def definition() -> dict[str, Any]:
 
 
 def versions() -> str:
-    """What the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …".
-
-    Raises:
-        DataError: a package that draws is missing.
-    """
-    parts = [f"drawing {DRAWING}"]
-    for package in ("dicebear-core", "dicebear-styles", "resvg-py"):
-        try:
-            parts.append(f"{package} {version(package)}")
-        except PackageNotFoundError as error:
-            raise DataError(f"drawing faces needs {package}", hint=f"type: pip install {package}") from error
-    return ", ".join(parts)
+    """What the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …"; `DataError` without these."""
+    try:
+        packages = [f"{package} {version(package)}" for package in ("dicebear-core", "dicebear-styles", "resvg-py")]
+    except PackageNotFoundError as error:
+        raise DataError(f"drawing faces needs {error.name}", hint=f"type: pip install {error.name}") from error
+    return ", ".join([f"drawing {DRAWING}", *packages])
 
 
 def _plain(chosen: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """An upright, untouched face that shows `chosen` (attribute, drawn) and otherwise nothing that could cover them.
-
-    Its colors lie far apart, so that the edge of a part is where it can be seen.
-    """
+    """An upright face that shows `chosen` (attribute, drawn) and nothing that could cover them, in colors far apart."""
     bare = Face((0,) * len(LOOKS), 0, 0.0, 0.0, 0.0, 0.0, 1.0)
     options = _options(bare) | {"scale": 1, "rotate": 0, "translateX": 0, "translateY": 0}
-    colors = {"skin": "#ffdbb4", "hair": "#1030c0", "facialHair": "#1030c0", "hat": "#1030c0", "accessories": "#1030c0"}
-    options |= {f"{part}Color": color for part, color in colors.items()}
-    options["backgroundColor"] = "#60ff60"
+    options |= dict.fromkeys(("hairColor", "facialHairColor", "hatColor", "accessoriesColor"), "#1030c0")
+    options |= {"skinColor": "#ffdbb4", "backgroundColor": "#60ff60"}
     for name, variant in chosen:
         if variant:
             part = _PARTS[name][0]
@@ -225,5 +213,5 @@ def _outline(name: str, variant: str, above: tuple[tuple[str, str], ...]) -> NDA
     rows = np.flatnonzero(changed.any(axis=1))
     first = changed[rows].argmax(axis=1)
     last = side - changed[rows][:, ::-1].argmax(axis=1)
-    corners = [(x, y) for x in (first, last) for y in (rows, rows + 1)]
-    return np.concatenate([np.stack(corner, axis=1) for corner in corners]).astype(np.float64)
+    corners = [np.stack((x, y), axis=1) for x in (first, last) for y in (rows, rows + 1)]
+    return np.concatenate(corners).astype(np.float64)

@@ -16,9 +16,7 @@ from .sources import check_split, few
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CROP = 108
-"""Side of the central square of the 178×218 pictures that DCGANs are usually trained on: the face without most of its
-surroundings."""
+CROP = 108  # side of the central square of the 178×218 pictures that DCGANs are usually trained on: mostly the face
 
 _PARTS = {"train": "0", "valid": "1", "test": "2"}
 _FOLDERS = ("", "Img", "celeba", "CelebA")

@@ -57,12 +57,8 @@ _SIDES = {"tilt": ("left", "none", "right"), "turn": ("left", "front", "right")}
 _MAYBE_HIDDEN = ("hair", "hair_color", "eyes", "eyebrows")
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    **{
-        name: (*(look.label for look in looks), *((HIDDEN,) if name in _MAYBE_HIDDEN else ()))
-        for name, looks in LOOKS.items()
-    },
-    **_SIDES,
-}
+    name: (*(look.label for look in looks), *((HIDDEN,) if name in _MAYBE_HIDDEN else ())) for name, looks in LOOKS.items()
+} | _SIDES
 """Attribute → its values, as `Listing.attributes` wants them. Left and right are the picture's."""
 
 _TILT = 4.5  # degrees to either side
@@ -94,11 +90,8 @@ class Face(NamedTuple):
 
 
 def face(seed: int, split: str, index: int) -> Face:
-    """The face that (seed, split, index) determine, on every machine and Python alike.
-
-    Only `Random.random` is used: it is the one method whose sequence Python promises never to change.
-    """
-    draw = Random(f"{seed}/{split}/{index}").random
+    """The face that (seed, split, index) determine, on every machine and Python alike."""
+    draw = Random(f"{seed}/{split}/{index}").random  # the one method whose sequence Python promises never to change
     looks = tuple(_pick(looks, draw()) for looks in LOOKS.values())
     return Face(
         looks=looks,
@@ -121,12 +114,10 @@ def _pick(looks: tuple[Look, ...], chance: float) -> int:
 
 def labels(drawn: Face) -> tuple[int, ...]:
     """For each of `ATTRIBUTES`, in order, the index of what can be seen in the picture."""
-    values = list(drawn.looks)
-    for name in hidden(drawn):
-        values[_ORDER[name]] = len(LOOKS[name])
-    for amount, most in ((drawn.tilt, _TILT), (drawn.turn, 1.0)):
-        values.append(0 if amount < -most / 3 else 2 if amount > most / 3 else 1)
-    return tuple(values)
+    covered = hidden(drawn)
+    values = [len(looks) if name in covered else drawn.looks[i] for i, (name, looks) in enumerate(LOOKS.items())]
+    sides = ((drawn.tilt, _TILT), (drawn.turn, 1.0))
+    return (*values, *(0 if amount < -most / 3 else 2 if amount > most / 3 else 1 for amount, most in sides))
 
 
 def hidden(drawn: Face) -> set[str]:
