@@ -46,22 +46,16 @@ _EXAMPLES = 3
 class Members:
     """The pictures of an archive in its order, with what was left out; plain data but for the path.
 
-    Args:
-        path: of the archive.
-        pictures: name → its stamp and, after the path, what `read` needs to find it; a name that occurs twice means the
-            later one, as it would after unpacking.
-        folders: folders that the archive mentions.
-        left: why members were left out → how many.
-        examples: why → the first names.
-        damage: what could not be listed.
+    `pictures` has for each name its stamp and, after the path, what `read` needs to find it; a name that occurs twice means
+    the later one, as it would after unpacking.
     """
 
     path: Path
     pictures: dict[str, list[Any]] = field(default_factory=dict)
-    folders: list[str] = field(default_factory=list)
-    left: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-    damage: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)  # that the archive mentions
+    left: Counter[str] = field(default_factory=Counter)  # why members were left out → how many
+    examples: dict[str, list[str]] = field(default_factory=dict)  # why → the first names
+    damage: list[str] = field(default_factory=list)  # what could not be listed
 
     def add(self, name: str, stamp: str, *where: Any) -> None:
         """Take a file in if it is a picture with a decent name."""

@@ -65,24 +65,15 @@ _TILT = 4.5  # degrees to either side
 
 
 class Face(NamedTuple):
-    """Everything that determines a picture; plain data.
+    """Everything that determines a picture; plain data."""
 
-    Args:
-        looks: for each attribute of `LOOKS`, in order, the index of its look, also where something covers it.
-        clothes: index of the cut.
-        tilt: degrees, positive to the picture's right (clockwise).
-        turn: −1 (to the picture's left) … 1 (to its right).
-        x, y: shift in hundredths of the picture's side, right and down.
-        scale: about 1.
-    """
-
-    looks: tuple[int, ...]
-    clothes: int
-    tilt: float
-    turn: float
-    x: float
+    looks: tuple[int, ...]  # for each attribute of `LOOKS`, in order, the index of its look, also where something covers it
+    clothes: int  # index of the cut
+    tilt: float  # degrees, positive to the picture's right (clockwise)
+    turn: float  # −1 (to the picture's left) … 1 (to its right)
+    x: float  # shift to the right and down, in hundredths of the picture's side
     y: float
-    scale: float
+    scale: float  # about 1
 
     def look(self, attribute: str) -> Look:
         """The look that was chosen for an attribute, whether or not it is visible."""

@@ -44,10 +44,7 @@ class LazyRecords(Sequence[Record]):
 def array_records(pixels: NDArray[np.uint8], labels: Sequence[int] | NDArray[Any], prefix: str) -> LazyRecords:
     """Records that carry their own pixels: worker processes need not read the whole file again.
 
-    Args:
-        pixels: uint8 [N, H, W] or [N, H, W, 3].
-        labels: [N], indices into the classes.
-        prefix: what keys begin with ("train" → "train/00000").
+    Pixels are uint8 [N, H, W] or [N, H, W, 3], labels [N] indices into the classes; the prefix "train" gives "train/00000".
     """
     import numpy as np
 
@@ -69,19 +66,12 @@ class ArrayDataset(ImageDataset):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a dataset is to be had.
+    """Where a dataset is to be had."""
 
-    Args:
-        name: as a person calls it.
-        where: address of its page, then what to take from there or to type.
-        size: of the download, with the number of pictures.
-        layout: what `--data` should name, after "expected".
-    """
-
-    name: str
-    where: str
-    size: str
-    layout: str
+    name: str  # as a person calls it
+    where: str  # address of its page, then what to take from there or to type
+    size: str  # of the download, with the number of pictures
+    layout: str  # what `--data` should name, after "expected"
 
     @property
     def hint(self) -> str:

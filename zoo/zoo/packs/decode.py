@@ -33,27 +33,19 @@ _RUNS_PROGRAMS = ("EPS", "WMF")  # Pillow hands these to an interpreter, whateve
 class Decoded(NamedTuple):
     """A picture as it goes into a pack.
 
-    Args:
-        pixels: uint8 [S, S, C]; C is 1 for a gray picture where the number of channels was left open.
-        boxes: int16 [B, 4], one row for each of `dataset.boxed`: left, top, right, bottom in pixels of the packed picture,
-            rounded outwards; −1 where not visible.
-        side: how many pixels of the source the picture is high and wide: the better resolved, the more.
+    A row of `boxes` for each of `dataset.boxed` has left, top, right, bottom in pixels of the packed picture, rounded
+    outwards; −1 where not visible.
     """
 
-    pixels: NDArray[np.uint8]
-    boxes: NDArray[np.int16]
-    side: int
+    pixels: NDArray[np.uint8]  # [S, S, C]; C is 1 for a gray picture where the number of channels was left open
+    boxes: NDArray[np.int16]  # [B, 4]
+    side: int  # how many pixels of the source the picture is high and wide: the better resolved, the more
 
 
 def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded | str:
-    """Decode, crop and resize one record.
+    """Decode one record, crop and resize it to size × size pixels; return it, or in a few words why it was skipped.
 
-    Args:
-        size: height and width of the result in pixels.
-        channels: 1, 3, or None for 1 where the picture is gray and 3 where it is not.
-
-    Returns:
-        The picture, or in a few words why it was skipped. Nothing that a picture contains raises.
+    The result has `channels` 1 or 3; None means 1 where the picture is gray. Nothing that a picture contains raises.
 
     Raises:
         ZooError: the dataset says that not this picture is at fault but what all of them come from.

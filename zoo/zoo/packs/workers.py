@@ -38,21 +38,13 @@ _MOST_WORKERS = 32
 
 
 class Chunk(NamedTuple):
-    """Some consecutive records, decoded.
+    """Some consecutive records, decoded."""
 
-    Args:
-        images: uint8 [n, S, S, C] of those that could be read, in order; C is 1 if all of them are gray, or as asked.
-        boxes: int16 [n, B, 4].
-        sides: int32 [n], see `Decoded.side`.
-        skipped: position in the chunk → why it was skipped.
-        total: how many records it had.
-    """
-
-    images: NDArray[np.uint8]
-    boxes: NDArray[np.int16]
-    sides: NDArray[np.int32]
-    skipped: dict[int, str]
-    total: int
+    images: NDArray[np.uint8]  # [n, S, S, C] of those that could be read, in order; C is 1 if all are gray, or as asked
+    boxes: NDArray[np.int16]  # [n, B, 4]
+    sides: NDArray[np.int32]  # [n], see `Decoded.side`
+    skipped: dict[int, str]  # position in the chunk → why it was skipped
+    total: int  # how many records it had
 
 
 class _Unusable(Exception):

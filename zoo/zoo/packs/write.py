@@ -28,22 +28,14 @@ _Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 @dataclass
 class Shard:
-    """What is known of one file of images.
-
-    Args:
-        channels: 1 or 3.
-        end: records before this one, counted in the listing, are dealt with once the file is complete.
-        rows: of its images, in order.
-        skipped: record → why it was skipped.
-        sha256: of the complete file.
-    """
+    """What is known of one file of images."""
 
     name: str
     channels: int
-    end: int = 0
-    rows: list[_Rows] = field(default_factory=list)
-    skipped: dict[int, str] = field(default_factory=dict)
-    sha256: str = ""
+    end: int = 0  # records before this one, counted in the listing, are dealt with once the file is complete
+    rows: list[_Rows] = field(default_factory=list)  # of its images, in order
+    skipped: dict[int, str] = field(default_factory=dict)  # record → why it was skipped
+    sha256: str = ""  # of the complete file
 
     @property
     def count(self) -> int:

@@ -44,7 +44,6 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
     return {
         "pack": str(pack.path),
         "key": pack.key,
-        "dataset": info["dataset"],
         "count": len(pack),
         "size": pack.spec.size,
         "channels": pack.spec.channels,
@@ -52,7 +51,6 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
         "classes": _counts(pack.labels, info["classes"]),
         "unlabeled": int((pack.labels < 0).sum()) if pack.labels is not None else len(pack),
         "attributes": {name: _counts(pack.attributes[name], values) for name, values in info["attributes"].items()},
-        "skipped": info["skipped"],
         "chosen": info.get("chosen", []),
         "side": {"least": int(sides.min()), "median": int(sides.median()), "most": int(sides.max())},
         "enlarged": int((sides < pack.spec.size).sum()),
@@ -60,9 +58,7 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
         "std": std,
         "sheet": str(sheet),
         "mean_picture": str(out / MEAN),
-        "notes": info["notes"],
-        "license": info["license"],
-        "credit": info["credit"],
+        **{key: info[key] for key in ("dataset", "skipped", "notes", "license", "credit")},
     }
 
 
