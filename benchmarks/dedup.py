@@ -35,7 +35,7 @@ import numpy as np
 from PIL import Image
 
 import zoo
-from zoo.packs.curation import gallery
+from zoo.packs.curation import dedup
 from zoo.packs.curation.autoencoder import fit_hash
 from zoo.packs.curation.grouping import equal_hashes, group
 
@@ -152,8 +152,8 @@ def found(
         share = len(removed) / originals
         say(f"radius {radius}: recall {recall:.3f}, {len(removed)} originals removed ({share:.2%}), {seconds:.1f} s")
         if out is not None and len(removed):
-            pairs = [gallery.Pair(i, int(groups.keeper[i]), int(groups.distance[i])) for i in removed.tolist()]
-            gallery.save_png(pack, gallery.choose_pairs(pairs, 100), out / f"removed-{radius}.png")
+            pairs = [dedup.Pair(i, int(groups.keeper[i]), int(groups.distance[i])) for i in removed.tolist()]
+            dedup.save_png(pack, dedup.choose_pairs(pairs, 100), out / f"removed-{radius}.png")
     return rows
 
 

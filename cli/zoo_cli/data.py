@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
-from typing import Any
 
 import click
+
+import zoo
+from zoo.progress import reporter_for_terminal
 
 from .output import json_option, print_json, print_table, warn_about_plugins
 from .train import read_settings
@@ -56,9 +58,7 @@ def build(
       zoo data build faces --data ~/Pictures/portraits --size 64
       zoo data build lsun --data ~/lsun --set dataset.category=bedroom --size 64 --json
     """
-    import zoo
     from zoo.packs.request import parse_options
-    from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     given = parse_options(dataset, options)
@@ -91,27 +91,18 @@ def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
       zoo data inspect faces-64
       zoo data inspect faces-64 --out look --json
     """
-    import zoo
-    from zoo.progress import reporter_for_terminal
-
     opened = zoo.open_pack(zoo.find_pack(pack))
     found = zoo.inspect_pack(opened, out or f"inspect-{opened.path.name}", images=images, report=reporter_for_terminal())
     if as_json:
         print_json(found)
         return
-    made = found["dataset"]
-    side = found["side"]
+    made, side, enlarged = found["dataset"], found["side"], found["enlarged"]
+    source = f", from {made['data']}" if made["data"] else ""
     rows = [
-        (
-            "dataset",
-            f"{made['name'].partition(':')[2]}, split {made['split']}" + (f", from {made['data']}" if made["data"] else ""),
-        ),
+        ("dataset", f"{made['name'].partition(':')[2]}, split {made['split']}{source}"),
         ("images", f"{found['count']:,} of {found['size']}×{found['size']}×{found['channels']}, {_size(found['bytes'])}"),
         ("skipped", f"{found['skipped']['count']:,}"),
-        (
-            "source",
-            f"{side['least']} to {side['most']} pixels a side, median {side['median']}; {found['enlarged']:,} enlarged",
-        ),
+        ("source", f"{side['least']} to {side['most']} pixels a side, median {side['median']}; {enlarged:,} enlarged"),
         ("mean, std", "; ".join(f"{m:.1f}, {s:.1f}" for m, s in zip(found["mean"], found["std"], strict=True)) + " of 255"),
         ("license", found["license"] or "not stated"),
         ("contact sheet", found["sheet"]),
@@ -138,9 +129,7 @@ def verify(packs: tuple[str, ...], as_json: bool) -> None:
       zoo data verify
       zoo data verify lsun-64
     """
-    import zoo
-    from zoo.packs.curation.verifying import verify_packs
-    from zoo.progress import reporter_for_terminal
+    from zoo.packs.curation.inspecting import verify_packs
 
     folders = [zoo.find_pack(pack) for pack in packs] or None
     results = verify_packs(folders, report=reporter_for_terminal())
@@ -156,15 +145,19 @@ def verify(packs: tuple[str, ...], as_json: bool) -> None:
 @json_option
 def list_command(as_json: bool) -> None:
     """List what the cache of packs holds, interrupted builds too."""
-    import zoo
-
     stored = zoo.list_packs()
     if as_json:
         print_json([entry.to_json() for entry in stored])
         return
     if not stored:
         click.echo("no packs; to make one: zoo data build DATASET --data PATH --size S", err=True)
-    print_table([(e.name, _count(e.info), _size(e.bytes), _when(e.modified), _what(e)) for e in stored])
+    rows = []
+    for entry in stored:
+        info, kind = entry.info, f"view of {entry.of}" if entry.kind == "view" else entry.kind
+        count = f"{info['count']:,} × {info['size']}×{info['size']}×{info['channels']}" if info else ""
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
+        rows.append((entry.name, count, _size(entry.bytes), when, "" if kind == "pack" else kind))
+    print_table(rows)
     if len(stored) > 1:
         click.echo(f"{_size(sum(e.bytes for e in stored))} in {stored[0].path.parent}")
 
@@ -183,9 +176,6 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
       zoo data clear --unfinished
       zoo data clear --all
     """
-    import zoo
-    from zoo.progress import reporter_for_terminal
-
     gone = zoo.clear_packs(packs, everything=everything, unfinished=unfinished, report=reporter_for_terminal())
     if as_json:
         print_json({"cleared": [entry.name for entry in gone], "bytes": sum(entry.bytes for entry in gone)})
@@ -216,27 +206,21 @@ def dedup(pack: str, radius: int, out: str | None, gallery: str | None, seed: in
       zoo data dedup faces-64
       zoo data dedup faces-64 --radius 8 --gallery look
     """
-    import zoo
-    from zoo.progress import reporter_for_terminal
+    from zoo.packs.request import changed_options
 
     opened = zoo.open_pack(zoo.find_pack(pack))
     folder = Path(gallery or f"dedup-{opened.path.name}")
     found = zoo.deduplicate(opened, radius=radius, out=out, gallery_folder=folder, seed=seed, report=reporter_for_terminal())
+    made = found.view.info["dataset"]
+    words = ["zoo", "train", "dcgan", "--dataset", made["name"].partition(":")[2], "--data", str(found.view.path)]
+    words += ["--size", str(found.view.spec.size)]
+    for key, value in changed_options(made["name"], made["options"]).items():
+        words += ["--set", f"dataset.{key}={value}"]
     if as_json:
-        print_json(
-            {
-                "view": str(found.view.path),
-                "images": len(opened),
-                "kept": len(found.view),
-                "removed": len(found.pairs),
-                "groups": found.groups,
-                "mixed_labels": found.mixed,
-                "radius": radius,
-                "gallery": [str(path) for path in found.gallery or ()],
-                "seconds": found.seconds,
-                "train": _train_command(found.view),
-            }
-        )
+        summary = {"view": str(found.view.path), "images": len(opened), "kept": len(found.view), "removed": len(found.pairs)}
+        summary |= {"groups": found.groups, "mixed_labels": found.mixed, "radius": radius, "seconds": found.seconds}
+        summary |= {"gallery": [str(path) for path in found.gallery or ()], "train": shlex.join(words)}
+        print_json(summary)
         return
     click.echo(found.view.path)
     click.echo(f"{len(found.view):,} of {len(opened):,} images stay; {len(found.pairs):,} near-duplicates are left out")
@@ -244,7 +228,7 @@ def dedup(pack: str, radius: int, out: str | None, gallery: str | None, seed: in
         click.echo(f"{found.mixed:,} of them had another label than the image that stays")
     for path in found.gallery or ():
         click.echo(f"look at them: {path}")
-    click.echo(f"train on what stays: {_train_command(found.view)}")
+    click.echo(f"train on what stays: {shlex.join(words)}")
 
 
 @data.command(no_args_is_help=True)
@@ -260,9 +244,6 @@ def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) 
     Examples:
       zoo data faces ~/Pictures/party faces --min-size 96
     """
-    import zoo
-    from zoo.progress import reporter_for_terminal
-
     found = zoo.detect_faces(photos, out, min_size=min_size, margin=margin, report=reporter_for_terminal())
     if as_json:
         print_json({"out": str(out), **found})
@@ -272,29 +253,6 @@ def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) 
         if key in found:
             click.echo(f"{key}: {found[key]:,}")
     click.echo(f"train on them: zoo train dcgan --dataset faces --data {shlex.quote(str(out))}")
-
-
-def _train_command(pack: Any) -> str:
-    from zoo.packs.request import changed_options
-
-    made = pack.info["dataset"]
-    words = ["zoo", "train", "dcgan", "--dataset", made["name"].partition(":")[2], "--data", str(pack.path)]
-    words += ["--size", str(pack.spec.size)]
-    for key, value in changed_options(made["name"], made["options"]).items():
-        words += ["--set", f"dataset.{key}={value}"]
-    return shlex.join(words)
-
-
-def _count(info: dict[str, Any]) -> str:
-    return f"{info['count']:,} × {info['size']}×{info['size']}×{info['channels']}" if info else ""
-
-
-def _what(stored: Any) -> str:
-    return f"view of {stored.of}" if stored.kind == "view" else "" if stored.kind == "pack" else str(stored.kind)
-
-
-def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _size(count: float) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -24,7 +25,6 @@ Box = tuple[float, float, float, float]
 
 _SUFFIXES = ".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp"
 PICTURE_SUFFIXES = frozenset(_SUFFIXES.split())
-
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG")
 _SMALL = 65_536  # bytes; a larger file takes so long to decode that reading it in one piece saves nothing
 
@@ -139,9 +139,14 @@ class ImageDataset(ABC):
 
     def crop(self, width: int, height: int) -> Box:
         """The square of a width × height picture that is kept; by default the largest one in the center."""
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return (left, top, left + side, top + side)
+        return central_square(width, height)
+
+
+def central_square(width: int, height: int, side: int | None = None) -> Box:
+    """The square in the middle of a width × height picture, `side` pixels wide where there are so many."""
+    side = min(width, height, side or width)
+    left, top = (width - side) / 2, (height - side) / 2
+    return (left, top, left + side, top + side)
 
 
 class FileDataset(ImageDataset):
@@ -185,11 +190,12 @@ class FileDataset(ImageDataset):
         classes = tuple(sorted(tops)) if "" not in tops and len(tops) > 1 else ()
         index = {name: i for i, name in enumerate(classes)}
         records = [
-            Record(key=key, source=path, stamp=stamp, label=index.get(key.split("/")[0], -1))
+            Record(key, path, stamp, index.get(key.split("/")[0], -1))
             for key, (path, stamp) in zip(keys, found, strict=True)
         ]
         notes = [f"{others} files are no pictures by their name and were left out"] if others else []
-        if empty := [name for name in _folders(root) if name not in index] if classes else []:
+        folders = sorted(printable(e.name) for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
+        if classes and (empty := [name for name in folders if name not in index]):
             shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
             notes.append(f"folders without pictures are no class: {shown}")
         return Listing(records, classes=classes, notes=tuple(notes))
@@ -197,14 +203,12 @@ class FileDataset(ImageDataset):
     def decode(self, record: Record) -> Image:
         from PIL import Image
 
-        assert self.data is not None
-        return Image.open(os.path.join(self.data, record.source))
+        return Image.open(os.path.join(str(self.data), record.source))
 
     def encoded(self, record: Record) -> bytes | None:
         if type(self).decode is not FileDataset.decode or not str(record.source).endswith(_JPEG_SUFFIXES):
             return None
-        assert self.data is not None
-        with open(os.path.join(self.data, record.source), "rb", buffering=0) as file:
+        with open(os.path.join(str(self.data), record.source), "rb", buffering=0) as file:
             found = file.read(_SMALL + 1)
         return found if len(found) <= _SMALL else None
 
@@ -212,11 +216,6 @@ class FileDataset(ImageDataset):
 def printable(name: str) -> str:
     """A file's name for people: bytes that are no UTF-8, which Python carries as lone surrogates, become "\\xff"."""
     return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _folders(root: Path) -> list[str]:
-    """The names of the folders in `root` that are not hidden."""
-    return sorted(printable(entry.name) for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:
@@ -231,21 +230,18 @@ def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:
             continue
         entered.add(real)
         try:
-            entries = list(os.scandir(folder))
+            entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
         except OSError as error:
             raise DataError(f"{folder} cannot be read: {error.strerror}") from error
         for entry in entries:
             name = entry.name
-            if name.startswith("."):
-                continue
             if entry.is_dir():
                 pending.append((Path(entry.path), f"{prefix}{name}/"))
-            elif (dot := name.rfind(".")) >= 0 and name[dot:].lower() in PICTURE_SUFFIXES:
-                try:
+            elif os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES:
+                stamp = "unreadable"  # a dangling link: decoding it will say so
+                with suppress(OSError):
                     status = entry.stat()
                     stamp = f"{status.st_size}:{status.st_mtime_ns}"
-                except OSError:
-                    stamp = "unreadable"  # a dangling link: decoding it will say so
                 found.append((prefix + name, stamp))
             else:
                 others += 1

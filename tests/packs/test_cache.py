@@ -13,7 +13,7 @@ import zoo
 from helpers.packs import Heard, pictures, request, samples
 from zoo.files import TEMPORARY
 from zoo.packs import Pack, build_pack, open_pack, write_view
-from zoo.packs.curation.verifying import verify_packs
+from zoo.packs.curation.inspecting import verify_packs
 from zoo_core import DataError, UsageError
 
 

@@ -180,9 +180,8 @@ def test_channels() -> None:
     assert flat(gray, channels=1) == [50]
     assert flat(gray, channels=3) == [50, 50, 50]
     assert flat(Image.new("RGB", (9, 9), (7, 7, 7)), channels=1) == [7]
-    assert not decode(color, channels=1).gray or decode(color, channels=1).pixels.shape[2] == 1
-    assert decode(gray, channels=3).gray
-    assert not decode(color).gray
+    depths = [decode(image, channels=channels).pixels.shape[2] for image in (color, gray) for channels in (1, 3, None)]
+    assert depths == [1, 3, 3, 1, 3, 1]
 
 
 def test_one_colored_pixel_makes_it_no_gray_picture() -> None:

@@ -17,10 +17,9 @@ from PIL import Image
 import zoo
 from helpers.packs import samples
 from zoo.packs import Pack, PackRequest, build_pack
-from zoo.packs.curation import gallery
-from zoo.packs.curation.alteration import augment
-from zoo.packs.curation.autoencoder import BITS, crops, fit_hash
-from zoo.packs.curation.gallery import Pair
+from zoo.packs.curation import dedup
+from zoo.packs.curation.autoencoder import BITS, augment, crops, fit_hash
+from zoo.packs.curation.dedup import Pair
 from zoo.packs.curation.grouping import MOST, equal_hashes, group, multi_hash
 from zoo_core import OptionError, ZooError
 
@@ -224,12 +223,12 @@ class TestDeduplicating:
 class TestGallery:
     def test_pairs_are_spread_over_all_distances(self) -> None:
         pairs = [Pair(i, 0, i // 100) for i in range(1000)]
-        chosen = gallery.choose_pairs(pairs, 10)
+        chosen = dedup.choose_pairs(pairs, 10)
         assert [pair.distance for pair in chosen] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
-        assert gallery.choose_pairs(pairs[:3], 10) == [pairs[0], pairs[1], pairs[2]]
+        assert dedup.choose_pairs(pairs[:3], 10) == [pairs[0], pairs[1], pairs[2]]
 
     def test_the_page_needs_no_other_file(self, pack: Pack, tmp_path: Path) -> None:
-        page = gallery.save_page(pack, [Pair(3, 1, 2)], tmp_path / "x.html", title="<b>", summary="a & b")
+        page = dedup.save_page(pack, [Pair(3, 1, 2)], tmp_path / "x.html", title="<b>", summary="a & b")
         text = page.read_text()
         assert "&lt;b&gt;" in text
         assert "a &amp; b" in text
@@ -242,7 +241,7 @@ class TestGallery:
             def gather(self, numbers: torch.Tensor) -> torch.Tensor:
                 return torch.full((len(numbers), 256, 256, 1), 40, dtype=torch.uint8)
 
-        path = gallery.save_png(Large(), [Pair(3, 1, 2)] * 11, tmp_path / "x.png")  # type: ignore[arg-type]
+        path = dedup.save_png(Large(), [Pair(3, 1, 2)] * 11, tmp_path / "x.png")  # type: ignore[arg-type]
         with Image.open(path) as picture:
             assert picture.size[0] < 11 * 300
             assert (np.asarray(picture) == 40).all(2).sum() == 11 * 2 * 128**2

@@ -84,7 +84,7 @@ class TestReading:
         writer.finish()
         (writer.folder / "images-00000.safetensors").rename(pack.path / "images-00000.safetensors")
         info = {**pack.info, "size": 512, "count": 64, "classes": [], "attributes": {}, "boxed": []}
-        info["shards"] = [shard.described() for shard in writer.shards]
+        info["shards"] = [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards]
         (pack.path / "pack.json").write_text(json.dumps(info))
         save_file({"record": np.arange(64), "side": np.arange(64, dtype=np.int32)}, pack.path / "labels.safetensors")
         before = resident()

@@ -170,9 +170,9 @@ def test_what_is_no_tar_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_large_tar_is_gone_through_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo_plugins.datasets import archives, index
+    from zoo_plugins.datasets import archives
 
-    monkeypatch.setattr(index, "LEAST", 4)
+    monkeypatch.setattr(archives, "INDEXED", 4)
     read = []
     monkeypatch.setattr(archives, "_walk_tar", lambda *a, walk=archives._walk_tar, **k: read.append(a[3]) or walk(*a, **k))
     link = tarfile.TarInfo("n01440764_9.JPEG")

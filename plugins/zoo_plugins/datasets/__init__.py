@@ -11,7 +11,7 @@ plugin = Plugin(
             license="drawings: free for personal and commercial use (https://avataaars.com/)",
         ),
         "folder": Component(
-            "zoo_plugins.datasets.folder:Folder",
+            "zoo_core.datasets:FileDataset",
             summary="the pictures of a folder (--data DIR); sub-folders become labels",
         ),
         "lsun": Component(

@@ -6,77 +6,58 @@ archive that has them is not what it says.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
+import json
 import os
 import posixpath
 import re
 import tarfile
+import uuid
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from zoo_core.datasets import PICTURE_SUFFIXES, Listing, Record, printable
 from zoo_core.errors import DataError
+from zoo_core.places import indexes
 
-from . import index
-from .sources import few, few_of, file_stamp
+from .sources import AGAIN, few, file_stamp
 
-MOST_BYTES = 256 << 20
-"""No picture's file is larger; what claims to be is not read."""
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-_AGAIN = "download it again"
+MOST_BYTES = 256 << 20  # no picture's file is larger; what claims to be is not read
+INDEXED = 10_000
+"""Pictures from which on what a tar holds is kept in the zoo's cache: going through a million headers takes minutes."""
+
+_VERSION = 2  # of the kept indexes
 _EXAMPLES = 3
-
-
-@dataclass(frozen=True)
-class Member:
-    """A picture in an archive. `where` is what `read_zip` or `read_tar` needs to find it."""
-
-    name: str
-    where: Any
-    stamp: str
 
 
 @dataclass
 class Members:
-    """The pictures of an archive in its order, with what was left out.
+    """The pictures of an archive in its order, with what was left out; plain data but for the path.
 
-    Args:
-        pictures: name → member; a name that occurs twice means the later one, as it would after unpacking.
-        folders: folders that the archive mentions.
+    `pictures` has for each name its stamp and, after the path, what `read` needs to find it; a name that occurs twice means
+    the later one, as it would after unpacking.
     """
 
-    pictures: dict[str, Member] = field(default_factory=dict)
-    folders: set[str] = field(default_factory=set)
-    _left: Counter[str] = field(default_factory=Counter)
-    _examples: dict[str, list[str]] = field(default_factory=dict)
-    _damage: list[str] = field(default_factory=list)
+    path: Path
+    pictures: dict[str, list[Any]] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)  # that the archive mentions
+    left: Counter[str] = field(default_factory=Counter)  # why members were left out → how many
+    examples: dict[str, list[str]] = field(default_factory=dict)  # why → the first names
+    damage: list[str] = field(default_factory=list)  # what could not be listed
 
-    def plain(self) -> dict[str, Any]:
-        """As plain data, without the archive's path."""
-        pictures = [[member.name, *member.where[1:], member.stamp] for member in self.pictures.values()]
-        left = [[why, number, self._examples[why]] for why, number in self._left.items()]
-        return {"pictures": pictures, "folders": sorted(self.folders), "left": left, "damage": self._damage}
-
-    @classmethod
-    def restored(cls, path: Path, plain: dict[str, Any]) -> Members:
-        """What `plain` gave, of an archive that now lies at `path`."""
-        left = plain["left"]
-        members = cls(
-            folders=set(plain["folders"]),
-            _left=Counter({why: number for why, number, _ in left}),
-            _examples={why: examples for why, _, examples in left},
-            _damage=plain["damage"],
-        )
-        for name, *where, stamp in plain["pictures"]:
-            members.pictures[name] = Member(name, (str(path), *where), stamp)
-        return members
-
-    def add(self, name: str, where: Any, stamp: str) -> None:
+    def add(self, name: str, stamp: str, *where: Any) -> None:
         """Take a file in if it is a picture with a decent name."""
         parts = name.split("/")
         if not is_inside(name):
@@ -88,26 +69,14 @@ class Members:
         else:
             if name in self.pictures:
                 self.leave("members have the name of a later one", name)
-            self.pictures[name] = Member(name, where, stamp)
+            self.pictures[name] = [stamp, *where]
 
     def leave(self, why: str, name: str) -> None:
         """Count a member that is left out."""
-        self._left[why] += 1
-        examples = self._examples.setdefault(why, [])
+        self.left[why] += 1
+        examples = self.examples.setdefault(why, [])
         if len(examples) < _EXAMPLES:
             examples.append(repr(name))
-
-    def damaged(self, what: str) -> None:
-        """Note that a part of the archive could not be listed."""
-        self._damage.append(what)
-
-    def notes(self) -> tuple[str, ...]:
-        """For `Listing.notes`."""
-        left = [
-            f"{n:,} {why} and {'were' if n > 1 else 'was'} left out: {few_of(self._examples[why], n)}"
-            for why, n in self._left.items()
-        ]
-        return (*self._damage, *left)
 
     def listing(self) -> Listing:
         """The pictures with their first-level folders as labels; a single folder around everything does not count."""
@@ -117,14 +86,19 @@ class Members:
         tops = {name: name.split("/")[depth] if name.count("/") > depth else "" for name in names}
         found = set(tops.values())
         classes = tuple(sorted(found)) if "" not in found and len(found) > 1 else ()
-        index = {name: i for i, name in enumerate(classes)}
-        records = [
-            Record(name, self.pictures[name].where, self.pictures[name].stamp, index.get(tops[name], -1)) for name in names
+        labels = {name: i for i, name in enumerate(classes)}
+        records = []
+        for name in names:
+            stamp, *where = self.pictures[name]
+            records.append(Record(name, (str(self.path), *where), stamp, labels.get(tops[name], -1)))
+        notes = [
+            f"{n:,} {why} and {'were' if n > 1 else 'was'} left out: {few(self.examples[why], number=n)}"
+            for why, n in self.left.items()
         ]
         siblings = {f.split("/")[depth] for f in self.folders if classes and f.count("/") >= depth and is_inside(f)}
-        empty = sorted(name for name in siblings - found if name and not name.startswith(".") and name != "__MACOSX")
-        notes = (f"folders without pictures are no class: {few(empty)}",) if empty else ()
-        return Listing(records, classes=classes, notes=(*self.notes(), *notes))
+        if empty := sorted(n for n in siblings - found if n and not n.startswith(".") and n != "__MACOSX"):
+            notes.append(f"folders without pictures are no class: {few(empty)}")
+        return Listing(records, classes=classes, notes=(*self.damage, *notes))
 
 
 def is_inside(name: str) -> bool:
@@ -133,37 +107,39 @@ def is_inside(name: str) -> bool:
     return bool(name) and not outside and ".." not in name.split("/")
 
 
-def zip_members(path: Path) -> Members:
-    """The pictures in a zip; `where` is (path, name).
+def open_picture(source: str | tuple[Any, ...], folder: Path) -> Image:
+    """The picture of a record: in an archive, or a file below `folder`."""
+    from PIL import Image
 
-    Raises:
-        DataError: it is no zip, or cut short: its table of contents stands at its end.
+    return Image.open(io.BytesIO(read(source)) if isinstance(source, tuple) else folder / source)
+
+
+def read(where: tuple[Any, ...]) -> bytes:
+    """The bytes of a member: (path, name) of a zip, (path, offset, size) of a tar.
+
+    Raises whatever is wrong with it: checksum, encryption, method, a size that is no picture's.
     """
-    members = Members()
-    try:
-        archive = _open_zip(str(path), file_stamp(path), os.getpid())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is no zip, or cut short: {error}", hint=_AGAIN) from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    for info in archive.infolist():
-        if info.is_dir():
-            members.folders.add(info.filename.rstrip("/"))
-        else:
-            members.add(info.filename, (str(path), info.filename), f"{info.file_size}:{info.CRC:08x}")
-    return members
+    if len(where) == 2:
+        path, name = where
+        archive = _open_zip(path, file_stamp(Path(path)), os.getpid())
+        _check_size(archive.getinfo(name).file_size)
+        try:
+            return archive.read(name)
+        except zlib.error as error:
+            raise OSError(f"its compressed bytes are damaged: {error}") from error
+    path, offset, size = where
+    _check_size(size)
+    file = _open_file(path, os.getpid())
+    file.seek(offset)
+    value = file.read(size)
+    if len(value) != size:
+        raise EOFError(f"the archive ends {size - len(value):,} bytes before the picture does")
+    return value
 
 
-def read_zip(where: tuple[str, str]) -> bytes:
-    """The bytes of a member. Raises whatever is wrong with it: checksum, encryption, method, a size that is no picture's."""
-    path, name = where
-    archive = _open_zip(path, file_stamp(Path(path)), os.getpid())
-    info = archive.getinfo(name)
-    _check_size(info.file_size)
-    try:
-        return archive.read(info)
-    except zlib.error as error:
-        raise OSError(f"its compressed bytes are damaged: {error}") from error
+def _check_size(size: int) -> None:
+    if size > MOST_BYTES:
+        raise ValueError(f"{size:,} bytes: more than the limit of {MOST_BYTES:,}")
 
 
 @lru_cache(maxsize=4)
@@ -171,51 +147,77 @@ def _open_zip(path: str, stamp: str, process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def tar_members(path: Path) -> Members:
-    """The pictures in an uncompressed tar and in the tars inside it; `where` is (path, offset, size).
+@lru_cache(maxsize=4)
+def _open_file(path: str, process: int) -> BinaryIO:
+    return open(path, "rb")
 
-    A picture in an inner tar is called "inner/name". Only regular files count: links and devices are left out. Headers are
-    read and contents are not; of a large archive the result is kept, for as long as the archive does not change.
+
+def zip_members(path: Path) -> Members:
+    """The pictures in a zip; raises `DataError` where it is no zip or cut short: its table of contents stands at its end."""
+    members = Members(path)
+    try:
+        archive = _open_zip(str(path), file_stamp(path), os.getpid())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is no zip, or cut short: {error}", hint=AGAIN) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    for info in archive.infolist():
+        if info.is_dir():
+            members.folders.append(info.filename.rstrip("/"))
+        else:
+            members.add(info.filename, f"{info.file_size}:{info.CRC:08x}", info.filename)
+    return members
+
+
+def tar_members(path: Path) -> Members:
+    """The pictures in an uncompressed tar and in the tars inside it, those called "inner/name"; links are left out.
+
+    Headers are read and contents are not; of a large archive the result is kept, for as long as the archive does not change.
+    That is only ever a shortcut: where it is missing, damaged or cannot be written, the archive is read.
 
     Raises:
         DataError: it is no tar, or cut short.
     """
-    if (kept := index.load(path)) is not None:
-        return Members.restored(path, kept)
-    members = _read_members(path)
-    if len(members.pictures) >= index.LEAST:
-        index.save(path, members.plain())
+    identity = json.dumps([_VERSION, str(path.resolve()), file_stamp(path)])
+    kept = indexes() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json.gz"
+    with suppress(OSError, EOFError, ValueError, TypeError, zlib.error), gzip.open(kept, "rt", encoding="utf-8") as file:
+        return Members(path, **json.load(file))
+    members = _list_tar(path)
+    if len(members.pictures) >= INDEXED:
+        temporary = kept.with_name(f"{kept.name}-{uuid.uuid4().hex[:8]}")
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with gzip.open(temporary, "wt", encoding="utf-8", compresslevel=1) as file:
+                json.dump({name: value for name, value in vars(members).items() if name != "path"}, file)
+            os.replace(temporary, kept)
+        except OSError:  # a cache that is full or not ours: whoever builds a pack is told so there
+            with suppress(OSError):
+                temporary.unlink()
     return members
 
 
-def _read_members(path: Path) -> Members:
-    members = Members()
-    end = path.stat().st_size
+def _list_tar(path: Path) -> Members:
+    members = Members(path)
+
+    def add(name: str, info: tarfile.TarInfo) -> None:
+        members.add(printable(name.removeprefix("./")), f"{info.size}:{info.mtime}", info.offset_data, info.size)
+
     with open(path, "rb") as file:
-        for info in _walk_tar(file, 0, end, str(path), members, strict=True):
+        for info in _walk_tar(file, 0, path.stat().st_size, str(path), members, strict=True):
             if info.name.endswith(".tar") and is_inside(info.name):
-                inner = info.name.removesuffix(".tar")
-                members.folders.add(inner)
-                for picture in _walk_tar(
-                    file, info.offset_data, info.offset_data + info.size, info.name, members, strict=False
-                ):
-                    _add(members, f"{inner}/{picture.name}" if is_inside(picture.name) else picture.name, path, picture)
+                inner, start = info.name.removesuffix(".tar"), info.offset_data
+                members.folders.append(inner)
+                for picture in _walk_tar(file, start, start + info.size, info.name, members, strict=False):
+                    add(f"{inner}/{picture.name}" if is_inside(picture.name) else picture.name, picture)
             else:
-                _add(members, info.name, path, info)
+                add(info.name, info)
     return members
-
-
-def _add(members: Members, name: str, path: Path, info: tarfile.TarInfo) -> None:
-    members.add(printable(name.removeprefix("./")), (str(path), info.offset_data, info.size), f"{info.size}:{info.mtime}")
 
 
 def _walk_tar(
     file: BinaryIO, start: int, end: int, label: str, members: Members, *, strict: bool
 ) -> Iterator[tarfile.TarInfo]:
-    """The regular files of a tar that lies in `file` from `start` to `end`.
-
-    Python's tarfile takes damage in the middle for the end; so this looks whether the end is one.
-    """
+    """The regular files of a tar that lies in `file` from `start` to `end`."""
     file.seek(start)
     stopped, problem = start, ""
     try:
@@ -229,53 +231,32 @@ def _walk_tar(
                 problem = f"cut short: {info.name} should end at byte {after - start:,} of {end - start:,}"
                 break
             if info.isdir():
-                members.folders.add(info.name.rstrip("/"))
+                members.folders.append(info.name.rstrip("/"))
             elif info.isreg() and not info.issparse():
                 yield info
             else:
                 members.leave("members are links, devices or the like", info.name)
         stopped = archive.offset
-        if not problem and stopped < end:
+        if not problem and stopped < end:  # tarfile takes damage in the middle for the end
             file.seek(stopped)
             if any(file.read(min(512, end - stopped))):
                 problem = f"damaged at byte {stopped - start:,}"
     except (tarfile.TarError, EOFError, ValueError) as error:
         problem = f"damaged: {error}"
     if problem and strict:
-        raise DataError(f"{label} is no tar, or {problem}", hint=_AGAIN)
+        raise DataError(f"{label} is no tar, or {problem}", hint=AGAIN)
     if problem:
-        members.damaged(f"{label} inside the archive is {problem}; what follows there is missing")
-
-
-def read_tar(where: tuple[str, int, int]) -> bytes:
-    """The bytes of a member."""
-    path, offset, size = where
-    _check_size(size)
-    file = _open_file(path, os.getpid())
-    file.seek(offset)
-    value = file.read(size)
-    if len(value) != size:
-        raise EOFError(f"the archive ends {size - len(value):,} bytes before the picture does")
-    return value
-
-
-@lru_cache(maxsize=4)
-def _open_file(path: str, process: int) -> BinaryIO:
-    return open(path, "rb")
+        members.damage.append(f"{label} inside the archive is {problem}; what follows there is missing")
 
 
 def read_compressed(path: Path, names: Iterable[str], most: int) -> dict[str, bytes]:
-    """Some files of a compressed tar by their last name, held in memory: such an archive cannot be read from its middle.
-
-    Args:
-        path: a .tar, .tar.gz, … .
-        names: the files wanted, without folders.
-        most: bytes that each may have.
+    """Some files of a tar, perhaps a compressed one, by their names without folders; none may have more than `most` bytes.
 
     Raises:
         DataError: the archive is damaged, or a file is larger.
     """
-    wanted, read = set(names), {}
+    wanted: set[str] = set(names)
+    read: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r|*") as archive:
             for info in archive:
@@ -290,10 +271,5 @@ def read_compressed(path: Path, names: Iterable[str], most: int) -> dict[str, by
                 if len(read) == len(wanted):
                     break
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{path} is no tar, or cut short: {error}", hint=_AGAIN) from error
+        raise DataError(f"{path} is no tar, or cut short: {error}", hint=AGAIN) from error
     return read
-
-
-def _check_size(size: int) -> None:
-    if size > MOST_BYTES:
-        raise ValueError(f"{size:,} bytes: more than the limit of {MOST_BYTES:,}")

@@ -6,11 +6,14 @@ artwork's 280 × 280 canvas.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from zoo_core.datasets import Box
@@ -24,12 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-DRAWING = 2
-"""Version of what this module draws. To be raised with every change that alters a pixel or a label, `looks` included."""
+DRAWING = 2  # to be raised with every change here or in `looks` that alters a pixel or a label
 
 CANVAS = 280.0
-VISIBLE = 32
-"""By how much (of 255) a channel must change for a pixel to count as part of something."""
+VISIBLE = 32  # by how much (of 255) a channel must change for a pixel to count as part of something
 
 # attribute → (component of the artwork, what is drawn above it and can cover a part of it)
 _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -40,8 +41,7 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "mouth": ("mouth", ("facial_hair",)),
     "eyes": ("eyes", ()),
 }
-BOXED = tuple(_PARTS)
-"""Attributes with a box. Eyebrows have none: how much of them a fringe covers changes with the turn of the head."""
+BOXED = tuple(_PARTS)  # eyebrows have no box: how much of them a fringe covers changes with the turn of the head
 
 _TURN = 8.0  # how far the eyes move sideways when a head is turned all the way
 # Parts nearer to the viewer move further when a head turns; the outline of head and hair stays.
@@ -55,16 +55,7 @@ _CLIP = re.compile(r' clip-path="url\(#clip-[^"]*"')
 
 
 def render(drawn: Face, *, resolution: int, without: str = "") -> Image:
-    """Draw a face.
-
-    Args:
-        drawn: what to draw.
-        resolution: height and width in pixels.
-        without: one of `BOXED` to leave away.
-
-    Returns:
-        An RGB image of resolution × resolution pixels.
-    """
+    """Draw a face as an RGB image of resolution × resolution pixels, `without` one of `BOXED` if need be."""
     return _pixels(_svg(_options(drawn, without), drawn.turn), resolution)
 
 
@@ -81,17 +72,15 @@ def boxes(drawn: Face, *, resolution: int) -> dict[str, Box]:
     per_pixel = CANVAS / resolution
     angle = math.radians(drawn.tilt)
     turned = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]) * (_ZOOM * drawn.scale)
-    shift_x, shift_y = (CANVAS * hundredths / 100 for hundredths in _shift(drawn))
+    shift = CANVAS * np.array(_shift(drawn)) / 100
     for name, (component, above) in _PARTS.items():
         variant = drawn.look(name).drawn
         if name in covered or not variant:
             continue
         points = _outline(name, variant, tuple((other, drawn.look(other).drawn) for other in above if other not in covered))
-        if not len(points):
-            continue
         aside = _TURN * drawn.turn * _depth(component, variant)
         points = (points + np.array([aside, 0.0]) - CANVAS / 2) @ turned
-        points = (points + CANVAS / 2 + np.array([shift_x, shift_y])) / per_pixel
+        points = (points + CANVAS / 2 + shift) / per_pixel
         points = points[(points[:, 1] >= 0) & (points[:, 1] <= resolution)]
         if not len(points):
             continue
@@ -117,6 +106,8 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
         "eyebrows": "" if "eyebrows" in hidden(drawn) else drawn.look("eyebrows").drawn,
         "clothes": CLOTHES[drawn.clothes],
     }
+    if without:
+        parts[_PARTS[without][0]] = ""
     colors = {
         "top": ("hat", "clothes_color") if drawn.look("hat").drawn else ("hair", "hair_color"),
         "facialHair": ("facialHair", "hair_color"),
@@ -131,8 +122,6 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
         "translateX": x,
         "translateY": y,
     }
-    if without:
-        parts[_PARTS[without][0]] = ""
     for part, variant in parts.items():
         options |= {f"{part}Variant": variant, f"{part}Probability": 100} if variant else {f"{part}Probability": 0}
         if variant and part in colors:
@@ -168,8 +157,6 @@ def _svg(options: Mapping[str, Any], turn: float) -> str:
 
 
 def _pixels(svg: str, resolution: int) -> Image:
-    import io
-
     import resvg_py
     from PIL import Image
 
@@ -186,39 +173,25 @@ def _style() -> Style:
 
 def definition() -> dict[str, Any]:
     """The artwork as DiceBear ships it, with its license and author under "meta"."""
-    from importlib.resources import files
-
     found: dict[str, Any] = json.loads(files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8"))
     return found
 
 
 def versions() -> str:
-    """What the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …".
-
-    Raises:
-        DataError: a package that draws is missing.
-    """
-    from importlib.metadata import PackageNotFoundError, version
-
-    parts = [f"drawing {DRAWING}"]
-    for package in ("dicebear-core", "dicebear-styles", "resvg-py"):
-        try:
-            parts.append(f"{package} {version(package)}")
-        except PackageNotFoundError as error:
-            raise DataError(f"drawing faces needs {package}", hint=f"type: pip install {package}") from error
-    return ", ".join(parts)
+    """What the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …"; `DataError` without these."""
+    try:
+        packages = [f"{package} {version(package)}" for package in ("dicebear-core", "dicebear-styles", "resvg-py")]
+    except PackageNotFoundError as error:
+        raise DataError(f"drawing faces needs {error.name}", hint=f"type: pip install {error.name}") from error
+    return ", ".join([f"drawing {DRAWING}", *packages])
 
 
 def _plain(chosen: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """An upright, untouched face that shows `chosen` (attribute, drawn) and otherwise nothing that could cover them.
-
-    Its colors lie far apart, so that the edge of a part is where it can be seen.
-    """
+    """An upright face that shows `chosen` (attribute, drawn) and nothing that could cover them, in colors far apart."""
     bare = Face((0,) * len(LOOKS), 0, 0.0, 0.0, 0.0, 0.0, 1.0)
     options = _options(bare) | {"scale": 1, "rotate": 0, "translateX": 0, "translateY": 0}
-    colors = {"skin": "#ffdbb4", "hair": "#1030c0", "facialHair": "#1030c0", "hat": "#1030c0", "accessories": "#1030c0"}
-    options |= {f"{part}Color": color for part, color in colors.items()}
-    options["backgroundColor"] = "#60ff60"
+    options |= dict.fromkeys(("hairColor", "facialHairColor", "hatColor", "accessoriesColor"), "#1030c0")
+    options |= {"skinColor": "#ffdbb4", "backgroundColor": "#60ff60"}
     for name, variant in chosen:
         if variant:
             part = _PARTS[name][0]
@@ -240,5 +213,5 @@ def _outline(name: str, variant: str, above: tuple[tuple[str, str], ...]) -> NDA
     rows = np.flatnonzero(changed.any(axis=1))
     first = changed[rows].argmax(axis=1)
     last = side - changed[rows][:, ::-1].argmax(axis=1)
-    corners = [(x, y) for x in (first, last) for y in (rows, rows + 1)]
-    return np.concatenate([np.stack(corner, axis=1) for corner in corners]).astype(np.float64)
+    corners = [np.stack((x, y), axis=1) for x in (first, last) for y in (rows, rows + 1)]
+    return np.concatenate(corners).astype(np.float64)

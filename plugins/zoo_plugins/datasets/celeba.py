@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +16,7 @@ from .sources import check_split, few
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CROP = 108
-"""Side of the central square of the 178×218 pictures that DCGANs are usually trained on: the face without most of its
-surroundings."""
+CROP = 108  # side of the central square of the 178×218 pictures that DCGANs are usually trained on: mostly the face
 
 _PARTS = {"train": "0", "valid": "1", "test": "2"}
 _FOLDERS = ("", "Img", "celeba", "CelebA")
@@ -37,11 +34,8 @@ class Files(NamedTuple):
 
 def find(data: Path) -> Files | None:
     """CelebA as downloaded, in or around `data`; None where it is something else."""
-    if data.resolve().name in ("img_align_celeba", "img_align_celeba.zip"):
-        roots = [data.resolve().parent]
-    else:
-        roots = [data / name for name in _FOLDERS]
-    for root in roots:
+    here = data.resolve().name in ("img_align_celeba", "img_align_celeba.zip")
+    for root in [data.resolve().parent] if here else [data / name for name in _FOLDERS]:
         for name in ("img_align_celeba/img_align_celeba", "img_align_celeba", "img_align_celeba.zip"):
             images = root / name
             if images.is_file() if name.endswith(".zip") else images.is_dir():
@@ -74,7 +68,6 @@ class CelebA(ImageDataset):
         images, attributes, partition = self.files
         source = FileDataset(data=str(images)) if images.is_dir() else archives.zip_members(images)
         listing = source.listing()
-
         records, notes = list(listing.records), [*listing.notes]
         if partition is None:
             if self.split not in ("train", "all"):
@@ -93,9 +86,8 @@ class CelebA(ImageDataset):
             names, rows = _read(attributes)
             for name, values in rows.items():
                 if len(values) != len(names) or not set(values) <= {"-1", "0", "1"}:
-                    raise DataError(
-                        f"{attributes}: the row of {name} is not {len(names)} times 1 or -1", hint=f"download it {_GET}"
-                    )
+                    wrong = f"the row of {name} is not {len(names)} times 1 or -1"
+                    raise DataError(f"{attributes}: {wrong}", hint=f"download it {_GET}")
             unknown = [_name(r) for r in records if _name(r) not in rows]
             if unknown:
                 notes.append(f"{len(unknown):,} pictures are not in {attributes.name}: {few(unknown, 3)}")
@@ -105,11 +97,7 @@ class CelebA(ImageDataset):
         return Listing(records, attributes=dict.fromkeys(names, ("no", "yes")), notes=tuple(notes))
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
-
-        if isinstance(record.source, tuple):
-            return Image.open(io.BytesIO(archives.read_zip(record.source)))
-        return Image.open(self.files.images / record.source)
+        return archives.open_picture(record.source, self.files.images)
 
 
 def _name(record: Record) -> str:
@@ -120,13 +108,12 @@ def _read(table: Path) -> tuple[list[str], dict[str, list[str]]]:
     """A table of CelebA as the names of its columns (none in the partition's) and file name → values."""
     names: list[str] = []
     rows: dict[str, list[str]] = {}
-    with open(table, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            first, *values = re.split(r"[,\s]+", line.strip())
-            if Path(first).suffix.lower() in PICTURE_SUFFIXES:
-                rows[first] = values
-            elif not rows and not first.isdigit():  # what comes before the first picture are the names of the columns
-                names = values if first == "image_id" else [first, *values]
+    for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
+        first, *values = re.split(r"[,\s]+", line.strip())
+        if Path(first).suffix.lower() in PICTURE_SUFFIXES:
+            rows[first] = values
+        elif not rows and not first.isdigit():  # what comes before the first picture are the names of the columns
+            names = values if first == "image_id" else [first, *values]
     if not rows or any(not values for values in rows.values()):
         raise DataError(
             f"{table} is not CelebA's table: expected a file name and its values in each line", hint=f"download it {_GET}"

@@ -16,8 +16,7 @@ from zoo_core.datasets import FileDataset, Listing, Record
 from zoo_core.errors import DataError
 
 from . import archives
-from .arrays import ArrayDataset, ArrayRecords
-from .sources import Origin, check_split, few
+from .sources import ArrayDataset, Origin, array_records, check_split, few
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,8 +31,7 @@ ORIGIN = Origin(
 )
 _BATCHES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 _PIXELS = 3 * 32 * 32
-_MOST = 64 << 20
-"""Bytes of the largest batch that is read; the official ones have 31 million."""
+_MOST = 64 << 20  # bytes of the largest batch that is read; the official ones have 31 million
 
 
 class CIFAR10(ArrayDataset):
@@ -78,13 +76,9 @@ class CIFAR10(ArrayDataset):
         raise ORIGIN.wrong(data)
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
-
-        if isinstance(record.source, tuple):
-            return Image.open(io.BytesIO(archives.read_zip(record.source)))
-        if isinstance(record.source, str):
-            return Image.open(self._folder() / self.split / record.source)
-        return super().decode(record)
+        if isinstance(record.source, np.ndarray):
+            return super().decode(record)
+        return archives.open_picture(record.source, self._folder() / self.split)
 
     def _folder(self) -> Path:
         data = ORIGIN.existing(self.data)
@@ -92,20 +86,17 @@ class CIFAR10(ArrayDataset):
         return data.resolve().parent if at_split else data
 
     def _batches(self, held: Mapping[str, bytes], form: Callable[[bytes, str], _Batch], data: Path) -> Listing:
-        batches = []
-        for name, value in held.items():
-            if not value:
-                raise ORIGIN.wrong(data, looked_for=f"{name} beside the others")
-            batches.append(form(value, name))
-        pixels = np.concatenate([batch[0] for batch in batches]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        labels = np.concatenate([batch[1] for batch in batches])
+        if missing := [name for name, value in held.items() if not value]:
+            raise ORIGIN.wrong(data, looked_for=f"{missing[0]} beside the others")
+        planes, digits = zip(*(form(value, name) for name, value in held.items()), strict=True)
+        pixels = np.concatenate(planes).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        labels = np.concatenate(digits)
         if labels.min() < 0 or labels.max() >= len(CLASSES):
             raise DataError(f"{data} is damaged: it has label {labels.max()}, expected 0 to 9")
-        return Listing(ArrayRecords(pixels, labels, self.split), classes=CLASSES)
+        return Listing(array_records(pixels, labels, self.split), classes=CLASSES)
 
 
-_Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Pixels [N, 3072] (red, green, blue planes) and labels [N]."""
+_Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]  # pixels [N, 3072] (red, green, blue planes) and labels [N]
 
 
 def _file(path: Path) -> bytes:
@@ -128,9 +119,9 @@ def _python(value: bytes, name: str) -> _Batch:
     try:
         batch = _ArraysOnly(io.BytesIO(value), encoding="bytes").load()
     except DataError as error:
-        raise DataError(f"{name} is no CIFAR-10 batch: {error.message}", hint=ORIGIN._hint()) from None
+        raise DataError(f"{name} is no CIFAR-10 batch: {error.message}", hint=ORIGIN.hint) from None
     except Exception as error:
-        raise DataError(f"{name} is no CIFAR-10 batch, or cut short: {error}", hint=ORIGIN._hint()) from error
+        raise DataError(f"{name} is no CIFAR-10 batch, or cut short: {error}", hint=ORIGIN.hint) from error
     found = {key.decode() if isinstance(key, bytes) else key: v for key, v in batch.items()} if type(batch) is dict else {}
     pixels, labels = getattr(found.get("data"), "values", None), found.get("labels")
     if pixels is None or pixels.ndim != 2 or pixels.shape[1] != _PIXELS or not isinstance(labels, list):
@@ -145,6 +136,8 @@ class _Array:
 
     values: NDArray[np.uint8]
 
+    def __init__(self, *_: Any) -> None: ...
+
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, by_columns, value = state
         if not isinstance(dtype, _Bytes) or not isinstance(value, bytes):
@@ -155,25 +148,18 @@ class _Array:
 class _Bytes:
     """Stands for numpy's dtype of one byte."""
 
-    def __setstate__(self, state: Any) -> None:
-        pass
+    def __init__(self, code: Any, *_: Any) -> None:
+        if code not in (b"u1", "u1"):
+            raise DataError(f"its pickle holds an array of {code!r}, expected bytes")
 
-
-def _array(*_: Any) -> _Array:
-    return _Array()
-
-
-def _dtype(code: Any, *_: Any) -> _Bytes:
-    if code not in (b"u1", "u1"):
-        raise DataError(f"its pickle holds an array of {code!r}, expected bytes")
-    return _Bytes()
+    def __setstate__(self, state: Any) -> None: ...
 
 
 class _ArraysOnly(pickle.Unpickler):
     """Builds what a batch consists of: one array of bytes, texts, numbers, lists and dictionaries."""
 
     def find_class(self, module: str, name: str) -> Any:
-        known = {"_reconstruct": _array, "dtype": _dtype, "ndarray": _Array}
+        known = {"_reconstruct": _Array, "dtype": _Bytes, "ndarray": _Array}
         if module not in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray") or name not in known:
             raise DataError(f"its pickle asks for {module}.{name}, which could run a program; it is not loaded")
         return known[name]

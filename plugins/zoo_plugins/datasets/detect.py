@@ -46,14 +46,12 @@ def prepare(
     margin: float = 0.25,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Detect faces and write each as a square picture.
+    """Detect faces in the folder `photos` and write each as a square picture into the empty folder `out`.
 
     Every face of a photograph is kept. Sub-folders are repeated in `out`, so that labels survive. `out/faces.jsonl` has a
     line for each crop: file, source, box (left, top, right, bottom in the upright photograph) and score.
 
     Args:
-        photos: folder of photographs.
-        out: existing, empty folder.
         min_size: least side of a crop in pixels.
         margin: what is added to the detected box on each side, as a share of its side.
         progress: told after each photograph how many of how many are done.
@@ -83,10 +81,10 @@ def prepare(
                     upright = ImageOps.exif_transpose(image).convert("RGB")
             except Exception as error:
                 unreadable.append({"key": record.key, "reason": f"{type(error).__name__}: {error}"})
-                progress(number + 1, len(listing.records))
-                continue
-            found = find(np.asarray(upright.convert("L")))
-            without += not found
+                found = []
+            else:
+                found = find(np.asarray(upright.convert("L")))
+                without += not found
             for i, face in enumerate(found):
                 # numbered, as the names of photographs may be of any length, and differ in their ending only
                 file = Path(record.source).parent / f"{number:07d}-{i}.jpg"

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from zoo_core.datasets import Box, FileDataset, ImageDataset, Listing, Picture, Record
+from zoo_core.datasets import Box, FileDataset, ImageDataset, Listing, Picture, Record, central_square
 from zoo_core.errors import OptionError
 
-from . import avatars, celeba, lfw, looks
+from . import avatars, celeba, looks
+from .sources import check_split
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _COUNT, _SEED, _RESOLUTION = 10_000, 0, 128
-_SPLITS = ("train", "test")
+_LFW_FOLDERS = ("", "lfw", "lfw_funneled", "lfw-deepfunneled", "lfw-deepfunneled/lfw-deepfunneled")
 
 
 class Faces(ImageDataset):
     """Pictures of faces.
 
-    With `data` it is what lies there: CelebA as downloaded (`img_align_celeba` with `list_attr_celeba.txt`, from which come
+    With `data`, what lies there: CelebA as downloaded (`img_align_celeba` with `list_attr_celeba.txt`, from which come
     attributes, and `list_eval_partition.txt`, from which come the splits; cropped to the central 108×108), LFW (a folder for
-    each person), or else a folder like any other (`FileDataset`).
-
-    Without `data` it is the zoo's embedded default: portraits in DiceBear's "Avataaars" style, square and cropped to the
-    head, each with labels of what can be seen and boxes of where. A drawing depends on seed, split and its own number only,
-    so that a larger `count` adds faces and changes none.
+    each person), or else a folder like any other (`FileDataset`). Without `data`, the zoo's embedded default: portraits in
+    DiceBear's "Avataaars" style, each with labels of what can be seen and boxes of where. A drawing depends on seed, split
+    and its own number only, so that a larger `count` adds faces and changes none.
 
     Raises:
         OptionError: a value out of range, or an option of the drawings together with `data`.
@@ -48,9 +50,7 @@ class Faces(ImageDataset):
         crop: Annotated[int | None, "of photographs, side of the central square; none: 108 for CelebA, else all"] = None,
     ) -> None:
         super().__init__(data=data, split=split)
-        self.count, self.seed, self.resolution = count, seed, resolution
-        self.side = crop
-        self._photographs: ImageDataset | None = None
+        self.count, self.seed, self.resolution, self.side = count, seed, resolution, crop
         if crop is not None and (data is None or crop < 8):
             fault = f"must be at least 8 pixels, not {crop}" if data is not None else "belongs to photographs (--data DIR)"
             raise OptionError(f"dataset.crop {fault}", hint="for example: --data DIR --set dataset.crop=108")
@@ -62,11 +62,10 @@ class Faces(ImageDataset):
                     hint="leave out either --data or these options",
                 )
             return
-        if split not in _SPLITS:
-            raise OptionError(f"faces have no split {split!r}; valid: train, test", hint="for example: --split test")
+        check_split("faces", split, ("train", "test"))
         if count < 1:
             raise OptionError(
-                f"dataset.count must be at least 1, not {count}", hint=f"for example: --set dataset.count={_COUNT}"
+                f"dataset.count must be at least 1, not {count}", hint="for example: --set dataset.count=10000"
             )
         if not 16 <= resolution <= 1024:
             raise OptionError(
@@ -91,9 +90,8 @@ class Faces(ImageDataset):
 
     def listing(self) -> Listing:
         if self.data is not None:
-            photographs = self._found()
-            self.license, self.credit = photographs.license, photographs.credit
-            return photographs.listing()
+            self.license, self.credit = self._photographs.license, self._photographs.credit
+            return self._photographs.listing()
         stamp = f"{avatars.versions()}, seed {self.seed}, {self.resolution} px"
         records = []
         for i in range(len(self)):
@@ -103,34 +101,27 @@ class Faces(ImageDataset):
 
     def decode(self, record: Record) -> Image | Picture:
         if self.data is not None:
-            return self._found().decode(record)
+            return self._photographs.decode(record)
         image = avatars.render(record.source, resolution=self.resolution)
         return Picture(image, avatars.boxes(record.source, resolution=self.resolution))
 
     def encoded(self, record: Record) -> bytes | None:
-        return self._found().encoded(record) if self.data is not None else None
+        return self._photographs.encoded(record) if self.data is not None else None
 
     def crop(self, width: int, height: int) -> Box:
-        side = self.side
-        if side is None and self.data is not None and isinstance(self._found(), celeba.CelebA):
-            side = celeba.CROP
-        if side is None:
-            return super().crop(width, height)
-        side = min(side, width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return (left, top, left + side, top + side)
+        of_celeba = self.data is not None and isinstance(self._photographs, celeba.CelebA)
+        side = self.side or (celeba.CROP if of_celeba else width)
+        return central_square(width, height, side)
 
-    def _found(self) -> ImageDataset:
+    @cached_property
+    def _photographs(self) -> ImageDataset:
         """What lies in `data`."""
-        if self._photographs is None:
-            assert self.data is not None
-            if files := celeba.find(self.data):
-                self._photographs = celeba.CelebA(files, split=self.split)
-            elif folder := lfw.find(self.data):
-                self._photographs = lfw.LFW(data=str(folder), split=self.split)
-            else:
-                self._photographs = FileDataset(data=str(self.data), split=self.split)
-        return self._photographs
+        assert self.data is not None
+        if files := celeba.find(self.data):
+            return celeba.CelebA(files, split=self.split)
+        if folder := find_lfw(self.data):
+            return LFW(data=str(folder), split=self.split)
+        return FileDataset(data=str(self.data), split=self.split)
 
     @classmethod
     def prepare(
@@ -146,3 +137,27 @@ class Faces(ImageDataset):
         from .detect import prepare
 
         return prepare(source, out, min_size=min_size, margin=margin, progress=progress)
+
+
+def find_lfw(data: Path) -> Path | None:
+    """The folder of LFW's persons in or below `data`, known by their names (`Ann_Lee/Ann_Lee_0001.jpg`), or None."""
+    for folder in (data / name for name in _LFW_FOLDERS):
+        if folder.is_dir():
+            persons = list(itertools.islice((p for p in folder.iterdir() if p.is_dir()), 20))
+            if persons and all((person / f"{person.name}_0001.jpg").is_file() for person in persons):
+                return folder
+    return None
+
+
+class LFW(FileDataset):
+    """Labeled Faces in the Wild (Huang et al. 2007), a folder for each of 5,749 persons, without labels.
+
+    Most persons have one picture only, so that their names are no classes.
+    """
+
+    credit = "LFW, Huang et al. 2007 (http://vis-www.cs.umass.edu/lfw/)"
+
+    def listing(self) -> Listing:
+        listing = super().listing()
+        note = f"the names of {len(listing.classes):,} persons are not used as labels"
+        return Listing([replace(r, label=-1) for r in listing.records], notes=(*listing.notes, note))

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import bisect
 import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, overload
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from zoo_core.datasets import ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError, ZooError, unknown
 
+from .sources import LazyRecords
+
 if TYPE_CHECKING:
-    from datasets import DatasetBuilder
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import Dataset, DatasetBuilder
     from PIL.Image import Image
 
-    from .rows import Rows
-
-_EXTRA = "type: pip install 'dcgan-zoo[hub-data]'"
+_REMOTE = "hf://"
+_AT_ONCE = 16  # files whose contents are asked for at once
+_T = TypeVar("_T")
 
 
 class Hub(ImageDataset):
     """Any dataset on the Hub that has a column of images: parquet files, a folder of images, or what else its library reads.
 
     Parquet files, which most are, come one after the other as their pictures are wanted, into the cache of `huggingface_hub`
-    (`HF_HOME`), and are read there; only their tables of contents and labels are read at once. Other files `datasets`
-    downloads and prepares in its own cache first. Either way a download that was broken off goes on where it was, and
-    several processes can read. Images stay encoded until they are decoded one by one. No code from the Hub is run: the
-    library dropped dataset scripts with version 4.
+    (`HF_HOME`); only their tables of contents and labels are read at once. Other files `datasets` downloads and prepares in
+    its own cache first. Either way a download that was broken off goes on where it was, and several processes can read. No
+    code from the Hub is run: the library dropped dataset scripts with version 4.
 
     Raises:
         UsageError: no dataset is named, or there are several configurations, image columns or splits and none fits.
@@ -47,7 +54,7 @@ class Hub(ImageDataset):
         super().__init__(data=None, split=split)
         self.repository = data
         self.config, self.column, self.label, self.revision = config, column, label, revision
-        self._rows: Rows | None = None
+        self._rows: ArrowRows | ParquetRows | None = None
 
     def listing(self) -> Listing:
         builder, rows = self._load()
@@ -55,7 +62,11 @@ class Hub(ImageDataset):
         self.license = str(builder.info.license or self._license())
         self.credit = f"{self.repository} (https://huggingface.co/datasets/{self.repository})" if self._remote() else ""
         stamp = f"{builder.hash}:{builder.config_id}"
-        return Listing(_Records(self.split, stamp, labels, len(rows)), classes=classes)
+
+        def make(i: int) -> Record:
+            return Record(f"{self.split}/{i:07d}", i, stamp, labels[i] if labels else -1)
+
+        return Listing(LazyRecords(len(rows), make), classes=classes)
 
     def decode(self, record: Record) -> Image:
         from PIL import Image
@@ -66,7 +77,7 @@ class Hub(ImageDataset):
         try:
             value = self._rows.picture(record.source)
         except Exception as error:  # not this picture is at fault: the file that it is in cannot be had or read
-            raise self._explained(error) from error
+            raise self._translate(error) from error
         if value is None or value["bytes"] is value["path"] is None:
             raise ValueError("the row has no picture")
         return Image.open(io.BytesIO(value["bytes"]) if value["bytes"] is not None else value["path"])
@@ -85,7 +96,7 @@ class Hub(ImageDataset):
     def _remote(self) -> bool:
         return self.repository is not None and not Path(self.repository).exists()
 
-    def _load(self) -> tuple[DatasetBuilder, Rows]:
+    def _load(self) -> tuple[DatasetBuilder, ArrowRows | ParquetRows]:
         """The dataset, and in `_rows` the rows of the split."""
         if self.repository is None:
             raise UsageError(
@@ -96,27 +107,27 @@ class Hub(ImageDataset):
             raise UsageError(f"{self.repository!r} is neither a folder nor a dataset 'user/name' on the Hub")
         try:
             import datasets
+            from datasets.packaged_modules.parquet.parquet import Parquet
         except ImportError as error:
-            raise DataError("datasets of the Hub need the package datasets", hint=_EXTRA) from error
-        from . import rows as kinds
-
+            hint = "type: pip install 'dcgan-zoo[hub-data]'"
+            raise DataError("datasets of the Hub need the package datasets", hint=hint) from error
         try:
             builder = datasets.load_dataset_builder(self.repository, self.config, revision=self.revision)
-            files = kinds.parquet_files(builder)
-            if files is None:
+            files = builder.config.data_files if isinstance(builder, Parquet) else None
+            if not files:
                 builder.download_and_prepare()
-            splits = [*files] if files is not None else list(builder.info.splits or ())
+            splits = [*map(str, files or builder.info.splits or ())]
             if self.split not in splits:
                 raise unknown(f"split of {self.repository}:", self.split, splits, hint="for example: --split test")
-            rows: Rows = (
-                kinds.ArrowRows(builder.as_dataset(split=self.split))
-                if files is None
-                else kinds.ParquetRows(files[self.split], builder.info.features)
+            rows = (
+                ParquetRows([*map(str, files[self.split])], builder.info.features)
+                if files
+                else ArrowRows(builder.as_dataset(split=self.split))
             )
         except ZooError:
             raise
         except Exception as error:
-            raise self._explained(error) from error
+            raise self._translate(error) from error
         images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
         if self.column is not None and self.column not in images:
             raise unknown(f"image column of {self.repository}:", self.column, images)
@@ -131,7 +142,7 @@ class Hub(ImageDataset):
         self._rows = rows
         return builder, rows
 
-    def _labels(self, rows: Rows) -> tuple[tuple[str, ...], list[int] | None]:
+    def _labels(self, rows: ArrowRows | ParquetRows) -> tuple[tuple[str, ...], list[int] | None]:
         """The names of the classes, and each row's index into them."""
         import datasets
 
@@ -144,7 +155,7 @@ class Hub(ImageDataset):
         try:
             values = rows.values(column)
         except Exception as error:
-            raise self._explained(error) from error
+            raise self._translate(error) from error
         kind = rows.features[column]
         if isinstance(kind, datasets.ClassLabel):
             return tuple(kind.names), [-1 if value is None else int(value) for value in values]
@@ -154,35 +165,119 @@ class Hub(ImageDataset):
         index = {value: i for i, value in enumerate(names)}
         return tuple(str(name) for name in names), [index.get(value, -1) for value in values]
 
-    def _explained(self, error: Exception) -> ZooError:
+    def _translate(self, error: Exception) -> ZooError:
         words = (str(error).splitlines() or [""])[0] or type(error).__name__
         if "Config name is missing" in words:
-            return UsageError(
-                f"{self.repository} has several configurations: {str(error).split('one of: ')[-1].splitlines()[0]}"
-                if "one of: " in str(error)
-                else words,
-                hint="choose one: --set dataset.config=NAME",
-            )
+            _, _, there = str(error).partition("one of: ")
+            several = f"{self.repository} has several configurations: {there.splitlines()[0]}" if there else words
+            return UsageError(several, hint="choose one: --set dataset.config=NAME")
         hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         where = f"{self.repository} on the Hub" if self._remote() else str(self.repository)
         return DataError(f"{where} cannot be loaded: {type(error).__name__}: {words}", hint=hint if self._remote() else "")
 
 
-class _Records(Sequence[Record]):
-    """A record for each row, made when it is asked for."""
+class ArrowRows:
+    """The rows of a split that `datasets` has downloaded and prepared, on a memory map.
 
-    def __init__(self, split: str, stamp: str, labels: list[int] | None, count: int) -> None:
-        self._split, self._stamp, self._labels, self._count = split, stamp, labels, count
+    `features` says what each column holds.
+    """
+
+    def __init__(self, rows: Dataset) -> None:
+        self._rows, self.features = rows, rows.features
+        self._column, self._encoded = "", rows
 
     def __len__(self) -> int:
-        return self._count
+        return int(self._rows.num_rows)
 
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._count))]
-        i = range(self._count)[index]
-        return Record(f"{self._split}/{i:07d}", i, self._stamp, -1 if self._labels is None else self._labels[i])
+    def choose(self, column: str) -> None:
+        """Say which column holds the pictures."""
+        import datasets
+
+        self._column = column
+        self._encoded = self._rows.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+
+    def values(self, column: str) -> list[Any]:
+        """All values of a column that is no picture."""
+        return list(self._rows.select_columns([column])[:][column])
+
+    def picture(self, number: int) -> dict[str, Any] | None:
+        """The "bytes" of a picture, or the "path" where it lies; None where the row has none. Any error means the file."""
+        found: dict[str, Any] | None = self._encoded[number][self._column]
+        return found
+
+
+class ParquetRows:
+    """The same of parquet files: those on the Hub are downloaded whole when a picture in them is wanted.
+
+    Args:
+        files: their paths, or addresses that begin with hf://.
+        features: what the dataset's card says about the columns; None: what the first file says.
+    """
+
+    def __init__(self, files: Sequence[str], features: Mapping[str, Any] | None) -> None:
+        import datasets
+
+        self._files = [*files]
+        contents = _at_once(lambda file: _opened(file).metadata, self._files)
+        self.features = features or datasets.Features.from_arrow_schema(contents[0].schema.to_arrow_schema())
+        groups = [[table.row_group(i).num_rows for i in range(table.num_row_groups)] for table in contents]
+        self._groups = [(file, i) for file, sizes in enumerate(groups) for i in range(len(sizes))]
+        self._starts = [*itertools.accumulate(itertools.chain(*groups), initial=0)]
+        self._column = ""
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def choose(self, column: str) -> None:
+        self._column = column
+
+    def values(self, column: str) -> list[Any]:
+        parts = _at_once(lambda file: _opened(file).read(columns=[column]).column(column).to_pylist(), self._files)
+        return [*itertools.chain(*parts)]
+
+    def picture(self, number: int) -> dict[str, Any] | None:
+        place = bisect.bisect_right(self._starts, number) - 1
+        file, group = self._groups[place]
+        value = _pictures(self._files[file], group, self._column)[number - self._starts[place]].as_py()
+        if isinstance(value, bytes):
+            return {"bytes": value, "path": None}
+        if value is not None and self._files[file].startswith(_REMOTE):
+            return {**value, "path": None}  # a path from elsewhere means nothing here
+        found: dict[str, Any] | None = value
+        return found
+
+
+def _at_once(read: Callable[[str], _T], files: Sequence[str]) -> list[_T]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(read, files))
+
+
+def _opened(file: str) -> pq.ParquetFile:
+    """A parquet file of which a little is wanted; of one on the Hub no more is downloaded than that."""
+    import pyarrow.parquet as pq
+
+    if not file.startswith(_REMOTE):
+        return pq.ParquetFile(file)
+    from huggingface_hub import HfFileSystem
+
+    return pq.ParquetFile(HfFileSystem().open(file, cache_type="none"), pre_buffer=True)
+
+
+@lru_cache(maxsize=2)
+def _pictures(file: str, group: int, column: str) -> pa.ChunkedArray:
+    """A column of pictures of one row group, encoded: neighbors are read together."""
+    return _local(file).read_row_group(group, columns=[column]).column(column)
+
+
+@lru_cache(maxsize=2)
+def _local(file: str) -> pq.ParquetFile:
+    """A parquet file on this machine, downloaded first where it is not."""
+    import pyarrow.parquet as pq
+
+    if file.startswith(_REMOTE):
+        from huggingface_hub import HfFileSystem, hf_hub_download, utils
+
+        utils.disable_progress_bars()  # type: ignore[attr-defined]  # several processes would write over each other
+        where: Any = HfFileSystem().resolve_path(file)
+        file = hf_hub_download(where.repo_id, where.path_in_repo, repo_type=where.repo_type, revision=where.revision)
+    return pq.ParquetFile(Path(file), memory_map=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,25 +49,21 @@ class ImageNet(ImageDataset):
         check_split("ImageNet", split, _SPLITS)
 
     def listing(self) -> Listing:
-        source = self._source()
-        if source.is_file():
-            listing = archives.tar_members(source).listing()
+        if self._source.is_file():
+            listing = archives.tar_members(self._source).listing()
             if not listing.records:
-                raise ORIGIN.wrong(source, looked_for="a tar of pictures, or of tars of pictures")
+                raise ORIGIN.wrong(self._source, looked_for="a tar of pictures, or of tars of pictures")
         else:
-            listing = FileDataset(data=str(source)).listing()
+            listing = FileDataset(data=str(self._source)).listing()
         if not listing.classes:
             note = "no class folders: the pictures have no labels"
             listing = Listing(listing.records, notes=(*listing.notes, note))
         return listing
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
+        return archives.open_picture(record.source, self._source)
 
-        if isinstance(record.source, tuple):
-            return Image.open(io.BytesIO(archives.read_tar(record.source)))
-        return Image.open(self._source() / record.source)
-
+    @cached_property
     def _source(self) -> Path:
         """The folder of class folders, or the tar, of this split."""
         data = ORIGIN.existing(self.data)

@@ -6,14 +6,13 @@ import io
 import itertools
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, overload
+from typing import TYPE_CHECKING, Annotated
 
 from zoo_core.datasets import ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError, unknown
 
-from .sources import Origin, check_split, few, file_stamp
+from .sources import LazyRecords, Origin, check_split, few, file_stamp
 
 if TYPE_CHECKING:
     import lmdb
@@ -58,21 +57,28 @@ class LSUN(ImageDataset):
 
     def listing(self) -> Listing:
         there = self._folders()
-        chosen = self.category
-        if chosen is None:
-            if len(there) > 1:
-                raise UsageError(
-                    f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}",
-                    hint=f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}",
-                )
-            chosen = list(there)
+        if self.category is None and len(there) > 1:
+            raise UsageError(
+                f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}",
+                hint=f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}",
+            )
+        chosen = list(dict.fromkeys(self.category or there))
         for name in chosen:
             if name not in there:
-                raise unknown(f"LSUN category for split {self.split!r} in {self.data}:", name, there, hint=ORIGIN._hint())
-        chosen = list(dict.fromkeys(chosen))
+                raise unknown(f"LSUN category for split {self.split!r} in {self.data}:", name, there, hint=ORIGIN.hint)
+        folders = [there[name].resolve() for name in chosen]
+        keys = [_read_keys(folder) for folder in folders]
+        stamps = [file_stamp(folder / "data.mdb") for folder in folders]
+        starts = list(itertools.accumulate(map(len, keys), initial=0))
         several = len(chosen) > 1
-        parts = [_read_keys(name, there[name], i if several else -1) for i, name in enumerate(chosen)]
-        return Listing(_Keys(parts), classes=tuple(chosen) if several else ())
+
+        def make(number: int) -> Record:
+            i = bisect_right(starts, number) - 1
+            key = keys[i][number - starts[i]]
+            name = f"{chosen[i]}/{key.decode('utf-8', 'backslashreplace')}"
+            return Record(name, (str(folders[i]), key), stamps[i], i if several else -1)
+
+        return Listing(LazyRecords(starts[-1], make), classes=tuple(chosen) if several else ())
 
     def decode(self, record: Record) -> Image:
         from PIL import Image
@@ -101,63 +107,20 @@ class LSUN(ImageDataset):
                 f"{data} holds {few(p.name for p in zipped)}, which must be unpacked: LMDB is read in place",
                 hint=f"type: cd {str(data)!r} && unzip {zipped[0].name}",
             )
-        others = [split for split in _SPLITS if named[split]]
-        looked_for = f"<category>_{self.split}_lmdb/data.mdb"
-        if others:
-            raise ORIGIN.wrong(data, looked_for=looked_for, hint=f"what is there: --split {' or --split '.join(others)}")
-        raise ORIGIN.wrong(data, looked_for=looked_for)
+        others = " or ".join(f"--split {split}" for split in _SPLITS if named[split])
+        hint = f"what is there: {others}" if others else ""
+        raise ORIGIN.wrong(data, looked_for=f"<category>_{self.split}_lmdb/data.mdb", hint=hint)
 
 
-class _Part(NamedTuple):
-    """All keys of one category, in the database's order."""
-
-    category: str
-    folder: str
-    stamp: str
-    label: int
-    keys: list[bytes]
-
-    def record(self, key: bytes) -> Record:
-        name = key.decode("utf-8", "backslashreplace")
-        return Record(f"{self.category}/{name}", (self.folder, key), self.stamp, self.label)
-
-
-class _Keys(Sequence[Record]):
-    """The records of some categories, each made when it is asked for: three million at once would take a gigabyte."""
-
-    def __init__(self, parts: Sequence[_Part]) -> None:
-        self._parts = parts
-        self._starts = list(itertools.accumulate((len(part.keys) for part in parts), initial=0))
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    def __iter__(self) -> Iterator[Record]:
-        return (part.record(key) for part in self._parts for key in part.keys)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        i = range(len(self))[index]
-        part = bisect_right(self._starts, i) - 1
-        return self._parts[part].record(self._parts[part].keys[i - self._starts[part]])
-
-
-def _read_keys(category: str, folder: Path, label: int) -> _Part:
-    """The keys alone: the pictures, hundreds of times larger, are not touched."""
+def _read_keys(folder: Path) -> list[bytes]:
+    """The keys alone, in the database's order: the pictures, hundreds of times larger, are not touched."""
     import lmdb
 
-    folder = folder.resolve()
     try:
         with _environment(folder).begin() as transaction:
-            keys = list(transaction.cursor().iternext(keys=True, values=False))
+            return list(transaction.cursor().iternext(keys=True, values=False))
     except lmdb.Error as error:
-        raise DataError(f"{folder / 'data.mdb'} is damaged: {error}", hint=ORIGIN._hint()) from error
-    return _Part(category, str(folder), file_stamp(folder / "data.mdb"), label, keys)
+        raise DataError(f"{folder / 'data.mdb'} is damaged: {error}", hint=ORIGIN.hint) from error
 
 
 _OPEN: dict[str, tuple[str, lmdb.Environment]] = {}
@@ -182,7 +145,7 @@ def _environment(folder: Path) -> lmdb.Environment:
     try:
         environment = lmdb.open(str(folder), readonly=True, lock=False, create=False)
     except lmdb.Error as error:
-        raise DataError(f"{file} is no LMDB database, or its beginning is damaged: {error}", hint=ORIGIN._hint()) from error
+        raise DataError(f"{file} is no LMDB database, or its beginning is damaged: {error}", hint=ORIGIN.hint) from error
     # a read beyond the end of the file would not raise but end the process (SIGBUS)
     expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     size = file.stat().st_size

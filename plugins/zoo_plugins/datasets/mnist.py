@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from zoo_core.datasets import Listing
 from zoo_core.errors import DataError, OptionError
 
-from .arrays import ArrayDataset, ArrayRecords
-from .sources import Origin, check_split
+from .sources import AGAIN, ArrayDataset, Origin, array_records, check_split
 
 ORIGIN = Origin(
     "MNIST",
@@ -61,7 +60,7 @@ class MNIST(ArrayDataset):
             raise DataError(f"{self.data} holds {len(pixels):,} pictures and {len(labels):,} labels; expected as many")
         pixels = np.pad(pixels, ((0, 0), (self.pad, self.pad), (self.pad, self.pad)))
         classes = tuple(str(i) for i in range(max(10, int(labels.max()) + 1)))
-        return Listing(ArrayRecords(pixels, labels, self.split), classes=classes)
+        return Listing(array_records(pixels, labels, self.split), classes=classes)
 
     def _file(self, ending: str) -> Path:
         data = ORIGIN.existing(self.data)
@@ -80,14 +79,14 @@ def _read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             start = file.read(header)
             if len(start) < header or start[:4] != bytes((0, 0, 8, dimensions)):
-                raise DataError(f"{path} is no idx file of bytes in {dimensions} dimensions", hint=ORIGIN._hint())
+                raise DataError(f"{path} is no idx file of bytes in {dimensions} dimensions", hint=ORIGIN.hint)
             shape = [int.from_bytes(start[i : i + 4], "big") for i in range(4, header, 4)]
             size = math.prod(shape)
             if size > _MOST:
                 raise DataError(f"{path} claims to hold {size:,} bytes; expected at most {_MOST:,}")
             value = file.read(size)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read, or is cut short: {error}", hint="download it again") from error
+        raise DataError(f"{path} cannot be read, or is cut short: {error}", hint=AGAIN) from error
     if len(value) != size:
-        raise DataError(f"{path} is cut short: {len(value):,} of {size:,} bytes are there", hint="download it again")
+        raise DataError(f"{path} is cut short: {len(value):,} of {size:,} bytes are there", hint=AGAIN)
     return np.frombuffer(value, np.uint8).reshape(shape)

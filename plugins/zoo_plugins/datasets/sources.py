@@ -1,52 +1,97 @@
-"""What to tell a person whose images are missing, lie elsewhere or are something else."""
+"""What datasets share: records made one by one, small pictures in arrays, and words for images that are missing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
+from zoo_core.datasets import ImageDataset, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+AGAIN = "download it again"
+
+
+class LazyRecords(Sequence[Record]):
+    """`count` records, each made when it is asked for: three million at once would take a gigabyte."""
+
+    def __init__(self, count: int, make: Callable[[int], Record]) -> None:
+        self._numbers, self._make = range(count), make
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._make, self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self._make(i) for i in self._numbers[index]]
+        return self._make(self._numbers[index])
+
+
+def array_records(pixels: NDArray[np.uint8], labels: Sequence[int] | NDArray[Any], prefix: str) -> LazyRecords:
+    """Records that carry their own pixels: worker processes need not read the whole file again.
+
+    Pixels are uint8 [N, H, W] or [N, H, W, 3], labels [N] indices into the classes; the prefix "train" gives "train/00000".
+    """
+    import numpy as np
+
+    def make(i: int) -> Record:
+        image = np.array(pixels[i], order="C")  # a copy: a view would be pickled with all of its array
+        return Record(f"{prefix}/{i:05d}", image, f"{zlib.crc32(image.data):08x}", int(labels[i]))
+
+    return LazyRecords(len(pixels), make)
+
+
+class ArrayDataset(ImageDataset):
+    """A dataset of `array_records`."""
+
+    def decode(self, record: Record) -> Image:
+        from PIL import Image
+
+        return Image.fromarray(record.source)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a dataset is to be had.
+    """Where a dataset is to be had."""
 
-    Args:
-        name: as a person calls it.
-        where: address of its page, then what to take from there or to type.
-        size: of the download, with the number of pictures.
-        layout: what `--data` should name, after "expected".
-    """
+    name: str  # as a person calls it
+    where: str  # address of its page, then what to take from there or to type
+    size: str  # of the download, with the number of pictures
+    layout: str  # what `--data` should name, after "expected"
 
-    name: str
-    where: str
-    size: str
-    layout: str
+    @property
+    def hint(self) -> str:
+        """What to type."""
+        return f"get it: {self.where}; size: {self.size}; when it lies in DIR: --data DIR"
 
     def existing(self, data: Path | None) -> Path:
-        """Return `data` if it is there.
-
-        Raises:
-            UsageError: nobody said where the images lie.
-            DataError: nothing lies there.
-        """
+        """Return `data`; raise `UsageError` where nobody said where the images lie, `DataError` where nothing lies there."""
         if data is None:
-            raise UsageError(f"{self.name} must be downloaded first, and --data say where it lies", hint=self._hint())
+            raise UsageError(f"{self.name} must be downloaded first, and --data say where it lies", hint=self.hint)
         if not data.exists():
-            raise DataError(f"{data} does not exist; expected {self.layout}", hint=self._hint())
+            raise DataError(f"{data} does not exist; expected {self.layout}", hint=self.hint)
         return data
 
     def wrong(self, data: Path, *, looked_for: str = "", hint: str = "") -> ZooError:
         """The error for a folder or file that is not this dataset: what was expected and what was found."""
         return DataError(
-            f"{data} does not hold {self.name}: expected {looked_for or self.layout}; found {found(data)}",
-            hint=hint or self._hint(),
+            f"{data} does not hold {self.name}: expected {looked_for or self.layout}; found {_found(data)}",
+            hint=hint or self.hint,
         )
-
-    def _hint(self) -> str:
-        return f"get it: {self.where}; size: {self.size}; when it lies in DIR: --data DIR"
 
 
 def check_split(name: str, split: str, valid: Sequence[str]) -> None:
@@ -56,7 +101,7 @@ def check_split(name: str, split: str, valid: Sequence[str]) -> None:
         raise OptionError(f"{name} has no split {split!r}; valid: {', '.join(valid)}", hint=f"for example: --split {other}")
 
 
-def found(data: Path, most: int = 6) -> str:
+def _found(data: Path) -> str:
     """In a few words what lies in a folder, or what a file is."""
     if not data.is_dir():
         return f"a file of {data.stat().st_size:,} bytes"
@@ -64,19 +109,15 @@ def found(data: Path, most: int = 6) -> str:
         names = sorted(f"{p.name}/" if p.is_dir() else p.name for p in data.iterdir() if not p.name.startswith("."))
     except OSError as error:
         raise DataError(f"{data} cannot be read: {error.strerror}") from error
-    return few(names, most) or "nothing"
+    return few(names, 6) or "nothing"
 
 
-def few(names: Iterable[str], most: int = 5) -> str:
-    """The first names, shortened, and how many more there are."""
+def few(names: Iterable[str], most: int = 5, *, number: int | None = None) -> str:
+    """The first names, shortened, and how many more there are of `number` (by default of the names given)."""
     names = list(names)
-    return few_of(names[:most], len(names))
-
-
-def few_of(names: Sequence[str], number: int) -> str:
-    """The names, shortened, as the first of `number`."""
-    shown = ", ".join(name if len(name) <= 60 else f"{name[:57]}…" for name in names)
-    return f"{shown} and {number - len(names):,} more" if number > len(names) else shown
+    shown, number = names[:most], len(names) if number is None else number
+    text = ", ".join(name if len(name) <= 60 else f"{name[:57]}…" for name in shown)
+    return f"{text} and {number - len(shown):,} more" if number > len(shown) else text
 
 
 def file_stamp(path: Path) -> str:

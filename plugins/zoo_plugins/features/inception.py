@@ -1,8 +1,7 @@
 """The Inception network that the FID is defined by, as torch-fidelity has it.
 
 Heusel et al. 2017, arXiv:1706.08500, take the features of the network of Szegedy et al. 2015 in the version that TensorFlow
-published on 5 December 2015. torch-fidelity has its weights and its way of resizing: bilinear to 299 × 299 as TensorFlow 1
-did it, not antialiased. Another network, other weights or another resizing gives numbers that compare with nobody's.
+published on 5 December 2015. Another network, other weights or another resizing gives numbers that compare with nobody's.
 """
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from zoo_core import FeatureExtractor, ModelError, ZooError
 
 Layer = Literal["64", "192", "768", "2048", "logits_unbiased"]
 DIMS: dict[str, int] = {"64": 64, "192": 192, "768": 768, "2048": 2048, "logits_unbiased": 1008}
-HASH = "6726825d"
-"""Beginning of the SHA-256 of the weights, which their name ends in."""
-
+HASH = "6726825d"  # the SHA-256 of the weights begins so, and their name ends in it
 FILE = f"weights-inception-2015-12-05-{HASH}.pth"
 ALTERNATIVES = (
     "choose features that need no download: --features scattering, --features pixels, --features discriminator "

@@ -15,7 +15,7 @@ from zoo_core import UsageError, ZooError
 from ..loading import find_folder
 from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack
-from ..packs.prepared import open_existing_pack
+from ..packs.build import open_existing_pack
 from ..packs.request import resolve
 from ..progress import SILENT, Reporter
 from ..runs.run import is_run, read_run

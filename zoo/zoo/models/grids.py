@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..packs.pixels import to_uint8
+from ..packs import to_uint8
 from ..reports.pictures import grid, save_picture, to_picture
 
 

@@ -11,27 +11,22 @@ from typing import Any
 
 import filelock
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from zoo_core import DataError, ImageDataset, Listing, ZooError
+from zoo_core import DataError, UsageError, ZooError, registry
 
 from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..version import __version__
 from .pack import FORMAT, LABELS, Pack, open_pack
-from .prepared import open_existing_pack
 from .request import PackRequest, Source, resolve
 from .workers import decode_all, default_workers
-from .write import Shard, ShardWriter
+from .write import ShardWriter
 
-LISTED = 1000
-"""Most skipped records that `pack.json` lists; their number is exact."""
-
-_SILENT = Reporter()
+LISTED = 1000  # most skipped records that `pack.json` lists; their number is exact
 
 
-def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = _SILENT) -> Pack:
+def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = SILENT) -> Pack:
     """The pack that answers a request: from the cache, or built now.
 
     A second process that wants the same pack waits for the first and takes its result. After an error, Ctrl-C or a kill only
@@ -61,11 +56,40 @@ def build_pack(request: PackRequest, *, workers: int | None = None, report: Repo
         found = found or _cached(target, source, report)  # another process may have built it meanwhile
         if found is None:
             start = time.monotonic()
-            info = _build(target, work, source, workers if workers is not None else default_workers(), report)
+            info = _build(target, work, source, workers or default_workers(), report)
             report.note(f"packed {_summary(source, info)}, {time.monotonic() - start:.1f} s")
         for leftover in (work, *target.parent.glob(f"{work.name}-*")):  # of builds that were killed
             shutil.rmtree(leftover, ignore_errors=True)
     return found or open_pack(target)
+
+
+def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
+    """The pack, or view of one, in the folder that `request.data` names; None where that folder holds no pack.
+
+    Raises:
+        UsageError: it holds other images than those asked for; says what to type.
+        DataError: it is damaged.
+    """
+    folder = Path(request.data or "").expanduser()
+    if request.data is None or not (folder / "pack.json").is_file():
+        return None
+    pack = open_pack(folder)
+    made = pack.info["dataset"]
+    wanted = {
+        "--dataset": (registry.find("datasets", request.dataset).qualified, made["name"]),
+        "--size": (request.size, pack.spec.size),
+        "--split": (request.split, made["split"]),
+        "--channels": (request.channels or pack.spec.channels, pack.spec.channels),
+        **{f"--set dataset.{key}": (value, made["options"].get(key, value)) for key, value in request.options.items()},
+    }
+    for flag, (asked, has) in wanted.items():
+        if asked != has:
+            typed = f"{flag}={has}" if flag.startswith("--set") else f"{flag} {str(has).partition(':')[2] or has}"
+            what = flag.removeprefix("--set ").lstrip("-")
+            raise UsageError(f"{folder} is a pack whose {what} is {has}, not {asked}", hint=f"type: {typed}")
+    label = f"{made['name'].partition(':')[2]} at {pack.spec.size}×{pack.spec.size}"
+    report.note(f"{len(pack):,} images of {label}, the pack {folder}")
+    return pack
 
 
 def _cached(target: Path, source: Source, report: Reporter) -> Pack | None:
@@ -101,7 +125,13 @@ def _build(target: Path, work: Path, source: Source, workers: int, report: Repor
     with translate_errors(target):
         writer = ShardWriter(work, source.key, source.size, source.channels, len(source.listing.records))
         try:
-            _check_space(target, source, writer)
+            missing = (len(source.listing.records) - writer.position) * source.size**2 * writer.channels
+            free = shutil.disk_usage(target.parent).free
+            if missing > free:  # said at once, not after hours
+                raise ZooError(
+                    f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free",
+                    hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR",
+                )
             info = _write(writer, source, workers, report)
             publish_folder(writer.folder, target, replace=True)
         except BaseException:
@@ -112,17 +142,6 @@ def _build(target: Path, work: Path, source: Source, workers: int, report: Repor
                 shutil.rmtree(work, ignore_errors=True)
             raise
     return info
-
-
-def _check_space(target: Path, source: Source, writer: ShardWriter) -> None:
-    """Say at once that the disk is too small, not after hours."""
-    missing = (len(source.listing.records) - writer.position) * source.size**2 * writer.channels
-    free = shutil.disk_usage(target.parent).free
-    if missing > free:
-        raise ZooError(
-            f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free",
-            hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR",
-        )
 
 
 def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) -> dict[str, Any]:
@@ -142,7 +161,13 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     listed = [{"key": listing.records[i].key, "reason": why} for i, why in [*everything.skipped.items()][:LISTED]]
     if not writer.count:
         raise DataError(f"none of the {total:,} pictures of {source.entry.name} can be read: {_reasons(listed)}")
-    save_file(_tables(dataset, listing, everything), writer.folder / LABELS)
+    kept, boxes, sides = everything.tables().values()
+    tables = {"record": kept, "side": sides} | ({"boxes": boxes} if dataset.boxed else {})
+    if listing.classes:
+        tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
+    if listing.attributes:
+        tables["attributes"] = np.array([listing.records[i].attributes for i in kept], np.int64)
+    save_file(tables, writer.folder / LABELS)
     info = {
         "format": FORMAT,
         "zoo": __version__,
@@ -159,40 +184,27 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "notes": list(listing.notes),
         "license": dataset.license,
         "credit": dataset.credit,
-        "shards": [shard.described() for shard in writer.shards],
+        "shards": [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards],
         "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
     }
     write_json(writer.folder / "pack.json", info)
     return info
 
 
-def _tables(dataset: ImageDataset, listing: Listing, images: Shard) -> dict[str, NDArray[Any]]:
-    kept = np.concatenate(images.records)
-    tables: dict[str, NDArray[Any]] = {"record": kept, "side": np.concatenate(images.sides)}
-    if listing.classes:
-        tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
-    if listing.attributes:
-        tables["attributes"] = np.array([listing.records[i].attributes for i in kept], np.int64)
-    if dataset.boxed:
-        tables["boxes"] = np.concatenate(images.boxes)
-    return tables
-
-
 def _summary(source: Source, info: Mapping[str, Any]) -> str:
     """The pack in one line: count, what was skipped and why, channels and who chose them."""
-    parts = [f"{info['count']:,} images of {source.label}"]
-    if info["skipped"]["count"]:
-        parts.append(f"{info['skipped']['count']:,} skipped ({_reasons(info['skipped']['records'])})")
+    skipped = info["skipped"]
+    why = f", {skipped['count']:,} skipped ({_reasons(skipped['records'])})" if skipped["count"] else ""
     channels = "1 channel" if info["channels"] == 1 else f"{info['channels']} channels"
     if source.asked:
-        parts.append(f"{channels} as asked")
+        channels += " as asked"
     elif source.channels is not None:
-        parts.append(f"{channels} as the dataset suggests")
+        channels += " as the dataset suggests"
     elif info["channels"] == 1:
-        parts.append("all pictures are gray: 1 channel (--channels 3 for color networks)")
+        channels = "all pictures are gray: 1 channel (--channels 3 for color networks)"
     else:
-        parts.append(f"{channels}, as there are colored pictures")
-    return ", ".join(parts)
+        channels += ", as there are colored pictures"
+    return f"{info['count']:,} images of {source.label}{why}, {channels}"
 
 
 def _reasons(listed: list[dict[str, str]], most: int = 3) -> str:

@@ -18,9 +18,8 @@ from zoo_core.errors import unknown
 from zoo_core.places import indexes
 
 from ..files import TEMPORARY, cache_folder, remove_folder
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 
-_SILENT = Reporter()
 _UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}(?P<name>.+?)(?:-[0-9a-f]{{8}})?")
 
 
@@ -48,7 +47,6 @@ class Stored:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
-        shown = {key: self.info.get(key) for key in ("size", "channels", "count")} if self.info else {}
         made = self.info.get("dataset") or {}
         return {
             "name": self.name,
@@ -58,7 +56,7 @@ class Stored:
             "dataset": made.get("name", ""),
             "data": made.get("data"),
             "split": made.get("split", ""),
-            **shown,
+            **({key: self.info.get(key) for key in ("size", "channels", "count")} if self.info else {}),
             "bytes": self.bytes,
             "modified": self.modified,
         }
@@ -67,7 +65,7 @@ class Stored:
 def list_packs() -> list[Stored]:
     """Everything in the cache of packs, by name."""
     folder = cache_folder("packs")
-    return sorted((_stored(path) for path in folder.iterdir() if path.is_dir()), key=lambda stored: stored.name)
+    return sorted((_describe(path) for path in folder.iterdir() if path.is_dir()), key=lambda stored: stored.name)
 
 
 def find_pack(name: str | Path) -> Path:
@@ -83,37 +81,33 @@ def find_pack(name: str | Path) -> Path:
         raise UsageError(
             f"{name} is no pack: there is no {Path(name) / 'pack.json'}", hint="to see the packs there are: zoo data list"
         )
-    there = [stored for stored in list_packs() if stored.kind != "unfinished"]
-    usable = {stored.name: stored.path for stored in there}
-    if name in usable:
-        return usable[str(name)]
-    fitting = [stored for stored in there if stored.name.startswith(str(name))]
+    there = {stored.name: stored for stored in list_packs() if stored.kind != "unfinished"}
+    if name in there:
+        return there[str(name)].path
+    fitting = [stored for stored in there.values() if stored.name.startswith(str(name))]
     packs = [stored for stored in fitting if stored.kind == "pack"]
-    beginning = [stored.name for stored in (packs if len(packs) == 1 else fitting)]  # a view's name begins like its pack's
-    if len(beginning) > 1:
-        raise UsageError(
-            f"{name!r} begins the names of {len(beginning)} packs: {', '.join(beginning)}", hint="type more of it"
-        )
-    if not beginning:
-        raise unknown(
-            "pack", str(name), usable, hint="to see all: zoo data list; to make one: zoo data build DATASET --size S"
-        )
-    return usable[beginning[0]]
+    found = packs if len(packs) == 1 else fitting  # a view's name begins like its pack's
+    if len(found) > 1:
+        names = ", ".join(stored.name for stored in found)
+        raise UsageError(f"{name!r} begins the names of {len(found)} packs: {names}", hint="type more of it")
+    if not found:
+        hint = "to see all: zoo data list; to make one: zoo data build DATASET --size S"
+        raise unknown("pack", str(name), there, hint=hint)
+    return found[0].path
 
 
 def clear_packs(
-    names: Iterable[str] = (), *, everything: bool = False, unfinished: bool = False, report: Reporter = _SILENT
+    names: Iterable[str] = (), *, everything: bool = False, unfinished: bool = False, report: Reporter = SILENT
 ) -> list[Stored]:
-    """Delete packs from the cache, and with each the views that look into it. Pictures elsewhere are never touched.
+    """Delete packs from the cache, and with each the views that look into it; return them.
+
+    Pictures elsewhere are never touched.
 
     Args:
         names: packs and views by name.
         everything: all that there is, and what datasets noted about large archives.
         unfinished: what interrupted builds left.
         report: hears what is left alone because a build is using it.
-
-    Returns:
-        What was deleted.
 
     Raises:
         UsageError: a name that the cache does not have, or nothing was chosen.
@@ -125,46 +119,40 @@ def clear_packs(
     for name in chosen:
         if name not in there:
             raise unknown("pack", name, there, hint="to see all: zoo data list")
-    doomed = [
-        stored
-        for stored in there.values()
-        if everything or stored.name in chosen or stored.of in chosen or (unfinished and stored.kind == "unfinished")
-    ]
     if everything:
         shutil.rmtree(indexes(), ignore_errors=True)
-    return [stored for stored in doomed if _remove(stored, report)]
+    return [
+        stored
+        for stored in there.values()
+        if (everything or {stored.name, stored.of} & chosen or (unfinished and stored.kind == "unfinished"))
+        and _remove(stored, report)
+    ]
 
 
-def _stored(path: Path) -> Stored:
-    info = _info(path)
-    size, modified = _measure(path)
-    if path.name.startswith(TEMPORARY):
-        return Stored(path.name.removeprefix(TEMPORARY), path, "unfinished", size, modified, "", {})
-    view = info.get("view")
-    of = os.path.basename(os.path.normpath(str(view["path"]))) if isinstance(view, dict) and "path" in view else ""
-    kind: Literal["pack", "view", "unreadable"] = "view" if of else "pack" if info else "unreadable"
-    return Stored(path.name, path, kind, size, modified, of, info)
-
-
-def _info(path: Path) -> dict[str, Any]:
+def read_info(folder: Path) -> dict[str, Any]:
+    """What `pack.json` in a folder says, nothing where there is none or it cannot be read."""
     try:
-        info = json.loads((path / "pack.json").read_text(encoding="utf-8"))
+        info = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return info if isinstance(info, dict) else {}
 
 
-def _measure(folder: Path) -> tuple[int, float]:
-    """Bytes of a folder's files, and when it changed last."""
-    total, last = 0, 0.0
+def _describe(folder: Path) -> Stored:
+    size, last = 0, 0.0
     for path in (folder, *folder.rglob("*")):
         try:
             status = path.stat()
         except OSError:  # just deleted by somebody else
             continue
-        total += status.st_size if path.is_file() else 0
+        size += status.st_size if path.is_file() else 0
         last = max(last, status.st_mtime)
-    return total, last
+    if folder.name.startswith(TEMPORARY):
+        return Stored(folder.name.removeprefix(TEMPORARY), folder, "unfinished", size, last, "", {})
+    info = read_info(folder)
+    view = info.get("view")
+    of = os.path.basename(os.path.normpath(str(view["path"]))) if isinstance(view, dict) and "path" in view else ""
+    return Stored(folder.name, folder, "view" if of else "pack" if info else "unreadable", size, last, of, info)
 
 
 def _remove(stored: Stored, report: Reporter) -> bool:

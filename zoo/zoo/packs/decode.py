@@ -5,7 +5,7 @@ Worker processes import this module, so it imports no torch.
 
 from __future__ import annotations
 
-import math
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +18,7 @@ from zoo_core.errors import ZooError
 
 from . import jpeg
 
-VERSION = 2
-"""Raised whenever the same picture would come out differently; part of every pack's key."""
-
+VERSION = 2  # raised whenever the same picture would come out differently; part of every pack's key
 MAX_PIXELS = 178_956_970
 """Larger pictures are skipped before they are decoded: Pillow's own limit, held even where a script has lifted that."""
 
@@ -29,36 +27,25 @@ REDUCED = 1.5
 how its pixels then differ from those of full scale."""
 
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap width and height
-_NO_BOXES = np.empty((0, 4), np.int16)
 _RUNS_PROGRAMS = ("EPS", "WMF")  # Pillow hands these to an interpreter, whatever the file's name
 
 
 class Decoded(NamedTuple):
     """A picture as it goes into a pack.
 
-    Args:
-        pixels: uint8 [S, S, C]; C is 1 for a gray picture where the number of channels was left open.
-        gray: whether red, green and blue are equal everywhere.
-        boxes: int16 [B, 4], one row for each of `dataset.boxed`: left, top, right, bottom in pixels of the packed picture,
-            rounded outwards; −1 where not visible.
-        side: how many pixels of the source the picture is high and wide: the better resolved, the more.
+    A row of `boxes` for each of `dataset.boxed` has left, top, right, bottom in pixels of the packed picture, rounded
+    outwards; −1 where not visible.
     """
 
-    pixels: NDArray[np.uint8]
-    gray: bool
-    boxes: NDArray[np.int16]
-    side: int
+    pixels: NDArray[np.uint8]  # [S, S, C]; C is 1 for a gray picture where the number of channels was left open
+    boxes: NDArray[np.int16]  # [B, 4]
+    side: int  # how many pixels of the source the picture is high and wide: the better resolved, the more
 
 
 def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded | str:
-    """Decode, crop and resize one record.
+    """Decode one record, crop and resize it to size × size pixels; return it, or in a few words why it was skipped.
 
-    Args:
-        size: height and width of the result in pixels.
-        channels: 1, 3, or None for 1 where the picture is gray and 3 where it is not.
-
-    Returns:
-        The picture, or in a few words why it was skipped. Nothing that a picture contains raises.
+    The result has `channels` 1 or 3; None means 1 where the picture is gray. Nothing that a picture contains raises.
 
     Raises:
         ZooError: the dataset says that not this picture is at fault but what all of them come from.
@@ -79,8 +66,7 @@ def reason(error: BaseException) -> str:
         return f"more than the limit of {MAX_PIXELS:,} pixels"
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
-    lines = str(error).splitlines()
-    words = lines[0] if lines else ""
+    words = "".join(str(error).splitlines()[:1])
     if not isinstance(error, _Skip) and not (type(error) is OSError and words):
         words = f"{type(error).__name__}: {words}".rstrip(": ")
     return words if len(words) <= 200 else words[:199] + "…"
@@ -91,8 +77,9 @@ class _Skip(Exception):
 
 
 def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded:
+    boxes = np.full((len(dataset.boxed), 4), -1, np.int16)
     if (quick := _quickly(dataset, record, size, channels)) is not None:
-        return _square(*quick, 1, size, channels, _unboxed(dataset))
+        return _square(*quick, 1, size, channels, boxes)
     given = dataset.decode(record)
     image = given.image if isinstance(given, Picture) else given
     if not isinstance(image, Image.Image):
@@ -106,15 +93,15 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         box = _checked(dataset.crop(width, height), width, height)
         scale = _reduce(image, "L" if channels == 1 else None, min(box[2] - box[0], box[3] - box[1]) / size)
     image.load()
-    if not stored:
-        image = _upright(image)
+    if not stored and 2 <= _orientation(image) <= 8:
+        with suppress(Exception):  # damaged EXIF data
+            image = ImageOps.exif_transpose(image)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
-    boxes = _unboxed(dataset)
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
-                boxes[row] = _moved(given.boxes[name], box, size)
+                boxes[row] = _move(given.boxes[name], box, size)
     return _square(plain(image), box, scale, size, channels, boxes)
 
 
@@ -129,16 +116,11 @@ def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int |
     if image.mode == "F":  # grays of more than 8 bits are rounded once, at the end
         image = Image.fromarray(np.rint(np.asarray(image)).clip(0, 255).astype(np.uint8))
     pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, -1)  # [S, S, 1 or 3]
-    gray = pixels.shape[2] == 1 or bool((pixels == pixels[:, :, :1]).all())
-    if gray and channels is None:
+    if channels is None and (pixels == pixels[:, :, :1]).all():  # gray
         pixels = pixels[:, :, :1]
     elif pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    return Decoded(pixels, gray, boxes, round(max(box[2] - box[0], box[3] - box[1])))
-
-
-def _unboxed(dataset: ImageDataset) -> NDArray[np.int16]:
-    return np.full((len(dataset.boxed), 4), -1, np.int16) if dataset.boxed else _NO_BOXES
+    return Decoded(pixels, boxes, round(max(box[2] - box[0], box[3] - box[1])))
 
 
 def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> tuple[Image.Image, Box] | None:
@@ -150,7 +132,7 @@ def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | N
     width, height, _ = found
     box = _checked(dataset.crop(width, height), width, height)
     reducible = min(box[2] - box[0], box[3] - box[1]) >= 2 * REDUCED * size
-    if reducible or min(width, height) < _least(size) or width * height > MAX_PIXELS:
+    if reducible or min(width, height) < max(2, size / 8) or width * height > MAX_PIXELS:
         return None
     image = jpeg.pixels(data, found)
     return None if image is None else (image, box)
@@ -159,8 +141,7 @@ def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | N
 def _reduce(image: JpegImageFile, mode: str | None, factor: float) -> int:
     """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its scale where a reduction by `factor` follows; return by what it shrinks.
 
-    Only the decoder knows how to leave out the fine detail that is thrown away afterwards. With `mode` "L" it leaves out
-    the colors as well. A picture that the dataset has already loaded stays as it is.
+    With `mode` "L" the decoder leaves out the colors as well. A picture that the dataset has already loaded stays as it is.
     """
     scale = next((s for s in (8, 4, 2) if factor >= s * REDUCED), 1)
     if scale == 1 and mode is None:
@@ -183,27 +164,12 @@ def _orientation(image: Image.Image) -> int:
 def _refuse(image: Image.Image, size: int) -> None:
     """Raise `_Skip` for what must not be decoded, judging by the header alone."""
     width, height = image.size
-    least = _least(size)
-    if min(width, height) < least:
-        raise _Skip(f"{width}×{height} pixels: its shorter side is under {least:g}")
+    if min(width, height) < max(2, size / 8):
+        raise _Skip(f"{width}×{height} pixels: its shorter side is under {max(2, size / 8):g}")
     if width * height > MAX_PIXELS:
         raise _Skip(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
     if image.format in _RUNS_PROGRAMS:
         raise _Skip(f"{image.format} is not read: it would need another program")
-
-
-def _least(size: int) -> float:
-    """Pixels that the shorter side of a picture must have."""
-    return max(2, size / 8)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    if not 2 <= _orientation(image) <= 8:
-        return image
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        return image
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -216,25 +182,17 @@ def plain(image: Image.Image) -> Image.Image:
     """
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I"):  # 16 bits; files of 16 bits also arrive as "I"
-        values = np.asarray(image).astype(np.float32)
-        _within(values, 65535)
-        return Image.fromarray(values / 257)
-    if image.mode == "F":
-        values = np.asarray(image)
-        _within(values, 255)
-        return Image.fromarray(values * 255) if values.max() <= 1 else image
+    if image.mode.startswith("I") or image.mode == "F":  # files of 16 bits also arrive as "I"
+        values, most = np.asarray(image).astype(np.float32), 255 if image.mode == "F" else 65535
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= most):  # also when one is not a number
+            raise ValueError(f"its grays run from {low:g} to {high:g}; expected 0 to {most}")
+        return Image.fromarray(values / 257 if most > 255 else values * 255 if high <= 1 else values)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
-
-
-def _within(values: NDArray[np.float32], most: int) -> None:
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= most):  # also when one is not a number
-        raise ValueError(f"its grays run from {low:g} to {high:g}; expected 0 to {most}")
 
 
 def _checked(box: Box, width: int, height: int) -> Box:
@@ -245,16 +203,11 @@ def _checked(box: Box, width: int, height: int) -> Box:
     return (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
 
 
-def _moved(box: Box, crop: Box, size: int) -> tuple[int, int, int, int]:
-    """A box of the decoded picture in pixels of the packed one; (−1, −1, −1, −1) where nothing of it is left."""
-    left, right = _side(box[0], box[2], crop[0], crop[2], size)
-    top, bottom = _side(box[1], box[3], crop[1], crop[3], size)
-    return (left, top, right, bottom) if left < right and top < bottom else (-1, -1, -1, -1)
-
-
-def _side(low: float, high: float, crop_low: float, crop_high: float, size: int) -> tuple[int, int]:
-    scale = size / (crop_high - crop_low)
-    low, high = (max(low, crop_low) - crop_low) * scale, (min(high, crop_high) - crop_low) * scale
-    if not high - low > 1e-6:
-        return (0, 0)
-    return (math.floor(low + 1e-6), math.ceil(high - 1e-6))
+def _move(box: Box, crop: Box, size: int) -> NDArray[np.float64]:
+    """A box of the decoded picture in pixels of the packed one, −1 four times where nothing of it is left."""
+    begin, end = np.array(crop[:2]), np.array(crop[2:])
+    low = (np.maximum(box[:2], begin) - begin) * size / (end - begin)
+    high = (np.minimum(box[2:], end) - begin) * size / (end - begin)
+    if not (high - low > 1e-6).all():
+        return np.full(4, -1.0)
+    return np.concatenate([np.floor(low + 1e-6), np.ceil(high - 1e-6)])

@@ -1,26 +1,26 @@
-"""Reading a pack, or a view of one: images through a memory map, labels in memory."""
+"""Reading a pack, or a view of one: images through a memory map, labels in memory; and writing views."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-from zoo_core import DataError, ImageSpec
+from zoo_core import DataError, ImageSpec, UsageError
 
-from ..files import sha256
+from ..files import atomic_folder, sha256, write_json
+from .cache import read_info
 
-FORMAT = 2
-"""Version of what lies in a pack's folder."""
-
-LABELS = "labels.safetensors"
-"""Everything about the images but the images."""
+FORMAT = 2  # version of what lies in a pack's folder
+LABELS = "labels.safetensors"  # everything about the images but the images
 
 
 class Pack:
@@ -56,8 +56,7 @@ class Pack:
         self.records, self.sides = tables["record"], tables["side"]
         self.attributes = {name: tables["attributes"][:, i].contiguous() for i, name in enumerate(info["attributes"])}
         self.boxes = {name: tables["boxes"][:, i].contiguous() for i, name in enumerate(info["boxed"])}
-        counts = torch.tensor([0, *(len(shard) for shard in shards)])
-        self._starts = counts.cumsum(0)[:-1]  # [shards]: number of the first image of each
+        self._starts = torch.tensor([0, *map(len, shards)]).cumsum(0)[:-1]  # [shards]: number of the first image of each
 
     def __len__(self) -> int:
         return int(self.info["count"])
@@ -74,13 +73,7 @@ class Pack:
         return len(self) * self.spec.size**2 * self.spec.channels
 
     def gather(self, indices: Tensor) -> Tensor:
-        """Copy the images with the given numbers, in that order, from the memory map.
-
-        Args:
-            indices: int64 [n] on the CPU.
-
-        Returns:
-            uint8 [n, S, S, C].
+        """Copy the images uint8 [n, S, S, C] with the numbers int64 [n], in that order, from the memory map.
 
         Raises:
             IndexError: a number is negative or not below `len(pack)`.
@@ -138,7 +131,7 @@ def open_pack(folder: str | Path) -> Pack:
         shards = []
         for entry in info["shards"]:
             tensors = _tensors(files, entry["file"])
-            _expect(files, entry["file"], tensors, {"images": (entry["count"], size, size, channels)}, torch.uint8)
+            _expect(files, entry["file"], tensors, "images", (entry["count"], size, size, channels), torch.uint8)
             shards.append(tensors["images"])
         total = sum(map(len, shards))
         if not shards or (total != count and not view):
@@ -146,14 +139,16 @@ def open_pack(folder: str | Path) -> Pack:
         # cloned: a table is small and always read whole, so it need not hold a file open
         labels = info["labels"]["file"]
         tables = {name: tensor.clone() for name, tensor in _tensors(path, labels).items()}
-        shapes: dict[str, tuple[int, ...]] = {"record": (count,)}
-        shapes |= {"labels": (count,)} if info["classes"] else {}
-        shapes |= {"attributes": (count, len(info["attributes"]))} if info["attributes"] else {}
-        shapes |= {"image": (count,)} if view else {}
-        _expect(path, labels, tables, shapes, torch.int64)
-        _expect(path, labels, tables, {"side": (count,)}, torch.int32)
-        if info["boxed"]:
-            _expect(path, labels, tables, {"boxes": (count, len(info["boxed"]), 4)}, torch.int16)
+        for there, key, shape, dtype in (
+            (True, "record", (count,), torch.int64),
+            (True, "side", (count,), torch.int32),
+            (info["classes"], "labels", (count,), torch.int64),
+            (info["attributes"], "attributes", (count, len(info["attributes"])), torch.int64),
+            (info["boxed"], "boxes", (count, len(info["boxed"]), 4), torch.int16),
+            (view, "image", (count,), torch.int64),
+        ):
+            if there:
+                _expect(path, labels, tables, key, shape, dtype)
         if view and (int(tables["image"].min()) < 0 or int(tables["image"].max()) >= total):
             raise _damaged(path, f"it shows images that {files} does not have")
         return Pack(path, files, info, tuple(shards), tables)
@@ -164,11 +159,7 @@ def open_pack(folder: str | Path) -> Pack:
 def _looked_into(path: Path, view: dict[str, Any]) -> Path:
     """The folder of the pack that a view shows some images of, which must still be that pack."""
     files = path / str(view["path"])
-    try:
-        key = json.loads((files / "pack.json").read_text(encoding="utf-8"))["key"]
-    except (OSError, ValueError, KeyError, TypeError):
-        key = None
-    if key != view["key"]:
+    if read_info(files).get("key") != view["key"]:
         raise DataError(
             f"{path} shows images of the pack {os.path.normpath(files)}, which is not there",
             hint="build that pack again (zoo data build), or this view (zoo data dedup)",
@@ -187,13 +178,74 @@ def _tensors(path: Path, name: str) -> dict[str, Tensor]:
         raise _damaged(path, f"{name} cannot be read: {error}") from error
 
 
-def _expect(path: Path, name: str, found: dict[str, Tensor], shapes: dict[str, tuple[int, ...]], dtype: torch.dtype) -> None:
-    for key, shape in shapes.items():
-        if key not in found:
-            raise _damaged(path, f"{name} has no {key}")
-        if tuple(found[key].shape) != shape or found[key].dtype != dtype:
-            raise _damaged(path, f"{key} in {name} is {tuple(found[key].shape)}, expected {shape}")
+def _expect(path: Path, name: str, found: dict[str, Tensor], key: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    if key not in found:
+        raise _damaged(path, f"{name} has no {key}")
+    if tuple(found[key].shape) != shape or found[key].dtype != dtype:
+        raise _damaged(path, f"{key} in {name} is {tuple(found[key].shape)}, expected {shape}")
 
 
 def _damaged(path: Path, what: str) -> DataError:
     return DataError(f"the pack {path} is damaged: {what}", hint="delete that folder and run the same command again")
+
+
+def write_view(pack: Pack, folder: str | Path, images: Tensor, why: Mapping[str, Any]) -> Pack:
+    """Write a view, a pack that holds the given images of `pack` and no pixels: it reads them from there.
+
+    The folder may be moved together with the pack's, if both lie side by side, and is useless without it.
+
+    Args:
+        pack: may itself be a view.
+        folder: the new folder; one that exists is replaced if it is a view.
+        images: int64 [n], numbers of images of `pack`, at least one.
+        why: plain data about how they were chosen; becomes part of `pack.json` and of the key.
+
+    Raises:
+        UsageError: no image is left, or the folder is something else.
+        ZooError: it cannot be written.
+    """
+    folder = Path(folder)
+    if not len(images):
+        raise UsageError("a view needs at least one image")
+    if folder.exists() and "view" not in read_info(folder):
+        raise UsageError(f"{folder} exists and is no view of a pack", hint="choose another folder: --out DIR")
+    tables = {"image": images if pack.index is None else pack.index[images]}
+    tables |= {"record": pack.records[images], "side": pack.sides[images]}
+    if pack.labels is not None:
+        tables["labels"] = pack.labels[images]
+    for name, columns in (("attributes", pack.attributes), ("boxes", pack.boxes)):
+        if columns:
+            tables[name] = torch.stack([column[images] for column in columns.values()], dim=1)
+    files = pack.files.resolve()
+    beside = files.parent == folder.resolve().parent
+    origin = pack.info.get("view") or {"key": pack.key}
+    with atomic_folder(folder, replace=True) as new:
+        save_file({name: table.contiguous() for name, table in tables.items()}, new / LABELS)
+        info = {
+            **pack.info,
+            "key": hashlib.sha256(json.dumps({"view": pack.key, **why}, sort_keys=True).encode()).hexdigest(),
+            "count": len(images),
+            "labels": {"file": LABELS, "sha256": sha256(new / LABELS)},
+            "view": {"path": os.path.join("..", files.name) if beside else str(files), "key": origin["key"]},
+            "chosen": [*pack.info.get("chosen", []), dict(why)],
+        }
+        write_json(new / "pack.json", info)
+    return open_pack(folder)
+
+
+def to_images(batch: Tensor) -> Tensor:
+    """uint8 [N, S, S, C] → float32 [N, C, S, S] in [−1, 1] on the same device, in channels-last memory format.
+
+    0 becomes −1 and 255 becomes 1, the range of the generator's tanh (Radford et al. 2015, arXiv:1511.06434, section 4).
+    """
+    images = batch.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)  # [N, C, S, S]
+    return images.div_(127.5).sub_(1)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float [N, C, S, S] in [−1, 1] → uint8 [N, S, S, C], to the nearest level; what lies outside is clipped.
+
+    `to_uint8(to_images(batch))` is `batch`.
+    """
+    levels = images.detach().to(torch.float32, copy=True).add_(1).mul_(127.5).round_().clamp_(0, 255)
+    return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,11 +112,15 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     described = {"name": entry.qualified, "options": options, "data": data, "split": split}
     channels = request.channels if request.channels is not None else dataset.default_channels
     fingerprint = listing.fingerprint()
+    code = ""
+    if not entry.plugin.version:  # registered in this process: in a notebook it changes without any version telling so
+        with suppress(OSError, TypeError):
+            code = hashlib.sha256(inspect.getsource(type(dataset)).encode()).hexdigest()
     identity = {
         "format": FORMAT,
         "decode": decode.VERSION,
         "dataset": described,
-        "code": _code(entry, dataset),
+        "code": code,
         "fingerprint": fingerprint,
         "size": request.size,
         "channels": channels,
@@ -123,16 +128,6 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     asked = request.channels is not None
     return Source(entry, dataset, listing, described, fingerprint, request.size, channels, asked, key)
-
-
-def _code(entry: Entry, dataset: ImageDataset) -> str:
-    """The source of a class registered in this process: in a notebook it changes without any version telling so."""
-    if entry.plugin.version:
-        return ""
-    try:
-        return hashlib.sha256(inspect.getsource(type(dataset)).encode()).hexdigest()
-    except (OSError, TypeError):
-        return ""
 
 
 def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
@@ -147,15 +142,12 @@ def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
         raise DataError(f"dataset {entry.name!r} has no images", hint=f"to see what it expects: zoo show {entry.name}")
     classes, sizes = len(listing.classes), [len(values) for values in listing.attributes.values()]
     for record in listing.records:
-        fits = len(record.attributes) == len(sizes) and (
-            not sizes or all(-1 <= v < n for v, n in zip(record.attributes, sizes, strict=True))
-        )
-        if not fits or not -1 <= record.label < classes:
+        fits = all(-1 <= value < size for value, size in zip(record.attributes, sizes, strict=False))
+        if not fits or len(record.attributes) != len(sizes) or not -1 <= record.label < classes:
             raise PluginError(
                 f"dataset {entry.name!r}: record {record.key!r} has label {record.label} and attributes "
                 f"{record.attributes}; its listing names {classes} classes and attributes of {sizes} values"
             )
-    unknown = set(dataset.boxed) - set(listing.attributes)
-    if unknown:
-        raise PluginError(f"dataset {entry.name!r}: boxed names {', '.join(sorted(unknown))}, which are no attributes")
+    if boxed := sorted(set(dataset.boxed) - set(listing.attributes)):
+        raise PluginError(f"dataset {entry.name!r}: boxed names {', '.join(boxed)}, which are no attributes")
     return listing

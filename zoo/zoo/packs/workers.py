@@ -18,8 +18,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from contextlib import contextmanager, suppress
+from ctypes import c_byte
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,40 +29,22 @@ from zoo_core.datasets import ImageDataset, Record
 from zoo_core.errors import DataError
 
 from ..allocator import keep_freed_memory
-from .decode import decode_one
+from .decode import Decoded, decode_one
 
-FEW = 256
-"""Fewer records than this are decoded before worker processes would have started."""
-
-CHUNK = 64
-"""Records that a worker takes at once, fewer for large pictures."""
-
+FEW = 256  # fewer records than this are decoded before worker processes would have started
+CHUNK = 64  # records that a worker takes at once, fewer for large pictures
 _CHUNK_BYTES = 8 << 20
 _MOST_WORKERS = 32
 
 
 class Chunk(NamedTuple):
-    """Some consecutive records, decoded.
+    """Some consecutive records, decoded."""
 
-    Args:
-        images: uint8 [n, S, S, C] of those that could be read, in order; C is 1 if all of them are gray, or as asked.
-        boxes: int16 [n, B, 4].
-        sides: int32 [n], see `Decoded.side`.
-        skipped: position in the chunk → why it was skipped.
-        total: how many records it had.
-    """
-
-    images: NDArray[np.uint8]
-    boxes: NDArray[np.int16]
-    sides: NDArray[np.int32]
-    skipped: dict[int, str]
-    total: int
-
-
-class Flag(Protocol):
-    """A number that processes share."""
-
-    value: int
+    images: NDArray[np.uint8]  # [n, S, S, C] of those that could be read, in order; C is 1 if all are gray, or as asked
+    boxes: NDArray[np.int16]  # [n, B, 4]
+    sides: NDArray[np.int32]  # [n], see `Decoded.side`
+    skipped: dict[int, str]  # position in the chunk → why it was skipped
+    total: int  # how many records it had
 
 
 class _Unusable(Exception):
@@ -79,37 +62,34 @@ def decode_all(
 ) -> Iterator[Chunk]:
     """Decode all records from number `begin` on and yield them chunk by chunk in their order.
 
-    Records are asked for a chunk at a time, some chunks ahead, so that those of a sequence which makes them when they are
-    asked for never exist all at once.
-
-    With fewer than `FEW` records, one worker, or a dataset that cannot be sent to another process (a class typed into a
-    notebook), this process does it all. The generator must be closed, or exhausted, to end the worker processes.
+    Records are asked for a chunk at a time, some chunks ahead, so that lazily made ones never exist all at once. With fewer
+    than `FEW` records, one worker, or a dataset that cannot be sent to another process (a class typed into a notebook), this
+    process does it all. The generator must be closed, or exhausted, to end the worker processes.
 
     Raises:
         DataError: a worker process died, or the dataset says that its source cannot be read any more.
     """
     length = max(1, min(CHUNK, _CHUNK_BYTES // (size * size * (channels or 3))))
     todo = len(records) - begin
-    if workers > 1 and todo >= FEW and (packed := _packed(dataset, records[begin])) is not None:
-        try:
-            for chunk in _in_workers(packed, _cut(records, begin, length), size, channels, min(workers, -(-todo // length))):
+
+    def chunks() -> Iterator[Sequence[Record]]:
+        return (records[i : i + length] for i in range(begin, len(records), length))
+
+    if workers > 1 and todo >= FEW and (packed := _pack(dataset, records[begin])) is not None:
+        with suppress(_Unusable):  # goes on below, from where the workers stopped
+            for chunk in _in_workers(packed, chunks(), size, channels, min(workers, -(-todo // length))):
                 begin += chunk.total
                 yield chunk
-        except _Unusable:
-            pass  # goes on below, from where the workers stopped
-    for some in _cut(records, begin, length):
+    for some in chunks():
         yield decode_chunk(dataset, some, size, channels)
 
 
-def _cut(records: Sequence[Record], begin: int, length: int) -> Iterator[Sequence[Record]]:
-    return (records[i : i + length] for i in range(begin, len(records), length))
-
-
 def decode_chunk(
-    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, canceled: Flag | None = None
+    dataset: ImageDataset, records: Sequence[Record], size: int, channels: int | None, canceled: c_byte | None = None
 ) -> Chunk:
     """Decode some records in this process; stops early once `canceled` is not 0."""
-    kept, boxes, sides, skipped = [], [], [], {}
+    kept: list[Decoded] = []
+    skipped = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged metadata and large pictures, which every decoder remarks upon
         for position, record in enumerate(records):
@@ -119,18 +99,16 @@ def decode_chunk(
             if isinstance(result, str):
                 skipped[position] = result
             else:
-                kept.append(result.pixels)
-                boxes.append(result.boxes)
-                sides.append(result.side)
-    depth = channels or max((pixels.shape[2] for pixels in kept), default=1)
+                kept.append(result)
+    depth = channels or max((found.pixels.shape[2] for found in kept), default=1)
     images = np.empty((len(kept), size, size, depth), np.uint8)
-    for image, pixels in zip(images, kept, strict=True):
-        image[...] = pixels  # a gray picture among colored ones is repeated
-    table = np.asarray(boxes, np.int16).reshape(len(kept), len(dataset.boxed), 4)
-    return Chunk(images, table, np.asarray(sides, np.int32), skipped, len(records))
+    for image, found in zip(images, kept, strict=True):
+        image[...] = found.pixels  # a gray picture among colored ones is repeated
+    boxes = np.asarray([found.boxes for found in kept], np.int16).reshape(len(kept), len(dataset.boxed), 4)
+    return Chunk(images, boxes, np.asarray([found.side for found in kept], np.int32), skipped, len(records))
 
 
-def _packed(dataset: ImageDataset, record: Record) -> bytes | None:
+def _pack(dataset: ImageDataset, record: Record) -> bytes | None:
     """The dataset as a worker process will receive it, None where that is impossible."""
     if multiprocessing.current_process().daemon:  # such a process may not have children
         return None
@@ -148,7 +126,7 @@ def _in_workers(
     # "spawn" is the one way to start a process that is safe beside the threads of torch and CUDA, and exists everywhere
     context = multiprocessing.get_context("spawn")
     try:
-        canceled: Flag = context.RawValue("b", 0)  # without a lock, which a worker that is killed might hold for ever
+        canceled = context.RawValue("b", 0)  # without a lock, which a worker that is killed might hold for ever
         executor = ProcessPoolExecutor(workers, context, _start, (packed, os.getcwd(), canceled))
     except (OSError, ImportError) as error:  # a system without shared memory or semaphores
         raise _Unusable from error
@@ -211,10 +189,10 @@ class _Worker:
     """What a worker process holds."""
 
     dataset: ImageDataset | None = None
-    canceled: Flag | None = None
+    canceled: c_byte | None = None
 
 
-def _start(packed: bytes, folder: str, canceled: Flag) -> None:
+def _start(packed: bytes, folder: str, canceled: c_byte) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
     threading.Thread(target=_leave_with_parent, daemon=True).start()

@@ -16,55 +16,40 @@ from safetensors.numpy import save_file
 from ..files import atomic_file, sha256
 from .workers import Chunk
 
-SHARD_BYTES = 1 << 30
-"""About how large one file of images becomes."""
-
+SHARD_BYTES = 1 << 30  # about how large one file of images becomes
 _HEADER = 256  # bytes before the pixels; the format lets a header end in spaces
 _BLOCK = 16 << 20
+_TABLES = ("records", "boxes", "sides")
+
+
+_Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""Records [n] int64, boxes [n, B, 4] int16 and sides [n] int32 of some images, as in `labels.safetensors`."""
 
 
 @dataclass
 class Shard:
-    """What is known of one file of images.
-
-    Args:
-        channels: 1 or 3.
-        end: records before this one, counted in the listing, are dealt with once the file is complete.
-        records, boxes, sides: of each image, as in `labels.safetensors`.
-        skipped: record → why it was skipped.
-        sha256: of the complete file.
-    """
+    """What is known of one file of images."""
 
     name: str
     channels: int
-    end: int = 0
-    records: list[NDArray[np.int64]] = field(default_factory=list)
-    boxes: list[NDArray[np.int16]] = field(default_factory=list)
-    sides: list[NDArray[np.int32]] = field(default_factory=list)
-    skipped: dict[int, str] = field(default_factory=dict)
-    sha256: str = ""
+    end: int = 0  # records before this one, counted in the listing, are dealt with once the file is complete
+    rows: list[_Rows] = field(default_factory=list)  # of its images, in order
+    skipped: dict[int, str] = field(default_factory=dict)  # record → why it was skipped
+    sha256: str = ""  # of the complete file
 
     @property
     def count(self) -> int:
-        return sum(map(len, self.records))
+        return sum(len(records) for records, _, _ in self.rows)
 
-    def take(self, records: NDArray[np.int64], boxes: NDArray[np.int16], sides: NDArray[np.int32]) -> None:
-        self.records.append(records)
-        self.boxes.append(boxes)
-        self.sides.append(sides)
-        self.end = int(records[-1]) + 1
-
-    def described(self) -> dict[str, Any]:
-        """As `pack.json` lists it."""
-        return {"file": self.name, "count": self.count, "sha256": self.sha256}
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """ "records", "boxes" and "sides" of all images."""
+        return {name: np.concatenate([row[i] for row in self.rows]) for i, name in enumerate(_TABLES)}
 
     def save(self, path: Path, key: str) -> None:
         """Write all but the images themselves: it is there exactly when the file of images is complete."""
-        tables: dict[str, list[NDArray[Any]]] = {"records": [*self.records], "boxes": [*self.boxes], "sides": [*self.sides]}
-        about = {"channels": self.channels, "end": self.end, "sha256": self.sha256, "skipped": [*self.skipped.items()]}
+        about = {"key": key, "name": self.name, "channels": self.channels, "end": self.end, "sha256": self.sha256}
         with atomic_file(path) as temporary:
-            joined = {name: np.concatenate(parts) for name, parts in tables.items()}
-            save_file(joined, temporary, {"shard": json.dumps({"key": key, "name": self.name, **about})})
+            save_file(self.tables(), temporary, {"shard": json.dumps({**about, "skipped": [*self.skipped.items()]})})
 
     @staticmethod
     def load(path: Path, key: str) -> Shard | None:
@@ -72,10 +57,10 @@ class Shard:
         try:
             with safe_open(str(path), framework="np") as file:
                 about = json.loads((file.metadata() or {})["shard"])
-                tables: dict[str, Any] = {name: [file.get_tensor(name)] for name in ("records", "boxes", "sides")}
+                row: Any = tuple(file.get_tensor(name) for name in _TABLES)
             if about.pop("key") != key:
                 return None
-            return Shard(**tables, **{**about, "skipped": {int(record): why for record, why in about["skipped"]}})
+            return Shard(**{**about, "rows": [row], "skipped": dict(about["skipped"])})
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return None
 
@@ -84,9 +69,9 @@ class ShardWriter:
     """Writes `images-00000.safetensors`, … into a folder; each holds "images", uint8 [n, S, S, C].
 
     Without `channels` it begins with one and goes over to three at the first colored image: the grays are then copied,
-    repeated into three channels, so that a dataset need not be read twice to know what it is. Each of the two has a folder,
-    and beside it one for what makes its complete files usable after a kill. The same records give the same bytes, however
-    often the work was interrupted.
+    repeated into three channels, so that a dataset need not be read twice. Each of the two has a folder, and beside it one
+    for what makes its complete files usable after a kill. The same records give the same bytes, however often the work was
+    interrupted.
 
     Args:
         work: a folder for this writer alone; what an earlier one completed in it is taken over.
@@ -139,24 +124,18 @@ class ShardWriter:
         if len(chunk.images):
             if chunk.images.shape[3] > self.channels:
                 self._promote()
-            self._append(chunk.images, numbers, chunk.boxes, chunk.sides)
+            self._append(chunk.images, (numbers, chunk.boxes, chunk.sides))
         self.position += chunk.total
 
     def finish(self) -> Shard:
         """Complete the last file; return what is known of all images and of what was skipped, as if it were one shard."""
         self._close()
-        everything = Shard("", self.channels, self.position)
-        for shard in self.shards:
-            everything.records += shard.records
-            everything.boxes += shard.boxes
-            everything.sides += shard.sides
-            everything.skipped.update(shard.skipped)
-        everything.skipped.update(self._skipped)
-        everything.skipped = dict(sorted(everything.skipped.items()))
-        return everything
+        skipped = {record: why for shard in self.shards for record, why in shard.skipped.items()} | self._skipped
+        rows = [row for shard in self.shards for row in shard.rows]
+        return Shard("", self.channels, self.position, rows, dict(sorted(skipped.items())))
 
     def abandon(self) -> None:
-        """Close what is open after an error; an open file could not be deleted on Windows."""
+        """Close what is open; an open file could not be deleted on Windows."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -167,9 +146,7 @@ class ShardWriter:
     def _most(self) -> int:
         return max(1, SHARD_BYTES // (self.size * self.size * self.channels))
 
-    def _append(
-        self, images: NDArray[np.uint8], numbers: NDArray[np.int64], boxes: NDArray[np.int16], sides: NDArray[np.int32]
-    ) -> None:
+    def _append(self, images: NDArray[np.uint8], rows: _Rows) -> None:
         if images.shape[3] < self.channels:
             images = np.repeat(images, self.channels, axis=3)
         self.count += len(images)
@@ -181,7 +158,9 @@ class ShardWriter:
                 self._file.write(b" " * _HEADER)
             some = slice(start, start + self._most() - self._shard.count)
             self._file.write(np.ascontiguousarray(images[some]).data)
-            self._shard.take(numbers[some], boxes[some], sides[some])
+            numbers, boxes, sides = (table[some] for table in rows)
+            self._shard.rows.append((numbers, boxes, sides))
+            self._shard.end = int(numbers[-1]) + 1
             start = some.stop
             if self._shard.count >= self._most():
                 self._close()
@@ -216,7 +195,9 @@ class ShardWriter:
             shard = Shard.load(path, self.key)
             if shard is None or shard.name != f"images-{len(self.shards):05d}.safetensors":
                 break
-            if (shard.count != self._most() and shard.end < self.total) or not _intact(folder / shard.name, shard.sha256):
+            if shard.count != self._most() and shard.end < self.total:
+                break
+            if not (folder / shard.name).is_file() or sha256(folder / shard.name) != shard.sha256:
                 break
             self.shards.append(shard)
         known = {shard.name for shard in self.shards}
@@ -226,10 +207,10 @@ class ShardWriter:
 
     def _promote(self) -> None:
         """Go over to three channels: write everything again. The grays stay until a build is done, in case of a kill."""
-        if self._shard is not None and self._file is not None:  # the last of them, whose header nobody will read
-            self._file.close()
+        self.abandon()
+        if self._shard is not None:  # the last of them, whose header nobody will read
             self.shards.append(self._shard)
-        self._file = self._shard = None
+            self._shard = None
         grays, self.channels, self.shards, self.count = self.shards, 3, [], 0
         self._copy_grays(grays)
 
@@ -241,20 +222,11 @@ class ShardWriter:
         self._skipped = {**{record: why for record, why in skipped.items() if record >= done}, **self._skipped}
         step = max(1, _BLOCK // (self.size * self.size))
         for shard in grays:
-            records, boxes, sides = np.concatenate(shard.records), np.concatenate(shard.boxes), np.concatenate(shard.sides)
-            with open(self.work / "1" / shard.name, "rb") as file:
-                for start in range(max(0, begin - place), shard.count, step):
-                    n = min(step, shard.count - start)
-                    file.seek(_HEADER + start * self.size * self.size)
-                    block = np.frombuffer(file.read(n * self.size * self.size), np.uint8)
-                    some = slice(start, start + n)
-                    self._append(block.reshape(n, self.size, self.size, 1), records[some], boxes[some], sides[some])
+            tables = shard.tables().values()
+            shape = (shard.count, self.size, self.size, 1)
+            pixels = np.memmap(self.work / "1" / shard.name, np.uint8, "r", _HEADER, shape)
+            for start in range(max(0, begin - place), shard.count, step):
+                numbers, boxes, sides = (table[start : start + step] for table in tables)
+                self._append(pixels[start : start + step], (numbers, boxes, sides))
             place += shard.count
         self.position = max(self.position, grays[-1].end if grays else 0)
-
-
-def _intact(path: Path, checksum: str) -> bool:
-    try:
-        return sha256(path) == checksum
-    except OSError:
-        return False

@@ -12,6 +12,8 @@ units are active is the hash. The paper gives neither noise nor rate of dropout,
 
 from __future__ import annotations
 
+import io
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,47 +23,52 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from ...optimizers import Adam
-from ...progress import Reporter
+from ...progress import SILENT, Reporter
 from ...randomness import generator_for
 from .. import Pack
-from .alteration import SHIFT, augment
 
-VERSION = 1
-"""Raised when the same pack would get other hashes."""
-
+VERSION = 1  # raised when the same pack would get other hashes
 SIDE, INPUTS, BITS = 32, 3072, 128
 SAMPLE, LEAST, STEPS, BATCH = 16384, 4096, 800, 128
 LEARNING_RATE, DROPOUT = 1e-3, 0.5
+SHIFT, RESCALE, BRIGHTNESS, QUALITY = 1 / 32, 0.02, 0.03, (50, 95)
+"""Most by which a copy is moved (as a share of its width, each way), rescaled and brightened, and the quality of the JPEG as
+which it is saved, from and below."""
+
 MOVES = (0, -0.4, 0.4, -0.8, 0.8)
 """Movements across and down, as shares of `SHIFT`: none that a copy may have is further than a fifth of it away each way."""
 
 _FLOOR = 0.01  # of the range of a pixel: least standard deviation of the noise
 _PLANE = SIDE * SIDE
 _BLOCK = 1024
-_SILENT = Reporter()
 
 
 @dataclass(frozen=True)
 class SemanticHash:
-    """The encoder, of pictures in [0, 1], with all scaling folded in.
+    """The encoder, of pictures in [0, 1], with all scaling folded in."""
 
-    Args:
-        weight: float64 [128, 3072].
-        bias: float64 [128].
-    """
-
-    weight: Tensor
-    bias: Tensor
+    weight: Tensor  # float64 [128, 3072]
+    bias: Tensor  # float64 [128]
 
     @cached_property
     def moved(self) -> Tensor:
-        """float32 [25·128, 3072]: the weight for a picture that is moved by `MOVES`, each way."""
-        return _moved(self.weight).float()
+        """float32 [25·128, 3072]: the weight for a picture that is moved by `MOVES`, each way; first for one that is not."""
+        steps = torch.tensor(MOVES, dtype=torch.float64) * SHIFT * 2  # the width is 2
+        basis = torch.eye(_PLANE, dtype=torch.float64).view(_PLANE, 1, SIDE, SIDE)
+        where = torch.eye(2, 3, dtype=torch.float64).repeat(_PLANE, 1, 1)
+        found = []
+        for across, down in itertools.product(steps, steps):
+            where[:, 0, 2], where[:, 1, 2] = across, down
+            grid = F.affine_grid(where, list(basis.shape), align_corners=False)
+            moved = F.grid_sample(basis, grid, mode="bicubic", padding_mode="border", align_corners=False)
+            found.append((self.weight.view(-1, _PLANE) @ moved.view(_PLANE, _PLANE).T).view(-1, INPUTS))
+        return torch.cat(found).float()
 
-    def hashes(self, pack: Pack, report: Reporter = _SILENT) -> NDArray[np.uint8]:
+    def hashes(self, pack: Pack, report: Reporter = SILENT) -> NDArray[np.uint8]:
         """The hash of every image, bit by bit whether a unit is active: uint8 [N, 16].
 
         Computed in double precision, so that equal pictures get equal hashes whatever stands beside them in a batch.
@@ -93,7 +100,33 @@ def crops(images: Tensor) -> Tensor:
     return pixels.expand(-1, 3, -1, -1).flatten(1)
 
 
-def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = _SILENT) -> SemanticHash:
+def augment(images: Tensor, random: torch.Generator) -> Tensor:
+    """A near-duplicate of each of uint8 images [n, S, S, C]: moved, rescaled, brightened, saved again as `random` says."""
+    n = len(images)
+
+    def uniform(*shape: int) -> Tensor:
+        return 2 * torch.rand(n, *shape, generator=random) - 1
+
+    scale = 1 + RESCALE * uniform()
+    where = torch.zeros(n, 2, 3)  # from a pixel of the copy to the place it comes from; −1 to 1 is the whole width
+    where[:, 0, 0] = where[:, 1, 1] = scale
+    where[:, :, 2] = 2 * SHIFT * uniform(2)
+    pixels = images.permute(0, 3, 1, 2).float()
+    grid = F.affine_grid(where, list(pixels.shape), align_corners=False)
+    moved = F.grid_sample(pixels, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    moved *= 1 + BRIGHTNESS * uniform(1, 1, 1)
+    levels = moved.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    quality = torch.randint(*QUALITY, (n,), generator=random).tolist()
+    return torch.from_numpy(np.stack([_save_again(*each) for each in zip(levels, quality, strict=True)]))
+
+
+def _save_again(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer)).reshape(pixels.shape)
+
+
+def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = SILENT) -> SemanticHash:
     """Train the autoencoder on (at most `SAMPLE` of) the images of a pack; the time does not grow with the pack."""
     random = generator_for(seed, "dedup")
     chosen = torch.randperm(len(pack), generator=random)[:SAMPLE].sort().values
@@ -123,11 +156,9 @@ def _whitening(change: Tensor) -> Callable[..., Tensor]:
     def mixed(rows: Tensor, way: Tensor) -> Tensor:
         return torch.einsum("mc,ncp->nmp", way, rows.view(-1, 3, _PLANE))
 
-    inverses = []
+    inverses, identity = [], torch.eye(_PLANE, dtype=torch.float64)
     for part in mixed(change, mixtures).unbind(1):
-        covariance = (part.T @ part).double() / len(part) + _FLOOR**2 * torch.eye(_PLANE, dtype=torch.float64)
-        lower = torch.linalg.cholesky(covariance)
-        identity = torch.eye(_PLANE, dtype=torch.float64)
+        lower = torch.linalg.cholesky((part.T @ part).double() / len(part) + _FLOOR**2 * identity)
         inverses.append(torch.linalg.solve_triangular(lower, identity, upper=False).float())
 
     def white(rows: Tensor, *, transposed: bool = False) -> Tensor:
@@ -157,18 +188,3 @@ def _train(x: Tensor, noise: float, random: torch.Generator, progress: Callable[
         optimizer.step()
         progress(step + 1)
     return encoder.detach(), bias.detach()
-
-
-def _moved(weight: Tensor) -> Tensor:
-    """For an encoder [128, 3072] of pictures, the 25 [25·128, 3072] that first move them, the first of them not at all."""
-    steps = torch.tensor(MOVES, dtype=torch.float64) * SHIFT * 2  # the width is 2
-    basis = torch.eye(_PLANE, dtype=torch.float64).view(_PLANE, 1, SIDE, SIDE)
-    where = torch.eye(2, 3, dtype=torch.float64).repeat(_PLANE, 1, 1)
-    found = []
-    for across in steps:
-        for down in steps:
-            where[:, 0, 2], where[:, 1, 2] = across, down
-            grid = F.affine_grid(where, list(basis.shape), align_corners=False)
-            moved = F.grid_sample(basis, grid, mode="bicubic", padding_mode="border", align_corners=False)
-            found.append((weight.view(-1, _PLANE) @ moved.view(_PLANE, _PLANE).T).view(-1, INPUTS))
-    return torch.cat(found)

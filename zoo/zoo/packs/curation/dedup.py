@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ...files import cache_folder
-from ...progress import Reporter
+from ...progress import SILENT, Reporter
+from ...reports.page import Picture, Section, write_page
+from ...reports.pictures import Block, save_picture, sheet, to_picture
 from .. import Pack, write_view
-from . import gallery
 from .autoencoder import VERSION, fit_hash
-from .gallery import Pair
-from .grouping import Groups, check_radius, group
+from .grouping import check_radius, group
 
-_SILENT = Reporter()
-SHOWN = 100
-"""Pairs in the gallery's PNG; the page has five times as many."""
+SHOWN = 100  # pairs in the gallery's PNG; the page has five times as many
+_COLUMNS, _MOST = 10, 128  # pairs in a row of the PNG; pixels of an image's side there
+
+
+class Pair(NamedTuple):
+    """A removed image and the one that stays, by number in the pack, and the bits in which their hashes differ."""
+
+    removed: int
+    kept: int
+    distance: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ def deduplicate(
     out: str | Path | None = None,
     gallery_folder: str | Path | None = None,
     seed: int = 0,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Deduplicated:
     """Find near-duplicates by semantic hashes, keep the best-resolved of each group, and write a view without the others.
 
@@ -79,38 +91,68 @@ def deduplicate(
     clock.append(time.monotonic())
     order = np.argsort(-pack.sides.numpy(), kind="stable")  # the best-resolved first, earlier ones first among equals
     with report.task("comparing", None, "hashes") as task:
-        found = group(
-            hashes,
-            order,
-            radius,
-            moved=lambda numbers: learned.moved_hashes(pack, numbers),
-            progress=lambda done, total: task.update(done),
-        )
+        moved = partial(learned.moved_hashes, pack)
+        found = group(hashes, order, radius, moved=moved, progress=lambda done, total: task.update(done))
     clock.append(time.monotonic())
-    pairs = _pairs(found)
+    removed = found.removed
+    columns = (removed, found.keeper[removed], found.distance[removed])
+    pairs = [Pair(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
     why = {"by": "dedup", "version": VERSION, "radius": radius, "seed": seed, "removed": len(pairs)}
     view = write_view(pack, folder, torch.from_numpy(found.kept), why)
     labels = pack.labels
     mixed = sum(bool(labels[p.removed] != labels[p.kept]) for p in pairs) if labels is not None else 0
     shown = _gallery(pack, pairs, Path(gallery_folder), radius) if gallery_folder is not None and pairs else None
-    names = ("learning", "hashing", "grouping")
-    seconds = {name: round(clock[i + 1] - clock[i], 2) for i, name in enumerate(names)}
+    times = zip(("learning", "hashing", "grouping"), itertools.pairwise(clock), strict=True)
+    seconds = {name: round(end - begin, 2) for name, (begin, end) in times}
     return Deduplicated(view, pairs, len({pair.kept for pair in pairs}), mixed, shown, seconds)
-
-
-def _pairs(found: Groups) -> list[Pair]:
-    removed = found.removed
-    columns: list[list[Any]] = [removed.tolist(), found.keeper[removed].tolist(), found.distance[removed].tolist()]
-    return [Pair(*row) for row in zip(*columns, strict=True)]
 
 
 def _gallery(pack: Pack, pairs: list[Pair], folder: Path, radius: int) -> tuple[Path, Path]:
     rule = "equal hashes" if radius == 0 else f"hashes within {radius} bits"
+    some = choose_pairs(pairs, 5 * SHOWN)
     summary = (
         f"{len(pairs):,} of {len(pack):,} images were removed: {rule}. Left the one removed, right the one that stays. "
-        f"Shown are {min(len(pairs), 5 * SHOWN):,}, those whose hashes differ most first."
+        f"Shown are {len(some):,}, those whose hashes differ most first."
     )
-    png = gallery.save_png(pack, gallery.choose_pairs(pairs, SHOWN), folder / gallery.PNG)
-    some = gallery.choose_pairs(pairs, 5 * SHOWN)
+    png = save_png(pack, choose_pairs(pairs, SHOWN), folder / "removed.png")
     title = f"Near-duplicates in {pack.path.name}"
-    return png, gallery.save_page(pack, some, folder / gallery.PAGE, title=title, summary=summary)
+    return png, save_page(pack, some, folder / "removed.html", title=title, summary=summary)
+
+
+def choose_pairs(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """At most `most` of the pairs, at equal steps through all of them in order of distance."""
+    ordered = sorted(pairs, key=lambda pair: (-pair.distance, pair.removed))
+    if len(ordered) <= most:
+        return ordered
+    return [ordered[i * len(ordered) // most] for i in range(most)]
+
+
+def save_png(pack: Pack, pairs: Sequence[Pair], path: Path) -> Path:
+    """One picture of the pairs, the removed image on the left of each, the distance above."""
+    images = _images(pack, pairs)
+    if images.shape[2] > _MOST:
+        small = interpolate(images.flatten(0, 1).movedim(3, 1), (_MOST, _MOST), mode="bilinear", antialias=True)
+        images = small.movedim(1, 3).reshape(-1, 2, _MOST, _MOST, images.shape[4])
+    words = [f"{pair.removed} → {pair.kept}, {pair.distance} bits" for pair in pairs]
+    blocks = [Block(text, both, columns=2) for text, both in zip(words, images, strict=True)]
+    return save_picture(sheet(blocks, columns=_COLUMNS), path)
+
+
+def save_page(pack: Pack, pairs: Sequence[Pair], path: Path, *, title: str, summary: str) -> Path:
+    """The pairs as one HTML file that needs no other."""
+    cards = []
+    for pair, (removed, kept) in zip(pairs, _images(pack, pairs), strict=True):
+        apart = f"{pair.distance} bits apart" if pair.distance else "equal hash"
+        pictures = [
+            Picture(to_picture(removed), f"removed image {pair.removed}"),
+            Picture(to_picture(kept), f"kept image {pair.kept}"),
+        ]
+        cards.append((pictures, f"removed {pair.removed}, kept {pair.kept}: {apart}"))
+    return write_page(path, title=title, lead=summary, sections=[Section("Pairs", cards=cards)])
+
+
+def _images(pack: Pack, pairs: Sequence[Pair]) -> Tensor:
+    """Removed and kept images of the pairs, uint8 [n, 2, S, S, C]."""
+    numbers = torch.tensor([(pair.removed, pair.kept) for pair in pairs], dtype=torch.int64)
+    images = pack.gather(numbers.flatten())
+    return images.view(-1, 2, *images.shape[1:])

@@ -10,9 +10,7 @@ from typing import Any
 from zoo_core import PluginError, UsageError, registry
 
 from ...files import atomic_folder
-from ...progress import Reporter, Task
-
-_SILENT = Reporter()
+from ...progress import SILENT, Reporter, Task
 
 
 def detect_faces(
@@ -22,7 +20,7 @@ def detect_faces(
     min_size: int = 64,
     margin: float = 0.25,
     dataset: str = "faces",
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> dict[str, Any]:
     """Detect faces in photographs and write them as square pictures, ready for `--dataset faces --data OUT`.
 
@@ -34,7 +32,6 @@ def detect_faces(
         min_size: least side of a crop in pixels.
         margin: what is added to a detected box on each side, as a share of its side.
         dataset: registry name of a dataset that can be prepared from photographs.
-        report: hears of the progress.
 
     Returns:
         What the dataset's `prepare` says; for `faces` the numbers of "photos", "faces", photographs "without" any, and

@@ -10,31 +10,20 @@ from numpy.typing import NDArray
 
 from zoo_core import OptionError, ZooError
 
-Hashes = NDArray[np.uint8]
-"""uint8 [N, 16]: 128 bits for each image."""
+Hashes = NDArray[np.uint8]  # uint8 [N, 16]: 128 bits for each image
 
 Indices = NDArray[np.int64]
 
-MOST = 32
-"""Largest radius, a quarter of the bits: random hashes differ in half of them."""
-
-PART = 131_072
-"""Hashes that are sorted together: few enough for caches, and so many that a part is read from close places."""
-
-QUERIES = 4096
-"""Hashes that are looked up at once; bounds the memory for what is found."""
+MOST = 32  # bits of the largest radius, a quarter of all: random hashes differ in half of them
+PART = 131_072  # hashes that are sorted together: few enough for caches, and so many that a part is read from close places
+QUERIES = 4096  # hashes that are looked up at once; bounds the memory for what is found
 
 
 class Groups(NamedTuple):
-    """Who stands for whom.
+    """Who stands for whom."""
 
-    Args:
-        keeper: int64 [N], for each image the one that stays in its place; itself if it stays.
-        distance: int64 [N], bits in which the two differ.
-    """
-
-    keeper: Indices
-    distance: Indices
+    keeper: Indices  # [N], for each image the one that stays in its place; itself if it stays
+    distance: Indices  # [N], bits in which the two differ
 
     @property
     def kept(self) -> Indices:
@@ -48,14 +37,10 @@ class Groups(NamedTuple):
 
 
 def equal_hashes(hashes: Hashes, order: Indices) -> Indices:
-    """For each image the first one in `order` with an equal hash: int64 [N].
+    """For each image the first one in `order` (all numbers below N, those preferred first) with an equal hash: int64 [N].
 
     Hashes are dealt into parts of about `PART`, in one pass by counting, and each part is sorted by itself: the time is
     linear in N, as the paper has it.
-
-    Args:
-        hashes: [N, 16].
-        order: all numbers from 0 to N − 1, those preferred first.
     """
     words = np.ascontiguousarray(hashes).view(np.uint64)  # [N, 2]
     mixed = (words[:, 0] * np.uint64(0x9E3779B97F4A7C15)) ^ words[:, 1]  # the same for equal ones, and evenly spread
@@ -102,32 +87,15 @@ def group(
         moved: numbers [n] → hashes uint8 [n, V, 16] of each of these images and of slightly moved copies of it, which an
             image must be near one of; None: of the image itself only.
         progress: told how many hashes of how many have been looked up.
-
-    Raises:
-        OptionError: an impossible radius.
-        ZooError: a radius without faiss.
     """
     check_radius(radius)
     leader = equal_hashes(hashes, order)
-    keeper, distance = leader, np.zeros(len(hashes), np.int64)
-    if radius:
-        leaders = order[leader[order] == order]  # one for each different hash, preferred ones first
-        stays, bits_between = _cover(hashes[leaders], radius, leaders, moved, progress)
-        keeper = np.empty_like(leader)
-        keeper[leaders], distance[leaders] = stays, bits_between
-        keeper, distance = keeper[leader], distance[leader]
-    return Groups(keeper, distance)
-
-
-def _cover(
-    hashes: Hashes,
-    radius: int,
-    names: Indices,
-    moved: Callable[[Indices], NDArray[np.uint8]] | None,
-    progress: Callable[[int, int], None],
-) -> tuple[Indices, Indices]:
-    """Go through different hashes, preferred ones first; each that still stays takes over all later ones near it."""
-    count = len(hashes)
+    all_keeper, all_distance = np.arange(len(hashes)), np.zeros(len(hashes), np.int64)
+    if not radius:
+        return Groups(leader, all_distance)
+    # go through different hashes, preferred ones first; each that still stays takes over all later ones near it
+    names = order[leader[order] == order]
+    hashes, count = hashes[names], len(names)
     index = multi_hash(hashes, radius)
     stays = np.ones(count, bool)
     keeper, distance = names.copy(), np.zeros(count, np.int64)
@@ -144,17 +112,14 @@ def _cover(
                 stays[second] = False
                 keeper[second], distance[second] = names[first], between
         progress(min(start + QUERIES, count), count)
-    return keeper, distance
+    all_keeper[names], all_distance[names] = keeper, distance
+    return Groups(all_keeper[leader], all_distance[leader])
 
 
 def multi_hash(hashes: Hashes, radius: int) -> Any:
-    """A faiss index that finds every hash within `radius` bits.
-
-    Pieces have about log2 N bits, so that a table has about as many places as there are hashes.
-    """
-    faiss = _faiss()
-    bits = hashes.shape[1] * 8
-    piece = min(32, max(8, round(np.log2(max(2, len(hashes))))))
+    """A faiss index that finds every hash within `radius` bits."""
+    faiss, bits = _faiss(), hashes.shape[1] * 8
+    piece = min(32, max(8, round(np.log2(max(2, len(hashes))))))  # about log2 N bits: as many places in a table as hashes
     tables = bits // piece
     index = faiss.IndexBinaryMultiHash(bits, tables, piece)
     index.nflip = radius // tables

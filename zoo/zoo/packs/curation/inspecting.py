@@ -1,7 +1,8 @@
-"""What a pack shows: counts, labels, the mean picture, a contact sheet."""
+"""What a pack shows (counts, labels, the mean picture, a contact sheet), and whether it is what was written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...progress import Reporter
+from zoo_core import DataError
+
+from ...progress import SILENT, Reporter
 from ...reports.pictures import grid, save_picture, to_picture
-from .. import Pack
+from .. import Pack, open_pack
+from ..cache import list_packs
 
 SHEET, MEAN = "sheet.png", "mean.png"
-_SILENT = Reporter()
 _BLOCK = 32 << 20  # bytes of images that are read at once
 
 
-def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Reporter = _SILENT) -> dict[str, Any]:
-    """Write `sheet.png`, a contact sheet, and `mean.png`, the mean picture, into a folder; describe the pack.
+def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Reporter = SILENT) -> dict[str, Any]:
+    """Write `sheet.png`, a contact sheet, and `mean.png`, the mean picture, into the folder `out`; describe the pack.
 
-    Args:
-        pack: the images.
-        out: folder, made if need be.
-        images: most that the sheet has; they are evenly spread over the pack, so that every class is met.
-        report: hears of the progress.
+    The sheet has at most `images` images, evenly spread over the pack, so that every class is met.
 
     Returns:
         Plain data: "count", "size", "channels", "classes" (name → images), "attributes" (name → value → images),
@@ -45,7 +44,6 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
     return {
         "pack": str(pack.path),
         "key": pack.key,
-        "dataset": info["dataset"],
         "count": len(pack),
         "size": pack.spec.size,
         "channels": pack.spec.channels,
@@ -53,7 +51,6 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
         "classes": _counts(pack.labels, info["classes"]),
         "unlabeled": int((pack.labels < 0).sum()) if pack.labels is not None else len(pack),
         "attributes": {name: _counts(pack.attributes[name], values) for name, values in info["attributes"].items()},
-        "skipped": info["skipped"],
         "chosen": info.get("chosen", []),
         "side": {"least": int(sides.min()), "median": int(sides.median()), "most": int(sides.max())},
         "enlarged": int((sides < pack.spec.size).sum()),
@@ -61,9 +58,7 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
         "std": std,
         "sheet": str(sheet),
         "mean_picture": str(out / MEAN),
-        "notes": info["notes"],
-        "license": info["license"],
-        "credit": info["credit"],
+        **{key: info[key] for key in ("dataset", "skipped", "notes", "license", "credit")},
     }
 
 
@@ -91,3 +86,21 @@ def _statistics(pack: Pack, report: Reporter) -> tuple[list[float], list[float],
     picture = to_picture(average.round().to(torch.uint8))
     shown = max(1, 256 // size) * size
     return mean.tolist(), std.tolist(), picture.resize((shown, shown), Image.Resampling.NEAREST)
+
+
+def verify_packs(folders: Iterable[Path] | None = None, *, report: Reporter = SILENT) -> list[tuple[Path, str]]:
+    """Read every byte of the packs in `folders`, or of all in the cache, and compare checksums.
+
+    Returns each folder with what is wrong with it in one line, "" where nothing is.
+    """
+    chosen = [*folders] if folders is not None else [stored.path for stored in list_packs() if stored.kind != "unfinished"]
+    results = []
+    with report.task("verifying", len(chosen), "packs") as task:
+        for done, folder in enumerate(chosen, start=1):
+            try:
+                open_pack(folder).verify()
+                results.append((folder, ""))
+            except DataError as error:
+                results.append((folder, error.message))
+            task.update(done)
+    return results
