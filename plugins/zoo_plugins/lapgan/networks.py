@@ -18,7 +18,7 @@ With `image.num_classes` every level is told the label, as constant planes where
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -27,7 +27,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
 
-from ..conditioning import one_hot_labels, with_label
+from ..conditioning import check_at_least, one_hot_labels, with_label
 
 Coarsest = Annotated[int, "height and width of the pyramid's top, which fully connected layers draw and judge"]
 Hidden = Annotated[int, "units of the two hidden layers at the top"]
@@ -40,12 +40,8 @@ def sides(size: int, coarsest: int) -> list[int]:
     Raises:
         OptionError: `size` is not `coarsest` doubled once or more.
     """
-    found = []
-    side = max(coarsest, 1) * 2
-    while side <= size:
-        found.append(side)
-        side *= 2
-    if coarsest < 2 or not found or found[-1] != size:
+    found = [coarsest << k for k in range(1, size.bit_length()) if coarsest >= 2 and coarsest << k <= size]
+    if not found or found[-1] != size:
         valid = [max(coarsest, 2) << k for k in range(1, 5)]
         raise OptionError(
             f"a pyramid of {coarsest}×{coarsest} pixels doubles to {', '.join(map(str, valid))}, … pixels, not {size}",
@@ -64,32 +60,14 @@ def doubled(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def _check(**options: int) -> None:
-    for name, value in options.items():
-        if value < 1:
-            raise OptionError(f"{name} must be at least 1, not {value}")
-
-
 def _initialize(network: nn.Module) -> None:
     """Weights that keep the size of what passes (He et al. 2015, arXiv:1502.01852): there is no normalization to do it, and
     with torch's own, smaller ones every latent began as nearly the same picture."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-
-class _Clipped(torch.autograd.Function):
-    """To [−1, 1], with the gradient of what was not clipped: a pixel that is too bright can come back."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.clamp(-1, 1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0]
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
 
 
 class LAPGANGenerator(Generator):
@@ -111,7 +89,7 @@ class LAPGANGenerator(Generator):
         width: Width = 64,
     ) -> None:
         levels = sides(image.size, coarsest)
-        _check(latent_dim=latent_dim, hidden=hidden, width=width)
+        check_at_least(1, latent_dim=latent_dim, hidden=hidden, width=width)
         parts = [latent_dim, *(side**2 for side in levels)]
         super().__init__(image=image, latent_dim=sum(parts))
         self.sides, self.parts = levels, parts
@@ -134,41 +112,34 @@ class LAPGANGenerator(Generator):
             nn.init.normal_(layer.weight, 0.0, 0.01)  # little detail at first
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         top, *planes = self.split(z)
-        picture = self._top(top, label)  # [N, C, coarsest, coarsest]
+        picture = self.draw_top(top, labels)  # [N, C, coarsest, coarsest]
         for plane in planes:
             low = doubled(picture)  # [N, C, side, side]
-            picture = low + self._band(low, plane, label)
-        out: Tensor = _Clipped.apply(picture)  # type: ignore[no-untyped-call]
-        return out
+            picture = low + self.draw_band(low, plane, labels)
+        # The gradient is that of what was not clipped: a pixel that is too bright can come back.
+        return picture.detach().clamp(-1, 1) + (picture - picture.detach())
 
     def split(self, z: Tensor) -> list[Tensor]:
         """Cut latents [N, latent_dim] into those of the top [N, n] and one plane of noise [N, side²] for each level."""
-        parts: Sequence[Tensor] = z.split(self.parts, dim=1)  # type: ignore[no-untyped-call]
-        return list(parts)
+        return list(torch.split(z, self.parts, dim=1))
 
     def draw_top(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw the top of the pyramid, [N, C, coarsest, coarsest], from its part of a latent."""
-        return self._top(z, one_hot_labels(labels, self.image.num_classes))
+        return self._draw("top", self.top, z, labels)
 
     def draw_band(self, low: Tensor, plane: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw the high band [N, C, side, side] of a level, from its low band of the same shape and its plane of noise."""
-        return self._band(low, plane, one_hot_labels(labels, self.image.num_classes))
-
-    def _top(self, x: Tensor, label: Tensor | None) -> Tensor:
-        for i in (1, 2):
-            x = self.hidden[f"top-{i}"](with_label(x, label))  # [N, hidden]
-        picture: Tensor = self.top(with_label(x, label))
-        return picture
-
-    def _band(self, low: Tensor, plane: Tensor, label: Tensor | None) -> Tensor:
         side = low.shape[2]
         x = torch.cat([low, plane.reshape(-1, 1, side, side).to(low.dtype)], dim=1)
+        return self._draw(f"{side}x{side}", self.high[f"{side}x{side}"], x, labels)
+
+    def _draw(self, level: str, last: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         for i in (1, 2):
-            x = self.hidden[f"{side}x{side}-{i}"](with_label(x, label))  # [N, width, side, side]
-        band: Tensor = self.high[f"{side}x{side}"](with_label(x, label))
-        return band
+            x = self.hidden[f"{level}-{i}"](with_label(x, label))  # [N, hidden] or [N, width, side, side]
+        out: Tensor = last(with_label(x, label))
+        return out
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())
@@ -183,7 +154,7 @@ class LAPGANDiscriminator(Discriminator):
     def __init__(self, *, image: ImageSpec, coarsest: Coarsest = 8, hidden: Hidden = 600, width: Width = 64) -> None:
         super().__init__(image=image)
         self.sides = sides(image.size, coarsest)
-        _check(hidden=hidden, width=width)
+        check_at_least(1, hidden=hidden, width=width)
         channels, classes = image.channels, image.num_classes
         self.hidden = nn.ModuleDict()
         self.logits = nn.ModuleDict()
@@ -199,27 +170,25 @@ class LAPGANDiscriminator(Discriminator):
         _initialize(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         found = []
-        for side in reversed(self.sides):
+        for _ in self.sides:
             smaller = halved(x)
             low = doubled(smaller)
-            found.append(self._logits(f"{side}x{side}", torch.cat([x - low, low], dim=1), label))
+            found.append(self.judge_band(x - low, low, labels))
             x = smaller  # [N, C, side / 2, side / 2]
-        found.append(self._logits("top", x.flatten(1), label))
-        return torch.stack(found).mean(0)  # [N]
+        return torch.stack([*found, self.judge_top(x, labels)]).mean(0)  # [N]
 
     def judge_top(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Judge the top of a pyramid, [N, C, coarsest, coarsest]; returns logits [N]."""
-        return self._logits("top", x.flatten(1), one_hot_labels(labels, self.image.num_classes))
+        return self._judge("top", x.flatten(1), labels)
 
     def judge_band(self, high: Tensor, low: Tensor, labels: Tensor | None = None) -> Tensor:
         """Judge the bands of a level, each [N, C, side, side]; returns logits [N]."""
         side = high.shape[2]
-        return self._logits(f"{side}x{side}", torch.cat([high, low], dim=1), one_hot_labels(labels, self.image.num_classes))
+        return self._judge(f"{side}x{side}", torch.cat([high, low], dim=1), labels)
 
-    def _logits(self, level: str, x: Tensor, label: Tensor | None) -> Tensor:
-        """Logits [N] of one level."""
+    def _judge(self, level: str, x: Tensor, labels: Tensor | None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         for i in (1, 2):
             x = self.hidden[f"{level}-{i}"](with_label(x, label))
         logits: Tensor = self.logits[level](with_label(x.flatten(1), label))
