@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import random
 import re
 import sys
@@ -42,23 +41,20 @@ _MESSAGES: dict[type[Exception] | int, tuple[str, str]] = {
         "there is no repository {name} on the Hub, or {hidden}",
         "check the name; for a private one: hf auth login, or export HF_TOKEN=…",
     ),
-    400: ("{what}: the Hub cannot take this for {name}{said}", "look at what would be sent: zoo push … --dry-run"),
-    401: ("{what}: the Hub does not accept your token{said}", "log in anew: hf auth login; or export HF_TOKEN=…"),
-    403: ("{what}: your token may not do this with {name}{said}", "use a token with write access: hf auth login"),
-    404: ("{what}: the Hub has no {name}{said}", "check the name"),
-    409: ("{what}: {name} exists already, or is being changed by somebody else{said}", _AGAIN),
+    400: ("the Hub cannot take this for {name}{said}", "look at what would be sent: zoo push … --dry-run"),
+    401: ("the Hub does not accept your token{said}", "log in anew: hf auth login; or export HF_TOKEN=…"),
+    403: ("your token may not do this with {name}{said}", "use a token with write access: hf auth login"),
+    404: ("the Hub has no {name}{said}", "check the name"),
+    409: ("{name} exists already, or is being changed by somebody else{said}", _AGAIN),
     412: (
-        "{what}: somebody else pushed to {name} while this upload was going on; nothing of this one was published",
+        "somebody else pushed to {name} while this upload was going on; nothing of this one was published",
         f"look at {{url}}/commits; to replace it, {_AGAIN}",
     ),
-    413: (
-        "{what}: the Hub finds it too large{said}",
-        "train a smaller model, or store it in bfloat16: zoo export RUN DIR --bf16",
-    ),
-    429: ("{what}: the Hub asks for fewer requests{said}", f"wait some minutes, then {_AGAIN}"),
+    413: ("the Hub finds it too large{said}", "train a smaller model, or store it in bfloat16: zoo export RUN DIR --bf16"),
+    429: ("the Hub asks for fewer requests{said}", f"wait some minutes, then {_AGAIN}"),
     500: (
-        "{what}: the Hub failed with status {status}{said}",
-        "it is not your fault; try again later: https://status.huggingface.co tells",
+        "the Hub failed with status {status}{said}",
+        "it is not your fault; try again later: https://status.huggingface.co",
     ),
 }
 """Error or status → message and hint; 500 stands for every status above."""
@@ -104,7 +100,9 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
     asks, be it a day. `function` makes one whole attempt, and finds what the one before has done. `what` and `repo` are for
     messages: `HubError` says what was refused and what to do next; it is an `UnreachableError` where nothing answered.
     """
-    for attempt in itertools.count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             with _progress_bars():
                 return function()
@@ -118,7 +116,6 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
         if report is not None:
             report.warn(f"{told.message}; trying again in {wait:.0f} s ({attempt} of {tries - 1})")
         time.sleep(wait)
-    raise AssertionError("unreachable")
 
 
 def explain(error: Exception, what: str, repo: str = "") -> HubError:
@@ -131,15 +128,15 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
     if status or kind in _MESSAGES:
         said = getattr(error, "server_message", None) or headers.get("X-Error-Message")
         fields = {
-            "what": what,
             "name": repo or "the Hub",
             "url": f"{constants.ENDPOINT}/{repo}",
             "status": status,
             "said": f": {printable(redact(str(said)))}" if said else "",
             "hidden": "your token may not see it" if _token() else "you are not logged in, and private ones stay hidden",
         }
-        message, hint = _MESSAGES.get(kind, ("{what}: the Hub refused with status {status}{said}", ""))
-        return HubError(message.format(**fields), hint=hint.format(**fields), status=status)
+        message, hint = _MESSAGES.get(kind, ("the Hub refused with status {status}{said}", ""))
+        before = f"{what}: " if isinstance(kind, int) else ""
+        return HubError(before + message.format(**fields), hint=hint.format(**fields), status=status)
     cache = "choose another cache: export HF_HOME=DIR"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return HubError(f"{what}: no space left on disk", hint=f"free some space, or {cache}; then {_AGAIN}")
@@ -180,24 +177,18 @@ def _wait(error: Exception, attempt: int) -> float | None:
     """Return the seconds until the next try, None where another try would be in vain."""
     error = _cause(error)
     status, headers = _response(error)
-    if status:
-        asked = _retry_after(headers.get("Retry-After") or "")
-        if status not in TRANSIENT or (asked or 0) > PATIENCE:
-            return None
-        if asked is not None:
-            return asked
-    elif not _is_network(error) and not (isinstance(error, OSError) and "Consistency check failed" in str(error)):
+    text = headers.get("Retry-After") or ""
+    try:  # seconds, or a date
+        asked = max(0.0, float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError):
+        asked = None
+    heals = status in TRANSIENT if status else _is_network(error) or "Consistency check failed" in str(error)
+    if not heals or (asked is not None and asked > PATIENCE):
         return None
+    if asked is not None:
+        return asked
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
     return wait * (1 + random.random() / 4)  # two that failed together do not come back together
-
-
-def _retry_after(text: str) -> float | None:
-    """Return the seconds that the Hub asks to wait, as a number or a date; None where it does not ask."""
-    try:
-        return max(0.0, float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
 
 
 def _is_network(error: Exception) -> bool:
