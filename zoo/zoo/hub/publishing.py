@@ -53,7 +53,7 @@ class PushResult:
     changed: bool = True
 
 
-def preview(source: Path, name: HubName, *, tag: str | None, license: str | None) -> PushResult:
+def preview(source: Path, name: HubName, tag: str | None, license: str | None) -> PushResult:
     """Write what `publish` would publish to dry-run/user/name, and ask nobody."""
     target = Path("dry-run", name.repo)
     with atomic_folder(target, replace=True) as folder:
@@ -62,14 +62,7 @@ def preview(source: Path, name: HubName, *, tag: str | None, license: str | None
 
 
 def publish(
-    source: Path,
-    name: HubName,
-    *,
-    private: bool,
-    message: str | None,
-    tag: str | None,
-    license: str | None,
-    report: Reporter,
+    source: Path, name: HubName, private: bool, message: str | None, tag: str | None, license: str | None, report: Reporter
 ) -> PushResult:
     """Publish a run or model folder; see `zoo.push`, whose arguments these are."""
     if not call(get_token, what="push"):
