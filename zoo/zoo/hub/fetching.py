@@ -35,20 +35,13 @@ MARGIN = 64 << 20  # bytes that stay free on the disk
 
 @dataclass(frozen=True)
 class FetchedModel:
-    """A model that lies on this machine.
+    """A model that lies on this machine."""
 
-    Args:
-        folder: the model folder; read it, and leave it as it is: it belongs to the cache.
-        repo, commit: what it is a copy of, "" for one that does not come from the Hub.
-        refused: names of files in the repository that were not fetched because they can run code.
-        cached: whether it came from the cache because the Hub could not be asked.
-    """
-
-    folder: Path
-    repo: str = ""
+    folder: Path  # the model folder; read it, and leave it as it is: it belongs to the cache
+    repo: str = ""  # what it is a copy of, "" for one that does not come from the Hub
     commit: str = ""
-    refused: tuple[str, ...] = ()
-    cached: bool = False
+    refused: tuple[str, ...] = ()  # files of the repository that were not fetched because they can run code
+    cached: bool = False  # whether it came from the cache because the Hub could not be asked
 
 
 def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:

@@ -32,25 +32,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PushResult:
-    """What a push did, or would do.
-
-    Args:
-        repo: where.
-        folder: the folder to look at, after a dry run.
-        commit, url: what was published; "" after a dry run.
-        revision, tag: branch and tag.
-        files: sizes in bytes, by name.
-        changed: False when the repository had all of it already.
-    """
+    """What a push did, or would do."""
 
     repo: str
-    revision: str
-    files: dict[str, int]
-    folder: Path | None = None
-    commit: str = ""
+    revision: str  # the branch
+    files: dict[str, int]  # sizes in bytes, by name
+    folder: Path | None = None  # to look at, after a dry run
+    commit: str = ""  # what was published; "" after a dry run
     url: str = ""
     tag: str | None = None
-    changed: bool = True
+    changed: bool = True  # False when the repository had all of it already
 
 
 def preview(source: Path, name: HubName, tag: str | None, license: str | None) -> PushResult:

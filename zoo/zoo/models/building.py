@@ -26,9 +26,7 @@ NETWORKS = ("generators", "discriminators", "networks")
 MODULES = 20_000
 """Most modules of one network that comes from a model folder."""
 
-RANDOM = frozenset(
-    {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"}
-)
+RANDOM = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"}
 """Functions and methods that fill a tensor with random numbers."""
 
 SLACK = 4
@@ -45,32 +43,20 @@ def component_config(kind: str, name: str, options: Mapping[str, Any]) -> dict[s
 def build_networks(parts: Mapping[str, Mapping[str, Any]], image: ImageSpec) -> dict[str, Any]:
     """Build the networks among the parts of a recipe or model, the generator first; role → network with fresh weights.
 
-    Args:
-        parts: role → {"kind", "name", "distribution", "options"}; losses are left out.
-        image: what the networks draw and look at.
-
-    Raises:
-        PluginError: a plugin is not installed, or broken.
+    `parts` are role → {"kind", "name", "distribution", "options"}; losses are left out. Raises as `build_component` does.
     """
-    roles = sorted((role for role in parts if parts[role]["kind"] in NETWORKS), key=lambda role: role != "generator")
-    found: dict[str, Any] = {}
-    for role in roles:
-        latent_dim = found["generator"].latent_dim if "generator" in found else None
+    found: dict[str, Any] = {role: None for role in parts if parts[role]["kind"] in NETWORKS}
+    for role in sorted(found, key=lambda role: role != "generator"):
+        latent_dim = getattr(found.get("generator"), "latent_dim", None)
         found[role] = build_component(parts[role]["kind"], parts[role], image, latent_dim=latent_dim)
-    return {role: found[role] for role in parts if role in found}
+    return found
 
 
 def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec, *, latent_dim: int | None = None) -> Any:
-    """Build the network that a configuration names, with fresh weights.
+    """Build the network that a configuration (name, distribution, options) names, with fresh weights.
 
-    Args:
-        kind: "generators", "discriminators" or "networks".
-        config: its name, distribution and options.
-        image: what it is told of the images.
-        latent_dim: length of the generator's latents, for a constructor that asks for it.
-
-    Raises:
-        PluginError: its plugin is not installed, or broken; the message names the distribution.
+    `latent_dim` is the length of the generator's latents, for a constructor that asks for it. Raises `PluginError` where the
+    plugin is not installed, or broken; the message names the distribution.
     """
     distribution, name = normalize(config["distribution"]), config["name"]
     try:
@@ -100,12 +86,8 @@ def check_fits(
 ) -> int | None:
     """Build the network without memory for its weights and compare it with what the file holds.
 
-    Returns:
-        The length of its latents, for a generator.
-
-    Raises:
-        ModelError: the two do not fit, or the configuration is for a network far larger than the file.
-        PluginError: its plugin is not installed.
+    Returns the length of its latents, for a generator. Raises `ModelError` where the two do not fit, or the configuration is
+    for a network far larger than the file, and `PluginError` where its plugin is not installed.
     """
     held = sum(torch.Size(entry.shape).numel() for entry in stored.values())
     place = file.parent / "config.json"

@@ -86,8 +86,11 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
             hint="upgrade it: pip install --upgrade dcgan-zoo",
         )
     sums = config.get("sha256")
-    if written < FORMAT and written in _DECIDING and isinstance(sums, dict) and sums.get(CONFIG) != digest(config):
-        raise changed(file)
+    if isinstance(sums, dict) and sums.get(CONFIG) != digest(config):
+        raise ModelError(
+            f"{file} was changed since the model was written: what decides its images has another checksum",
+            hint="pull or export the model once more",
+        )
     while config["format"] < FORMAT:
         upgrade = UPGRADES.get(config["format"])
         if upgrade is None:
@@ -96,8 +99,6 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
             config = upgrade(config)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ModelError(f"{file} is no configuration of format {_shown(written)}: {error!a}") from error
-    if written < FORMAT and isinstance(sums, dict):
-        config["sha256"] = {**sums, CONFIG: digest(config)}
     try:
         _check_keys(config, _KEYS)
         _check_keys(config.get("sha256", {}), dict.fromkeys(config.get("sha256", {}), str), "sha256.")
@@ -118,17 +119,8 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
 
 def digest(config: Mapping[str, Any]) -> str:
     """The checksum of everything in a configuration that decides what the model draws; the rest may be edited by hand."""
-    keys = _DECIDING.get(config.get("format", FORMAT), _DECIDING[FORMAT])
-    deciding = {key: config.get(key) for key in keys}
+    deciding = {key: config.get(key) for key in _DECIDING.get(config.get("format", FORMAT), _DECIDING[FORMAT])}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def changed(file: Path) -> ModelError:
-    """An error for a configuration that has another checksum than it states."""
-    return ModelError(
-        f"{file} was changed since the model was written: what decides its images has another checksum",
-        hint="pull or export the model once more",
-    )
 
 
 def read_json(file: Path, limit: int, *, hint: str = "") -> Any:

@@ -25,19 +25,12 @@ STATISTICS, BATCH = 1024, 128
 
 @dataclass
 class Model:
-    """A generator, its discriminator, the other networks of its algorithm, and the model folder's configuration.
-
-    Args:
-        generator: in evaluation mode.
-        discriminator: in evaluation mode, or None for a model that was published without one.
-        config: what `config.json` holds.
-        others: role → network of every other role (an encoder, say), in evaluation mode.
-    """
+    """A generator, its discriminator, the other networks of its algorithm, all in evaluation mode; and `config.json`."""
 
     generator: Generator
-    discriminator: Discriminator | None
+    discriminator: Discriminator | None  # None for a model that was published without one
     config: dict[str, Any] = field(default_factory=dict)
-    others: dict[str, nn.Module] = field(default_factory=dict)
+    others: dict[str, nn.Module] = field(default_factory=dict)  # by role: an encoder, say
 
     @classmethod
     def of(cls, networks: Mapping[str, Any], config: dict[str, Any]) -> Model:
@@ -76,15 +69,10 @@ class Model:
         return self
 
     def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> Tensor:
-        """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed` and i alone.
+        """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed`, a whole number, and i alone.
 
-        Args:
-            n: how many, at least 1.
-            seed: any whole number.
-            label: name or index of a class, for a conditional model; by default image i has class i mod num_classes.
-
-        Raises:
-            UsageError: `n` below 1, a label that does not exist or that the model knows nothing of.
+        `label` is the name or index of a class, for a conditional model; by default image i has class i mod num_classes.
+        Raises `UsageError` for `n` below 1, and a label that does not exist or that the model knows nothing of.
         """
         return torch.cat(list(self.batches(n, seed=seed, label=label)))
 

@@ -52,22 +52,16 @@ class Stored:
 def tensors_of(network: nn.Module, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
     """A network's parameters and buffers, contiguous and on the CPU, as safetensors wants them.
 
-    Args:
-        network: whose tensors.
-        dtype: what parameters are stored in; buffers (batch-norm statistics) stay as they are, for they are small and
-            rounding them would shift every image.
+    Parameters are stored in `dtype`; buffers (batch-norm statistics) stay as they are, for they are small and rounding them
+    would shift every image.
     """
     parameters = dict(network.named_parameters(remove_duplicate=False))
-    tensors, seen = {}, set()
+    tensors: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
-        tensor = tensor.detach().cpu()
-        if dtype is not None and name in parameters and tensor.is_floating_point():
-            tensor = tensor.to(dtype)
-        tensor = tensor.contiguous()
-        if tensor.data_ptr() in seen:  # tied weights: safetensors wants each by itself
-            tensor = tensor.clone()
-        seen.add(tensor.data_ptr())
-        tensors[name] = tensor
+        rounded = dtype is not None and name in parameters and tensor.is_floating_point()
+        tensor = tensor.detach().to("cpu", dtype if rounded else None).contiguous()
+        tied = any(tensor.data_ptr() == other.data_ptr() for other in tensors.values())
+        tensors[name] = tensor.clone() if tied else tensor  # safetensors wants each by itself
     return tensors
 
 
@@ -104,11 +98,8 @@ def compare(own: Mapping[str, Any], stored: Mapping[str, Any], file: Path, hint:
     """Raise `ModelError` unless both have the same names, shapes and kinds of number (tensors, or `Stored` records)."""
     missing, extra = sorted(set(own) - set(stored)), sorted(set(stored) - set(own))
     if missing or extra:
-        parts = [
-            f"{what}: {', '.join(ascii(name)[1:-1][:80] for name in names[:3])}"
-            for what, names in (("missing", missing), ("unexpected", extra))
-            if names
-        ]
+        listed = {"missing": missing, "unexpected": extra}.items()
+        parts = [f"{what}: {', '.join(ascii(name)[1:-1][:80] for name in names[:3])}" for what, names in listed if names]
         raise ModelError(f"{file} does not fit its configuration; {'; '.join(parts)}", hint=hint)
     for name, tensor in stored.items():
         shape, wanted = list(tensor.shape), list(own[name].shape)
@@ -129,16 +120,10 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def read_into(network: nn.Module, stored: Mapping[str, Stored], file: Path, sha256: str | None = None) -> None:
-    """Read the weights into `network`, whose names and shapes were compared before.
+    """Read the weights into `network`, on the CPU, whose names and shapes were compared before.
 
-    Args:
-        network: on the CPU.
-        stored: what `read_header` said.
-        file: where.
-        sha256: the checksum that the whole file must have; None where nobody said.
-
-    Raises:
-        ModelError: it cannot be read, has another checksum, or holds numbers that are not finite.
+    Raises `ModelError` where they cannot be read, the file's checksum is another than `sha256` (None where nobody said), or
+    a number is not finite.
     """
     own = network.state_dict()
     parameters = {**dict(network.named_parameters(remove_duplicate=False)), **dict(network.named_buffers())}
