@@ -81,6 +81,15 @@ def _up(inputs: int, outputs: int, kernel: int, how: str) -> list[nn.Module]:
     return [nn.Upsample(scale_factor=2, mode="nearest"), _same(inputs, outputs, kernel)]
 
 
+def _stage(layers: list[nn.Module], maps: int, eps: float | None, slope: float = 0.0) -> nn.Sequential:
+    """Layers, batch normalization unless `eps` is None, and ReLU, leaky with a slope."""
+    return nn.Sequential(*layers, *([] if eps is None else [nn.BatchNorm2d(maps, eps)]), _rectify(slope))
+
+
+def _rectify(slope: float) -> nn.Module:
+    return nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)
+
+
 def initialize(module: nn.Module) -> None:
     """Weights from N(0, 0.02), batch-norm gains from N(1, 0.02), shifts 0."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -140,7 +149,7 @@ class DCGANGenerator(StagedGenerator):
         check_at_least(1, latent_dim=latent_dim)
         check_at_least(0, hidden=hidden)
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
-
+        eps = norm_eps if norm == "batch" else None
         self.blocks = nn.ModuleDict()
         inputs = latent_dim
         if hidden:
@@ -149,12 +158,8 @@ class DCGANGenerator(StagedGenerator):
             self.blocks["hidden"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
             inputs = hidden
         self.blocks["4x4"] = Projection(inputs + classes, widths[0], norm, projection_norm, norm_eps)
-        side = 4
-        for inputs, outputs in pairwise(widths):
-            side *= 2
-            layers = _up(inputs + classes, outputs, kernel, upsample)
-            layers += [nn.BatchNorm2d(outputs, norm_eps)] if norm == "batch" else []
-            self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
+        for i, (inputs, outputs) in enumerate(pairwise(widths)):
+            self.blocks[f"{8 << i}x{8 << i}"] = _stage(_up(inputs + classes, outputs, kernel, upsample), outputs, eps)
         layers = _up(widths[-1] + classes, image.channels, kernel, upsample)
         layers += [nn.BatchNorm2d(image.channels, norm_eps)] if output_norm else []
         self.to_image = nn.Sequential(*layers, nn.Tanh())
@@ -196,21 +201,17 @@ class DCGANDiscriminator(StagedDiscriminator):
         self.instance_noise = instance_noise
         self.pool = head == "gap"
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)[::-1]
-
-        def act() -> nn.Module:
-            return nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(slope, inplace=True)
-
+        eps = norm_eps if norm == "batch" else None
+        slope = 0.0 if activation == "relu" else slope
         self.blocks = nn.ModuleDict()
         side, inputs = image.size, image.channels
         for outputs in widths:
-            first, side = side == image.size, side // 2
             layers = _down(inputs + classes, outputs, kernel, downsample)
-            if norm == "batch" and (input_norm or not first):
-                layers.append(nn.BatchNorm2d(outputs, norm_eps))
-            self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, act())
-            inputs = outputs
+            normalized = input_norm or side < image.size
+            side, inputs = side // 2, outputs
+            self.blocks[f"{side}x{side}"] = _stage(layers, outputs, eps if normalized else None, slope)
         units = inputs if self.pool else inputs * 16
-        self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), act()) if hidden else None
+        self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), _rectify(slope)) if hidden else None
         self.to_logit = nn.Linear((hidden or units) + classes, 1, bias=False)
         self.apply(initialize)
         if norm == "spectral":
@@ -256,13 +257,10 @@ class PairsGenerator(StagedGenerator):
         side = 4
         for maps, following in pairwise([*widths, image.channels]):
             side *= 2
-            up = nn.ConvTranspose2d(maps + classes, maps, 3, 2, 1, output_padding=1, bias=False)
-            self.blocks[f"{side}x{side}"] = _hidden(up, maps, norm_eps)
+            self.blocks[f"{side}x{side}"] = _stage(_up(maps + classes, maps, 3, "transposed"), maps, norm_eps)
             if side < image.size:
-                plain = nn.Conv2d(maps + classes, following, 3, padding=1, bias=False)
-                self.blocks[f"{side}x{side}-plain"] = _hidden(plain, following, norm_eps)
-        last = nn.Conv2d(widths[-1] + classes, image.channels, 3, padding=1, bias=False)
-        self.to_image = nn.Sequential(last, nn.Tanh())
+                self.blocks[f"{side}x{side}-plain"] = _stage([_same(maps + classes, following, 3)], following, norm_eps)
+        self.to_image = nn.Sequential(_same(widths[-1] + classes, image.channels, 3), nn.Tanh())
         self.apply(initialize)
 
 
@@ -291,22 +289,10 @@ class PairsDiscriminator(StagedDiscriminator):
         self.blocks = nn.ModuleDict()
         side, inputs = image.size, image.channels
         for maps in widths:
-            first = side == image.size
+            first = side == image.size  # the paper's first layer has no normalization
             name = f"{side}x{side}" if first else f"{side}x{side}-plain"
-            self.blocks[name] = _judging(inputs + classes, maps, 1, None if first else norm_eps, slope)
-            side //= 2
-            self.blocks[f"{side}x{side}"] = _judging(maps + classes, maps, 2, norm_eps, slope)
-            inputs = maps
+            self.blocks[name] = _stage([_same(inputs + classes, maps, 3)], maps, None if first else norm_eps, slope)
+            side, inputs = side // 2, maps
+            self.blocks[f"{side}x{side}"] = _stage(_down(maps + classes, maps, 3, "strided"), maps, norm_eps, slope)
         self.to_logit = nn.Linear(inputs * 16 + classes, 1, bias=False)
         self.apply(initialize)
-
-
-def _hidden(convolution: nn.Module, maps: int, eps: float) -> nn.Sequential:
-    return nn.Sequential(convolution, nn.BatchNorm2d(maps, eps), nn.ReLU(inplace=True))
-
-
-def _judging(inputs: int, maps: int, stride: int, eps: float | None, slope: float) -> nn.Sequential:
-    """A 3×3 convolution, batch normalization unless `eps` is None (the paper's first layer has none), LeakyReLU."""
-    convolution = nn.Conv2d(inputs, maps, 3, stride=stride, padding=1, bias=False)
-    norm = [nn.BatchNorm2d(maps, eps)] if eps is not None else []
-    return nn.Sequential(convolution, *norm, nn.LeakyReLU(slope, inplace=True))

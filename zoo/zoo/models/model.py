@@ -69,7 +69,7 @@ class Model:
         return self
 
     def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> Tensor:
-        """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed`, a whole number, and i alone.
+        """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed` and i alone.
 
         `label` is the name or index of a class, for a conditional model; by default image i has class i mod num_classes.
         Raises `UsageError` for `n` below 1, and a label that does not exist or that the model knows nothing of.
