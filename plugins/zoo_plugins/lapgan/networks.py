@@ -11,9 +11,7 @@ the discriminator's logits of all levels are averaged into one.
 
 What differs from the paper: noise is of the distribution that the recipe says for all levels; halving is a mean over 2×2
 pixels, doubling is bilinear; the discriminators see h and l as channels side by side; widths and initial weights are this
-module's own.
-
-With `image.num_classes` every level is told the label, as constant planes where it sees pictures (the paper's CC-LAPGAN).
+module's own. With `image.num_classes` every level is told the label, as constant planes where it sees pictures (CC-LAPGAN).
 """
 
 from __future__ import annotations
@@ -35,11 +33,7 @@ Width = Annotated[int, "feature maps of the levels below"]
 
 
 def sides(size: int, coarsest: int) -> list[int]:
-    """Heights of the levels below the top, coarse to fine.
-
-    Raises:
-        OptionError: `size` is not `coarsest` doubled once or more.
-    """
+    """Heights of the levels below the top, coarse to fine; raises `OptionError` unless `size` is `coarsest` doubled."""
     found = [coarsest << k for k in range(1, size.bit_length()) if coarsest >= 2 and coarsest << k <= size]
     if not found or found[-1] != size:
         valid = [max(coarsest, 2) << k for k in range(1, 5)]
@@ -70,6 +64,15 @@ def _initialize(network: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+def _run(network: Any, level: str, last: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    """Two hidden layers of a level, then its last one, each told the label."""
+    label = one_hot_labels(labels, network.image.num_classes)  # [N, K] or None
+    for i in (1, 2):
+        x = network.hidden[f"{level}-{i}"](with_label(x, label))  # [N, units] or [N, width, side, side]
+    out: Tensor = last(with_label(x.flatten(1) if isinstance(last, nn.Linear) else x, label))
+    return out
+
+
 class LAPGANGenerator(Generator):
     """Fully connected layers draw the top of the pyramid, three convolutions each of the levels below it.
 
@@ -92,7 +95,7 @@ class LAPGANGenerator(Generator):
         check_at_least(1, latent_dim=latent_dim, hidden=hidden, width=width)
         parts = [latent_dim, *(side**2 for side in levels)]
         super().__init__(image=image, latent_dim=sum(parts))
-        self.sides, self.parts = levels, parts
+        self.parts = parts
         channels, classes = image.channels, image.num_classes
         self.hidden = nn.ModuleDict()
         self.high = nn.ModuleDict()
@@ -101,7 +104,7 @@ class LAPGANGenerator(Generator):
         self.top = nn.Sequential(
             nn.Linear(hidden + classes, channels * coarsest**2), nn.Tanh(), nn.Unflatten(1, (channels, coarsest, coarsest))
         )
-        for side in self.sides:
+        for side in levels:
             for i, inputs in enumerate((channels + 1, width), 1):
                 layers = (nn.Conv2d(inputs + classes, width, 5, padding=2), nn.ReLU(inplace=True))
                 self.hidden[f"{side}x{side}-{i}"] = nn.Sequential(*layers)
@@ -126,20 +129,13 @@ class LAPGANGenerator(Generator):
 
     def draw_top(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw the top of the pyramid, [N, C, coarsest, coarsest], from its part of a latent."""
-        return self._draw("top", self.top, z, labels)
+        return _run(self, "top", self.top, z, labels)
 
     def draw_band(self, low: Tensor, plane: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw the high band [N, C, side, side] of a level, from its low band of the same shape and its plane of noise."""
         side = low.shape[2]
         x = torch.cat([low, plane.reshape(-1, 1, side, side).to(low.dtype)], dim=1)
-        return self._draw(f"{side}x{side}", self.high[f"{side}x{side}"], x, labels)
-
-    def _draw(self, level: str, last: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
-        for i in (1, 2):
-            x = self.hidden[f"{level}-{i}"](with_label(x, label))  # [N, hidden] or [N, width, side, side]
-        out: Tensor = last(with_label(x, label))
-        return out
+        return _run(self, f"{side}x{side}", self.high[f"{side}x{side}"], x, labels)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())
@@ -180,19 +176,12 @@ class LAPGANDiscriminator(Discriminator):
 
     def judge_top(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Judge the top of a pyramid, [N, C, coarsest, coarsest]; returns logits [N]."""
-        return self._judge("top", x.flatten(1), labels)
+        return _run(self, "top", self.logits["top"], x.flatten(1), labels).squeeze(1)
 
     def judge_band(self, high: Tensor, low: Tensor, labels: Tensor | None = None) -> Tensor:
         """Judge the bands of a level, each [N, C, side, side]; returns logits [N]."""
-        side = high.shape[2]
-        return self._judge(f"{side}x{side}", torch.cat([high, low], dim=1), labels)
-
-    def _judge(self, level: str, x: Tensor, labels: Tensor | None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
-        for i in (1, 2):
-            x = self.hidden[f"{level}-{i}"](with_label(x, label))
-        logits: Tensor = self.logits[level](with_label(x.flatten(1), label))
-        return logits.squeeze(1)
+        level = f"{high.shape[2]}x{high.shape[2]}"
+        return _run(self, level, self.logits[level], torch.cat([high, low], dim=1), labels).squeeze(1)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -50,14 +51,10 @@ class MLPGenerator(StagedGenerator):
         super().__init__(image=image, latent_dim=latent_dim)
         check_at_least(1, latent_dim=latent_dim, width=width, layers=layers)
         sizes, classes = [latent_dim, *[width] * layers], image.num_classes
-        self.hidden = nn.ModuleDict(
-            {
-                f"layer{i + 1}": nn.Sequential(nn.Linear(inputs + classes, outputs), nn.ReLU(inplace=True))
-                for i, (inputs, outputs) in enumerate(pairwise(sizes))
-            }
-        )
-        channels, height, side = image.shape
-        self.to_image = nn.Sequential(nn.Linear(width + classes, channels * height * side), nn.Tanh())
+        self.hidden = nn.ModuleDict()
+        for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
+            self.hidden[f"layer{i}"] = nn.Sequential(nn.Linear(inputs + classes, outputs), nn.ReLU(inplace=True))
+        self.to_image = nn.Sequential(nn.Linear(width + classes, prod(image.shape)), nn.Tanh())
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())
@@ -89,16 +86,15 @@ class MLPDiscriminator(StagedDiscriminator):
         for name, share in (("input_dropout", input_dropout), ("dropout", dropout)):
             if not 0 <= share < 1:
                 raise OptionError(f"{name} must be at least 0 and less than 1, not {share}")
-        channels, height, side = image.shape
-        sizes, classes = [channels * height * side, *[width] * layers], image.num_classes
+        sizes, classes = [prod(image.shape), *[width] * layers], image.num_classes
         self.hidden = nn.ModuleDict()
-        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
-            drop = nn.Dropout(input_dropout if i == 0 else dropout)
+        for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
+            units: list[nn.Module]
             if activation == "maxout":
-                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, Maxout(inputs + classes, outputs, pieces))
+                units = [Maxout(inputs + classes, outputs, pieces)]
             else:
-                linear = nn.Linear(inputs + classes, outputs)
-                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, linear, nn.LeakyReLU(slope, inplace=True))
+                units = [nn.Linear(inputs + classes, outputs), nn.LeakyReLU(slope, inplace=True)]
+            self.hidden[f"layer{i}"] = nn.Sequential(nn.Dropout(input_dropout if i == 1 else dropout), *units)
         self.to_logit = nn.Sequential(nn.Dropout(dropout), nn.Linear(width + classes, 1))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
