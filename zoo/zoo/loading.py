@@ -152,7 +152,7 @@ def push(
         HubError: the Hub refused, or could not be reached; it has what it had before.
         ModelError, PluginError, CheckpointError: the model cannot be read.
     """
-    from .hub.names import check_license, check_tag, parse_name
+    from .hub.client import check_license, check_tag, parse_name
     from .hub.publishing import preview, publish
 
     name = parse_name(repo, revision)
@@ -222,8 +222,8 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
 
 def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: Reporter | None = None) -> FetchedModel:
     """Fetch from the Hub what an entry of the catalog, or else a name of the Hub, means."""
+    from .hub.client import is_hub_name, parse_name
     from .hub.fetching import fetch
-    from .hub.names import is_hub_name, parse_name
 
     if entry is not None:
         where = model_of(entry).where

@@ -20,8 +20,7 @@ from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
 from ..models.folder import files_of_model, weight_file
 from ..progress import Reporter
-from .client import TRIES, HubError, UnreachableError, api, call, printable
-from .names import HubName
+from .client import TRIES, HubError, HubName, UnreachableError, api, call, printable
 
 REQUIRED = (CONFIG, weight_file("generator"))
 SMALL_LIMITS = {CONFIG: LIMIT, "README.md": 16 << 20, "samples.png": 64 << 20, "metrics.json": LIMIT}

@@ -10,8 +10,6 @@ from ..models.card import LIBRARY
 from ..progress import Reporter
 from .client import api, call, printable
 
-LIMIT = 200  # models of one list
-
 _EXPAND = ["cardData", "createdAt", "downloads", "lastModified", "likes", "private", "siblings", "tags", "usedStorage"]
 _SIZE = re.compile(r"(\d{1,5})x\1")
 
@@ -32,7 +30,7 @@ class PublishedModel:
 
 
 def list_published(
-    *, author: str | None = None, search: str | None = None, limit: int = LIMIT, report: Reporter | None = None
+    *, author: str | None = None, search: str | None = None, limit: int = 200, report: Reporter | None = None
 ) -> list[PublishedModel]:
     """Return published zoo models of a user or organization whose name holds `search`, most downloaded first; raises
     `HubError`."""

@@ -21,8 +21,7 @@ from ..models.model import Model
 from ..progress import Reporter
 from ..runs.log import read_log
 from ..runs.run import is_run, model_of_run
-from .client import HubError, api, call, printable
-from .names import HubName
+from .client import HubError, HubName, api, call, printable
 
 EXTRAS = ("curves.png", "report.html")
 """What a push adds to a model folder, where a run has it."""

@@ -18,10 +18,8 @@ from zoo_core import Generator, ImageSpec, ModelError, PluginError, UnknownNameE
 from zoo_core.discovery import normalize
 from zoo_core.records import SINGULAR
 
+from .config import NETWORKS
 from .weights import Stored, compare
-
-NETWORKS = ("generators", "discriminators", "networks")
-"""Kinds of part that have weights."""
 
 MODULES = 20_000
 """Most modules of one network that comes from a model folder."""

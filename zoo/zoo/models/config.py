@@ -16,7 +16,6 @@ from typing import Any
 from zoo_core import ImageSpec, ModelError, PluginError, ZooError
 from zoo_core.records import check_name, check_role
 
-from .building import NETWORKS
 from .upgrading import upgrade_format_1
 
 FORMAT = 2
@@ -28,6 +27,9 @@ UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_fo
 CONFIG = "config.json"
 LIMIT = 1 << 20
 """Most bytes of a `config.json`."""
+
+NETWORKS = ("generators", "discriminators", "networks")
+"""Kinds of part that have weights."""
 
 DEPTH = 32
 """Deepest nesting of its objects and lists."""
