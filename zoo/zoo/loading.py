@@ -152,12 +152,11 @@ def push(
         HubError: the Hub refused, or could not be reached; it has what it had before.
         ModelError, PluginError, CheckpointError: the model cannot be read.
     """
-    from .hub.client import check_license, check_tag, parse_name
+    from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
 
     name = parse_name(repo, revision)
-    check_tag(tag)
-    check_license(license)
+    check_names(tag, license)
     source = local_folder(where)
     if source is None:
         raise model_not_found(str(where))

@@ -36,10 +36,7 @@ _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
 _AGAIN = "run the same command again"
 _MESSAGES: dict[type[Exception] | int, tuple[str, str]] = {
-    errors.GatedRepoError: (
-        "{name} is gated: its owner decides who may have it",
-        f"ask for access at {{url}}, then {_AGAIN}",
-    ),
+    errors.GatedRepoError: ("{name} is gated: its owner decides who may have it", "ask for access at {url}, then {again}"),
     errors.RevisionNotFoundError: ("{name} has no such revision", "its branches and tags are at {url}/tree/main"),
     errors.RemoteEntryNotFoundError: ("{name} lacks a file that a zoo model has{said}", "zoo list --hub shows models"),
     errors.RepositoryNotFoundError: (
@@ -50,13 +47,13 @@ _MESSAGES: dict[type[Exception] | int, tuple[str, str]] = {
     401: ("the Hub does not accept your token{said}", "log in anew: hf auth login; or export HF_TOKEN=…"),
     403: ("your token may not do this with {name}{said}", "use a token with write access: hf auth login"),
     404: ("the Hub has no {name}{said}", "check the name"),
-    409: ("{name} exists already, or is being changed by somebody else{said}", _AGAIN),
+    409: ("{name} exists already, or is being changed by somebody else{said}", "{again}"),
     412: (
         "somebody else pushed to {name} while this upload was going on; nothing of this one was published",
-        f"look at {{url}}/commits; to replace it, {_AGAIN}",
+        "look at {url}/commits; to replace it, {again}",
     ),
     413: ("the Hub finds it too large{said}", "train a smaller model, or store it in bfloat16: zoo export RUN DIR --bf16"),
-    429: ("the Hub asks for fewer requests{said}", f"wait some minutes, then {_AGAIN}"),
+    429: ("the Hub asks for fewer requests{said}", "wait some minutes, then {again}"),
     500: (
         "the Hub failed with status {status}{said}",
         "it is not your fault; try again later: https://status.huggingface.co",
@@ -116,14 +113,10 @@ def parse_name(text: str, revision: str | None = None) -> HubName:
     return HubName(repo, chosen)
 
 
-def check_tag(tag: str | None) -> None:
-    """Raise `UsageError` for a name that no tag can have."""
+def check_names(tag: str | None, license: str | None) -> None:
+    """Raise `UsageError` for a name that no tag can have, and a license that is not written as the Hub writes them."""
     if tag is not None and not _is_revision(tag):
         raise UsageError(f"{tag!r} is no name for a tag", hint="letters, digits, '-', '_', '.' and '/': --tag v1.0")
-
-
-def check_license(license: str | None) -> None:
-    """Raise `UsageError` for a license that is not written as the Hub writes them."""
     if license is not None and not _LICENSE.fullmatch(license):
         raise UsageError(
             f"{license!r} is no license identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
@@ -186,6 +179,7 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
         fields = {
             "name": repo or "the Hub",
             "url": f"{constants.ENDPOINT}/{repo}",
+            "again": _AGAIN,
             "status": status,
             "said": f": {printable(redact(str(said)))}" if said else "",
             "hidden": "your token may not see it" if _token() else "you are not logged in, and private ones stay hidden",

@@ -23,18 +23,9 @@ from zoo_core import ModelError
 HEADER_LIMIT = 16 << 20
 """Most bytes of a safetensors header; that of a GAN has some thousands."""
 
-DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
+_FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_WHOLE = {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8}
+DTYPES = {**_FLOATING, **_WHOLE, "BOOL": torch.bool}
 """What a tensor on disk may be. Floating-point numbers of any width load into a network of any other."""
 
 CHUNK = 1 << 20
