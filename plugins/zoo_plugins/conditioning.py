@@ -1,10 +1,15 @@
-"""Telling a network a label, as DCGAN's MNIST model is told: concatenated to the input of every layer."""
+"""Networks whose stages run one after another and are each told a label, as DCGAN's MNIST model is: concatenated to the
+input of every layer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import one_hot
+
+from zoo_core import Discriminator, Generator, OptionError
 
 
 def one_hot_labels(labels: Tensor | None, classes: int) -> Tensor | None:
@@ -22,3 +27,45 @@ def with_label(x: Tensor, label: Tensor | None) -> Tensor:
         return x
     label = label.to(x.dtype)
     return torch.cat([x, label if x.ndim == 2 else label[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
+
+
+def check_at_least(least: int, **options: float) -> None:
+    """Raise `OptionError` for an option below the least that is valid."""
+    for name, value in options.items():
+        if value < least:
+            raise OptionError(f"{name} must be at least {least}, not {value}")
+
+
+class StagedGenerator(Generator):
+    """All stages one after another, those in `blocks` unless a subclass says otherwise, then `to_image`."""
+
+    blocks: nn.ModuleDict
+    to_image: nn.Module
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
+        x = z  # [N, latent_dim]
+        for stage in self.stages().values():
+            x = stage(with_label(x, label))  # [N, maps, side, side] or [N, units]
+        out: Tensor = self.to_image(with_label(x, label))
+        return out.reshape(len(z), *self.image.shape)  # [N, C, S, S]
+
+    def stages(self) -> Mapping[str, nn.Module]:
+        return dict(self.blocks.items())
+
+
+class StagedDiscriminator(Discriminator):
+    """All stages one after another, those in `blocks` unless a subclass says otherwise; flattened, then `to_logit`."""
+
+    blocks: nn.ModuleDict
+    to_logit: nn.Module
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
+        for stage in self.stages().values():
+            x = stage(with_label(x, label))  # [N, maps, side, side] or [N, units]
+        logits: Tensor = self.to_logit(with_label(x.flatten(1), label))
+        return logits.squeeze(1)  # [N]
+
+    def stages(self) -> Mapping[str, nn.Module]:
+        return dict(self.blocks.items())

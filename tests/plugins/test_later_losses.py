@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_core import Discriminator, ImageSpec, Loss, UsageError, registry
-from zoo_plugins.losses.penalties import gradient_penalty, r1_penalty
+from zoo_plugins.losses.adversarial import gradient_penalty, r1_penalty
 
 REAL, FAKE = torch.tensor([2.0, -1.0]), torch.tensor([0.5, -3.0])
 

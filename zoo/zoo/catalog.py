@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -42,10 +43,9 @@ def installed_folder(entry: Entry) -> Path | None:
     package, colon, within = model_of(entry).where.partition(":")
     if not colon:
         return None
-    try:
+    spec = None
+    with suppress(Exception):  # a parent package that is not there, or that fails: no folder either
         spec = find_spec(package)
-    except Exception:  # a parent package that is not there, or that fails: no folder either
-        spec = None
     places = [Path(place, within) for place in (spec.submodule_search_locations if spec else None) or ()]
     folder = next((place for place in places if place.is_dir()), None)
     damaged = [f"the folder {package}:{within}"] if folder is None else differing_files(entry, folder)
@@ -90,25 +90,20 @@ def describe_model_folder(folder: Path) -> PretrainedModel:
     )
 
 
-def state_license(folder: Path, license: str) -> None:
-    """Write a license into a model folder's configuration, and its card anew with what `metrics.json` says now."""
+def main() -> None:
+    """Print the record of a model folder as Python source, for the plugin of a package of weights."""
     from .models.config import read_config
     from .models.folder import rewrite_card, write_config
 
-    config = read_config(folder)
-    write_config({**config, "provenance": {**config.get("provenance", {}), "license": license}}, folder)
-    rewrite_card(folder, place=folder.resolve().name)
-
-
-def main() -> None:
-    """Print the record of a model folder as Python source, for the plugin of a package of weights."""
     parser = argparse.ArgumentParser(prog="python -m zoo.catalog", description=main.__doc__)
     parser.add_argument("folder", type=Path, help="what zoo export wrote")
     parser.add_argument("--license", help="of the weights; written into the folder's configuration and card")
     given = parser.parse_args()
     try:
         if given.license:
-            state_license(given.folder, given.license)
+            config = read_config(given.folder)
+            write_config({**config, "provenance": {**config.get("provenance", {}), "license": given.license}}, given.folder)
+            rewrite_card(given.folder, place=given.folder.resolve().name)
         record = describe_model_folder(given.folder)
     except ZooError as error:
         sys.exit(f"error: {error}")

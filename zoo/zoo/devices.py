@@ -27,18 +27,13 @@ def available_devices() -> list[str]:
 
 
 def check_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first GPU where there is one.
-
-    Raises:
-        UsageError: there is no such device here.
-    """
+    """The device called `name`; "auto" is the first GPU where there is one. Raises `UsageError` where it is not here."""
     names = available_devices()
     if name == "auto":
         return torch.device("cuda" if "cuda" in names else "mps" if "mps" in names else "cpu")
     if name not in names:
-        raise UsageError(
-            f"there is no device {name!r} here; valid: auto, {', '.join(names)}", hint="leave --device out to take the best"
-        )
+        valid = ", ".join(("auto", *names))
+        raise UsageError(f"there is no device {name!r} here; valid: {valid}", hint="leave --device out to take the best")
     return torch.device(name)
 
 
@@ -54,29 +49,19 @@ def resolve_precision(name: str, device: torch.device) -> str:
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-        return any(check is not None and check() for check in checks)
-    return False
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return device.type == "cpu" and any(check is not None and check() for check in checks)
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """Device, precision and processes of one training; `start_runtime` makes it.
-
-    Args:
-        device: of this process.
-        precision: "fp32", "bf16" or "fp16".
-        rank: number of this process.
-        world: number of all processes.
-        scaler: of losses, for fp16; None otherwise.
-    """
+    """Device, precision and processes of one training; `start_runtime` makes it."""
 
     device: torch.device
-    precision: str = "fp32"
-    rank: int = 0
+    precision: str = "fp32"  # or "bf16" or "fp16"
+    rank: int = 0  # of this process, among `world`
     world: int = 1
-    scaler: torch.amp.GradScaler | None = None
+    scaler: torch.amp.GradScaler | None = None  # of losses, for fp16
 
     @property
     def is_main(self) -> bool:
@@ -108,15 +93,11 @@ class Runtime:
             return list(values)
         found = torch.tensor(values, dtype=torch.float64, device=self.device)
         torch.distributed.all_reduce(found, op=torch.distributed.ReduceOp.MAX)
-        return [float(value) for value in found.tolist()]
+        return list(found.tolist())
 
     def from_main(self, value: str) -> str:
         """The main process's text, on every process."""
-        if self.world == 1:
-            return value
-        held = [value]
-        torch.distributed.broadcast_object_list(held)
-        return held[0]
+        return str(self.gather(value)[0])
 
     def gather(self, value: Any) -> list[Any]:
         """What every process has, in the order of their ranks."""

@@ -23,12 +23,9 @@ TEMPORARY = ".unfinished-"
 
 
 def cache_folder(*parts: str) -> Path:
-    """A folder in the zoo's cache, made if need be.
+    """A folder in the zoo's cache, made if need be; raises `ZooError` where it cannot be written.
 
     The cache is `$ZOO_CACHE`, else `$XDG_CACHE_HOME/dcgan-zoo`, else `~/.cache/dcgan-zoo`.
-
-    Raises:
-        ZooError: it cannot be written.
     """
     folder = cache_root().joinpath(*parts)
     with translate_errors(folder, hint="choose another cache folder: export ZOO_CACHE=DIR"):
@@ -44,38 +41,25 @@ def translate_errors(path: Path, *, hint: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        if _is_full(error):
+        code = getattr(error, "errno", None)
+        # safetensors hands the system's error on as text
+        if code in (errno.ENOSPC, errno.EDQUOT) or (code is None and f"(os error {errno.ENOSPC})" in str(error)):
             hint = hint or "free some space and try again; what was complete before is untouched"
             raise ZooError(f"no space left on disk for {path}", hint=hint) from error
-        raise ZooError(f"{path} cannot be written: {_reason(error, path)}", hint=hint) from error
-
-
-def _is_full(error: OSError | SafetensorError) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"(os error {errno.ENOSPC})" in str(error)  # safetensors hands the system's error on as text
-
-
-def _reason(error: OSError | SafetensorError, path: Path) -> str:
-    if not isinstance(error, OSError) or not error.strerror:
-        return str(error)
-    culprit = str(error.filename or path)
-    return error.strerror if culprit == str(path) or TEMPORARY in culprit else f"{error.strerror}: {culprit}"
+        reason = getattr(error, "strerror", None) or str(error)
+        culprit = str(getattr(error, "filename", None) or path)
+        if culprit != str(path) and TEMPORARY not in culprit:
+            reason = f"{reason}: {culprit}"
+        raise ZooError(f"{path} cannot be written: {reason}", hint=hint) from error
 
 
 @contextmanager
 def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a new folder beside `target` that bears its name once the block ends without an error.
 
-    Its files are flushed to disk first. After an error nothing stays behind.
-
-    Args:
-        target: the final name.
-        replace: whether `target` may exist; it is then replaced, in two renames, as no system swaps folders in one: whoever
-            is killed just between them has neither.
-
-    Raises:
-        ZooError: the disk is full or the place cannot be written.
+    Its files are flushed to disk first. After an error nothing stays behind. With `replace`, `target` may exist; it is then
+    replaced, in two renames, as no system swaps folders in one: whoever is killed just between them has neither. Raises
+    `ZooError` where the disk is full or the place cannot be written.
     """
     with translate_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)

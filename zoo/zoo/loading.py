@@ -63,14 +63,9 @@ def create(
 ) -> Model:
     """Make an untrained model of a recipe.
 
-    Args:
-        recipe: a recipe's name.
-        size, channels, num_classes: of the images; the recipe's size by default.
-        seed: of the initial weights.
-        options: what `--set` takes: {"generator.width": 128, …}.
-
-    Raises:
-        UsageError: an unknown recipe or option.
+    Size, channels and number of classes are those of the images, the recipe's size by default; the seed is that of the
+    initial weights; options are what `--set` takes: {"generator.width": 128, …}. Raises `UsageError` for an unknown recipe
+    or option.
     """
     from .runs.config import RunConfig, model_config
 
@@ -84,8 +79,7 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
     """Write the model folder of a run's latest checkpoint.
 
     Args:
-        run: a run folder.
-        folder: the model folder to make.
+        run, folder: the run folder, and the model folder to make.
         raw: take the weights that are not averaged.
         bf16: store the parameters in bfloat16, half the size; they are computed in float32 when loaded.
 
@@ -94,12 +88,9 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
     """
     from .runs.run import model_of_run
 
-    place = Path(run)
-    if not _is_run(place):
-        raise UsageError(
-            f"{place} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/"
-        )
-    return write_model(model_of_run(place, raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
+    if not _is_run(Path(run)):
+        raise UsageError(f"{run} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/")
+    return write_model(model_of_run(Path(run), raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
 
 
 def pull(
@@ -111,7 +102,6 @@ def pull(
         model: a name of the catalog, "user/name[@revision]" on the Hub, or a model folder, which is only checked.
         to: a new folder for a copy that is yours to keep; without it the model stays in the Hub's cache.
         revision: branch, tag or commit on the Hub.
-        report: hears notes, warnings and retries.
 
     Raises:
         UsageError: there is no such model, or `to` is not empty.
@@ -119,12 +109,13 @@ def pull(
         ModelError: it is damaged, no zoo model, or not what its checksums say.
         PluginError: a plugin that it needs is not installed; the message names it.
     """
+    from .hub.fetching import FetchedModel, copy_model
+
     place, entry = _locate(model)
     if place is not None and _is_run(place):
         raise UsageError(f"{place} is a run folder, not a model", hint=f"write its model: zoo export {place} DIR")
-    if revision is not None and (place is not None or entry is not None):
+    if revision is not None and (place or entry):
         raise UsageError(f"{model} is no repository on the Hub and has no revisions", hint="leave --revision out")
-    from .hub.fetching import FetchedModel, copy_model
 
     found = FetchedModel(place) if place is not None else _fetch(str(model), entry, revision, report)
     read_model(found.folder)  # as anybody will
@@ -150,33 +141,28 @@ def push(
 
     Args:
         where: a run folder, a model folder, or a name of the catalog.
-        repo: "user/name"; made if it does not exist.
-        private: make it one that only its owner sees.
+        repo, private: "user/name", made if it does not exist, on demand as one that only its owner sees.
         revision: a branch, made if it does not exist; "main" by default.
-        message: of the commit.
-        tag: a name for the commit, given when it is complete.
+        message, tag: of the commit; the tag is given when it is complete.
         license: of this model ("apache-2.0"), for its card; not stated otherwise.
         dry_run: write the folder that would be published to dry-run/user/name, and ask nobody.
-        report: hears notes and progress.
 
     Raises:
         UsageError: a name is not valid, or there is no such model.
         HubError: the Hub refused, or could not be reached; it has what it had before.
         ModelError, PluginError, CheckpointError: the model cannot be read.
     """
-    from .hub.names import check_license, check_tag, parse_name
+    from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
 
     name = parse_name(repo, revision)
-    check_tag(tag)
-    check_license(license)
+    check_names(tag, license)
     source = local_folder(where)
     if source is None:
         raise model_not_found(str(where))
     if dry_run:
-        return preview(source, name, tag=tag, license=license)
-    report = report or Reporter()
-    return publish(source, name, private=private, message=message, tag=tag, license=license, report=report)
+        return preview(source, name, tag, license)
+    return publish(source, name, private, message, tag, license, report or Reporter())
 
 
 def find_folder(where: str | Path) -> Path:
@@ -235,8 +221,8 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
 
 def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: Reporter | None = None) -> FetchedModel:
     """Fetch from the Hub what an entry of the catalog, or else a name of the Hub, means."""
+    from .hub.client import is_hub_name, parse_name
     from .hub.fetching import fetch
-    from .hub.names import is_hub_name, parse_name
 
     if entry is not None:
         where = model_of(entry).where

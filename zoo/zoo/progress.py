@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,17 +49,14 @@ class PlainReporter(Reporter):
         self.every = every
 
     def note(self, text: str) -> None:
-        self._print(text)
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
     def warn(self, text: str) -> None:
-        self._print(f"warning: {text}")
+        self.note(f"warning: {text}")
 
     @contextmanager
     def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
         yield _PlainTask(self, label, total, unit)
-
-    def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _PlainTask(Task):
@@ -69,16 +67,16 @@ class _PlainTask(Task):
 
     def update(self, done: float, **values: str) -> None:
         now = time.monotonic()
-        if self.first is None:
-            self.first = (now, done)
+        since, before = self.first = self.first or (now, done)
         if now - self.last < self.reporter.every:
             return
         self.last = now
-        parts = [f"{self.label}: {done:,.0f}" + (f" of {self.total:,.0f}" if self.total else "") + f" {self.unit}".rstrip()]
-        parts += [f"{key.replace('_', ' ')} {value}" for key, value in values.items()]
-        since, before = self.first
+        total = f" of {self.total:,.0f}" if self.total else ""
+        parts = [f"{self.label}: {done:,.0f}{total} {self.unit}".rstrip(), *_phrases(values)]
         if self.total and done > before:
-            parts.append(f"left {_clock((now - since) * max(self.total - done, 0) / (done - before))}")
+            seconds = int((now - since) * max(self.total - done, 0) / (done - before))
+            left = str(timedelta(seconds=seconds))  # H:MM:SS
+            parts.append(f"left {left if seconds >= 3600 else left.removeprefix('0:').removeprefix('0')}")
         self.reporter.note(", ".join(parts))
 
 
@@ -109,9 +107,8 @@ class RichReporter(Reporter):
             TimeRemainingColumn(),
             TextColumn("{task.fields[values]}", style="dim"),
         )
-        with Progress(*columns, console=self.console, transient=False) as progress:
-            identity = progress.add_task(label, total=total, amount="", values="")
-            yield _RichTask(progress, identity, total, unit)
+        with Progress(*columns, console=self.console) as progress:
+            yield _RichTask(progress, progress.add_task(label, total=total, amount="", values=""), total, unit)
 
 
 class _RichTask(Task):
@@ -120,16 +117,13 @@ class _RichTask(Task):
 
     def update(self, done: float, **values: str) -> None:
         amount = f"{done:,.0f}" + (f"/{self.total:,.0f}" if self.total else "") + f" {self.unit}".rstrip()
-        text = "  ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
-        self.progress.update(self.identity, completed=done, amount=amount, values=text)
+        self.progress.update(self.identity, completed=done, amount=amount, values="  ".join(_phrases(values)))
+
+
+def _phrases(values: Mapping[str, str]) -> list[str]:
+    return [f"{key.replace('_', ' ')} {value}" for key, value in values.items()]
 
 
 def reporter_for_terminal() -> Reporter:
     """Rich progress where standard error is a terminal, plain lines elsewhere."""
     return RichReporter() if sys.stderr.isatty() else PlainReporter()
-
-
-def _clock(seconds: float) -> str:
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

@@ -12,7 +12,9 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from zoo_core import Algorithm, OptionError, Phase, Step
+from zoo_core import Algorithm, Phase, Step
+
+from .gan import check_plain_loss, log_logits
 
 
 class BiGAN(Algorithm):
@@ -38,8 +40,7 @@ class BiGAN(Algorithm):
         self.conditional = conditional
 
     def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
-        if parts["loss"].needs_real_logits or parts["loss"].needs_features:
-            raise OptionError("algorithm bigan wants a loss of logits of generated images alone, such as non-saturating")
+        check_plain_loss(parts["loss"], "bigan")
         return (Phase("discriminator", ("discriminator",)), Phase("generator", ("generator", "encoder")))
 
     def losses(self, phase: str, step: Step) -> Iterator[Tensor]:
@@ -58,10 +59,8 @@ class BiGAN(Algorithm):
         fake_logits = discriminator(fake.detach(), step.labels, step.z)  # [n]
         d_loss = loss.discriminator(real_logits, fake_logits)
         yield d_loss
-        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
-        between = (real_logits.mean() + fake_logits.mean()) / 2
-        right = (real_logits > between).float().mean() + (fake_logits < between).float().mean()
-        step.log(d_loss=d_loss, d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
+        step.log(d_loss=d_loss)
+        log_logits(step, real_logits.detach(), fake_logits.detach())
 
     def _generator(self, step: Step) -> Iterator[Tensor]:
         """Each of the two learns to make its pairs look like the other's."""

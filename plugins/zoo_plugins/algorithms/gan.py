@@ -40,14 +40,9 @@ class GAN(Algorithm):
 
     def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
         loss: Loss = parts["loss"]
-        steps = self.discriminator_steps
-        cycle = steps if self.updates == "both" else steps + 1
+        cycle = self.discriminator_steps + (self.updates == "alternate")
         last = (cycle - 1,)
-        found = []
-        if self.updates == "both":
-            found.append(Phase("discriminator", ("discriminator",)))
-        else:
-            found.append(Phase("discriminator", ("discriminator",), cycle, tuple(range(steps))))
+        found = [Phase("discriminator", ("discriminator",), *self._lazy(1))]
         if type(loss).penalty is not Loss.penalty:
             found.append(Phase("penalty", ("discriminator",), *self._lazy(loss.penalty_every), joins=True))
         found.append(Phase("generator", ("generator",), cycle, last))
@@ -60,8 +55,7 @@ class GAN(Algorithm):
         """Cycle and places of every `every`-th step of the discriminator, beginning with its first."""
         if self.updates == "both":
             return every, (0,)
-        steps = self.discriminator_steps
-        cycle = steps + 1
+        steps, cycle = self.discriminator_steps, self.discriminator_steps + 1
         period = cycle * (every // gcd(steps, every))
         mine = {step: step // cycle * steps + step % cycle for step in range(period) if step % cycle < steps}
         return period, tuple(step for step, number in mine.items() if number % every == 0)
@@ -102,10 +96,7 @@ class GAN(Algorithm):
             step.memory.update(d_loss=d_loss.detach(), fake_logits=fake_logits)
         else:
             step.log(d_loss=d_loss)
-        fake_logits = fake_logits.detach()
-        between = (known.mean() + fake_logits.mean()) / 2
-        right = (known > between).float().mean() + (fake_logits < between).float().mean()
-        step.log(d_real=known.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
+        log_logits(step, known, fake_logits.detach())
 
     def _penalty(self, step: Step) -> Iterator[Tensor]:
         """What the loss asks of the discriminator besides; counted into `d_loss`.
@@ -115,15 +106,12 @@ class GAN(Algorithm):
         """
         discriminator, loss, memory = step.parts["discriminator"], step.parts["loss"], step.memory
         real, real_logits = memory.pop("real", step.real), memory.pop("real_logits", None)
-        fake_logits = memory.pop("fake_logits")
+        fake_logits, d_loss = memory.pop("fake_logits"), memory["d_loss"]
 
         def judge(images: Tensor, labels: Tensor | None = None) -> Any:
-            return real_logits if images is real else discriminator.exact(images, labels)
+            return real_logits if real_logits is not None and images is real else discriminator.exact(images, labels)
 
-        found = loss.penalty(
-            discriminator.exact if real_logits is None else judge, real, memory["fake"].detach().float(), step.labels
-        )
-        d_loss = memory["d_loss"]
+        found = loss.penalty(judge, real, memory["fake"].detach().float(), step.labels)
         if real_logits is not None:
             whole = loss.discriminator(real_logits, fake_logits.detach() if loss.separable else fake_logits)
             yield whole if found is None else whole + found
@@ -137,19 +125,17 @@ class GAN(Algorithm):
         fake = step.memory.pop("fake") if "fake" in step.memory and self._goes_on(step) else None
         if fake is None:
             fake = generator(step.z, step.labels)  # [n, C, S, S]
-        against = features = None
         if loss.needs_features:
             logits, mine = discriminator.logits_and_features(fake, step.labels)
             with torch.no_grad():
                 against, theirs = discriminator.logits_and_features(step.real, step.labels)
-            features = (mine, theirs)
+            g_loss = loss.generator(logits, against if loss.needs_real_logits else None, (mine, theirs))
         else:
-            logits = discriminator(fake, step.labels)  # [n]
+            logits, against = discriminator(fake, step.labels), None  # [n]
             if loss.needs_real_logits:
                 with torch.no_grad():
                     against = discriminator(step.real, step.labels)  # [n]
-        against = against if loss.needs_real_logits else None
-        g_loss = loss.generator(logits, against, features) if loss.needs_features else loss.generator(logits, against)
+            g_loss = loss.generator(logits, against)
         yield g_loss
         step.memory.update(g_loss=g_loss.detach(), drawn=fake.detach())
         if "generator-penalty" not in step.due:
@@ -168,3 +154,16 @@ class GAN(Algorithm):
     def _goes_on(step: Step) -> bool:
         """Whether what the discriminator's phase draws is what the generator's phase learns from."""
         return {"discriminator", "generator"} <= step.due and step.pieces == 1
+
+
+def log_logits(step: Step, real_logits: Tensor, fake_logits: Tensor) -> None:
+    """Log how sure a discriminator is, and how often it is right, from logits [n] without a graph."""
+    between = (real_logits.mean() + fake_logits.mean()) / 2
+    right = (real_logits > between).float().mean() + (fake_logits < between).float().mean()
+    step.log(d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
+
+
+def check_plain_loss(loss: Loss, algorithm: str) -> None:
+    """Raise `OptionError` for a loss that wants more of the generator's side than the logits of generated images."""
+    if loss.needs_real_logits or loss.needs_features:
+        raise OptionError(f"algorithm {algorithm} wants a loss of logits of generated images alone, such as non-saturating")

@@ -7,6 +7,7 @@ picture, and its discriminator judges pairs of bands. No level meets what anothe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from zoo_core import Algorithm, OptionError, Phase, Step
 
 from ..lapgan.networks import LAPGANDiscriminator, LAPGANGenerator, doubled, halved
+from .gan import check_plain_loss
 
 
 class LAPGAN(Algorithm):
@@ -34,30 +36,21 @@ class LAPGAN(Algorithm):
                     f"algorithm lapgan wants a {role} that knows levels, and {type(parts[role]).__name__} does not",
                     hint="take the networks lapgan, or another algorithm",
                 )
-        if parts["loss"].needs_real_logits or parts["loss"].needs_features:
-            raise OptionError("algorithm lapgan wants a loss of logits of generated images alone, such as non-saturating")
+        check_plain_loss(parts["loss"], "lapgan")
         return (Phase("discriminator", ("discriminator",)), Phase("generator", ("generator",)))
 
     def losses(self, phase: str, step: Step) -> Iterator[Tensor]:
-        return self._discriminator(step) if phase == "discriminator" else self._generator(step)
-
-    def _discriminator(self, step: Step) -> Iterator[Tensor]:
         loss, found = step.parts["loss"], []
         for judge, real, draw in self._levels(step):
-            with torch.no_grad():
-                fake = draw()
-            value = loss.discriminator(judge(real).float(), judge(fake).float())
+            if phase == "discriminator":
+                with torch.no_grad():
+                    fake = draw()
+                value = loss.discriminator(judge(real).float(), judge(fake).float())
+            else:
+                value = loss.generator(judge(draw()).float())
             yield value
             found.append(value.detach())
-        step.log(d_loss=torch.stack(found).mean())
-
-    def _generator(self, step: Step) -> Iterator[Tensor]:
-        loss, found = step.parts["loss"], []
-        for judge, _, draw in self._levels(step):
-            value = loss.generator(judge(draw()).float())
-            yield value
-            found.append(value.detach())
-        step.log(g_loss=torch.stack(found).mean())
+        step.log(**{"d_loss" if phase == "discriminator" else "g_loss": torch.stack(found).mean()})
 
     @staticmethod
     def _levels(step: Step) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor, Callable[[], Tensor]]]:
@@ -68,13 +61,7 @@ class LAPGAN(Algorithm):
         for plane in reversed(planes):
             smaller = halved(x)
             low = doubled(smaller)
-
-            def judge(high: Tensor, low: Tensor = low) -> Tensor:
-                return discriminator.judge_band(high, low, labels)  # type: ignore[no-any-return]
-
-            def draw(low: Tensor = low, plane: Tensor = plane) -> Tensor:
-                return generator.draw_band(low, plane, labels)  # type: ignore[no-any-return]
-
-            yield judge, x - low, draw
+            judge = partial(discriminator.judge_band, low=low, labels=labels)
+            yield judge, x - low, partial(generator.draw_band, low, plane, labels)
             x = smaller
-        yield (lambda x: discriminator.judge_top(x, labels)), x, (lambda: generator.draw_top(top, labels))
+        yield partial(discriminator.judge_top, labels=labels), x, partial(generator.draw_top, top, labels)

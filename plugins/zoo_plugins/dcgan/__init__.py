@@ -3,20 +3,18 @@
 from zoo_core import Component, Plugin, Recipe
 
 PAPER = "Radford, Metz and Chintala 2015, arXiv:1511.06434"
+PAIRS = "two 3×3 convolutions at every resolution"
+HERE = "zoo_plugins.dcgan.networks"
 
 plugin = Plugin(
     summary="Deep convolutional GANs",
     generators={
-        "dcgan": Component("zoo_plugins.dcgan.networks:DCGANGenerator", "fractionally-strided convolutions", PAPER),
-        "dcgan-pairs": Component(
-            "zoo_plugins.dcgan.pairs:PairsGenerator", "two 3×3 convolutions at every resolution", f"{PAPER}, section 4.2"
-        ),
+        "dcgan": Component(f"{HERE}:DCGANGenerator", "fractionally-strided convolutions", PAPER),
+        "dcgan-pairs": Component(f"{HERE}:PairsGenerator", PAIRS, f"{PAPER}, section 4.2"),
     },
     discriminators={
-        "dcgan": Component("zoo_plugins.dcgan.networks:DCGANDiscriminator", "strided convolutions", PAPER),
-        "dcgan-pairs": Component(
-            "zoo_plugins.dcgan.pairs:PairsDiscriminator", "two 3×3 convolutions at every resolution", f"{PAPER}, section 4.2"
-        ),
+        "dcgan": Component(f"{HERE}:DCGANDiscriminator", "strided convolutions", PAPER),
+        "dcgan-pairs": Component(f"{HERE}:PairsDiscriminator", PAIRS, f"{PAPER}, section 4.2"),
     },
     recipes=[
         Recipe(

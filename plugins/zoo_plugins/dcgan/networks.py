@@ -23,13 +23,14 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from zoo_core import Discriminator, Generator, ImageSpec, OptionError
+from zoo_core import ImageSpec, OptionError
 
-from ..conditioning import one_hot_labels, with_label
+from ..conditioning import StagedDiscriminator, StagedGenerator, check_at_least, one_hot_labels, with_label
 
 SIZES = (16, 32, 64, 128, 256)
 Kernel = Annotated[Literal[3, 4, 5], "side of the convolution kernels; the paper has 5, its Torch port 4"]
 Width = Annotated[int, "feature maps at half the image's size, doubled with each halving"]
+FullWidth = Annotated[int, "feature maps at the image's full size, doubled with each halving"]
 MaxWidth = Annotated[int, "most feature maps of any stage"]
 NormEps = Annotated[float, "added to the variance in batch normalization"]
 Hidden = Annotated[int, "units of a fully connected hidden layer beside the 4x4 maps; 0: none, the paper's guideline"]
@@ -53,13 +54,10 @@ def stage_widths(size: int, width: int, max_width: int) -> list[int]:
     return [min(width << k, max_width) for k in reversed(range(halvings))]
 
 
-def _check(image: ImageSpec, **least: tuple[float, float]) -> None:
-    """Refuse other channels than 1 and 3, and options below the least that is valid: name=(value, least)."""
+def check_channels(image: ImageSpec) -> None:
+    """Raise `OptionError` for other channels than 1 and 3."""
     if image.channels not in (1, 3):
         raise OptionError(f"DCGAN draws images of 1 or 3 channels, not {image.channels}", hint="try: --channels 3")
-    for name, (value, smallest) in least.items():
-        if value < smallest:
-            raise OptionError(f"{name} must be at least {smallest}, not {value}")
 
 
 def _same(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
@@ -68,23 +66,31 @@ def _same(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, odd, padding=odd // 2, bias=False)
 
 
-def _down(inputs: int, outputs: int, kernel: int, how: str = "strided") -> list[nn.Module]:
+def _down(inputs: int, outputs: int, kernel: int, how: str) -> list[nn.Module]:
     """Layers that halve height and width: a strided convolution, or a convolution and 2×2 pooling."""
     if how == "strided":
         return [nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=False)]
     return [_same(inputs, outputs, kernel), nn.MaxPool2d(2) if how == "max" else nn.AvgPool2d(2)]
 
 
-def _up(inputs: int, outputs: int, kernel: int, how: str = "transposed") -> list[nn.Module]:
-    """Layers that double height and width: a fractionally-strided convolution, or nearest-neighbor upsampling and a
-    convolution."""
+def _up(inputs: int, outputs: int, kernel: int, how: str) -> list[nn.Module]:
+    """Layers that double height and width: a fractionally-strided convolution, or nearest neighbors and a convolution."""
     if how == "transposed":
         padding, extra = (kernel - 1) // 2, kernel % 2
         return [nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, output_padding=extra, bias=False)]
     return [nn.Upsample(scale_factor=2, mode="nearest"), _same(inputs, outputs, kernel)]
 
 
-def _initialize(module: nn.Module) -> None:
+def _stage(layers: list[nn.Module], maps: int, eps: float | None, slope: float = 0.0) -> nn.Sequential:
+    """Layers, batch normalization unless `eps` is None, and ReLU, leaky with a slope."""
+    return nn.Sequential(*layers, *([] if eps is None else [nn.BatchNorm2d(maps, eps)]), _rectify(slope))
+
+
+def _rectify(slope: float) -> nn.Module:
+    return nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)
+
+
+def initialize(module: nn.Module) -> None:
     """Weights from N(0, 0.02), batch-norm gains from N(1, 0.02), shifts 0."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
@@ -116,7 +122,7 @@ class Projection(nn.Module):
         return relu(out)
 
 
-class DCGANGenerator(Generator):
+class DCGANGenerator(StagedGenerator):
     """Projection to 4×4, then fractionally-strided convolutions up to the image. Source: paper §3 and Figure 1."""
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 8, "latent_dim": 8}
@@ -139,12 +145,11 @@ class DCGANGenerator(Generator):
         hidden: Hidden = 0,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
-        _check(image, latent_dim=(latent_dim, 1), hidden=(hidden, 0))
+        check_channels(image)
+        check_at_least(1, latent_dim=latent_dim)
+        check_at_least(0, hidden=hidden)
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
-
-        def normalized(layers: list[nn.Module], maps: int) -> list[nn.Module]:
-            return [*layers, nn.BatchNorm2d(maps, norm_eps)] if norm == "batch" else layers
-
+        eps = norm_eps if norm == "batch" else None
         self.blocks = nn.ModuleDict()
         inputs = latent_dim
         if hidden:
@@ -153,35 +158,22 @@ class DCGANGenerator(Generator):
             self.blocks["hidden"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
             inputs = hidden
         self.blocks["4x4"] = Projection(inputs + classes, widths[0], norm, projection_norm, norm_eps)
-        side = 4
-        for inputs, outputs in pairwise(widths):
-            side *= 2
-            layers = normalized(_up(inputs + classes, outputs, kernel, upsample), outputs)
-            self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
+        for i, (inputs, outputs) in enumerate(pairwise(widths)):
+            self.blocks[f"{8 << i}x{8 << i}"] = _stage(_up(inputs + classes, outputs, kernel, upsample), outputs, eps)
         layers = _up(widths[-1] + classes, image.channels, kernel, upsample)
         layers += [nn.BatchNorm2d(image.channels, norm_eps)] if output_norm else []
         self.to_image = nn.Sequential(*layers, nn.Tanh())
-        self.apply(_initialize)
-
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
-        x = z  # [N, latent_dim]
-        for block in self.blocks.values():
-            x = block(with_label(x, label))  # [N, maps, side, side]
-        out: Tensor = self.to_image(with_label(x, label))
-        return out  # [N, C, S, S]
-
-    def stages(self) -> Mapping[str, nn.Module]:
-        return dict(self.blocks.items())
+        self.apply(initialize)
 
 
-class DCGANDiscriminator(Discriminator):
+class DCGANDiscriminator(StagedDiscriminator):
     """Strided convolutions down to 4×4, flattened into one logit. Source: paper §3.
 
     `instance_noise` adds Gaussian noise (Sønderby et al. 2016, arXiv:1610.04490) to whatever it is shown in
     training, real or generated.
     """
 
+    to_logit: nn.Linear
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 8}
 
     def __init__(
@@ -204,27 +196,24 @@ class DCGANDiscriminator(Discriminator):
         instance_noise: Annotated[float, "standard deviation of noise added to its input in training"] = 0.0,
     ) -> None:
         super().__init__(image=image)
-        _check(image, hidden=(hidden, 0), instance_noise=(instance_noise, 0))
+        check_channels(image)
+        check_at_least(0, hidden=hidden, instance_noise=instance_noise)
         self.instance_noise = instance_noise
         self.pool = head == "gap"
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)[::-1]
-
-        def act() -> nn.Module:
-            return nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(slope, inplace=True)
-
+        eps = norm_eps if norm == "batch" else None
+        slope = 0.0 if activation == "relu" else slope
         self.blocks = nn.ModuleDict()
         side, inputs = image.size, image.channels
         for outputs in widths:
-            first, side = side == image.size, side // 2
             layers = _down(inputs + classes, outputs, kernel, downsample)
-            if norm == "batch" and (input_norm or not first):
-                layers.append(nn.BatchNorm2d(outputs, norm_eps))
-            self.blocks[f"{side}x{side}"] = nn.Sequential(*layers, act())
-            inputs = outputs
+            normalized = input_norm or side < image.size
+            side, inputs = side // 2, outputs
+            self.blocks[f"{side}x{side}"] = _stage(layers, outputs, eps if normalized else None, slope)
         units = inputs if self.pool else inputs * 16
-        self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), act()) if hidden else None
+        self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), _rectify(slope)) if hidden else None
         self.to_logit = nn.Linear((hidden or units) + classes, 1, bias=False)
-        self.apply(_initialize)
+        self.apply(initialize)
         if norm == "spectral":
             for module in [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]:
                 spectral_norm(module)
@@ -243,3 +232,67 @@ class DCGANDiscriminator(Discriminator):
 
     def stages(self) -> Mapping[str, nn.Module]:
         return {**self.blocks, **({"hidden": self.hidden} if self.hidden is not None else {})}
+
+
+class PairsGenerator(StagedGenerator):
+    """Projection to 4×4, then at each resolution a fractionally-strided and a plain convolution, both 3×3: it mirrors the
+    discriminator of pairs."""
+
+    tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 4, "latent_dim": 8}
+
+    def __init__(
+        self,
+        *,
+        image: ImageSpec,
+        latent_dim: Annotated[int, "length of a latent"] = 256,
+        width: FullWidth = 128,
+        max_width: MaxWidth = 1024,
+        norm_eps: NormEps = 1e-8,
+    ) -> None:
+        super().__init__(image=image, latent_dim=latent_dim)
+        check_channels(image)
+        check_at_least(1, latent_dim=latent_dim)
+        classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
+        self.blocks = nn.ModuleDict({"4x4": Projection(latent_dim + classes, widths[0], "batch", "channel", norm_eps)})
+        side = 4
+        for maps, following in pairwise([*widths, image.channels]):
+            side *= 2
+            self.blocks[f"{side}x{side}"] = _stage(_up(maps + classes, maps, 3, "transposed"), maps, norm_eps)
+            if side < image.size:
+                self.blocks[f"{side}x{side}-plain"] = _stage([_same(maps + classes, following, 3)], following, norm_eps)
+        self.to_image = nn.Sequential(_same(widths[-1] + classes, image.channels, 3), nn.Tanh())
+        self.apply(initialize)
+
+
+class PairsDiscriminator(StagedDiscriminator):
+    """At each resolution a plain and a strided 3×3 convolution, down to 4×4, flattened into one logit.
+
+    Source: paper §4.2, layers from the authors' code (github.com/Newmu/dcgan_code, imagenet/). For images of 32×32 with
+    width 128 its six stages are 128×32×32, 128×16×16, 256×16×16, 256×8×8, 512×8×8 and 512×4×4: max-pooled to 4×4 they are
+    the 28,672 features of §5.1.
+    """
+
+    tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 4}
+
+    def __init__(
+        self,
+        *,
+        image: ImageSpec,
+        width: FullWidth = 128,
+        max_width: MaxWidth = 1024,
+        slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
+        norm_eps: NormEps = 1e-8,
+    ) -> None:
+        super().__init__(image=image)
+        check_channels(image)
+        classes, widths = image.num_classes, stage_widths(image.size, width, max_width)[::-1]
+        self.blocks = nn.ModuleDict()
+        side, inputs = image.size, image.channels
+        for maps in widths:
+            first = side == image.size  # the paper's first layer has no normalization
+            name = f"{side}x{side}" if first else f"{side}x{side}-plain"
+            self.blocks[name] = _stage([_same(inputs + classes, maps, 3)], maps, None if first else norm_eps, slope)
+            side, inputs = side // 2, maps
+            self.blocks[f"{side}x{side}"] = _stage(_down(maps + classes, maps, 3, "strided"), maps, norm_eps, slope)
+        self.to_logit = nn.Linear(inputs * 16 + classes, 1, bias=False)
+        self.apply(initialize)

@@ -11,14 +11,12 @@ the discriminator's logits of all levels are averaged into one.
 
 What differs from the paper: noise is of the distribution that the recipe says for all levels; halving is a mean over 2×2
 pixels, doubling is bilinear; the discriminators see h and l as channels side by side; widths and initial weights are this
-module's own.
-
-With `image.num_classes` every level is told the label, as constant planes where it sees pictures (the paper's CC-LAPGAN).
+module's own. With `image.num_classes` every level is told the label, as constant planes where it sees pictures (CC-LAPGAN).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -27,7 +25,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
 
-from ..conditioning import one_hot_labels, with_label
+from ..conditioning import check_at_least, one_hot_labels, with_label
 
 Coarsest = Annotated[int, "height and width of the pyramid's top, which fully connected layers draw and judge"]
 Hidden = Annotated[int, "units of the two hidden layers at the top"]
@@ -35,17 +33,9 @@ Width = Annotated[int, "feature maps of the levels below"]
 
 
 def sides(size: int, coarsest: int) -> list[int]:
-    """Heights of the levels below the top, coarse to fine.
-
-    Raises:
-        OptionError: `size` is not `coarsest` doubled once or more.
-    """
-    found = []
-    side = max(coarsest, 1) * 2
-    while side <= size:
-        found.append(side)
-        side *= 2
-    if coarsest < 2 or not found or found[-1] != size:
+    """Heights of the levels below the top, coarse to fine; raises `OptionError` unless `size` is `coarsest` doubled."""
+    found = [coarsest << k for k in range(1, size.bit_length()) if coarsest >= 2 and coarsest << k <= size]
+    if not found or found[-1] != size:
         valid = [max(coarsest, 2) << k for k in range(1, 5)]
         raise OptionError(
             f"a pyramid of {coarsest}×{coarsest} pixels doubles to {', '.join(map(str, valid))}, … pixels, not {size}",
@@ -64,32 +54,23 @@ def doubled(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def _check(**options: int) -> None:
-    for name, value in options.items():
-        if value < 1:
-            raise OptionError(f"{name} must be at least 1, not {value}")
-
-
 def _initialize(network: nn.Module) -> None:
     """Weights that keep the size of what passes (He et al. 2015, arXiv:1502.01852): there is no normalization to do it, and
     with torch's own, smaller ones every latent began as nearly the same picture."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
 
 
-class _Clipped(torch.autograd.Function):
-    """To [−1, 1], with the gradient of what was not clipped: a pixel that is too bright can come back."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.clamp(-1, 1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0]
+def _run(network: Any, level: str, last: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    """Two hidden layers of a level, then its last one, each told the label."""
+    label = one_hot_labels(labels, network.image.num_classes)  # [N, K] or None
+    for i in (1, 2):
+        x = network.hidden[f"{level}-{i}"](with_label(x, label))  # [N, units] or [N, width, side, side]
+    out: Tensor = last(with_label(x.flatten(1) if isinstance(last, nn.Linear) else x, label))
+    return out
 
 
 class LAPGANGenerator(Generator):
@@ -111,10 +92,10 @@ class LAPGANGenerator(Generator):
         width: Width = 64,
     ) -> None:
         levels = sides(image.size, coarsest)
-        _check(latent_dim=latent_dim, hidden=hidden, width=width)
+        check_at_least(1, latent_dim=latent_dim, hidden=hidden, width=width)
         parts = [latent_dim, *(side**2 for side in levels)]
         super().__init__(image=image, latent_dim=sum(parts))
-        self.sides, self.parts = levels, parts
+        self.parts = parts
         channels, classes = image.channels, image.num_classes
         self.hidden = nn.ModuleDict()
         self.high = nn.ModuleDict()
@@ -123,7 +104,7 @@ class LAPGANGenerator(Generator):
         self.top = nn.Sequential(
             nn.Linear(hidden + classes, channels * coarsest**2), nn.Tanh(), nn.Unflatten(1, (channels, coarsest, coarsest))
         )
-        for side in self.sides:
+        for side in levels:
             for i, inputs in enumerate((channels + 1, width), 1):
                 layers = (nn.Conv2d(inputs + classes, width, 5, padding=2), nn.ReLU(inplace=True))
                 self.hidden[f"{side}x{side}-{i}"] = nn.Sequential(*layers)
@@ -134,41 +115,27 @@ class LAPGANGenerator(Generator):
             nn.init.normal_(layer.weight, 0.0, 0.01)  # little detail at first
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         top, *planes = self.split(z)
-        picture = self._top(top, label)  # [N, C, coarsest, coarsest]
+        picture = self.draw_top(top, labels)  # [N, C, coarsest, coarsest]
         for plane in planes:
             low = doubled(picture)  # [N, C, side, side]
-            picture = low + self._band(low, plane, label)
-        out: Tensor = _Clipped.apply(picture)  # type: ignore[no-untyped-call]
-        return out
+            picture = low + self.draw_band(low, plane, labels)
+        # The gradient is that of what was not clipped: a pixel that is too bright can come back.
+        return picture.detach().clamp(-1, 1) + (picture - picture.detach())
 
     def split(self, z: Tensor) -> list[Tensor]:
         """Cut latents [N, latent_dim] into those of the top [N, n] and one plane of noise [N, side²] for each level."""
-        parts: Sequence[Tensor] = z.split(self.parts, dim=1)  # type: ignore[no-untyped-call]
-        return list(parts)
+        return list(torch.split(z, self.parts, dim=1))
 
     def draw_top(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw the top of the pyramid, [N, C, coarsest, coarsest], from its part of a latent."""
-        return self._top(z, one_hot_labels(labels, self.image.num_classes))
+        return _run(self, "top", self.top, z, labels)
 
     def draw_band(self, low: Tensor, plane: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw the high band [N, C, side, side] of a level, from its low band of the same shape and its plane of noise."""
-        return self._band(low, plane, one_hot_labels(labels, self.image.num_classes))
-
-    def _top(self, x: Tensor, label: Tensor | None) -> Tensor:
-        for i in (1, 2):
-            x = self.hidden[f"top-{i}"](with_label(x, label))  # [N, hidden]
-        picture: Tensor = self.top(with_label(x, label))
-        return picture
-
-    def _band(self, low: Tensor, plane: Tensor, label: Tensor | None) -> Tensor:
         side = low.shape[2]
         x = torch.cat([low, plane.reshape(-1, 1, side, side).to(low.dtype)], dim=1)
-        for i in (1, 2):
-            x = self.hidden[f"{side}x{side}-{i}"](with_label(x, label))  # [N, width, side, side]
-        band: Tensor = self.high[f"{side}x{side}"](with_label(x, label))
-        return band
+        return _run(self, f"{side}x{side}", self.high[f"{side}x{side}"], x, labels)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())
@@ -183,7 +150,7 @@ class LAPGANDiscriminator(Discriminator):
     def __init__(self, *, image: ImageSpec, coarsest: Coarsest = 8, hidden: Hidden = 600, width: Width = 64) -> None:
         super().__init__(image=image)
         self.sides = sides(image.size, coarsest)
-        _check(hidden=hidden, width=width)
+        check_at_least(1, hidden=hidden, width=width)
         channels, classes = image.channels, image.num_classes
         self.hidden = nn.ModuleDict()
         self.logits = nn.ModuleDict()
@@ -199,31 +166,22 @@ class LAPGANDiscriminator(Discriminator):
         _initialize(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
         found = []
-        for side in reversed(self.sides):
+        for _ in self.sides:
             smaller = halved(x)
             low = doubled(smaller)
-            found.append(self._logits(f"{side}x{side}", torch.cat([x - low, low], dim=1), label))
+            found.append(self.judge_band(x - low, low, labels))
             x = smaller  # [N, C, side / 2, side / 2]
-        found.append(self._logits("top", x.flatten(1), label))
-        return torch.stack(found).mean(0)  # [N]
+        return torch.stack([*found, self.judge_top(x, labels)]).mean(0)  # [N]
 
     def judge_top(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Judge the top of a pyramid, [N, C, coarsest, coarsest]; returns logits [N]."""
-        return self._logits("top", x.flatten(1), one_hot_labels(labels, self.image.num_classes))
+        return _run(self, "top", self.logits["top"], x.flatten(1), labels).squeeze(1)
 
     def judge_band(self, high: Tensor, low: Tensor, labels: Tensor | None = None) -> Tensor:
         """Judge the bands of a level, each [N, C, side, side]; returns logits [N]."""
-        side = high.shape[2]
-        return self._logits(f"{side}x{side}", torch.cat([high, low], dim=1), one_hot_labels(labels, self.image.num_classes))
-
-    def _logits(self, level: str, x: Tensor, label: Tensor | None) -> Tensor:
-        """Logits [N] of one level."""
-        for i in (1, 2):
-            x = self.hidden[f"{level}-{i}"](with_label(x, label))
-        logits: Tensor = self.logits[level](with_label(x.flatten(1), label))
-        return logits.squeeze(1)
+        level = f"{high.shape[2]}x{high.shape[2]}"
+        return _run(self, level, self.logits[level], torch.cat([high, low], dim=1), labels).squeeze(1)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())

@@ -11,19 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from zoo_core import Discriminator, Generator, ImageSpec, OptionError
+from zoo_core import ImageSpec, OptionError
 
-from ..conditioning import one_hot_labels, with_label
-
-
-def _check(**options: int) -> None:
-    for name, value in options.items():
-        if value < 1:
-            raise OptionError(f"{name} must be at least 1, not {value}")
+from ..conditioning import StagedDiscriminator, StagedGenerator, check_at_least
 
 
 class Maxout(nn.Module):
@@ -40,7 +35,7 @@ class Maxout(nn.Module):
         return out.reshape(len(x), -1, self.pieces).amax(2)
 
 
-class MLPGenerator(Generator):
+class MLPGenerator(StagedGenerator):
     """Linear layers with ReLU, then one with Tanh. Raises `OptionError` for a width, depth or latent length below 1."""
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(8), "width": 16, "latent_dim": 8}
@@ -54,30 +49,18 @@ class MLPGenerator(Generator):
         layers: Annotated[int, "hidden layers"] = 2,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
-        _check(latent_dim=latent_dim, width=width, layers=layers)
+        check_at_least(1, latent_dim=latent_dim, width=width, layers=layers)
         sizes, classes = [latent_dim, *[width] * layers], image.num_classes
-        self.hidden = nn.ModuleDict(
-            {
-                f"layer{i + 1}": nn.Sequential(nn.Linear(inputs + classes, outputs), nn.ReLU(inplace=True))
-                for i, (inputs, outputs) in enumerate(pairwise(sizes))
-            }
-        )
-        channels, height, side = image.shape
-        self.to_image = nn.Sequential(nn.Linear(width + classes, channels * height * side), nn.Tanh())
-
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
-        x = z  # [N, latent_dim]
-        for layer in self.hidden.values():
-            x = layer(with_label(x, label))  # [N, width]
-        out: Tensor = self.to_image(with_label(x, label))
-        return out.reshape(len(z), *self.image.shape)  # [N, C, S, S]
+        self.hidden = nn.ModuleDict()
+        for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
+            self.hidden[f"layer{i}"] = nn.Sequential(nn.Linear(inputs + classes, outputs), nn.ReLU(inplace=True))
+        self.to_image = nn.Sequential(nn.Linear(width + classes, prod(image.shape)), nn.Tanh())
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())
 
 
-class MLPDiscriminator(Discriminator):
+class MLPDiscriminator(StagedDiscriminator):
     """Hidden layers of maxout (or LeakyReLU) units with dropout on what each is given, then one linear unit.
 
     Raises:
@@ -99,29 +82,23 @@ class MLPDiscriminator(Discriminator):
         dropout: Annotated[float, "share of hidden units set to zero in training"] = 0.5,
     ) -> None:
         super().__init__(image=image)
-        _check(width=width, layers=layers, pieces=pieces)
+        check_at_least(1, width=width, layers=layers, pieces=pieces)
         for name, share in (("input_dropout", input_dropout), ("dropout", dropout)):
             if not 0 <= share < 1:
                 raise OptionError(f"{name} must be at least 0 and less than 1, not {share}")
-        channels, height, side = image.shape
-        sizes, classes = [channels * height * side, *[width] * layers], image.num_classes
+        sizes, classes = [prod(image.shape), *[width] * layers], image.num_classes
         self.hidden = nn.ModuleDict()
-        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
-            drop = nn.Dropout(input_dropout if i == 0 else dropout)
+        for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
+            units: list[nn.Module]
             if activation == "maxout":
-                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, Maxout(inputs + classes, outputs, pieces))
+                units = [Maxout(inputs + classes, outputs, pieces)]
             else:
-                linear = nn.Linear(inputs + classes, outputs)
-                self.hidden[f"layer{i + 1}"] = nn.Sequential(drop, linear, nn.LeakyReLU(slope, inplace=True))
+                units = [nn.Linear(inputs + classes, outputs), nn.LeakyReLU(slope, inplace=True)]
+            self.hidden[f"layer{i}"] = nn.Sequential(nn.Dropout(input_dropout if i == 1 else dropout), *units)
         self.to_logit = nn.Sequential(nn.Dropout(dropout), nn.Linear(width + classes, 1))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        label = one_hot_labels(labels, self.image.num_classes)  # [N, K] or None
-        x = x.flatten(1)  # [N, C·S·S]
-        for layer in self.hidden.values():
-            x = layer(with_label(x, label))  # [N, width]
-        logits: Tensor = self.to_logit(with_label(x, label))
-        return logits.squeeze(1)  # [N]
+        return super().forward(x.flatten(1), labels)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.hidden.items())

@@ -1,22 +1,24 @@
-"""Talking to the Hub through `huggingface_hub`: retries with backoff, errors in words, and never a token in any of them."""
+"""Talking to the Hub through `huggingface_hub`: names of repositories, retries with backoff, errors in words, and never a
+token in any of them."""
 
 from __future__ import annotations
 
 import errno
-import itertools
 import random
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from huggingface_hub import HfApi, constants, errors, get_token
+from huggingface_hub.utils import HFValidationError, validate_repo_id  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-from zoo_core import ZooError
+from zoo_core import UsageError, ZooError
 
 from ..progress import Reporter
 from ..version import __version__
@@ -30,35 +32,31 @@ FIRST_WAIT, LONGEST_WAIT, PATIENCE = 1.0, 30.0, 300.0
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})  # after which the same call may succeed
 NETWORK = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})  # whose exceptions: that depends on the client's version
 _SECRET = re.compile(r"hf_[A-Za-z0-9_]{6,}|(?i:bearer\s+)\S+|(?i:(?:x-amz-)?(?:signature|credential|token))=[^&\s]+")
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
 _AGAIN = "run the same command again"
 _MESSAGES: dict[type[Exception] | int, tuple[str, str]] = {
-    errors.GatedRepoError: (
-        "{name} is gated: its owner decides who may have it",
-        f"ask for access at {{url}}, then {_AGAIN}",
-    ),
+    errors.GatedRepoError: ("{name} is gated: its owner decides who may have it", "ask for access at {url}, then {again}"),
     errors.RevisionNotFoundError: ("{name} has no such revision", "its branches and tags are at {url}/tree/main"),
     errors.RemoteEntryNotFoundError: ("{name} lacks a file that a zoo model has{said}", "zoo list --hub shows models"),
     errors.RepositoryNotFoundError: (
         "there is no repository {name} on the Hub, or {hidden}",
         "check the name; for a private one: hf auth login, or export HF_TOKEN=…",
     ),
-    400: ("{what}: the Hub cannot take this for {name}{said}", "look at what would be sent: zoo push … --dry-run"),
-    401: ("{what}: the Hub does not accept your token{said}", "log in anew: hf auth login; or export HF_TOKEN=…"),
-    403: ("{what}: your token may not do this with {name}{said}", "use a token with write access: hf auth login"),
-    404: ("{what}: the Hub has no {name}{said}", "check the name"),
-    409: ("{what}: {name} exists already, or is being changed by somebody else{said}", _AGAIN),
+    400: ("the Hub cannot take this for {name}{said}", "look at what would be sent: zoo push … --dry-run"),
+    401: ("the Hub does not accept your token{said}", "log in anew: hf auth login; or export HF_TOKEN=…"),
+    403: ("your token may not do this with {name}{said}", "use a token with write access: hf auth login"),
+    404: ("the Hub has no {name}{said}", "check the name"),
+    409: ("{name} exists already, or is being changed by somebody else{said}", "{again}"),
     412: (
-        "{what}: somebody else pushed to {name} while this upload was going on; nothing of this one was published",
-        f"look at {{url}}/commits; to replace it, {_AGAIN}",
+        "somebody else pushed to {name} while this upload was going on; nothing of this one was published",
+        "look at {url}/commits; to replace it, {again}",
     ),
-    413: (
-        "{what}: the Hub finds it too large{said}",
-        "train a smaller model, or store it in bfloat16: zoo export RUN DIR --bf16",
-    ),
-    429: ("{what}: the Hub asks for fewer requests{said}", f"wait some minutes, then {_AGAIN}"),
+    413: ("the Hub finds it too large{said}", "train a smaller model, or store it in bfloat16: zoo export RUN DIR --bf16"),
+    429: ("the Hub asks for fewer requests{said}", "wait some minutes, then {again}"),
     500: (
-        "{what}: the Hub failed with status {status}{said}",
-        "it is not your fault; try again later: https://status.huggingface.co tells",
+        "the Hub failed with status {status}{said}",
+        "it is not your fault; try again later: https://status.huggingface.co",
     ),
 }
 """Error or status → message and hint; 500 stands for every status above."""
@@ -76,6 +74,53 @@ class HubError(ZooError):
 
 class UnreachableError(HubError):
     """The Hub did not answer at all."""
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A repository and, where somebody named one, a branch, tag or commit of it."""
+
+    repo: str
+    revision: str | None = None
+
+    @property
+    def ref(self) -> str:
+        """The revision, "main" where nobody named one."""
+        return self.revision or "main"
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}" if self.revision else self.repo
+
+
+def is_hub_name(text: str) -> bool:
+    """Whether `text` could be `user/name` or `user/name@revision`."""
+    repo, sign, revision = text.partition("@")
+    return _is_repo(repo) and (not sign or _is_revision(revision))
+
+
+def parse_name(text: str, revision: str | None = None) -> HubName:
+    """Read `user/name[@revision]`; `revision` comes from `--revision`. Raises `UsageError`, also where two are named."""
+    repo, sign, named = text.partition("@")
+    if not _is_repo(repo):
+        raise UsageError(
+            f"{text!r} is no name of a repository on the Hub", hint="write user/name: letters, digits, '-', '_' and '.'"
+        )
+    if sign and revision is not None and named != revision:
+        raise UsageError(f"two revisions are named: {named!r} and {revision!r}", hint="name one of them")
+    chosen = named if sign else revision
+    if chosen is not None and not _is_revision(chosen):
+        raise UsageError(f"{chosen!r} is no revision", hint="name a branch, a tag or a commit: user/name@v1")
+    return HubName(repo, chosen)
+
+
+def check_names(tag: str | None, license: str | None) -> None:
+    """Raise `UsageError` for a name that no tag can have, and a license that is not written as the Hub writes them."""
+    if tag is not None and not _is_revision(tag):
+        raise UsageError(f"{tag!r} is no name for a tag", hint="letters, digits, '-', '_', '.' and '/': --tag v1.0")
+    if license is not None and not _LICENSE.fullmatch(license):
+        raise UsageError(
+            f"{license!r} is no license identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
+        )
 
 
 def api() -> HfApi:
@@ -104,7 +149,9 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
     asks, be it a day. `function` makes one whole attempt, and finds what the one before has done. `what` and `repo` are for
     messages: `HubError` says what was refused and what to do next; it is an `UnreachableError` where nothing answered.
     """
-    for attempt in itertools.count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             with _progress_bars():
                 return function()
@@ -118,7 +165,6 @@ def call(function: Callable[[], T], *, what: str, repo: str = "", report: Report
         if report is not None:
             report.warn(f"{told.message}; trying again in {wait:.0f} s ({attempt} of {tries - 1})")
         time.sleep(wait)
-    raise AssertionError("unreachable")
 
 
 def explain(error: Exception, what: str, repo: str = "") -> HubError:
@@ -131,15 +177,16 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
     if status or kind in _MESSAGES:
         said = getattr(error, "server_message", None) or headers.get("X-Error-Message")
         fields = {
-            "what": what,
             "name": repo or "the Hub",
             "url": f"{constants.ENDPOINT}/{repo}",
+            "again": _AGAIN,
             "status": status,
             "said": f": {printable(redact(str(said)))}" if said else "",
             "hidden": "your token may not see it" if _token() else "you are not logged in, and private ones stay hidden",
         }
-        message, hint = _MESSAGES.get(kind, ("{what}: the Hub refused with status {status}{said}", ""))
-        return HubError(message.format(**fields), hint=hint.format(**fields), status=status)
+        message, hint = _MESSAGES.get(kind, ("the Hub refused with status {status}{said}", ""))
+        before = f"{what}: " if isinstance(kind, int) else ""
+        return HubError(before + message.format(**fields), hint=hint.format(**fields), status=status)
     cache = "choose another cache: export HF_HOME=DIR"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return HubError(f"{what}: no space left on disk", hint=f"free some space, or {cache}; then {_AGAIN}")
@@ -180,24 +227,18 @@ def _wait(error: Exception, attempt: int) -> float | None:
     """Return the seconds until the next try, None where another try would be in vain."""
     error = _cause(error)
     status, headers = _response(error)
-    if status:
-        asked = _retry_after(headers.get("Retry-After") or "")
-        if status not in TRANSIENT or (asked or 0) > PATIENCE:
-            return None
-        if asked is not None:
-            return asked
-    elif not _is_network(error) and not (isinstance(error, OSError) and "Consistency check failed" in str(error)):
+    text = headers.get("Retry-After") or ""
+    try:  # seconds, or a date
+        asked = max(0.0, float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError):
+        asked = None
+    heals = status in TRANSIENT if status else _is_network(error) or "Consistency check failed" in str(error)
+    if not heals or (asked is not None and asked > PATIENCE):
         return None
+    if asked is not None:
+        return asked
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
     return wait * (1 + random.random() / 4)  # two that failed together do not come back together
-
-
-def _retry_after(text: str) -> float | None:
-    """Return the seconds that the Hub asks to wait, as a number or a date; None where it does not ask."""
-    try:
-        return max(0.0, float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
 
 
 def _is_network(error: Exception) -> bool:
@@ -212,3 +253,16 @@ def _token() -> str | None:
         return get_token()
     except Exception:  # a token file that cannot be read; the call itself will say so
         return None
+
+
+def _is_repo(repo: str) -> bool:
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        return False
+    return "/" in repo and len(repo) <= 96  # the Hub's own limit
+
+
+def _is_revision(revision: str) -> bool:
+    bad = (".." in revision, "//" in revision, revision.endswith(("/", ".", ".lock")), len(revision) > 200)
+    return bool(_REVISION.fullmatch(revision)) and not any(bad)

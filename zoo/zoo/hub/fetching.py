@@ -20,8 +20,7 @@ from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
 from ..models.folder import files_of_model, weight_file
 from ..progress import Reporter
-from .client import TRIES, HubError, UnreachableError, api, call, printable
-from .names import HubName
+from .client import TRIES, HubError, HubName, UnreachableError, api, call, printable
 
 REQUIRED = (CONFIG, weight_file("generator"))
 SMALL_LIMITS = {CONFIG: LIMIT, "README.md": 16 << 20, "samples.png": 64 << 20, "metrics.json": LIMIT}
@@ -35,20 +34,13 @@ MARGIN = 64 << 20  # bytes that stay free on the disk
 
 @dataclass(frozen=True)
 class FetchedModel:
-    """A model that lies on this machine.
+    """A model that lies on this machine."""
 
-    Args:
-        folder: the model folder; read it, and leave it as it is: it belongs to the cache.
-        repo, commit: what it is a copy of, "" for one that does not come from the Hub.
-        refused: names of files in the repository that were not fetched because they can run code.
-        cached: whether it came from the cache because the Hub could not be asked.
-    """
-
-    folder: Path
-    repo: str = ""
+    folder: Path  # the model folder; read it, and leave it as it is: it belongs to the cache
+    repo: str = ""  # what it is a copy of, "" for one that does not come from the Hub
     commit: str = ""
-    refused: tuple[str, ...] = ()
-    cached: bool = False
+    refused: tuple[str, ...] = ()  # files of the repository that were not fetched because they can run code
+    cached: bool = False  # whether it came from the cache because the Hub could not be asked
 
 
 def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
@@ -85,13 +77,19 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
     # 2. The configuration, which decides about the weights.
     folder = _download(client, name, info.sha, [CONFIG], report)
     config = read_config(folder)
-    for file in _weights(config):
+    for file in map(weight_file, config["parts"]):
         if file not in sizes:
             raise ModelError(f"{name.repo} has no {file}, which its config.json names")
 
     # 3. All the rest.
     wanted = [file for file in files_of_model(config) if file in sizes]
-    _check_space(sum(sizes[file] for file in wanted), name)
+    size, place = sum(sizes[file] for file in wanted), constants.HF_HUB_CACHE
+    free = shutil.disk_usage(place).free
+    if size + MARGIN > free:
+        raise HubError(
+            f"{name.repo} has {size / 1e6:,.0f} MB, and {place} has {free / 1e6:,.0f} MB left",
+            hint="free some space, or choose another cache: export HF_HOME=DIR",
+        )
     return FetchedModel(_download(client, name, info.sha, wanted, report), name.repo, info.sha, refused)
 
 
@@ -104,11 +102,6 @@ def copy_model(found: FetchedModel, target: Path) -> Path:
             if (found.folder / file).is_file():
                 shutil.copyfile(found.folder / file, new / file)  # follows the cache's links
     return target
-
-
-def _weights(config: Mapping[str, Any]) -> list[str]:
-    """Return the names of the weights that a configuration asks for."""
-    return [weight_file(role) for role in config["parts"]]
 
 
 def _check_listing(name: HubName, sizes: Mapping[str, int], report: Reporter) -> tuple[str, ...]:
@@ -157,16 +150,6 @@ def _download(client: Any, name: HubName, commit: str, files: list[str], report:
     return folder
 
 
-def _check_space(size: int, name: HubName) -> None:
-    place = constants.HF_HUB_CACHE
-    free = shutil.disk_usage(place).free
-    if size + MARGIN > free:
-        raise HubError(
-            f"{name.repo} has {size / 1e6:,.0f} MB, and {place} has {free / 1e6:,.0f} MB left",
-            hint="free some space, or choose another cache: export HF_HOME=DIR",
-        )
-
-
 def _cached_folder(name: HubName) -> Path | None:
     """Return the cache's folder of a model, at the commit that its revision meant when the Hub was last asked."""
     found = try_to_load_from_cache(name.repo, CONFIG, revision=name.ref)
@@ -176,7 +159,7 @@ def _cached_folder(name: HubName) -> Path | None:
 def _from_cache(name: HubName, why: str) -> FetchedModel:
     """Return the model as the cache has it; raise `HubError` naming what is missing."""
     folder = _cached_folder(name)
-    weights = _weights(read_config(folder)) if folder is not None else []
+    weights = [weight_file(role) for role in read_config(folder)["parts"]] if folder is not None else []
     missing = [file for file in weights if folder is None or not (folder / file).is_file()]
     if folder is None or missing:
         allow = "env -u HF_HUB_OFFLINE " if constants.HF_HUB_OFFLINE else ""

@@ -10,48 +10,30 @@ from ..models.card import LIBRARY
 from ..progress import Reporter
 from .client import api, call, printable
 
-LIMIT = 200  # models of one list
-
 _EXPAND = ["cardData", "createdAt", "downloads", "lastModified", "likes", "private", "siblings", "tags", "usedStorage"]
 _SIZE = re.compile(r"(\d{1,5})x\1")
 
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A published model, as its card and the Hub describe it; "" and None where nobody says.
+    """A published model, as its card and the Hub describe it; "" and None where nobody says."""
 
-    Args:
-        name: user/name.
-        dataset: what it was trained on.
-        size: height and width of its pictures in pixels.
-        bytes: what the repository takes.
-        downloads, likes: as the Hub counts them.
-        license: of the model.
-        tags: all of them.
-        private: whether only its owner sees it.
-    """
-
-    name: str
-    dataset: str
-    size: int | None
-    bytes: int | None
+    name: str  # user/name
+    dataset: str  # what it was trained on
+    size: int | None  # height and width of its pictures in pixels
+    bytes: int | None  # what the repository takes
     downloads: int
     likes: int
     license: str
     tags: tuple[str, ...]
-    private: bool
+    private: bool  # whether only its owner sees it
 
 
 def list_published(
-    *, author: str | None = None, search: str | None = None, limit: int = LIMIT, report: Reporter | None = None
+    *, author: str | None = None, search: str | None = None, limit: int = 200, report: Reporter | None = None
 ) -> list[PublishedModel]:
-    """Return published zoo models, most downloaded first; raises `HubError`.
-
-    Args:
-        author, search: only those of this user or organization, whose name holds this.
-        limit: the most.
-    """
-
+    """Return published zoo models of a user or organization whose name holds `search`, most downloaded first; raises
+    `HubError`."""
     query: dict[str, Any] = {"author": author, "search": search, "sort": "downloads", "limit": limit, "expand": _EXPAND}
     found = call(lambda: list(api().list_models(filter=LIBRARY, **query)), what="list", report=report)
     return [_listed(info) for info in found]

@@ -21,8 +21,7 @@ from ..models.model import Model
 from ..progress import Reporter
 from ..runs.log import read_log
 from ..runs.run import is_run, model_of_run
-from .client import HubError, api, call, printable
-from .names import HubName
+from .client import HubError, HubName, api, call, printable
 
 EXTRAS = ("curves.png", "report.html")
 """What a push adds to a model folder, where a run has it."""
@@ -32,28 +31,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PushResult:
-    """What a push did, or would do.
-
-    Args:
-        repo: where.
-        folder: the folder to look at, after a dry run.
-        commit, url: what was published; "" after a dry run.
-        revision, tag: branch and tag.
-        files: sizes in bytes, by name.
-        changed: False when the repository had all of it already.
-    """
+    """What a push did, or would do."""
 
     repo: str
-    revision: str
-    files: dict[str, int]
-    folder: Path | None = None
-    commit: str = ""
+    revision: str  # the branch
+    files: dict[str, int]  # sizes in bytes, by name
+    folder: Path | None = None  # to look at, after a dry run
+    commit: str = ""  # what was published; "" after a dry run
     url: str = ""
     tag: str | None = None
-    changed: bool = True
+    changed: bool = True  # False when the repository had all of it already
 
 
-def preview(source: Path, name: HubName, *, tag: str | None, license: str | None) -> PushResult:
+def preview(source: Path, name: HubName, tag: str | None, license: str | None) -> PushResult:
     """Write what `publish` would publish to dry-run/user/name, and ask nobody."""
     target = Path("dry-run", name.repo)
     with atomic_folder(target, replace=True) as folder:
@@ -62,14 +52,7 @@ def preview(source: Path, name: HubName, *, tag: str | None, license: str | None
 
 
 def publish(
-    source: Path,
-    name: HubName,
-    *,
-    private: bool,
-    message: str | None,
-    tag: str | None,
-    license: str | None,
-    report: Reporter,
+    source: Path, name: HubName, private: bool, message: str | None, tag: str | None, license: str | None, report: Reporter
 ) -> PushResult:
     """Publish a run or model folder; see `zoo.push`, whose arguments these are."""
     if not call(get_token, what="push"):
@@ -77,7 +60,10 @@ def publish(
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as temporary:
         folder = Path(temporary)
         model = stage(source, folder, place=name.repo, license=license)
-        return _upload(folder, name, private, message or _title(model), tag, report)
+        recipe = (model.config.get("recipe") or {}).get("name") or model.config["parts"]["generator"]["name"]
+        shown = model.config.get("provenance", {}).get("images")
+        title = printable(f"{recipe} after {shown:,} images" if shown else recipe, 100)
+        return _upload(folder, name, private, message or title, tag, report)
 
 
 def stage(source: Path, folder: Path, *, place: str, license: str | None) -> Model:
@@ -116,6 +102,13 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
     def ask(function: Callable[[], T], what: str = "push") -> T:
         return call(function, what=what, repo=repo, report=report)
 
+    def tags() -> dict[str, str]:
+        return {ref.name: ref.target_commit for ref in client.list_repo_refs(repo).tags}
+
+    def has_all(commit: str) -> bool:  # byte by byte, and no others of ours
+        found = client.verify_repo_checksums(repo, revision=commit, local_dir=folder)
+        return not found.mismatches and not found.extra_paths and not any(map(_is_ours, found.missing_paths))
+
     # 1. Repository and branch.
     ask(lambda: client.create_repo(repo, private=private or None, exist_ok=True))
     if name.ref != "main":
@@ -124,10 +117,19 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
     # 2. What is there.
     before = ask(lambda: client.model_info(repo, revision=name.ref))
     there = {sibling.rfilename for sibling in before.siblings or ()}
-    _check_target(before, there, name, private)
+    if private and not before.private:
+        raise HubError(
+            f"{repo} exists already, and everybody can see it; nothing was uploaded",
+            hint=f"make it private first, at {constants.ENDPOINT}/{repo}/settings, or choose another name",
+        )
+    if CONFIG in there and weight_file("generator") not in there:
+        raise HubError(
+            f"{repo} holds another kind of model, whose {CONFIG} a push would replace; nothing was uploaded",
+            hint="choose another name, or another branch: --revision NAME",
+        )
     commit = str(before.sha)
-    changed = not ask(lambda: _has_all(client, repo, commit, folder))
-    tagged = ask(lambda: _tags(client, repo)).get(tag) if tag is not None else None
+    changed = not ask(lambda: has_all(commit))
+    tagged = ask(tags).get(tag) if tag is not None else None
     if tagged is not None and (changed or tagged != commit):
         raise HubError(
             f"{repo} has a tag {tag!r} already, at commit {tagged[:12]}; nothing was uploaded",
@@ -151,13 +153,13 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
             if error.status != 412:
                 raise
             commit = str(ask(lambda: client.model_info(repo, revision=name.ref)).sha)
-            if not ask(lambda: _has_all(client, repo, commit, folder)):
+            if not ask(lambda: has_all(commit)):
                 raise
             # the branch moved by this very push, whose answer was lost
 
     # 4. The tag.
     def create_tag() -> None:
-        if _tags(client, repo).get(str(tag)) != commit:
+        if tags().get(str(tag)) != commit:
             client.create_tag(repo, tag=str(tag), revision=commit)
 
     if tag is not None:
@@ -171,30 +173,6 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
     return PushResult(repo, name.ref, files, None, commit, f"{constants.ENDPOINT}/{repo}", tag, changed)
 
 
-def _check_target(info: Any, files: set[str], name: HubName, private: bool) -> None:
-    """Refuse to publish what was to be private, and to write over somebody's other model."""
-    if private and not info.private:
-        raise HubError(
-            f"{name.repo} exists already, and everybody can see it; nothing was uploaded",
-            hint=f"make it private first, at {constants.ENDPOINT}/{name.repo}/settings, or choose another name",
-        )
-    if CONFIG in files and weight_file("generator") not in files:
-        raise HubError(
-            f"{name.repo} holds another kind of model, whose {CONFIG} a push would replace; nothing was uploaded",
-            hint="choose another name, or another branch: --revision NAME",
-        )
-
-
-def _has_all(client: Any, repo: str, commit: str, folder: Path) -> bool:
-    """Whether a commit has all files of a folder, byte by byte, and no others of ours."""
-    found = client.verify_repo_checksums(repo, revision=commit, local_dir=folder)
-    return not found.mismatches and not found.extra_paths and not any(map(_is_ours, found.missing_paths))
-
-
-def _tags(client: Any, repo: str) -> dict[str, str]:
-    return {ref.name: ref.target_commit for ref in client.list_repo_refs(repo).tags}
-
-
 def _sizes(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if _is_ours(file.name)}
 
@@ -202,9 +180,3 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _is_ours(file: str) -> bool:
     """Whether a push replaces a file of this name, or deletes it where it has none any more; others are the owner's."""
     return file in (CONFIG, *OTHERS, *EXTRAS) or ("/" not in file and file.endswith(".safetensors"))
-
-
-def _title(model: Model) -> str:
-    recipe = (model.config.get("recipe") or {}).get("name") or model.config["parts"]["generator"]["name"]
-    shown = model.config.get("provenance", {}).get("images")
-    return printable(f"{recipe} after {shown:,} images" if shown else f"{recipe}", 100)

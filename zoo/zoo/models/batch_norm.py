@@ -14,11 +14,8 @@ def estimate_batch_norm(network: nn.Module, run: Callable[[], object]) -> None:
     """Set batch-norm statistics to the means of those of some minibatches, and evaluation mode; nothing else changes.
 
     They are those of `torch.optim.swa_utils.update_bn`, which would put more than batch normalization (dropout, say) into
-    training mode too.
-
-    Args:
-        network: left in evaluation mode. Without batch normalization that keeps statistics, `run` is not called.
-        run: calls the network with the minibatches, one after another.
+    training mode too. `run` calls the network with the minibatches, one after another; it is not called for a network
+    without batch normalization that keeps statistics.
     """
     network.eval()
     momenta = {m: m.momentum for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats}

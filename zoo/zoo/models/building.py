@@ -18,17 +18,13 @@ from zoo_core import Generator, ImageSpec, ModelError, PluginError, UnknownNameE
 from zoo_core.discovery import normalize
 from zoo_core.records import SINGULAR
 
+from .config import NETWORKS
 from .weights import Stored, compare
-
-NETWORKS = ("generators", "discriminators", "networks")
-"""Kinds of part that have weights."""
 
 MODULES = 20_000
 """Most modules of one network that comes from a model folder."""
 
-RANDOM = frozenset(
-    {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"}
-)
+RANDOM = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"}
 """Functions and methods that fill a tensor with random numbers."""
 
 SLACK = 4
@@ -38,44 +34,27 @@ SLACK = 4
 def component_config(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a component as a configuration names it: kind, registry name, distribution that provides it, all options."""
     entry = registry.find(kind, name)
-    return {
-        "kind": kind,
-        "name": entry.name,
-        "distribution": entry.plugin.distribution,
-        "version": entry.plugin.version,
-        "options": dict(options),
-    }
+    where = {"distribution": entry.plugin.distribution, "version": entry.plugin.version}
+    return {"kind": kind, "name": entry.name, **where, "options": dict(options)}
 
 
 def build_networks(parts: Mapping[str, Mapping[str, Any]], image: ImageSpec) -> dict[str, Any]:
     """Build the networks among the parts of a recipe or model, the generator first; role → network with fresh weights.
 
-    Args:
-        parts: role → {"kind", "name", "distribution", "options"}; losses are left out.
-        image: what the networks draw and look at.
-
-    Raises:
-        PluginError: a plugin is not installed, or broken.
+    `parts` are role → {"kind", "name", "distribution", "options"}; losses are left out. Raises as `build_component` does.
     """
-    roles = sorted((role for role in parts if parts[role]["kind"] in NETWORKS), key=lambda role: role != "generator")
-    found: dict[str, Any] = {}
-    for role in roles:
-        latent_dim = found["generator"].latent_dim if "generator" in found else None
+    found: dict[str, Any] = {role: None for role in parts if parts[role]["kind"] in NETWORKS}
+    for role in sorted(found, key=lambda role: role != "generator"):
+        latent_dim = getattr(found.get("generator"), "latent_dim", None)
         found[role] = build_component(parts[role]["kind"], parts[role], image, latent_dim=latent_dim)
-    return {role: found[role] for role in parts if role in found}
+    return found
 
 
 def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec, *, latent_dim: int | None = None) -> Any:
-    """Build the network that a configuration names, with fresh weights.
+    """Build the network that a configuration (name, distribution, options) names, with fresh weights.
 
-    Args:
-        kind: "generators", "discriminators" or "networks".
-        config: its name, distribution and options.
-        image: what it is told of the images.
-        latent_dim: length of the generator's latents, for a constructor that asks for it.
-
-    Raises:
-        PluginError: its plugin is not installed, or broken; the message names the distribution.
+    `latent_dim` is the length of the generator's latents, for a constructor that asks for it. Raises `PluginError` where the
+    plugin is not installed, or broken; the message names the distribution.
     """
     distribution, name = normalize(config["distribution"]), config["name"]
     try:
@@ -84,23 +63,20 @@ def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec, *, l
         supplied = {"latent_dim": latent_dim} if asked is not None and asked.default is inspect.Parameter.empty else {}
         return registry.create(kind, f"{distribution}:{name}", config["options"], image=image, **supplied)
     except UnknownNameError as error:
-        plugins = [p for p in registry.plugins() if p.distribution == distribution]
-        what = f"this model needs {SINGULAR[kind]} {name!r} of {distribution}"
-        broken = [p for p in plugins if p.problem]
+        problems = [plugin.problem for plugin in registry.plugins() if plugin.distribution == distribution]
+        broken = next(filter(None, problems), None)
         if broken:
-            raise PluginError(f"{what}, which is broken: {broken[0].problem}", hint="to see more: zoo plugins") from error
-        if plugins:
+            what, hint = f" of {distribution}, which is broken: {broken}", "to see more: zoo plugins"
+        elif problems:
             raise
-        if distribution == "local":
-            raise PluginError(
-                "this model needs "
-                f"{SINGULAR[kind]} {name!r}, which was registered in the process that trained it and nowhere else",
-                hint="register it here too (zoo.registry.add), or ask its author for a package",
-            ) from error
-        raise PluginError(
-            f"{what}, which is not installed",
-            hint=f"install it with: pip install {distribution} (a package runs its author's code: take those you trust)",
-        ) from error
+        elif distribution == "local":
+            what = ", which was registered in the process that trained it and nowhere else"
+            hint = "register it here too (zoo.registry.add), or ask its author for a package"
+        else:
+            what = f" of {distribution}, which is not installed"
+            trust = "a package runs its author's code: take those you trust"
+            hint = f"install it with: pip install {distribution} ({trust})"
+        raise PluginError(f"this model needs {SINGULAR[kind]} {name!r}{what}", hint=hint) from error
 
 
 def check_fits(
@@ -108,39 +84,36 @@ def check_fits(
 ) -> int | None:
     """Build the network without memory for its weights and compare it with what the file holds.
 
-    Returns:
-        The length of its latents, for a generator.
-
-    Raises:
-        ModelError: the two do not fit, or the configuration is for a network far larger than the file.
-        PluginError: its plugin is not installed.
+    Returns the length of its latents, for a generator. Raises `ModelError` where the two do not fit, or the configuration is
+    for a network far larger than the file, and `PluginError` where its plugin is not installed.
     """
     held = sum(torch.Size(entry.shape).numel() for entry in stored.values())
+    place = file.parent / "config.json"
     try:
         with meta_device(), _at_most(SLACK * held + 1000, file):
             network: nn.Module = build_component(config["kind"], config, image, latent_dim=latent_dim)
     except (ModelError, PluginError):
         raise
     except UsageError as error:  # the options of a configuration are nobody's command line
-        raise ModelError(f"{file.parent / 'config.json'}: {error.message}") from error
+        raise ModelError(f"{place}: {error.message}") from error
     except Exception as error:  # the constructor of a plugin, with options that it did not expect
         text = f"{type(error).__name__}: {error}"[:300]
-        raise ModelError(f"{file.parent / 'config.json'}: {config['name']} cannot be built from it: {text}") from error
-    compare(network.state_dict(), stored, file, _version_hint(config["kind"], config))
+        raise ModelError(f"{place}: {config['name']} cannot be built from it: {text}") from error
+    compare(network.state_dict(), stored, file, _version_hint(config))
     return network.latent_dim if isinstance(network, Generator) else None
-
-
-@contextmanager
-def meta_device() -> Iterator[None]:
-    """Build networks that have shapes and no memory (torch's meta device), and leave global random states alone."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"), _Uninitialized():
-        yield
 
 
 @contextmanager
 def uninitialized() -> Iterator[None]:
     """Build networks whose weights are all about to be read from a file: `torch.nn.init` draws none. Random states stay."""
     with torch.random.fork_rng(devices=[]), _Uninitialized():
+        yield
+
+
+@contextmanager
+def meta_device() -> Iterator[None]:
+    """Build networks that have shapes and no memory (torch's meta device), and leave global random states alone."""
+    with torch.device("meta"), uninitialized():
         yield
 
 
@@ -160,44 +133,42 @@ class _Uninitialized(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _version_hint(kind: str, config: Mapping[str, Any]) -> str:
+def _version_hint(config: Mapping[str, Any]) -> str:
     try:
-        here = registry.find(kind, f"{config['distribution']}:{config['name']}").plugin.version
+        here = registry.find(config["kind"], f"{config['distribution']}:{config['name']}").plugin.version
     except UsageError:
         return ""
-    made = config.get("version", "")
+    made = config.get("version")
     if not made or made == here:
         return ""
-    return (
-        f"it was made with {config['distribution']} {ascii(made)[1:-1][:40]}, and {here or 'another version'} is installed"
-    )
+    made = ascii(made)[1:-1][:40]
+    return f"it was made with {config['distribution']} {made}, and {here or 'another version'} is installed"
 
 
 @contextmanager
 def _at_most(numbers: int, file: Path) -> Iterator[None]:
     """Stop a constructor in this thread that registers more than `numbers` numbers, or more modules than any network has."""
-    thread = threading.get_ident()
-    registered = {"numbers": 0, "modules": 0}
+    thread, registered = threading.get_ident(), {"numbers": 0, "modules": 0}
 
-    def refuse(what: str) -> None:
-        raise ModelError(f"{file.parent / 'config.json'} asks for a network of {what}, and {file.name} holds no such one")
+    def count(what: str, more: int) -> None:
+        if threading.get_ident() != thread:
+            return
+        registered[what] += more
+        if registered["numbers"] > numbers:
+            found = f"{registered['numbers']:,} numbers or more"
+        elif registered["modules"] > MODULES:
+            found = f"more than {MODULES:,} modules"
+        else:
+            return
+        raise ModelError(f"{file.parent / 'config.json'} asks for a network of {found}, and {file.name} holds no such one")
 
     def tensor(_module: nn.Module, _name: str, value: Any) -> None:
-        if value is not None and threading.get_ident() == thread:
-            registered["numbers"] += value.numel()
-            if registered["numbers"] > numbers:
-                refuse(f"{registered['numbers']:,} numbers or more")
-
-    def module(_module: nn.Module, _name: str, _value: Any) -> None:
-        if threading.get_ident() == thread:
-            registered["modules"] += 1
-            if registered["modules"] > MODULES:
-                refuse(f"more than {MODULES:,} modules")
+        count("numbers", value.numel() if value is not None else 0)
 
     handles = [
         hooks.register_module_parameter_registration_hook(tensor),
         hooks.register_module_buffer_registration_hook(tensor),
-        hooks.register_module_module_registration_hook(module),
+        hooks.register_module_module_registration_hook(lambda *_: count("modules", 1)),
     ]
     try:
         yield

@@ -21,7 +21,6 @@ from .upgrading import upgrade_format_1
 FORMAT = 2
 """Version of the model folder. A reader refuses a later one and upgrades an earlier one."""
 
-
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_format_1}
 """Format → what turns a configuration of that format into one of the next."""
 
@@ -29,45 +28,42 @@ CONFIG = "config.json"
 LIMIT = 1 << 20
 """Most bytes of a `config.json`."""
 
-KINDS = ("generators", "discriminators", "networks")
+NETWORKS = ("generators", "discriminators", "networks")
 """Kinds of part that have weights."""
 
 DEPTH = 32
 """Deepest nesting of its objects and lists."""
 
-SIZE, CHANNELS, CLASSES = 8192, 64, 1_000_000
+LARGEST = {"size": 8192, "channels": 64, "num_classes": 1_000_000}
 """Largest image that a configuration may state."""
 
 _DECIDING = {1: ("generator", "discriminator", "image", "classes", "latent"), 2: ("parts", "image", "classes", "latent")}
 """Format → keys that decide what the model draws."""
 
+_COMPONENT = {"kind?": str, "name": str, "distribution": str, "version?": str, "options": dict}
 _KEYS: dict[str, Any] = {
     "format": int,
-    "recipe": dict,
-    "algorithm": dict,
+    "recipe?": {"name?": str, "summary?": str, "paper?": str},
+    "algorithm?": _COMPONENT,
     "parts": dict,
-    "image": dict,
-    "classes": list,
-    "latent": dict,
-    "weights": str,
-    "batch_norm": str,
-    "provenance": dict,
-    "sha256": dict,
+    "image": dict.fromkeys(LARGEST, int),
+    "classes?": list,
+    "latent": {"distribution": str},
+    "weights?": str,
+    "batch_norm?": str,
+    "provenance?": dict,
+    "sha256?": dict,
 }
-_REQUIRED = ("format", "parts", "image", "latent")
+"""Key → type, or the keys of an object; those with a question mark may be missing."""
+
 _PROVENANCE: dict[str, Any] = {
-    "step": int,
-    "images": int,
-    "seed": int,
-    "dataset": dict | None,
-    "training": dict,
-    "optimizer": dict,
-    "losses": dict,
-    "torch": str,
-    "command": str,
-    "license": str,
+    **dict.fromkeys(("step?", "images?", "seed?"), int),
+    **dict.fromkeys(("training?", "optimizer?", "losses?"), dict),
+    **dict.fromkeys(("torch?", "command?", "license?"), str),
+    "dataset?": dict | None,
 }
-_DATASET: dict[str, Any] = {"name": str, "split": str, "count": int, "license": str, "credit": str}
+_DATASET: dict[str, Any] = {"name?": str, "split?": str, "count?": int, "license?": str, "credit?": str}
+_WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -86,14 +82,17 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
         raise ModelError(f"{file} is no configuration of a zoo model: it states no format")
     config: dict[str, Any] = value
     written = config["format"]
-    if config["format"] > FORMAT:
+    if written > FORMAT:
         raise ModelError(
-            f"{file} has format {_shown(config['format'])}; this zoo reads up to {FORMAT}",
+            f"{file} has format {_shown(written)}; this zoo reads up to {FORMAT}",
             hint="upgrade it: pip install --upgrade dcgan-zoo",
         )
     sums = config.get("sha256")
-    if written < FORMAT and written in _DECIDING and isinstance(sums, dict) and sums.get(CONFIG) != digest(config):
-        raise changed(file)
+    if isinstance(sums, dict) and sums.get(CONFIG) != digest(config):
+        raise ModelError(
+            f"{file} was changed since the model was written: what decides its images has another checksum",
+            hint="pull or export the model once more",
+        )
     while config["format"] < FORMAT:
         upgrade = UPGRADES.get(config["format"])
         if upgrade is None:
@@ -102,20 +101,19 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
             config = upgrade(config)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ModelError(f"{file} is no configuration of format {_shown(written)}: {error!a}") from error
-    if written < FORMAT and isinstance(sums, dict):
-        config["sha256"] = {**sums, CONFIG: digest(config)}
     try:
-        _check_keys(config, _KEYS, _REQUIRED, "")
+        _check_keys(config, _KEYS)
+        _check_keys(config.get("sha256", {}), dict.fromkeys(config.get("sha256", {}), str), "sha256.")
         _check_parts(config["parts"])
         if "algorithm" in config:
-            _check_component(config["algorithm"], "algorithm")
+            _check_names(config["algorithm"], "algorithm")
         _check_image(config)
-        _check_keys(config["latent"], {"distribution": str}, ("distribution",), "latent.")
         if config["latent"]["distribution"] not in ("normal", "uniform"):
             raise ModelError(f"latent.distribution is {_shown(config['latent']['distribution'])}; valid: normal, uniform")
-        _check_keys(config.get("recipe", {}), dict.fromkeys(("name", "summary", "paper"), str), (), "recipe.")
-        _check_keys(config.get("sha256", {}), dict.fromkeys(config.get("sha256", {}), str), (), "sha256.")
-        _check_provenance(config.get("provenance", {}))
+        provenance = config.get("provenance", {})
+        for where, value, types in (("", provenance, _PROVENANCE), ("dataset.", provenance.get("dataset") or {}, _DATASET)):
+            known = {key: item for key, item in value.items() if f"{key}?" in types}  # others are the writer's own affair
+            _check_keys(known, types, f"provenance.{where}")
     except ZooError as error:
         raise ModelError(f"{file}: {error.message}", hint=error.hint) from error
     return config
@@ -123,37 +121,31 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
 
 def digest(config: Mapping[str, Any]) -> str:
     """The checksum of everything in a configuration that decides what the model draws; the rest may be edited by hand."""
-    keys = _DECIDING.get(config.get("format", FORMAT), _DECIDING[FORMAT])
-    deciding = {key: config.get(key) for key in keys}
+    deciding = {key: config.get(key) for key in _DECIDING.get(config.get("format", FORMAT), _DECIDING[FORMAT])}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def changed(file: Path) -> ModelError:
-    """An error for a configuration that has another checksum than it states."""
-    return ModelError(
-        f"{file} was changed since the model was written: what decides its images has another checksum",
-        hint="pull or export the model once more",
-    )
 
 
 def read_json(file: Path, limit: int, *, hint: str = "") -> Any:
     """JSON that nobody vouches for, from a regular file of at most `limit` bytes.
 
     Raises:
-        ModelError: it is missing, too large, no JSON, nested more than 32 deep, or has a key twice or a number that is not
-            finite.
+        ModelError: it is missing, too large, no JSON, nested more than 32 deep, or has a key twice, text that is no Unicode
+            or a number that is not finite.
     """
     try:
         if not file.is_file():
             raise ModelError(f"{file} is missing", hint=hint)
         if file.stat().st_size > limit:
             raise ModelError(f"{file} has {file.stat().st_size:,} bytes; the most is {limit:,}", hint=hint)
-        value = json.loads(file.read_bytes().decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+        text = file.read_bytes().decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()  # which text that is no Unicode does not survive
+        if _depth(value) > DEPTH:
+            raise RecursionError
     except RecursionError as error:
-        raise ModelError(f"{file} is nested too deeply", hint=hint) from error
+        raise ModelError(f"{file} is nested too deeply: more than {DEPTH} levels", hint=hint) from error
     except (OSError, ValueError) as error:  # json's message tells the place and never quotes what stands there
         raise ModelError(f"{file} cannot be read: {error}", hint=hint) from error
-    _check_plain(value, file)
     return value
 
 
@@ -164,95 +156,67 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse(text: str) -> Any:
-    raise ValueError(f"{text} is no number of JSON")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("it holds a number that is not finite")
+    return number
 
 
-def _check_plain(value: Any, file: Path) -> None:
-    level, depth = [value], 0
-    while level:
-        if depth > DEPTH:
-            raise ModelError(f"{file} is nested too deeply: more than {DEPTH} levels")
-        below: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                below += item.values()
-                below += item
-            elif isinstance(item, list):
-                below += item
-            elif isinstance(item, float) and not math.isfinite(item):
-                raise ModelError(f"{file} holds a number that is not finite")
-            elif isinstance(item, str) and any("\ud800" <= c <= "\udfff" for c in item):
-                raise ModelError(f"{file} holds text that is no Unicode")
-        level, depth = below, depth + 1
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
-def _check_keys(value: Mapping[str, Any], types: Mapping[str, Any], required: tuple[str, ...], where: str) -> None:
+def _check_keys(value: Mapping[str, Any], schema: Mapping[str, Any], where: str = "") -> None:
+    types = {key.rstrip("?"): kind for key, kind in schema.items()}
     for key, item in value.items():
         if key not in types:
             raise ModelError(f"unknown key {_shown(where + key)}; valid: {', '.join(where + name for name in types)}")
-        if not isinstance(item, types[key]) or (isinstance(item, bool) and types[key] is int):
-            raise ModelError(f"{where}{key} must be {_words(types[key])}, not {_shown(item)}")
-    for key in required:
-        if key not in value:
+        kind = dict if isinstance(types[key], dict) else types[key]
+        if not isinstance(item, kind) or (isinstance(item, bool) and kind is int):
+            raise ModelError(f"{where}{key} must be {_WORDS[kind]}, not {_shown(item)}")
+        if isinstance(types[key], dict):
+            _check_keys(item, types[key], f"{where}{key}.")
+    for key in schema:
+        if not key.endswith("?") and key not in value:
             raise ModelError(f"{where}{key} is missing")
 
 
 def _check_parts(parts: Mapping[str, Any]) -> None:
-    if "generator" not in parts:
-        raise ModelError("parts.generator is missing")
-    for role, component in parts.items():
+    for role in parts:
         try:
             check_role(role)
         except PluginError:
             raise ModelError(f"parts has {_shown(role)}, which is no role") from None
-        if not isinstance(component, dict):
-            raise ModelError(f"parts.{role} must be an object, not {_shown(component)}")
-        _check_component(component, f"parts.{role}")
-        if component.get("kind") not in KINDS or (role == "generator") != (component["kind"] == "generators"):
-            raise ModelError(f"parts.{role}.kind is {_shown(component.get('kind'))}; valid: {', '.join(KINDS)}")
+    _check_keys(parts, {"generator": _COMPONENT, **dict.fromkeys(parts, _COMPONENT)}, "parts.")
+    for role, component in parts.items():
+        _check_names(component, f"parts.{role}")
+        if component.get("kind") not in NETWORKS or (role == "generator") != (component["kind"] == "generators"):
+            raise ModelError(f"parts.{role}.kind is {_shown(component.get('kind'))}; valid: {', '.join(NETWORKS)}")
 
 
-def _check_component(component: Mapping[str, Any], part: str) -> None:
-    fields = {"kind": str, "name": str, "distribution": str, "version": str, "options": dict}
-    _check_keys(component, fields, ("name", "distribution", "options"), f"{part}.")
-    for field in ("name", "distribution"):
+def _check_names(component: Mapping[str, Any], part: str) -> None:
+    for field, kind in (("name", "registry name"), ("distribution", "distribution")):
+        name = component[field]
         try:
-            check_name(component[field].lower() if field == "distribution" else component[field], field)
+            check_name(name.lower() if field == "distribution" else name, field)
         except PluginError:
-            kind = "registry name" if field == "name" else field
             raise ModelError(
-                f"{part}.{field} is {_shown(component[field])}, which is no {kind}; "
+                f"{part}.{field} is {_shown(name)}, which is no {kind}; "
                 "a configuration names what is registered, and nothing that it names is imported or run"
             ) from None
 
 
 def _check_image(config: Mapping[str, Any]) -> None:
-    limits = {"size": SIZE, "channels": CHANNELS, "num_classes": CLASSES}
-    _check_keys(config["image"], dict.fromkeys(limits, int), tuple(limits), "image.")
-    for key, most in limits.items():
+    for key, most in LARGEST.items():
         if config["image"][key] > most:
             raise ModelError(f"image.{key} is {_shown(config['image'][key])}; the most is {most:,}")
-    image = ImageSpec(**config["image"])
-    classes = config.get("classes", [])
+    image, classes = ImageSpec(**config["image"]), config.get("classes", [])
     if any(not isinstance(name, str) for name in classes):
         raise ModelError("classes must be a list of names")
     if classes and len(classes) != image.num_classes:
         raise ModelError(f"classes has {len(classes)} names, and image.num_classes is {image.num_classes}")
-
-
-def _check_provenance(provenance: Mapping[str, Any]) -> None:
-    """What the card and the lists show must have its type; other keys are the writer's own affair."""
-    for where, value, types in (("", provenance, _PROVENANCE), ("dataset.", provenance.get("dataset") or {}, _DATASET)):
-        if not isinstance(value, dict):
-            raise ModelError(f"provenance.{where[:-1]} must be an object, not {_shown(value)}")
-        known = {key: item for key, item in value.items() if key in types}
-        _check_keys(known, types, (), f"provenance.{where}")
-
-
-def _words(kind: Any) -> str:
-    names = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
-    return names[kind]
 
 
 def _shown(value: Any) -> str:

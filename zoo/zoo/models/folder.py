@@ -23,7 +23,7 @@ from zoo_core import ImageSpec, ModelError
 from ..files import atomic_folder, sha256
 from .building import build_networks, check_fits, uninitialized
 from .card import model_card, read_metrics
-from .config import CONFIG, changed, digest, read_config
+from .config import CONFIG, digest, read_config
 from .grids import save_grid
 from .model import Model
 from .weights import read_header, read_into, tensors_of
@@ -48,15 +48,8 @@ def files_of_model(config: Mapping[str, Any]) -> tuple[str, ...]:
 def write_model(model: Model, folder: Path, *, replace: bool = False, dtype: torch.dtype | None = None) -> Path:
     """Write a model folder, whole or not at all.
 
-    Args:
-        model: what to write.
-        folder: where.
-        replace: whether `folder` may exist.
-        dtype: what the parameters are stored in, torch.bfloat16 for half the size; None for what they are.
-
-    Raises:
-        ModelError: `folder` exists and `replace` is not set.
-        ZooError: it cannot be written.
+    The parameters are stored in `dtype`, torch.bfloat16 for half the size; None for what they are. Raises `ModelError` where
+    `folder` exists and may not be replaced, `ZooError` where it cannot be written.
     """
     if folder.exists() and not replace:
         raise ModelError(f"{folder} exists already", hint="choose another folder, or remove it first")
@@ -76,7 +69,7 @@ def write_model(model: Model, folder: Path, *, replace: bool = False, dtype: tor
 
 def write_config(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Write `config.json` beside the weights that lie in `folder`, with the checksums of both; returns what was written."""
-    names = [weight_file(role) for role in config["parts"]]
+    names = map(weight_file, config["parts"])
     sums = {name: sha256(folder / name) for name in names if (folder / name).is_file()}
     config = {**config, "sha256": {**sums, CONFIG: digest(config)}}
     (folder / CONFIG).write_text(json.dumps(config, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -104,8 +97,8 @@ def read_model(folder: Path) -> Model:
         headers[role] = read_header(file)
         found = check_fits(parts[role], image, headers[role], file, latent_dim)
         latent_dim = found if role == "generator" else latent_dim
-    if sums is not None:
-        _check_sums(sums, config, roles, folder)
+    if sums is not None and set(sums) != {CONFIG, *map(weight_file, roles)}:
+        raise ModelError(f"{folder / CONFIG}: sha256 names {', '.join(map(ascii, sorted(sums)[:5]))}, not its own files")
     with uninitialized():
         networks = build_networks(parts, image)
     for role, network in networks.items():
@@ -120,11 +113,3 @@ def rewrite_card(folder: Path, **extras: Any) -> None:
     """Write a model folder's README.md anew, with what `metrics.json` says now; see `model_card` for `extras`."""
     extras.setdefault("metrics", read_metrics(folder))
     (folder / "README.md").write_text(model_card(read_model(folder), **extras), encoding="utf-8")
-
-
-def _check_sums(sums: dict[str, str], config: dict[str, Any], roles: list[str], folder: Path) -> None:
-    wanted = {CONFIG, *(weight_file(role) for role in roles)}
-    if set(sums) != wanted:
-        raise ModelError(f"{folder / CONFIG}: sha256 names {', '.join(map(ascii, sorted(sums)[:5]))}, not its own files")
-    if sums[CONFIG] != digest(config):
-        raise changed(folder / CONFIG)

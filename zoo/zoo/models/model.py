@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Discriminator, Generator, ImageSpec, UsageError
 from zoo_core.errors import unknown
 
 from ..randomness import generator_for, latents_for, seeded
+from .batch_norm import estimate_batch_norm
 
 CHUNK = 32
 """Images that are always drawn together. Kernels round differently for different batch sizes; with a fixed one, an image is
@@ -25,19 +25,12 @@ STATISTICS, BATCH = 1024, 128
 
 @dataclass
 class Model:
-    """A generator, its discriminator, the other networks of its algorithm, and the model folder's configuration.
-
-    Args:
-        generator: in evaluation mode.
-        discriminator: in evaluation mode, or None for a model that was published without one.
-        config: what `config.json` holds.
-        others: role → network of every other role (an encoder, say), in evaluation mode.
-    """
+    """A generator, its discriminator, the other networks of its algorithm, all in evaluation mode; and `config.json`."""
 
     generator: Generator
-    discriminator: Discriminator | None
+    discriminator: Discriminator | None  # None for a model that was published without one
     config: dict[str, Any] = field(default_factory=dict)
-    others: dict[str, nn.Module] = field(default_factory=dict)
+    others: dict[str, nn.Module] = field(default_factory=dict)  # by role: an encoder, say
 
     @classmethod
     def of(cls, networks: Mapping[str, Any], config: dict[str, Any]) -> Model:
@@ -78,13 +71,8 @@ class Model:
     def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> Tensor:
         """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed` and i alone.
 
-        Args:
-            n: how many, at least 1.
-            seed: any whole number.
-            label: name or index of a class, for a conditional model; by default image i has class i mod num_classes.
-
-        Raises:
-            UsageError: `n` below 1, a label that does not exist or that the model knows nothing of.
+        `label` is the name or index of a class, for a conditional model; by default image i has class i mod num_classes.
+        Raises `UsageError` for `n` below 1, and a label that does not exist or that the model knows nothing of.
         """
         return torch.cat(list(self.batches(n, seed=seed, label=label)))
 
@@ -93,13 +81,15 @@ class Model:
         """What `sample` returns, from image `first` on, in pieces of at most 32 images, so that any number fits."""
         if n < 1:
             raise UsageError(f"cannot draw {n} images; the least is 1", hint="for example: -n 64")
-        chosen = self._label(label)
+        classes, chosen = self.image.num_classes, self._label(label)
         dtype = next(self.generator.parameters()).dtype
         for start in range(first - first % CHUNK, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             z = latents_for(self.generator, seed, numbers).to(self.device, dtype)
+            values = [chosen if chosen is not None else i % classes for i in numbers] if classes else None
+            labels = torch.tensor(values, device=self.device) if values else None
             with seeded(seed, f"sample {start}", self.device):  # for what a network draws by itself
-                images = self.generator(z, self._labels(numbers, chosen))
+                images = self.generator(z, labels)
             yield images[max(0, first - start) : n - start].float().cpu()
 
     def _label(self, label: str | int | None) -> int | None:
@@ -107,45 +97,28 @@ class Model:
             return None
         if not self.image.num_classes:
             raise UsageError("this model is unconditional: it knows no labels", hint="leave --label out")
-        names = self.classes or tuple(str(i) for i in range(self.image.num_classes))
+        names = self.classes or tuple(map(str, range(self.image.num_classes)))
         if isinstance(label, str) and label in names:
             return names.index(label)
         if str(label).isdigit() and int(label) < self.image.num_classes:
             return int(label)
         raise unknown("label", str(label), names)
 
-    def _labels(self, numbers: range, chosen: int | None) -> Tensor | None:
-        if not self.image.num_classes:
-            return None
-        values = [chosen if chosen is not None else i % self.image.num_classes for i in numbers]
-        return torch.tensor(values, device=self.device)
 
-
-@torch.no_grad()
 def estimate_statistics(generator: Generator) -> None:
     """Set the generator's batch-norm statistics from 1,024 fixed latents (classes in turn), and evaluation mode.
 
     The paper samples with batch statistics, so that an image depends on its batch mates; statistics that are estimated once
-    and stored do away with that. They are the means of the statistics of 8 minibatches of 128, as those of
-    `torch.optim.swa_utils.update_bn`, which would put more than batch normalization (dropout, say) into training mode too.
+    and stored do away with that. They are the means of the statistics of 8 minibatches of 128; see `estimate_batch_norm`.
     Global random states are left as they were.
     """
-    generator.eval()
-    momenta = {m: m.momentum for m in generator.modules() if isinstance(m, _BatchNorm) and m.track_running_stats}
-    if not momenta:
-        return
     device, classes = next(generator.parameters()).device, generator.image.num_classes
-    try:
-        for norm in momenta:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over the batches
-            norm.train()
+
+    def run() -> None:
         with seeded(0, "statistics", device):
             for start in range(0, STATISTICS, BATCH):
                 z = generator.sample_latent(BATCH, generator_for(0, "statistics", start)).to(device)
                 labels = torch.arange(start, start + BATCH, device=device) % classes if classes else None
                 generator(z, labels)
-    finally:
-        for norm, momentum in momenta.items():
-            norm.momentum = momentum
-            norm.eval()
+
+    estimate_batch_norm(generator, run)

@@ -30,20 +30,11 @@ def sample_to(
     numbered: bool = False,
     report: Reporter | None = None,
 ) -> Path:
-    """Draw `n` samples into one grid, or each into a file of its own.
+    """Draw `n` samples, as `Model.sample` does, into one grid, or each into a file of its own.
 
-    Args:
-        model: what draws.
-        out: a name that ends like a picture's for a grid; else a new or empty folder for 00000.png, 00001.png, …
-        n: how many.
-        seed: image i depends on it and on i alone.
-        label: of a conditional model.
-        numbered: write each picture's number below it, in a grid.
-        report: hears the progress.
-
-    Raises:
-        UsageError: `n` is impossible, the folder is not empty, the file cannot be a picture.
-        ZooError: the place cannot be written.
+    `out` is a name that ends like a picture's for a grid, in which `numbered` writes each picture's number below it; else a
+    new or empty folder for 00000.png, 00001.png, … Raises `UsageError` where `n` is impossible, the folder is not empty or
+    the file cannot be a picture, `ZooError` where the place cannot be written.
     """
     if out.suffix.lower() in FORMATS:
         if n > GRID_LIMIT:

@@ -22,9 +22,8 @@ def upgrade_format_1(config: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in config.items() if key not in roles}
     parts = {role: {"kind": kind, **config[role]} for role, kind in roles.items() if config.get(role) is not None}
     augment = take_augment(parts)
-    provenance = found.get("provenance")
-    if isinstance(provenance, dict):
-        provenance = spell_license(provenance)
+    if isinstance(config.get("provenance"), dict):
+        provenance = found["provenance"] = spell_license(config["provenance"])
         if isinstance(provenance.get("dataset"), dict):
             provenance["dataset"] = spell_license(provenance["dataset"])
         if "loss" in provenance:
@@ -33,9 +32,7 @@ def upgrade_format_1(config: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(training, dict):
             kept = {key: value for key, value in training.items() if key not in MOVED}
             provenance["training"] = {**kept, **({"augment": augment} if augment else {})}
-            options = {key: training[key] for key in MOVED if key in training}
-            found["algorithm"] = gan(options)
-        found["provenance"] = provenance
+            found["algorithm"] = gan({key: training[key] for key in MOVED if key in training})
     return {**found, "format": 2, "parts": parts}
 
 
@@ -46,8 +43,8 @@ def gan(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def take_augment(parts: dict[str, dict[str, Any]]) -> list[str]:
     """Take augmentation out of our discriminators' options, in place; return its names."""
-    part = parts.get("discriminator")
-    if part is None or part.get("distribution") != "dcgan-zoo" or "augment" not in part.get("options", {}):
+    part = parts.get("discriminator", {})
+    if part.get("distribution") != "dcgan-zoo" or "augment" not in part.get("options", {}):
         return []
     options = dict(part["options"])
     augment = options.pop("augment")
@@ -57,11 +54,10 @@ def take_augment(parts: dict[str, dict[str, Any]]) -> list[str]:
 
 def two_sided(loss: Mapping[str, Any]) -> dict[str, Any]:
     """A loss of ours whose one option meant both sides, with both said."""
-    found = {**loss, "kind": "losses"}
-    options = dict(found.get("options", {}))
-    if found.get("distribution") == "dcgan-zoo" and found.get("name") in TWO_SIDED and "smoothing" in options:
+    options = dict(loss.get("options", {}))
+    if loss.get("distribution") == "dcgan-zoo" and loss.get("name") in TWO_SIDED and "smoothing" in options:
         options["smoothing_fake"] = options["smoothing"]
-    return {**found, "options": options}
+    return {**loss, "kind": "losses", "options": options}
 
 
 def spell_license(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo_core import ModelError
@@ -25,18 +23,9 @@ from zoo_core import ModelError
 HEADER_LIMIT = 16 << 20
 """Most bytes of a safetensors header; that of a GAN has some thousands."""
 
-DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
+_FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_WHOLE = {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8}
+DTYPES = {**_FLOATING, **_WHOLE, "BOOL": torch.bool}
 """What a tensor on disk may be. Floating-point numbers of any width load into a network of any other."""
 
 CHUNK = 1 << 20
@@ -44,44 +33,27 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Stored:
-    """One tensor as a header describes it; `start` and `end` count from the beginning of the file."""
+    """One tensor as a header describes it; `start` counts from the beginning of the file."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
     start: int
-    end: int
 
 
 def tensors_of(network: nn.Module, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
     """A network's parameters and buffers, contiguous and on the CPU, as safetensors wants them.
 
-    Args:
-        network: whose tensors.
-        dtype: what parameters are stored in; buffers (batch-norm statistics) stay as they are, for they are small and
-            rounding them would shift every image.
+    Parameters are stored in `dtype`; buffers (batch-norm statistics) stay as they are, for they are small and rounding them
+    would shift every image.
     """
     parameters = dict(network.named_parameters(remove_duplicate=False))
-    tensors, seen = {}, set()
+    tensors: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
-        tensor = tensor.detach().cpu()
-        if dtype is not None and name in parameters and tensor.is_floating_point():
-            tensor = tensor.to(dtype)
-        tensor = tensor.contiguous()
-        if tensor.data_ptr() in seen:  # tied weights: safetensors wants each by itself
-            tensor = tensor.clone()
-        seen.add(tensor.data_ptr())
-        tensors[name] = tensor
+        rounded = dtype is not None and name in parameters and tensor.is_floating_point()
+        tensor = tensor.detach().to("cpu", dtype if rounded else None).contiguous()
+        tied = any(tensor.data_ptr() == other.data_ptr() for other in tensors.values())
+        tensors[name] = tensor.clone() if tied else tensor  # safetensors wants each by itself
     return tensors
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file; raises `ModelError` where it is missing or damaged."""
-    try:
-        return load_file(file)
-    except FileNotFoundError as error:
-        raise ModelError(f"{file} is missing") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{file} is damaged: {error}") from error
 
 
 def read_header(file: Path) -> dict[str, Stored]:
@@ -107,8 +79,7 @@ def read_header(file: Path) -> dict[str, Stored]:
                 continue
             if entry["dtype"] not in DTYPES:
                 raise ModelError(f"{file}: {name!a} has dtype {entry['dtype']}; valid: {', '.join(DTYPES)}")
-            start, end = (length + 8 + offset for offset in entry["data_offsets"])
-            found[name] = Stored(DTYPES[entry["dtype"]], tuple(entry["shape"]), start, end)
+            found[name] = Stored(DTYPES[entry["dtype"]], tuple(entry["shape"]), length + 8 + entry["data_offsets"][0])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{file} is damaged: {str(error)[:200]}") from error
     return found
@@ -118,11 +89,8 @@ def compare(own: Mapping[str, Any], stored: Mapping[str, Any], file: Path, hint:
     """Raise `ModelError` unless both have the same names, shapes and kinds of number (tensors, or `Stored` records)."""
     missing, extra = sorted(set(own) - set(stored)), sorted(set(stored) - set(own))
     if missing or extra:
-        parts = [
-            f"{what}: {', '.join(ascii(name)[1:-1][:80] for name in names[:3])}"
-            for what, names in (("missing", missing), ("unexpected", extra))
-            if names
-        ]
+        listed = {"missing": missing, "unexpected": extra}.items()
+        parts = [f"{what}: {', '.join(ascii(name)[1:-1][:80] for name in names[:3])}" for what, names in listed if names]
         raise ModelError(f"{file} does not fit its configuration; {'; '.join(parts)}", hint=hint)
     for name, tensor in stored.items():
         shape, wanted = list(tensor.shape), list(own[name].shape)
@@ -143,16 +111,10 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def read_into(network: nn.Module, stored: Mapping[str, Stored], file: Path, sha256: str | None = None) -> None:
-    """Read the weights into `network`, whose names and shapes were compared before.
+    """Read the weights into `network`, on the CPU, whose names and shapes were compared before.
 
-    Args:
-        network: on the CPU.
-        stored: what `read_header` said.
-        file: where.
-        sha256: the checksum that the whole file must have; None where nobody said.
-
-    Raises:
-        ModelError: it cannot be read, has another checksum, or holds numbers that are not finite.
+    Raises `ModelError` where they cannot be read, the file's checksum is another than `sha256` (None where nobody said), or
+    a number is not finite.
     """
     own = network.state_dict()
     parameters = {**dict(network.named_parameters(remove_duplicate=False)), **dict(network.named_buffers())}
@@ -187,20 +149,15 @@ def _read(stream: BinaryIO, tensor: Tensor, seen: Any) -> None:
     if not tensor.numel():
         return
     memory = memoryview(tensor.detach().view(-1).view(torch.uint8).numpy().data)
-    done = 0
-    while done < len(memory):
-        count = stream.readinto(memory[done : done + CHUNK])  # type: ignore[attr-defined]
+    while memory:
+        count = stream.readinto(memory[:CHUNK])  # type: ignore[attr-defined]
         if not count:
             raise EOFError("it became shorter while it was read")
-        seen.update(memory[done : done + count])
-        done += count
+        seen.update(memory[:count])
+        memory = memory[count:]
 
 
 def _check_finite(tensor: Tensor, name: str, file: Path) -> None:
-    if not tensor.is_floating_point() or not tensor.numel():
-        return
-    # One pass without memory of its own settles nearly all; a sum may overflow though every number is finite.
-    if not math.isfinite(tensor.sum().item()):
-        pieces = torch.split(tensor.detach().reshape(-1), CHUNK)
-        if not all(bool(torch.isfinite(piece).all()) for piece in pieces):
-            raise ModelError(f"{file}: {name} holds numbers that are not finite")
+    pieces = torch.split(tensor.detach().reshape(-1), CHUNK)
+    if tensor.is_floating_point() and not all(piece.isfinite().all() for piece in pieces):
+        raise ModelError(f"{file}: {name} holds numbers that are not finite")

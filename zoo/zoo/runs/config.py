@@ -16,8 +16,9 @@ from zoo_core import Algorithm, Discriminator, ImageSpec, OptionError, UsageErro
 from zoo_core.options import schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
-from ..models.building import NETWORKS, build_networks, component_config, meta_device
+from ..models.building import build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
+from ..models.config import NETWORKS
 from ..randomness import seeded
 from ..version import __version__
 from .budget import Budget

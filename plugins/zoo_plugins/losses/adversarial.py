@@ -1,0 +1,166 @@
+"""The losses, as functions of logits, and penalties on the gradient of the discriminator with respect to its images."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from zoo_core import Loss, OptionError
+from zoo_core.interfaces import Features, Judging
+
+FeaturePair = tuple[Features, Features] | None  # of generated and of real images
+Smoothing = Annotated[float, "label smoothing of real images, whose target becomes 1 minus this; 0: none"]
+SmoothingFake = Annotated[float, "label smoothing of generated images, whose target becomes this; 0: none"]
+
+
+def cross_entropy(logits: Tensor, target: float) -> Tensor:
+    """Mean binary cross-entropy of logits [N] with one target: −log p = softplus(−logit), −log(1 − p) = softplus(logit)."""
+    return target * softplus(-logits).mean() + (1 - target) * softplus(logits).mean()
+
+
+class Minimax(Loss):
+    """Binary cross-entropy for both: Goodfellow et al. 2014, arXiv:1406.2661, equation 1.
+
+    With `smoothing` s the discriminator is told 1 − s for real images. That is one-sided, as Salimans et al. 2016
+    (arXiv:1606.03498, section 3.4) and Goodfellow 2016 (arXiv:1701.00160, section 4.2) advise: a target above 0 for
+    generated images, `smoothing_fake`, rewards the generator for what it does already. Raises `OptionError` outside of
+    [0, 0.5).
+    """
+
+    separable = True
+
+    def __init__(self, *, smoothing: Smoothing = 0.0, smoothing_fake: SmoothingFake = 0.0) -> None:
+        for name, value in (("smoothing", smoothing), ("smoothing_fake", smoothing_fake)):
+            if not 0 <= value < 0.5:
+                raise OptionError(f"{name} must be at least 0 and less than 0.5, not {value}")
+        self.smoothing, self.smoothing_fake = smoothing, smoothing_fake
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return cross_entropy(real_logits, 1 - self.smoothing) + cross_entropy(fake_logits, self.smoothing_fake)
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
+        return -softplus(fake_logits).mean()
+
+
+class NonSaturating(Minimax):
+    """The minimax discriminator; the generator minimizes −log D(G(z)), whose gradient does not vanish while D wins:
+    Goodfellow et al. 2014, end of section 3. What DCGAN trains with."""
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
+        return softplus(-fake_logits).mean()
+
+
+class NonSaturatingR1(NonSaturating):
+    """Non-saturating with R1, a penalty at real images, and R2, at generated ones: Mescheder et al. 2018,
+    arXiv:1801.04406, equations 9 and 10.
+
+    Computed every `every` steps and multiplied by that number ("lazy": Karras et al. 2020, arXiv:1912.04958, section 3.1).
+    Raises `OptionError` for a negative weight or an interval below 1.
+    """
+
+    penalizes_real = True
+
+    def __init__(
+        self,
+        *,
+        smoothing: Smoothing = 0.0,
+        smoothing_fake: SmoothingFake = 0.0,
+        r1: Annotated[float, "weight gamma; the penalty is gamma / 2 times the mean squared gradient norm"] = 1.0,
+        r2: Annotated[float, "the same weight at generated images"] = 0.0,
+        every: Annotated[int, "discriminator steps between two penalties"] = 16,
+    ) -> None:
+        super().__init__(smoothing=smoothing, smoothing_fake=smoothing_fake)
+        if min(r1, r2) < 0 or every < 1:
+            raise OptionError(f"r1 and r2 must be at least 0 and every at least 1, not {r1}, {r2} and {every}")
+        self.r1, self.r2, self.penalty_every = r1, r2, every
+
+    def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
+        found = self.r1 / 2 * self.penalty_every * r1_penalty(discriminator, real, labels)
+        if self.r2:
+            found = found + self.r2 / 2 * self.penalty_every * r1_penalty(discriminator, fake, labels)
+        return found
+
+
+class FeatureMatching(Minimax):
+    """The generator minimizes the squared distance between the mean features of generated and of real images, at the last
+    stage of the discriminator, which minimizes cross-entropy as ever: Salimans et al. 2016, section 3.1."""
+
+    needs_features = True
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
+        if features is None:  # nothing was asked of a discriminator
+            return softplus(-fake_logits).mean()
+        fake, real = (stages[-1].float().mean(0) for stages in features)
+        return (fake - real).square().mean()
+
+
+class LeastSquares(Loss):
+    """The logits of real images are drawn to 1, of generated ones to 0, and the generator draws its own to 1: Mao et al.
+    2017, arXiv:1611.04076, equation 9."""
+
+    separable = True
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return 0.5 * (real_logits - 1).square().mean() + 0.5 * fake_logits.square().mean()
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
+        return 0.5 * (fake_logits - 1).square().mean()
+
+
+class Hinge(Loss):
+    """The discriminator is content once real logits are above 1 and generated ones below −1: Lim and Ye 2017,
+    arXiv:1705.02894; as in Miyato et al. 2018, arXiv:1802.05957, equations 16 and 17."""
+
+    separable = True
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
+        return -fake_logits.mean()
+
+
+class Wasserstein(Loss):
+    """The difference of the mean logits: Arjovsky et al. 2017, arXiv:1701.07875. The penalty keeps the discriminator, a
+    critic here, near slope 1; it wants one without batch normalization. Raises `OptionError` for a negative weight."""
+
+    separable = True
+
+    def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none"] = 10.0) -> None:
+        if gradient_penalty < 0:
+            raise OptionError(f"gradient_penalty must be at least 0, not {gradient_penalty}")
+        self.weight = gradient_penalty
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return fake_logits.mean() - real_logits.mean()
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
+        return -fake_logits.mean()
+
+    def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
+        return self.weight * gradient_penalty(discriminator, real, fake, labels) if self.weight else None
+
+
+def r1_penalty(discriminator: Judging, real: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Mean squared norm of the gradient at real images [N, C, S, S]: Mescheder et al. 2018, arXiv:1801.04406."""
+    return _gradients(discriminator, real, labels).square().sum((1, 2, 3)).mean()
+
+
+def gradient_penalty(discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Mean squared distance from 1 of the gradient's norm at random points between real and generated images
+    [N, C, S, S]: Gulrajani et al. 2017, arXiv:1704.00028, equation 3. Draws from torch's global random state."""
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = share * real + (1 - share) * fake
+    norms = _gradients(discriminator, between, labels).square().sum((1, 2, 3)).add(1e-12).sqrt()
+    return (norms - 1).square().mean()
+
+
+def _gradients(discriminator: Judging, images: Tensor, labels: Tensor | None) -> Tensor:
+    """d logits / d images, [N, C, S, S], differentiable."""
+    if not images.requires_grad:
+        images = images.detach().requires_grad_(True)
+    (gradients,) = torch.autograd.grad(discriminator(images, labels).sum(), images, create_graph=True)
+    return gradients
