@@ -38,15 +38,14 @@ def forget(**choices: Any) -> None:
 
 
 def _show(found: Ablation, attribute: str | None, **_: Any) -> None:
-    from zoo.analysis.exemplars import describe_preservation, mean_of
+    from zoo.analysis.exemplars import describe_preservation
 
     click.echo(f"silenced {len(found.maps)} of {found.of} maps of stage {found.stage}")
     if (r := found.rates) is not None:
         click.echo(f"{attribute} before: {r.before}")
         click.echo(f"{attribute} after:  {r.after}")
         click.echo(f"after silencing as many random maps: {r.random}")
-        kept = describe_preservation(mean_of(r.kept), mean_of(r.kept_random), "maps")
-        click.echo(f"other attributes unchanged: {kept}")
+        click.echo(f"other attributes unchanged: {describe_preservation(r.kept, r.kept_random, 'maps')}")
         click.echo(describe_accuracy({attribute or "": r.accuracy}))
     where = f"{found.inside:.1f} where it was, " if found.inside is not None else ""
     click.echo(

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 @click.command(no_args_is_help=True)
 @click.argument("model")
 @click.argument("picture")
-@click.option("--starts", type=int, default=8, show_default=True, help="Latents that are optimized; the best one counts.")
-@click.option("--steps", type=int, default=200, show_default=True, help="Of the optimizer.")
+@click.option("--starts", default=8, show_default=True, help="Latents that are optimized; the best one counts.")
+@click.option("--steps", type=int, help="Of the optimizer.  [default: 200, or 0 for a model with an encoder]")
 @analysis_options("samples", out="project.png")
 def project(**choices: Any) -> None:
     """Find the latent of MODEL whose picture is nearest to PICTURE, and write both side by side.
+
+    A model with an encoder (recipe bigan) answers at once; --steps refines its answer.
 
     \b
     Examples:
@@ -30,5 +32,6 @@ def project(**choices: Any) -> None:
 
 
 def _show(found: Projection, **_: Any) -> None:
+    click.echo(f"found {found.how}")
     click.echo(f"difference: {found.error:.1f} levels of 255 (root mean square)")
     click.echo(f"nearest of 512 random samples: {found.nearest_sample:.1f}")

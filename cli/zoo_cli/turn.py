@@ -35,13 +35,11 @@ def turn(**choices: Any) -> None:
 
 
 def _show(found: Turning, end: str, **_: Any) -> None:
-    from zoo.analysis.exemplars import describe_preservation, mean_of
+    from zoo.analysis.exemplars import describe_preservation
 
     click.echo(f"probability of {end}: " + " ".join(f"{p:.2f}" for p in found.probability))
     click.echo(f"steps at which it does not fall: {found.monotone:.0%}")
-    click.echo(
-        f"other attributes unchanged: {describe_preservation(mean_of(found.kept), mean_of(found.kept_random), 'directions')}"
-    )
+    click.echo(f"other attributes unchanged: {describe_preservation(found.kept, found.kept_random, 'directions')}")
     click.echo(
         f"distance from the sample itself, of that between unrelated samples: {found.identity:.2f} "
         f"(random directions: {found.identity_random:.2f})"

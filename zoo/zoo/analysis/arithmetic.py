@@ -20,13 +20,13 @@ from zoo_core import UsageError
 
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from ..randomness import generator_for
+from ..randomness import generator_for, latents_for
+from ..reports.pictures import arrange, save_picture, sheet
 from .attribute_classifier import AttributeClassifier, confidence, load_classifier
-from .concepts import Concept, Term, fill_missing_facts, parse_concept, parse_expression, should_hold
-from .drawing import Label, check_count, draw, labels_of, one_class, opened, sample_latents
+from .concepts import Concept, Term, parse_concepts, parse_expression, should_hold
+from .drawing import Label, block, check_count, check_picture_name, draw, open_model
 from .exemplars import ClassifiedSamples, Proportion, search
 from .labeled_images import ImageSource, find_images
-from .sheets import Block, check_picture_name, save_picture, sheet
 
 NOISE = 0.25
 """The paper's: eight neighbors of the result, each number of the latent moved by up to this much."""
@@ -86,24 +86,19 @@ class Arithmetic:
 
     def picture(self) -> Image.Image:
         """The exemplars, the 3×3 grid and the pixel-space control."""
-        rows = [Block(str(term), images, len(images)) for term, images in zip(self.terms, self.exemplar_images, strict=True)]
-        left = sheet([*rows, Block("the same in pixel space", self.pixels[None])])
-        right = sheet([Block(f"= {self.expression}, and around it noise of {NOISE}", self.images, 3)])
-        canvas = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), "white")
-        canvas.paste(left, (0, 0))
-        canvas.paste(right, (left.width, 0))
-        return canvas
+        rows = [block(str(term), images, len(images)) for term, images in zip(self.terms, self.exemplar_images, strict=True)]
+        left = sheet([*rows, block("the same in pixel space", self.pixels[None])])
+        right = sheet([block(f"= {self.expression}, and around it noise of {NOISE}", self.images, 3)])
+        return arrange([left, right], columns=2)
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
         exemplars = {str(term): list(ids) for term, ids in zip(self.terms, self.exemplars, strict=True)}
         found: dict[str, Any] = {"expression": self.expression, "exemplars": exemplars}
-        if self.success is not None:
-            numbers = dict(vars(self.success))
+        if self.success is not None and self.grid is not None:
+            numbers = {**vars(self.success), "grid": self.grid}
             found |= {"classifier_accuracy": dict(numbers.pop("accuracy")), "wanted": numbers.pop("wanted")}
             found |= {name: proportion.to_json() for name, proportion in numbers.items()}
-        if self.grid is not None:
-            found["grid"] = self.grid.to_json()
         return found
 
 
@@ -137,19 +132,25 @@ def arithmetic(
     Raises:
         UsageError: the expression does not parse, a word is unknown, no exemplars were found, or the images have no labels.
     """
-    terms = parse_expression(expression)
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
+    terms, file, loaded = parse_expression(expression), check_picture_name(out), open_model(model, device)
     if chosen is not None:
-        _check_choice(terms, chosen)
+        if len(chosen) != len(terms):
+            raise UsageError(
+                f"the expression has {len(terms)} concepts, and exemplars are given for {len(chosen)}",
+                hint='for example: zoo arithmetic MODEL "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8',
+            )
+        if any(not ids or min(ids) < 0 for ids in chosen):
+            raise UsageError(
+                "each concept needs the numbers of its exemplars", hint="zoo sample MODEL --numbered shows them"
+            )
         found = _combine(loaded, expression, terms, chosen, seed, label)
     else:
         check_count(exemplars, "the number of exemplars", 1, 1000)
         check_count(trials, "the number of trials", 1)
         check_count(searched, "the number of samples to search", exemplars)
-        source, label = find_images(loaded, model, images), one_class(loaded, label)
-        vocabulary = source.vocabulary()
-        concepts = fill_missing_facts([parse_concept(term.concept, vocabulary) for term in terms])
+        label = 0 if label is None and loaded.image.num_classes else label  # what is added should be of one class
+        source = find_images(loaded, model, images)
+        concepts = parse_concepts([term.concept for term in terms], source.vocabulary())
         goal = _find_goal(terms, concepts)
         classifier = load_classifier(source.pack(report), report=report)
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
@@ -160,17 +161,6 @@ def arithmetic(
     if file is not None:
         save_picture(found.picture(), file)
     return found
-
-
-def _check_choice(terms: list[Term], chosen: Sequence[Sequence[int]]) -> None:
-    """Raise `UsageError` unless there are exemplars for every term."""
-    if len(chosen) != len(terms):
-        raise UsageError(
-            f"the expression has {len(terms)} concepts, and exemplars are given for {len(chosen)}",
-            hint='for example: zoo arithmetic MODEL "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8',
-        )
-    if any(not ids or min(ids) < 0 for ids in chosen):
-        raise UsageError("each concept needs the numbers of its exemplars", hint="zoo sample MODEL --numbered shows them")
 
 
 def _find_goal(terms: list[Term], concepts: list[Concept]) -> Concept:
@@ -199,9 +189,8 @@ def _measure_success(
 ) -> Success:
     """Do the arithmetic of every trial, with latents and with pixels, and count the results that show the goal."""
     classifier = pool.classifier
-    z = torch.stack([_add(terms, [pool.latents[ids] for ids in group]) for group in groups])
+    images = draw(model, torch.stack([_add(terms, [pool.latents[ids] for ids in group]) for group in groups]), label)
     pixels = torch.stack([_add(terms, [pool.images[ids] for ids in group]).clamp(-1, 1) for group in groups])
-    images = draw(model, z, labels_of(model, [0] * len(z), label))
     least = float(confidence(pool.probabilities).quantile(UNCLEAR))
     names = [fact.attribute for fact, _ in goal.facts]
     return Success(
@@ -223,18 +212,16 @@ def _count_showing(goal: Concept, classifier: AttributeClassifier, images: Tenso
 
 def _add(terms: list[Term], members: Sequence[Tensor]) -> Tensor:
     """Return Σ sign · mean over the exemplars [k, …] of each term."""
-    parts = [term.sign * exemplars.mean(0) for term, exemplars in zip(terms, members, strict=True)]
-    return torch.stack(parts).sum(0)
+    return torch.stack([term.sign * exemplars.mean(0) for term, exemplars in zip(terms, members, strict=True)]).sum(0)
 
 
 def _combine(
     model: Model, expression: str, terms: list[Term], ids: Sequence[Sequence[int]], seed: int, label: Label
 ) -> Arithmetic:
     """Do the arithmetic with one group of exemplars, and draw the result with its neighbors."""
-    latents = [sample_latents(model, numbers, seed=seed) for numbers in ids]
-    pictures = [draw(model, z, labels_of(model, numbers, label)) for z, numbers in zip(latents, ids, strict=True)]
+    latents = [latents_for(model.generator, seed, numbers) for numbers in ids]
+    pictures = [draw(model, z, label, numbers) for z, numbers in zip(latents, ids, strict=True)]
     z = _add(terms, latents)
     noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
     noise[4] = 0
-    images = draw(model, z + noise, labels_of(model, [0] * 9, label))
-    return Arithmetic(expression, terms, ids, pictures, z, images, _add(terms, pictures).clamp(-1, 1))
+    return Arithmetic(expression, terms, ids, pictures, z, draw(model, z + noise, label), _add(terms, pictures).clamp(-1, 1))

@@ -90,21 +90,20 @@ def parse_fact(word: str, vocabulary: Vocabulary) -> tuple[Fact, bool]:
     raise _unknown_word(word, vocabulary)
 
 
-def parse_concept(text: str, vocabulary: Vocabulary) -> Concept:
-    """Return words joined by "+" as one concept; see `parse_fact`. Raises `UsageError`."""
-    words = [word.strip() for word in text.split("+")]
-    if not all(words):
-        raise UsageError(f"{text!r} is no concept", hint="join words by +, without blanks: glasses+smile")
-    return Concept(tuple(parse_fact(word, vocabulary) for word in words if word != NEUTRAL))
+def parse_concepts(texts: Sequence[str], vocabulary: Vocabulary) -> list[Concept]:
+    """Return concepts, each written as words joined by "+" (see `parse_fact`), with every fact that any of them names.
 
-
-def fill_missing_facts(concepts: Sequence[Concept]) -> list[Concept]:
-    """Return the concepts with every fact that any of them names; what one does not name, it lacks.
-
-    So "glasses+smile - smile + neutral" subtracts smiles without glasses, and adds faces with neither.
+    What one does not name, it lacks: "glasses+smile - smile + neutral" subtracts smiles without glasses, and adds faces with
+    neither. Raises `UsageError`.
     """
-    facts = sorted({fact for concept in concepts for fact, _ in concept.facts})
-    return [Concept(tuple((fact, dict(concept.facts).get(fact, False)) for fact in facts)) for concept in concepts]
+    concepts: list[dict[Fact, bool]] = []
+    for text in texts:
+        words = [word.strip() for word in text.split("+")]
+        if not all(words):
+            raise UsageError(f"{text!r} is no concept", hint="join words by +, without blanks: glasses+smile")
+        concepts.append(dict(parse_fact(word, vocabulary) for word in words if word != NEUTRAL))
+    facts = sorted({fact for concept in concepts for fact in concept})
+    return [Concept(tuple((fact, concept.get(fact, False)) for fact in facts)) for concept in concepts]
 
 
 def parse_expression(text: str) -> list[Term]:

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from ..randomness import generator_for
+from ..randomness import generator_for, latents_for
+from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import AttributeClassifier, load_classifier
-from .concepts import fill_missing_facts, parse_concept
-from .drawing import Label, check_count, draw, labels_of, one_class, opened, sample_latents, unflatten
+from .concepts import parse_concepts
+from .drawing import Label, block, check_count, check_picture_name, draw, open_model
 from .exemplars import mean_of, measure_preservation, round_values, search
 from .labeled_images import ImageSource, find_images
-from .sheets import Block, check_picture_name, save_picture, sheet
 
 _SHOWN = 8
 _FALL = 1e-3  # smaller falls of a mean probability are none
@@ -62,7 +62,7 @@ class Turning:
 
     def picture(self) -> Image.Image:
         """A row for each of the first samples."""
-        return sheet([Block("", self.images[:_SHOWN].flatten(0, 1), self.images.shape[1])])
+        return sheet([block("", self.images[:_SHOWN].flatten(0, 1), self.images.shape[1])])
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
@@ -107,29 +107,31 @@ def turn(
     check_count(samples, "the number of samples", 2)
     check_count(exemplars, "the number of exemplars", 1)
     check_count(searched, "the number of samples to search", 2)
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
-    label = one_class(loaded, label)
+    file, loaded = check_picture_name(out), open_model(model, device)
+    label = 0 if label is None and loaded.image.num_classes else label  # what is compared should be of one class
     source = find_images(loaded, model, images)
-    vocabulary = source.vocabulary()
-    first, second = fill_missing_facts([parse_concept(text, vocabulary) for text in (start, end)])
+    first, second = parse_concepts([start, end], source.vocabulary())
     classifier = load_classifier(source.pack(report), report=report)
     pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
     ids = [pool.exemplars(concept)[:exemplars] for concept in (first, second)]
     direction = pool.latents[ids[1]].mean(0) - pool.latents[ids[0]].mean(0)
-    z = sample_latents(loaded, range(searched, searched + samples), seed=seed)
-    positions = torch.linspace(-reach, reach, steps)
-    turned = _move(loaded, z, direction, positions, label)  # [N, steps, C, S, S]
+    z = latents_for(loaded.generator, seed, range(searched, searched + samples))
     other = torch.randn(z.shape, generator=generator_for(seed, "directions"))
     other = other / other.norm(dim=1, keepdim=True) * direction.norm()
-    control = _move(loaded, z, other, positions, label)
-    changed = {fact.attribute for fact, _ in first.facts}
+    positions = torch.linspace(-reach, reach, steps)
+
+    def move(along: Tensor) -> Tensor:
+        """Draw the samples at each position along a direction [D] or [N, D]: [N, steps, C, S, S]."""
+        moved = z[:, None] + positions[None, :, None] * along.expand_as(z)[:, None]
+        return draw(loaded, moved.flatten(0, 1), label).view(samples, steps, *loaded.image.shape)
+
+    turned, changed = move(direction), {fact.attribute for fact, _ in first.facts}
     probabilities = classifier.probabilities(turned.flatten(0, 1))
     probability, begin = (
-        unflatten(concept.probability(probabilities, vocabulary), samples, steps).mean(0) for concept in (second, first)
+        concept.probability(probabilities, classifier.attributes).view(samples, steps).mean(0) for concept in (second, first)
     )
     kept, identity = _compare_ends(classifier, turned, changed)
-    kept_random, identity_random = _compare_ends(classifier, control, changed)
+    kept_random, identity_random = _compare_ends(classifier, move(other), changed)
     found = Turning(
         direction=direction,
         positions=positions.tolist(),
@@ -147,13 +149,6 @@ def turn(
     if file is not None:
         save_picture(found.picture(), file)
     return found
-
-
-def _move(model: Model, z: Tensor, direction: Tensor, positions: Tensor, label: Label) -> Tensor:
-    """Draw z [N, D] + position · direction ([D] or [N, D]): [N, steps, C, S, S]."""
-    moved = z[:, None] + positions[None, :, None] * direction.expand_as(z)[:, None]
-    images = draw(model, moved.flatten(0, 1), labels_of(model, [0] * (len(z) * len(positions)), label))
-    return unflatten(images, len(z), len(positions))
 
 
 def _compare_ends(classifier: AttributeClassifier, images: Tensor, changed: set[str]) -> tuple[dict[str, float], float]:

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from zoo_core import UsageError
 
-from ..models.model import CHUNK, Model
+from ..models.model import Model
 from ..progress import SILENT, Reporter
+from ..randomness import latents_for
 from .attribute_classifier import AttributeClassifier
 from .concepts import Concept
-from .drawing import Label, drawn, labels_of, sample_latents
+from .drawing import Label, draw
 
 SURE = 0.8
 """Least probability of every fact in an exemplar."""
@@ -76,7 +76,7 @@ class ClassifiedSamples:
     probabilities: Mapping[str, Tensor]
 
     def exemplars(self, concept: Concept, least: int = 1) -> Tensor:
-        """Numbers of the samples in which every fact of a concept has a probability of at least `SURE`: int64 [m], in order.
+        """Return the numbers [m] of the samples in which every fact of a concept has a probability of at least `SURE`.
 
         Raises:
             UsageError: there are fewer than `least`; says how many samples were searched, and the rate.
@@ -95,19 +95,9 @@ def search(
     model: Model, classifier: AttributeClassifier, n: int, *, seed: int = 0, label: Label = None, report: Reporter = SILENT
 ) -> ClassifiedSamples:
     """Draw and classify samples 0 … n − 1, as `zoo sample --seed SEED --numbered` numbers them."""
-    latents = sample_latents(model, range(n), seed=seed)
-    images = draw_all(model, latents, labels_of(model, range(n), label), "searching samples", report)
+    latents = latents_for(model.generator, seed, range(n))
+    images = draw(model, latents, label, range(n), task="searching samples", report=report)
     return ClassifiedSamples(classifier, latents, images, classifier.probabilities(images))
-
-
-def draw_all(model: Model, z: Tensor, labels: Tensor | None, task: str, report: Reporter) -> Tensor:
-    """Return the images [n, C, S, S] of latents, as `draw` does, with progress."""
-    parts: list[Tensor] = []
-    with report.task(task, len(z), "images") as progress:
-        for part in drawn(model, z, labels):
-            parts.append(part)
-            progress.update(min(len(z), len(parts) * CHUNK))
-    return torch.cat(parts)
 
 
 def measure_preservation(before: Mapping[str, Tensor], after: Mapping[str, Tensor], changed: set[str]) -> dict[str, float]:
@@ -133,8 +123,8 @@ def round_values(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def describe_preservation(kept: float | None, random: float | None, what: str) -> str:
+def describe_preservation(kept: Mapping[str, float], random: Mapping[str, float], what: str) -> str:
     """Return in words how many of the other attributes stayed; `random` is the same of random maps or directions."""
-    if kept is None or random is None:
+    if not kept or not random:
         return "the labels name no other attribute"
-    return f"{kept:.1%} (random {what}: {random:.1%})"
+    return f"{mean_of(kept):.1%} (random {what}: {mean_of(random):.1%})"

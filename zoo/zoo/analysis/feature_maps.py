@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from zoo_core import Discriminator, Generator, UsageError
 
 from ..models.model import Model
 from ..randomness import seeded
-from .drawing import drawn
+from .drawing import draw_chunks
 
 _PLAIN = "relu6 prelu gelu silu mish threshold hardswish softplus"
 _IN_PLACE_TOO = "relu leaky_relu rrelu elu selu celu hardtanh"
@@ -35,15 +35,10 @@ def capture_activations(stages: Mapping[str, nn.Module]) -> Iterator[dict[str, T
     """Yield a dictionary that holds each stage's output of the latest forward pass."""
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Any:
-        return lambda _module, _inputs, out: outputs.__setitem__(name, out)
-
-    handles = [stage.register_forward_hook(keep(name)) for name, stage in stages.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, stage in stages.items():
+            hooks.enter_context(stage.register_forward_hook(lambda _, __, out, name=name: outputs.__setitem__(name, out)))
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
@@ -53,11 +48,8 @@ def ablate_units(stage: nn.Module, maps: Sequence[int]) -> Iterator[None]:
     def clear(_module: nn.Module, _inputs: Any, out: Tensor) -> Tensor:
         return out.index_fill(1, torch.tensor(list(maps), dtype=torch.int64, device=out.device), 0)
 
-    handle = stage.register_forward_hook(clear)
-    try:
+    with stage.register_forward_hook(clear):
         yield
-    finally:
-        handle.remove()
 
 
 @torch.no_grad()
@@ -90,7 +82,7 @@ def second_highest_stage(generator: Generator) -> str:
 def stage_activations(model: Model, stage: str, z: Tensor, labels: Tensor | None) -> Tensor:
     """Return the outputs [N, C, H, W] of a stage of the generator, on the CPU, for latents [N, latent_dim]."""
     with capture_activations({stage: model.generator.stages()[stage]}) as outputs:
-        return torch.cat([outputs[stage][: len(part)].float().cpu() for part in drawn(model, z, labels)])
+        return torch.cat([outputs[stage][: len(part)].float().cpu() for part in draw_chunks(model, z, labels)])
 
 
 @torch.no_grad()
@@ -105,23 +97,23 @@ def bake_ablation(model: Model, stage: str, maps: Sequence[int]) -> Generator:
     """
     where = next(model.generator.parameters())
     z = model.generator.sample_latent(8, torch.Generator().manual_seed(0)).to(where.device, where.dtype)
-    classes = model.image.num_classes
-    labels = torch.arange(8, device=where.device) % classes if classes else None
+    count = feature_map_shapes(model.generator)[stage][0]
 
     def sample(generator: Generator) -> Tensor:
         with seeded(0, "edited", where.device):
-            images: Tensor = generator(z, labels)
+            images: Tensor = generator(z, model.labels_of(range(8)))
         return images
+
+    def layers(generator: Generator) -> list[tuple[nn.Module, int]]:
+        return [(m, each) for m in generator.stages()[stage].modules() if (each := _outputs(m, count))]
 
     with ablate_units(model.generator.stages()[stage], maps):
         wanted = sample(model.generator)
     slack = 1e-3 * float((sample(model.generator) - wanted).abs().max()) + 1e-7
-    count = feature_map_shapes(model.generator)[stage][0]
-    depths = sum(1 for m in model.generator.stages()[stage].modules() if _outputs(m, count))
-    for depth in range(1, depths + 1):
+    for depth in range(1, len(layers(model.generator)) + 1):
         baked = copy.deepcopy(model.generator)
-        for layer in [m for m in baked.stages()[stage].modules() if _outputs(m, count)][-depth:]:
-            _clear(layer, maps, _outputs(layer, count))
+        for layer, each in layers(baked)[-depth:]:
+            _clear(layer, maps, each)
         if float((sample(baked) - wanted).abs().max()) <= slack:
             return baked
     raise UsageError(

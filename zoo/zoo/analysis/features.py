@@ -23,11 +23,11 @@ from ..models.model import Model
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
-from .drawing import check_count, opened
+from ..reports.pictures import arrange, save_picture, sheet
+from .drawing import block, check_count, check_picture_name, open_model
 from .exemplars import round_values
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
 from .labeled_images import ImageSource, attribute_labels, find_images, vocabulary_of
-from .sheets import Block, check_picture_name, save_picture, sheet
 
 _LEAST = 10  # images with a value, and without it, for the value to be counted
 
@@ -80,11 +80,8 @@ class FeatureComparison:
         """Guided gradients beside the images, for both, and the first-layer filters."""
         parts = [self.responses_picture(self.trained), self.responses_picture(self.untrained)]
         if self.filters is not None:
-            parts.append(sheet([Block("first-layer filters", self.filters, 8)]))
-        canvas = Image.new("RGB", (sum(p.width for p in parts), max(p.height for p in parts)), "white")
-        for i, part in enumerate(parts):
-            canvas.paste(part, (sum(p.width for p in parts[:i]), 0))
-        return canvas
+            parts.append(sheet([block("first-layer filters", self.filters, 8)]))
+        return arrange(parts, columns=len(parts))
 
     def responses_picture(self, responses: Responses) -> Image.Image:
         """The images to which one of the two responds, and guided gradients below them."""
@@ -93,7 +90,7 @@ class FeatureComparison:
         for i, feature in enumerate(responses.features):
             best = f"; {responses.best[i]}" if responses.best else ""
             both = torch.cat([responses.images[i], responses.gradients[i]])
-            blocks.append(Block(f"{title}: feature {feature} of {responses.stage}{best}", both, responses.images.shape[1]))
+            blocks.append(block(f"{title}: feature {feature} of {responses.stage}{best}", both, responses.images.shape[1]))
         return sheet(blocks)
 
     def to_json(self) -> dict[str, Any]:
@@ -143,8 +140,7 @@ def features(
     check_count(count, "the number of images", 2)
     check_count(shown, "the number of features")
     check_count(each, "the number of images for each feature")
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
+    file, loaded = check_picture_name(out), open_model(model, device)
     trained = loaded.discriminator
     if trained is None or "discriminator" not in loaded.config.get("parts", {}):
         raise UsageError(
@@ -166,12 +162,11 @@ def features(
     whole = len(real) - len(real) % 64 or len(real)  # a last small batch would count as much as the others
     estimate_batch_norm(untrained, lambda: [untrained(*batch) for batch in batches_for(untrained, real[:whole], labels)])
     values = _label_values(pack, ids)
-    both = []
     with report.task("guided backpropagation", 2, "networks") as task:
-        for network in (trained, untrained):
-            both.append(_examine(network, real, labels, values, min(each, len(real)), shown))
-            task.update(len(both))
-    found = FeatureComparison(both[0], both[1], first_filters(trained), len(real))
+        first = _examine(trained, real, labels, values, min(each, len(real)), shown)
+        task.update(1)
+        second = _examine(untrained, real, labels, values, min(each, len(real)), shown)
+    found = FeatureComparison(first, second, first_filters(trained), len(real))
     if file is not None:
         save_picture(found.picture(), file)
     return found

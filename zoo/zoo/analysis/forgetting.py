@@ -21,15 +21,15 @@ from zoo_core import UsageError
 from ..models.folder import write_model
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from ..randomness import generator_for
+from ..randomness import generator_for, latents_for
+from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import load_classifier
 from .concepts import Concept, parse_fact
-from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
+from .drawing import Label, block, check_count, check_picture_name, draw, open_model
 from .exemplars import ClassifiedSamples, Proportion, mean_of, measure_preservation, round_values, search
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
 from .labeled_images import ImageSource, find_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
-from .sheets import Block, check_picture_name, save_picture, sheet
 
 SAMPLES = 150
 """The paper's number of samples with boxes drawn on them."""
@@ -67,10 +67,10 @@ class Ablation:
         maps: their numbers, largest weight first.
         of: how many maps the stage has.
         before, after, random: images [n, C, S, S] of the same latents; `random` with as many maps ablated at random.
+        fit: proportion of held-out positions that the regression tells right.
         inside, outside: mean absolute change of pixels, in levels of 255, where the object was and elsewhere; `inside` is
             None where nobody knows where it was.
         outside_random: the mean change elsewhere with as many maps ablated at random.
-        fit: proportion of held-out positions that the regression tells right.
         with_object: numbers of the images in `before` that show the object; () where nobody knows.
         rates: None without a classifier.
         saved: the model folder of the edited generator, if one was asked for.
@@ -82,10 +82,10 @@ class Ablation:
     before: Tensor
     after: Tensor
     random: Tensor
+    fit: float
     inside: float | None
     outside: float
     outside_random: float
-    fit: float = 0.0
     with_object: Sequence[int] = ()
     rates: Rates | None = None
     saved: Path | None = None
@@ -93,29 +93,25 @@ class Ablation:
     def picture(self) -> Image.Image:
         """Samples with and without the object, and with random maps ablated; those that had the object come first."""
         ids = list(self.with_object[:_SHOWN]) or list(range(min(_SHOWN, len(self.before))))
-        rows = [
-            Block("before", self.before[ids], len(ids)),
-            Block(f"after silencing {len(self.maps)} of {self.of} maps of stage {self.stage}", self.after[ids], len(ids)),
-            Block(f"after silencing {len(self.maps)} maps at random", self.random[ids], len(ids)),
-        ]
-        return sheet(rows)
+        rows = {
+            "before": self.before,
+            f"after silencing {len(self.maps)} of {self.of} maps of stage {self.stage}": self.after,
+            f"after silencing {len(self.maps)} maps at random": self.random,
+        }
+        return sheet([block(heading, images[ids], len(ids)) for heading, images in rows.items()])
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
+        change = {name: getattr(self, name) for name in ("inside", "outside", "outside_random")}
         found: dict[str, Any] = {
             "stage": self.stage,
             "silenced": len(self.maps),
             "of": self.of,
             "maps": list(self.maps),
             "fit": round(self.fit, 4),
-            "change": {
-                "inside": round(self.inside, 3) if self.inside is not None else None,
-                "outside": round(self.outside, 3),
-                "outside_random": round(self.outside_random, 3),
-            },
+            "change": {name: round(value, 3) if value is not None else None for name, value in change.items()},
         }
-        if self.rates is not None:
-            r = self.rates
+        if (r := self.rates) is not None:
             found |= {name: getattr(r, name).to_json() for name in ("before", "after", "random")}
             found |= {"kept": round_values(r.kept), "kept_mean": mean_of(r.kept), "kept_random_mean": mean_of(r.kept_random)}
             found["classifier_accuracy"] = r.accuracy
@@ -165,8 +161,7 @@ def forget(
     check_count(samples, "the number of samples", 1)
     check_count(tested, "the number of tested samples", 2)
     check_count(1 if most is None else most, "the number of maps to silence")
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
+    file, loaded = check_picture_name(out), open_model(model, device)
     stage = second_highest_stage(loaded.generator)
     places = read_masks(boxes, loaded.image.size, samples) if boxes is not None else None
     detector = None
@@ -181,18 +176,29 @@ def forget(
             places = _find_places(pool, detector, samples)
     assert places is not None
     ids, masks = places
-    activations = stage_activations(loaded, stage, sample_latents(loaded, ids, seed=seed), labels_of(loaded, ids, label))
+    z = latents_for(loaded.generator, seed, ids)
+    activations = stage_activations(loaded, stage, z, loaded.labels_of(ids, label))
     weights, fit = weigh_maps(activations, resize_masks(masks, *activations.shape[2:]), seed)
     maps = [int(m) for m in weights.argsort(descending=True) if weights[m] > 0][:most]
     if not maps:
         raise UsageError(f"no feature map of stage {stage} has a positive weight: nothing there draws it more than the rest")
     first = searched if boxes is None else max(ids) + 1
-    found = _compare(loaded, stage, maps, len(weights), range(first, first + tested), detector, seed, label)
-    found = replace(found, fit=fit)
+    numbers = range(first, first + tested)
+    z = latents_for(loaded.generator, seed, numbers)
+
+    def draw_without(ablated: list[int]) -> Tensor:
+        with ablate_units(loaded.generator.stages()[stage], ablated):
+            return draw(loaded, z, label, numbers)
+
+    before, after = draw_without([]), draw_without(maps)
+    orders = [torch.randperm(len(weights), generator=generator_for(seed, "random maps", i)) for i in range(_CONTROLS)]
+    controls = torch.cat([draw_without(order[: len(maps)].tolist()) for order in orders])
+    found = Ablation(
+        stage, maps, len(weights), before, after, controls[:tested], fit, **_compare(before, after, controls, detector)
+    )
     if save is not None:
-        what = (
-            f"{len(maps)} of {len(weights)} maps of stage {stage} silenced{f' to forget {attribute}' if attribute else ''}"
-        )
+        why = f" to forget {attribute}" if attribute else ""
+        what = f"{len(maps)} of {len(weights)} maps of stage {stage} silenced{why}"
         config = {**loaded.config, "weights": f"{loaded.config.get('weights', 'weights')}, {what}"}
         config.pop("sha256", None)
         edited = replace(loaded, generator=bake_ablation(loaded, stage, maps), config=config)
@@ -215,55 +221,32 @@ def _find_places(pool: ClassifiedSamples, detector: Detector, samples: int) -> t
     return ids[located].tolist(), masks[located]
 
 
-def _compare(
-    model: Model, stage: str, maps: list[int], of: int, tests: range, detector: Detector | None, seed: int, label: Label
-) -> Ablation:
-    """Draw the same latents with and without the maps, and without random ones; measure the difference."""
-    z, labels = sample_latents(model, tests, seed=seed), labels_of(model, list(tests), label)
-
-    def draw_without(ablated: list[int]) -> Tensor:
-        with ablate_units(model.generator.stages()[stage], ablated):
-            return draw(model, z, labels)
-
-    before, after = draw(model, z, labels), draw_without(maps)
-    choices = [torch.randperm(of, generator=generator_for(seed, "random maps", i)) for i in range(_CONTROLS)]
-    controls = torch.cat([draw_without(order[: len(maps)].tolist()) for order in choices])
+def _compare(before: Tensor, after: Tensor, controls: Tensor, detector: Detector | None) -> dict[str, Any]:
+    """Return what an `Ablation` says of the differences; `controls` are the images without random maps, several times."""
     change, other_change = _measure_change(before, after), _measure_change(before, controls)
     place = torch.zeros_like(change, dtype=torch.bool)
     rates, with_object = None, []
     if detector is not None:
-        rates, shown = _measure_rates(detector, before, after, controls)
+        attribute = detector.fact.attribute
+        first, second, random = (detector.classifier.probabilities(images) for images in (before, after, controls))
+        shown = detector.find(first)
+        rates = Rates(
+            before=Proportion.count_true(shown),
+            after=Proportion.count_true(detector.find(second)),
+            random=Proportion.count_true(detector.find(random)),
+            kept=measure_preservation(first, second, {attribute}),
+            kept_random=measure_preservation(first, random, {attribute}),
+            accuracy=detector.classifier.accuracy.get(attribute, 0.0),
+        )
         with_object = shown.nonzero().squeeze(1).tolist()
         place = resize_masks(detector.locate(before), *before.shape[2:]) & shown[:, None, None]
-    return Ablation(
-        stage=stage,
-        maps=maps,
-        of=of,
-        before=before,
-        after=after,
-        random=controls[: len(before)],
-        inside=float(change[place].mean()) if bool(place.any()) else None,
-        outside=float(change[~place].mean()),
-        outside_random=float(other_change[~place.repeat(_CONTROLS, 1, 1)].mean()),
-        with_object=with_object,
-        rates=rates,
-    )
-
-
-def _measure_rates(detector: Detector, before: Tensor, after: Tensor, controls: Tensor) -> tuple[Rates, Tensor]:
-    """Return how often the object is seen in each, and in which images it was before: bool [N]."""
-    classifier, attribute = detector.classifier, detector.fact.attribute
-    first, second, random = (classifier.probabilities(images) for images in (before, after, controls))
-    shown = detector.find(first)
-    rates = Rates(
-        before=Proportion.count_true(shown),
-        after=Proportion.count_true(detector.find(second)),
-        random=Proportion.count_true(detector.find(random)),
-        kept=measure_preservation(first, second, {attribute}),
-        kept_random=measure_preservation(first, random, {attribute}),
-        accuracy=classifier.accuracy.get(attribute, 0.0),
-    )
-    return rates, shown
+    return {
+        "inside": float(change[place].mean()) if bool(place.any()) else None,
+        "outside": float(change[~place].mean()),
+        "outside_random": float(other_change[~place.repeat(_CONTROLS, 1, 1)].mean()),
+        "with_object": with_object,
+        "rates": rates,
+    }
 
 
 def _measure_change(before: Tensor, after: Tensor) -> Tensor:

@@ -22,11 +22,11 @@ from zoo_core import Discriminator, UsageError
 from ..models.grids import to_pictures
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from ..randomness import generator_for
-from .drawing import Label, check_count, labels_of, opened, sample_latents, unflatten
-from .exemplars import draw_all, round_values
+from ..randomness import generator_for, latents_for
+from ..reports.pictures import save_gif, save_picture, sheet
+from .drawing import Label, block, check_count, check_picture_name, draw, open_model
+from .exemplars import round_values
 from .feature_maps import batches_for
-from .sheets import Block, check_picture_name, save_gif, save_picture, sheet
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Walk:
 
     def picture(self) -> Image.Image:
         """A row for each path."""
-        return sheet([Block("", self.images.flatten(0, 1), columns=self.images.shape[1])])
+        return sheet([block("", self.images.flatten(0, 1), self.images.shape[1])])
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
@@ -105,19 +105,15 @@ def walk(
     check_count(steps, "the number of steps", 3, 1000)
     if how not in ("linear", "spherical"):
         raise UsageError(f"unknown interpolation {how!r}; valid: linear, spherical")
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
-    ends = sample_latents(loaded, range(latents), seed=seed)
+    file, loaded = check_picture_name(out), open_model(model, device)
+    ends = latents_for(loaded.generator, seed, range(latents))
     between = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
-    frames = between.flatten(0, 1)
-    labels = labels_of(loaded, [0] * len(frames), label)
-    images = draw_all(loaded, frames, labels, "drawing", report)
-    shape = (latents - 1, steps)
-    numbers = {"pixels": _measure_smoothness(unflatten(images.flatten(1), *shape), seed)}
+    images = draw(loaded, between.flatten(0, 1), label, report=report)
+    frames = {"pixels": images.flatten(1)}
     if loaded.discriminator is not None:
-        features = _extract_features(loaded.discriminator, images, labels)
-        numbers["features"] = _measure_smoothness(unflatten(features, *shape), seed)
-    found = Walk(between, unflatten(images, *shape), numbers, how)
+        frames["features"] = _extract_features(loaded.discriminator, images, loaded.labels_of([0] * len(images), label))
+    smoothness = {space: _measure_smoothness(f.view(-1, steps, f.shape[1]), seed) for space, f in frames.items()}
+    found = Walk(between, images.view(-1, steps, *images.shape[1:]), smoothness, how)
     if file is not None and file.suffix.lower() == ".gif":
         pictures = [p.resize((max(128, p.width),) * 2, Image.Resampling.NEAREST) for p in to_pictures(images)]
         save_gif(pictures, file)
@@ -133,8 +129,7 @@ def interpolate(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Ten
     straight = a + t * (b - a)
     if how == "linear":
         return straight
-    cosine = F.cosine_similarity(a, b, dim=2).clamp(-1, 1)
-    angle = torch.arccos(cosine)[..., None]
+    angle = torch.arccos(F.cosine_similarity(a, b, dim=2).clamp(-1, 1))[..., None]
     curved = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
     return torch.where(torch.sin(angle).abs() < 1e-4, straight, curved)  # (anti)parallel: there is no one arc
 
@@ -156,11 +151,6 @@ def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
     order = torch.randperm(frames.shape[0] * frames.shape[1], generator=generator_for(seed, "shuffled"))
     shuffled = frames.flatten(0, 1)[order].view_as(frames)
     step, other = (torch.linalg.vector_norm(f.diff(dim=1), dim=2) for f in (frames, shuffled))  # [P, steps − 1]
-    tiny = 1e-12
-    jump = step.amax(1) / other.mean().clamp(min=tiny)
-    return Smoothness(
-        path=float((step.amax(1) / step.mean(1).clamp(min=tiny)).mean()),
-        shuffled=float((other.amax(1) / other.mean(1).clamp(min=tiny)).mean()),
-        jump=float(jump.mean()),
-        worst=float(jump.max()),
-    )
+    uneven, uneven_shuffled = (float((s.amax(1) / s.mean(1).clamp(min=1e-12)).mean()) for s in (step, other))
+    jump = step.amax(1) / other.mean().clamp(min=1e-12)
+    return Smoothness(uneven, uneven_shuffled, float(jump.mean()), float(jump.max()))
