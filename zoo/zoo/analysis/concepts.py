@@ -27,7 +27,6 @@ NEUTRAL = "neutral"
 
 NEGATIONS = ("no-", "not-", "without-")
 
-_PIECE = re.compile(r"\S+")
 _CONCEPT = re.compile(r"[\w=-]+(?:\+[\w=-]+)*")
 
 
@@ -41,8 +40,7 @@ class Fact:
 
     def probability(self, probabilities: Mapping[str, Tensor], vocabulary: Vocabulary) -> Tensor:
         """The probability [N] that it holds, from those of all values [N, values] of each attribute."""
-        columns = [vocabulary[self.attribute].index(value) for value in self.values]
-        return probabilities[self.attribute][:, columns].sum(1)
+        return probabilities[self.attribute][:, [vocabulary[self.attribute].index(v) for v in self.values]].sum(1)
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,11 @@ class Concept:
 
     def probability(self, probabilities: Mapping[str, Tensor], vocabulary: Vocabulary) -> Tensor:
         """The least of the facts' probabilities [N]; 1 without facts."""
-        least = torch.ones(len(next(iter(probabilities.values()))))
+        every = [torch.ones(len(next(iter(probabilities.values()))))]
         for fact, holds in self.facts:
             p = fact.probability(probabilities, vocabulary)
-            least = torch.minimum(least, p if holds else 1 - p)
-        return least
+            every.append(p if holds else 1 - p)
+        return torch.stack(every).amin(0)
 
     def __str__(self) -> str:
         return " and ".join(fact.word if holds else f"no {fact.word}" for fact, holds in self.facts) or "anything"
@@ -114,7 +112,7 @@ def parse_expression(text: str) -> list[Term]:
     """
     terms: list[Term] = []
     sign: int | None = 1  # None: an operator comes next
-    for match in _PIECE.finditer(text):
+    for match in re.finditer(r"\S+", text):
         piece, place = match.group(), match.start()
         if piece in ("+", "-", "−"):
             if sign is not None and (terms or piece == "+"):
@@ -123,9 +121,9 @@ def parse_expression(text: str) -> list[Term]:
         elif sign is None:
             raise _syntax_error(text, place, "expected + or - between two concepts, with blanks around it")
         elif not _CONCEPT.fullmatch(piece):
-            at = next((i for i in range(len(piece), 0, -1) if _CONCEPT.fullmatch(piece[:i])), 0)
+            good = _CONCEPT.match(piece)
             why = "this is no concept: words of letters, digits, _ = and -, joined by +"
-            raise _syntax_error(text, place + at, why)
+            raise _syntax_error(text, place + (good.end() if good else 0), why)
         else:
             terms.append(Term(sign, piece))
             sign = None
@@ -152,12 +150,12 @@ def _find_fact(word: str, vocabulary: Vocabulary) -> Fact | None:
     if word not in vocabulary:
         return None
     values = vocabulary[word]
-    if not any(value in ABSENT for value in values):
+    if not set(values) & set(ABSENT):
         choices = ", ".join(f"{word}={value}" for value in values)
         raise UsageError(
             f"{word!r} has no value that means its absence, so say which one is meant", hint=f"one of: {choices}"
         )
-    return Fact(word, tuple(value for value in values if value not in ABSENT and value != HIDDEN), word)
+    return Fact(word, tuple(v for v in values if v not in (*ABSENT, HIDDEN)), word)
 
 
 def _unknown_word(word: str, vocabulary: Vocabulary) -> UsageError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class ModelImages:
             return self.source
         with self._advise():
             pack = build_pack(self.source, report=report)
-        count = len(pack) if self.trained_on is None else self.trained_on.get("count", len(pack))
+        count = (self.trained_on or {}).get("count", len(pack))
         if count != len(pack):  # a model folder does not say where its photographs lay
             what = f"the model was trained on {count:,} images of {self.source.dataset}"
             raise UsageError(f"{what}, and without --data there are {len(pack):,}", hint=_HINT)
@@ -89,20 +89,17 @@ def find_images(model: Model, where: Model | str | Path, images: ImageSource = N
     """
     size, channels = model.image.size, model.image.channels
     if isinstance(images, Pack):
-        if (images.spec.size, images.spec.channels) != (size, channels):
+        if images.spec.shape != model.image.shape:
             raise UsageError(
                 f"the pack has images of {images.spec.shape}, the model draws {model.image.shape}",
                 hint="build the pack with the model's size and channels",
             )
         return ModelImages(images)
     if images is not None:
-        return ModelImages(PackRequest(images.dataset, images.data, images.split, size, channels, images.options))
-    used: Mapping[str, Any] = {}
-    if not isinstance(where, Model):
-        place = find_folder(where)
-        run = place if is_run(place) else place.parent
-        used = (read_run(run).config.dataset if is_run(run) else None) or {}
-    used = used or model.config.get("provenance", {}).get("dataset") or {}
+        return ModelImages(replace(images, size=size, channels=channels))
+    place = find_folder(where) if not isinstance(where, Model) else None
+    run = next((p for p in (place, place.parent) if is_run(p)), None) if place else None
+    used = (read_run(run).config.dataset if run else None) or model.config.get("provenance", {}).get("dataset") or {}
     if not used.get("name"):
         raise UsageError("the model does not say what it was trained on", hint=_HINT)
     split, options = used.get("split", "train"), used.get("options", {})
@@ -120,9 +117,9 @@ def vocabulary_of(pack: Pack) -> Vocabulary:
 
 
 def _vocabulary(attributes: Mapping[str, Any], classes: Any, dataset: str) -> Vocabulary:
-    found = {name: tuple(values) for name, values in attributes.items()}
-    if len(classes) > 1:
-        found[CLASS] = tuple(classes)
+    found = {name: tuple(values) for name, values in attributes.items()} | (
+        {CLASS: tuple(classes)} if len(classes) > 1 else {}
+    )
     if not found:
         raise UsageError(
             f"the images of dataset {dataset!r} have no labels, so nothing can learn to classify them",

@@ -39,20 +39,7 @@ POINTS = 300
 
 _INK, _NOTE = "#1d2126", "note:"
 _WIDTH, _PNG_WIDTH, _PNG_DPI = 5.6, 7.6, 200  # inches; a PNG has twice the pixels that a page gives it
-_SETTINGS = {
-    **{"font.size": 10, "font.family": "DejaVu Sans", "axes.titlesize": 10, "axes.titlelocation": "left"},
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), _INK),
-    **{
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "lines.markersize": 3.5,
-    },
-    **{"axes.grid": True, "axes.grid.axis": "y", "grid.alpha": 0.2, "legend.frameon": False, "legend.fontsize": 9},
-    **{"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "auto"},
-    **{"svg.fonttype": "none", "svg.hashsalt": "zoo", "text.parse_math": False, "axes.unicode_minus": True},
-}
+_STYLE = Path(__file__).with_name("templates") / "figure.mplstyle"
 
 
 class Line(NamedTuple):
@@ -254,7 +241,5 @@ def quiet_matplotlib() -> Iterator[Any]:
 @contextmanager
 def _style() -> Iterator[None]:
     """Our settings alone, whatever somebody's matplotlibrc says; theirs are as before afterwards."""
-    with quiet_matplotlib() as matplotlib, matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+    with quiet_matplotlib() as matplotlib, matplotlib.rc_context(fname=_STYLE):
         yield
