@@ -115,7 +115,7 @@ def turn(**choices: Any) -> None:
       zoo turn runs/dcgan-faces --from turn=left --to turn=right
       zoo turn runs/dcgan-faces --from no-glasses --to glasses --reach 1.5 --json
     """
-    from zoo.analysis.exemplars import describe_preservation
+    from zoo.analysis.samples import describe_preservation
 
     found: Turning | None = analyze("turn", **choices)
     if found:
@@ -184,7 +184,7 @@ def forget(**choices: Any) -> None:
       zoo forget runs/dcgan-faces --attribute glasses --most 20 --save no-glasses
       zoo forget runs/dcgan-rooms --boxes windows.json
     """
-    from zoo.analysis.exemplars import describe_preservation
+    from zoo.analysis.samples import describe_preservation
 
     found: Ablation | None = analyze("forget", **choices)
     if not found:

@@ -8,7 +8,7 @@ from PIL import Image
 
 import zoo
 from helpers.painting import painted_model
-from zoo.analysis.drawing import draw
+from zoo.analysis.samples import draw
 from zoo.analysis.walks import interpolate
 from zoo.models.model import Model
 from zoo.randomness import latents_for

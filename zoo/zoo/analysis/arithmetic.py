@@ -22,11 +22,10 @@ from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import arrange, save_picture, sheet
-from .attribute_classifier import AttributeClassifier, confidence, load_classifier
+from .attribute_classifier import confidence, load_classifier
 from .concepts import Concept, Term, parse_concepts, parse_expression, should_hold
-from .drawing import Label, block, check_count, check_picture_name, draw, open_model
-from .exemplars import ClassifiedSamples, Proportion, search
 from .labeled_images import ImageSource, find_images
+from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
 NOISE = 0.25
 """The paper's: eight neighbors of the result, each number of the latent moved by up to this much."""
@@ -132,7 +131,8 @@ def arithmetic(
     Raises:
         UsageError: the expression does not parse, a word is unknown, no exemplars were found, or the images have no labels.
     """
-    terms, file, loaded = parse_expression(expression), check_picture_name(out), open_model(model, device)
+    terms = parse_expression(expression)
+    loaded, file = open_model(model, device, out)
     if chosen is not None:
         if len(chosen) != len(terms):
             raise UsageError(
@@ -143,7 +143,6 @@ def arithmetic(
             raise UsageError(
                 "each concept needs the numbers of its exemplars", hint="zoo sample MODEL --numbered shows them"
             )
-        found = _combine(loaded, expression, terms, chosen, seed, label)
     else:
         check_count(exemplars, "the number of exemplars", 1, 1000)
         check_count(trials, "the number of trials", 1)
@@ -151,24 +150,27 @@ def arithmetic(
         label = 0 if label is None and loaded.image.num_classes else label  # what is added should be of one class
         source = find_images(loaded, model, images)
         concepts = parse_concepts([term.concept for term in terms], source.vocabulary())
-        goal = _find_goal(terms, concepts)
+        if not concepts[0].facts:
+            raise UsageError(
+                "the expression names nothing that could be seen", hint='for example: "glasses - neutral + smile"'
+            )
         classifier = load_classifier(source.pack(report), report=report)
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         groups = _choose_exemplars(concepts, pool, exemplars, trials, seed)
-        found = _combine(loaded, expression, terms, [ids.tolist() for ids in groups[0]], seed, label)
-        success = _measure_success(loaded, terms, goal, pool, groups, label)
-        found = replace(found, success=success, grid=_count_showing(goal, classifier, found.images))
+    used = chosen if chosen is not None else [ids.tolist() for ids in groups[0]]
+    latents = [latents_for(loaded.generator, seed, ids) for ids in used]
+    pictures = [draw(loaded, z, label, ids) for z, ids in zip(latents, used, strict=True)]
+    z = _add(terms, latents)
+    noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
+    noise[4] = 0
+    near = draw(loaded, z + noise, label)
+    found = Arithmetic(expression, terms, used, pictures, z, near, _add(terms, pictures).clamp(-1, 1))
+    if chosen is None:
+        success, grid = _measure_success(loaded, terms, concepts, pool, groups, near, label)
+        found = replace(found, success=success, grid=grid)
     if file is not None:
         save_picture(found.picture(), file)
     return found
-
-
-def _find_goal(terms: list[Term], concepts: list[Concept]) -> Concept:
-    """Return what the result should show; every concept has the same facts."""
-    facts = [fact for fact, _ in concepts[0].facts]
-    if not facts:
-        raise UsageError("the expression names nothing that could be seen", hint='for example: "glasses - neutral + smile"')
-    return Concept(tuple((fact, should_hold(terms, [dict(concept.facts)[fact] for concept in concepts])) for fact in facts))
 
 
 def _choose_exemplars(
@@ -185,43 +187,43 @@ def _choose_exemplars(
 
 
 def _measure_success(
-    model: Model, terms: list[Term], goal: Concept, pool: ClassifiedSamples, groups: list[list[Tensor]], label: Label
-) -> Success:
-    """Do the arithmetic of every trial, with latents and with pixels, and count the results that show the goal."""
+    model: Model,
+    terms: list[Term],
+    concepts: list[Concept],
+    pool: ClassifiedSamples,
+    groups: list[list[Tensor]],
+    near: Tensor,
+    label: Label,
+) -> tuple[Success, Proportion]:
+    """Do the arithmetic of every trial, with latents and with pixels; count what shows the goal there and in `near`."""
+    truths = [dict(concept.facts) for concept in concepts]  # all of the same facts
+    goal = Concept(tuple((fact, should_hold(terms, [each[fact] for each in truths])) for fact in truths[0]))
     classifier = pool.classifier
     images = draw(model, torch.stack([_add(terms, [pool.latents[ids] for ids in group]) for group in groups]), label)
     pixels = torch.stack([_add(terms, [pool.images[ids] for ids in group]).clamp(-1, 1) for group in groups])
+    in_images, in_pixels, in_near = map(classifier.probabilities, (images, pixels, near))
     least = float(confidence(pool.probabilities).quantile(UNCLEAR))
-    names = [fact.attribute for fact, _ in goal.facts]
-    return Success(
+
+    def count(probabilities: Mapping[str, Tensor], confident: float = 0.0) -> Proportion:
+        shows = goal.probability(probabilities, classifier.attributes) > 0.5
+        return Proportion.count_true(shows & (confidence(probabilities) >= confident))
+
+    success = Success(
         wanted=str(goal),
-        latent=_count_showing(goal, classifier, images),
-        pixel=_count_showing(goal, classifier, pixels),
-        base=Proportion.count_true(goal.probability(pool.probabilities, classifier.attributes) > 0.5),
-        latent_clear=_count_showing(goal, classifier, images, least),
-        pixel_clear=_count_showing(goal, classifier, pixels, least),
-        accuracy={name: classifier.accuracy[name] for name in names if name in classifier.accuracy},
+        latent=count(in_images),
+        pixel=count(in_pixels),
+        base=count(pool.probabilities),
+        latent_clear=count(in_images, least),
+        pixel_clear=count(in_pixels, least),
+        accuracy={
+            fact.attribute: classifier.accuracy[fact.attribute]
+            for fact in truths[0]
+            if fact.attribute in classifier.accuracy
+        },
     )
-
-
-def _count_showing(goal: Concept, classifier: AttributeClassifier, images: Tensor, confident: float = 0.0) -> Proportion:
-    probabilities = classifier.probabilities(images)
-    shows = goal.probability(probabilities, classifier.attributes) > 0.5
-    return Proportion.count_true(shows & (confidence(probabilities) >= confident))
+    return success, count(in_near)
 
 
 def _add(terms: list[Term], members: Sequence[Tensor]) -> Tensor:
     """Return Σ sign · mean over the exemplars [k, …] of each term."""
     return torch.stack([term.sign * exemplars.mean(0) for term, exemplars in zip(terms, members, strict=True)]).sum(0)
-
-
-def _combine(
-    model: Model, expression: str, terms: list[Term], ids: Sequence[Sequence[int]], seed: int, label: Label
-) -> Arithmetic:
-    """Do the arithmetic with one group of exemplars, and draw the result with its neighbors."""
-    latents = [latents_for(model.generator, seed, numbers) for numbers in ids]
-    pictures = [draw(model, z, label, numbers) for z, numbers in zip(latents, ids, strict=True)]
-    z = _add(terms, latents)
-    noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
-    noise[4] = 0
-    return Arithmetic(expression, terms, ids, pictures, z, draw(model, z + noise, label), _add(terms, pictures).clamp(-1, 1))

@@ -21,9 +21,8 @@ from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import AttributeClassifier, load_classifier
 from .concepts import parse_concepts
-from .drawing import Label, block, check_count, check_picture_name, draw, open_model
-from .exemplars import mean_of, measure_preservation, round_values, search
 from .labeled_images import ImageSource, find_images
+from .samples import Label, block, check_count, draw, mean_of, measure_preservation, open_model, round_values, search
 
 _SHOWN = 8
 _FALL = 1e-3  # smaller falls of a mean probability are none
@@ -107,7 +106,7 @@ def turn(
     check_count(samples, "the number of samples", 2)
     check_count(exemplars, "the number of exemplars", 1)
     check_count(searched, "the number of samples to search", 2)
-    file, loaded = check_picture_name(out), open_model(model, device)
+    loaded, file = open_model(model, device, out)
     label = 0 if label is None and loaded.image.num_classes else label  # what is compared should be of one class
     source = find_images(loaded, model, images)
     first, second = parse_concepts([start, end], source.vocabulary())

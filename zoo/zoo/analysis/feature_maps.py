@@ -15,7 +15,7 @@ from zoo_core import Discriminator, Generator, UsageError
 
 from ..models.model import Model
 from ..randomness import seeded
-from .drawing import draw_chunks
+from .samples import draw_chunks
 
 _PLAIN = "relu6 prelu gelu silu mish threshold hardswish softplus"
 _IN_PLACE_TOO = "relu leaky_relu rrelu elu selu celu hardtanh"

@@ -24,10 +24,9 @@ from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from ..reports.pictures import arrange, save_picture, sheet
-from .drawing import block, check_count, check_picture_name, open_model
-from .exemplars import round_values
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
 from .labeled_images import ImageSource, attribute_labels, find_images, vocabulary_of
+from .samples import block, check_count, open_model, round_values
 
 _LEAST = 10  # images with a value, and without it, for the value to be counted
 
@@ -140,7 +139,7 @@ def features(
     check_count(count, "the number of images", 2)
     check_count(shown, "the number of features")
     check_count(each, "the number of images for each feature")
-    file, loaded = check_picture_name(out), open_model(model, device)
+    loaded, file = open_model(model, device, out)
     trained = loaded.discriminator
     if trained is None or "discriminator" not in loaded.config.get("parts", {}):
         raise UsageError(

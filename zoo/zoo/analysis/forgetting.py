@@ -25,11 +25,21 @@ from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import load_classifier
 from .concepts import Concept, parse_fact
-from .drawing import Label, block, check_count, check_picture_name, draw, open_model
-from .exemplars import ClassifiedSamples, Proportion, mean_of, measure_preservation, round_values, search
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
 from .labeled_images import ImageSource, find_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
+from .samples import (
+    Label,
+    Proportion,
+    block,
+    check_count,
+    draw,
+    mean_of,
+    measure_preservation,
+    open_model,
+    round_values,
+    search,
+)
 
 SAMPLES = 150
 """The paper's number of samples with boxes drawn on them."""
@@ -161,7 +171,7 @@ def forget(
     check_count(samples, "the number of samples", 1)
     check_count(tested, "the number of tested samples", 2)
     check_count(1 if most is None else most, "the number of maps to silence")
-    file, loaded = check_picture_name(out), open_model(model, device)
+    loaded, file = open_model(model, device, out)
     stage = second_highest_stage(loaded.generator)
     places = read_masks(boxes, loaded.image.size, samples) if boxes is not None else None
     detector = None
@@ -173,7 +183,13 @@ def forget(
         detector = Detector(load_classifier(source.pack(report), report=report), fact)
         if places is None:
             pool = search(loaded, detector.classifier, searched, seed=seed, label=label, report=report)
-            places = _find_places(pool, detector, samples)
+            having = pool.exemplars(Concept(((fact, True),)))[:samples]
+            masks = detector.locate(pool.images[having])  # [N, h, w]
+            located = masks.any((1, 2))
+            if not bool(located.any()):
+                seen = f"the classifier sees {fact.word} in {len(having)} samples and finds its place in none"
+                raise UsageError(seen, hint="give --boxes FILE")
+            places = having[located].tolist(), masks[located]
     assert places is not None
     ids, masks = places
     z = latents_for(loaded.generator, seed, ids)
@@ -206,19 +222,6 @@ def forget(
     if file is not None:
         save_picture(found.picture(), file)
     return found
-
-
-def _find_places(pool: ClassifiedSamples, detector: Detector, samples: int) -> tuple[list[int], Tensor]:
-    """Return the numbers of at most `samples` samples that show the object, and where: bool [N, h, w]."""
-    ids = pool.exemplars(Concept(((detector.fact, True),)))[:samples]
-    masks = detector.locate(pool.images[ids])
-    located = masks.flatten(1).any(1)
-    if not bool(located.any()):
-        raise UsageError(
-            f"the classifier sees {detector.fact.word} in {len(ids)} samples and finds its place in none",
-            hint="give --boxes FILE",
-        )
-    return ids[located].tolist(), masks[located]
 
 
 def _compare(before: Tensor, after: Tensor, controls: Tensor, detector: Detector | None) -> dict[str, Any]:

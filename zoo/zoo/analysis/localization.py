@@ -84,7 +84,7 @@ def read_masks(file: str | Path, size: int, samples: int = 1) -> tuple[list[int]
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is neither a .json file of boxes nor a picture", hint=f"boxes: {_EXAMPLE}") from error
     found = torch.from_numpy(np.asarray(mask) > 127)
-    if len(found.unique()) < 2:
+    if bool(found.all()) or not bool(found.any()):
         color = "white" if bool(found.any()) else "black"
         raise DataError(f"the mask {path} is all {color}: white is where the object lies")
     return list(range(samples)), found.expand(samples, -1, -1)

@@ -21,7 +21,7 @@ from ..packs.decode import plain
 from ..progress import SILENT, Reporter
 from ..randomness import latents_for
 from ..reports.pictures import save_picture, sheet
-from .drawing import Label, block, check_count, check_picture_name, draw, open_model
+from .samples import Label, block, check_count, draw, open_model
 
 STEPS = 200
 """Of the optimizer, for a model without an encoder."""
@@ -95,7 +95,7 @@ def project(
         DataError: the file is missing or no picture.
         UsageError: a number is impossible.
     """
-    file, loaded = check_picture_name(out), open_model(model, device)
+    loaded, file = open_model(model, device, out)
     encoder = loaded.others.get("encoder")
     steps = steps if steps is not None else STEPS if encoder is None else 0
     check_count(starts, "the number of starts", 1)

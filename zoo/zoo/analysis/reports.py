@@ -37,11 +37,10 @@ from .arithmetic import arithmetic
 from .attribute_classifier import load_classifier
 from .concepts import ABSENT, HIDDEN
 from .directions import turn
-from .drawing import block
-from .exemplars import describe_preservation
 from .features import features
 from .forgetting import forget
 from .labeled_images import ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
+from .samples import block, describe_preservation
 from .walks import walk
 
 TEMPLATE = Path(__file__).with_name("report.html")

@@ -24,9 +24,8 @@ from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_gif, save_picture, sheet
-from .drawing import Label, block, check_count, check_picture_name, draw, open_model
-from .exemplars import round_values
 from .feature_maps import batches_for
+from .samples import Label, block, check_count, draw, open_model, round_values
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def walk(
     check_count(steps, "the number of steps", 3, 1000)
     if how not in ("linear", "spherical"):
         raise UsageError(f"unknown interpolation {how!r}; valid: linear, spherical")
-    file, loaded = check_picture_name(out), open_model(model, device)
+    loaded, file = open_model(model, device, out)
     ends = latents_for(loaded.generator, seed, range(latents))
     between = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
     images = draw(loaded, between.flatten(0, 1), label, report=report)

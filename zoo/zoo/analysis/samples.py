@@ -1,28 +1,103 @@
-"""Samples of a model that show a concept, found by the attribute classifier, and how often things are shown."""
+"""Samples of a model: drawn from latents, classified, and how often they show something."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo_core import UsageError
 
-from ..models.model import Model
+from ..loading import load
+from ..models.model import CHUNK, Model
+from ..models.sampling import FORMATS
+from ..packs import to_uint8
 from ..progress import SILENT, Reporter
-from ..randomness import latents_for
+from ..randomness import latents_for, seeded
+from ..reports.pictures import Block
 from .attribute_classifier import AttributeClassifier
 from .concepts import Concept
-from .drawing import Label, draw
+
+Label = str | int | None
+"""A class by name or number; None gives sample i the class i mod num_classes, as `Model.sample` does."""
 
 SURE = 0.8
 """Least probability of every fact in an exemplar."""
 
 _Z = 1.959964
 """Standard deviations of a normal distribution that hold 95 % of it."""
+
+
+def open_model(model: Model | str | Path, device: str, out: str | Path | None) -> tuple[Model, Path | None]:
+    """Return the model itself, where it is, or what `zoo.load` finds; and the path of the picture to write, if any.
+
+    Raises:
+        UsageError: no picture can have the path's ending, or it is a folder; this comes before the model is loaded.
+    """
+    path = Path(out) if out is not None else None
+    if path is not None and path.suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"{path.name!r} does not end like a picture; valid: {', '.join(FORMATS)}", hint="for example: --out picture.png"
+        )
+    if path is not None and path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="choose another file name")
+    return model if isinstance(model, Model) else load(model, device=device), path
+
+
+def draw(
+    model: Model,
+    z: Tensor,
+    label: Label = None,
+    numbers: Sequence[int] | None = None,
+    *,
+    task: str = "drawing",
+    report: Reporter = SILENT,
+) -> Tensor:
+    """Return images [n, C, S, S] in [−1, 1], on the CPU, of latents [n, latent_dim]; each depends on its own latent alone.
+
+    Args:
+        label: of a conditional model.
+        numbers: those of the samples that the latents belong to, which say their classes where no label does; 0 by default.
+        task: what the progress is called.
+    """
+    labels, parts = model.labels_of([0] * len(z) if numbers is None else numbers, label), []
+    with report.task(task, len(z), "images") as progress:
+        for part in draw_chunks(model, z, labels):
+            parts.append(part)
+            progress.update(min(len(z), len(parts) * CHUNK))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def draw_chunks(model: Model, z: Tensor, labels: Tensor | None) -> Iterator[Tensor]:
+    """Yield what `draw` returns, in pieces of at most 32 images; `labels` are classes [n] for a conditional model."""
+    dtype = next(model.generator.parameters()).dtype
+    for start in range(0, len(z), CHUNK):
+        part = z[start : start + CHUNK].to(model.device, dtype)
+        given = labels[start : start + CHUNK] if labels is not None else None
+        if fill := CHUNK - len(part):  # see CHUNK
+            part = torch.cat([part, part.new_zeros(fill, part.shape[1])])
+            given = torch.cat([given, given.new_zeros(fill)]) if given is not None else None
+        with seeded(0, "inside", model.device):  # for what a network draws by itself
+            images = model.generator(part, given)
+        yield images[: CHUNK - fill].float().cpu()
+
+
+def block(heading: str, images: Tensor, columns: int | None = None) -> Block:
+    """Return images [N, C, S, S] in [−1, 1] under a heading, for `reports.pictures.sheet`."""
+    return Block(heading, to_uint8(images).cpu(), columns)
+
+
+def check_count(value: int, what: str, least: int = 1, most: int | None = None) -> None:
+    """Raise `UsageError` naming `what` unless `value` lies in the range."""
+    if value < least or (most is not None and value > most):
+        valid = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{what} must be {valid}, not {value}")
 
 
 @dataclass(frozen=True)

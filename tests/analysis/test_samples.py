@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.analysis.exemplars import Proportion, describe_preservation, mean_of
+from zoo.analysis.samples import Proportion, describe_preservation, mean_of
 
 
 def test_wilsons_interval() -> None:
