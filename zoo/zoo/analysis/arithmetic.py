@@ -36,51 +36,32 @@ UNCLEAR = 0.05
 
 @dataclass(frozen=True)
 class Success:
-    """How often the arithmetic gave what was asked for.
+    """How often the arithmetic gave what was asked for."""
 
-    Args:
-        wanted: in words.
-        latent: of the trials, in latent space.
-        pixel: of the same trials with pixels.
-        base: of all samples searched.
-        latent_clear, pixel_clear: likewise, but only of clear pictures: the classifier is as sure of them on the whole as of
-            all but the least clear twentieth of samples. Averages of pictures show everything, and nothing clearly.
-        accuracy: attribute → accuracy of the classifier on held-out images.
-    """
-
-    wanted: str
-    latent: Proportion
-    pixel: Proportion
-    base: Proportion
+    wanted: str  # in words
+    latent: Proportion  # of the trials, in latent space
+    pixel: Proportion  # of the same trials with pixels
+    base: Proportion  # of all samples searched
+    # Likewise, but only of clear pictures: the classifier is as sure of them on the whole as of all but the least clear
+    # twentieth of samples. Averages of pictures show everything, and nothing clearly.
     latent_clear: Proportion
     pixel_clear: Proportion
-    accuracy: Mapping[str, float]
+    accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """The result of vector arithmetic.
+    """The result of vector arithmetic."""
 
-    Args:
-        expression: as it was given.
-        terms: its concepts with their signs.
-        exemplars: for each term, the numbers of its exemplars among the samples of `seed`.
-        exemplar_images: for each term, their images [k, C, S, S].
-        latent: [latent_dim], the result.
-        images: [9, C, S, S]: the result in the middle (number 4), around it the neighbors.
-        pixels: [C, S, S]: the same arithmetic with the exemplars' pixels.
-        success: the numbers; None where exemplars were chosen by hand.
-        grid: how many of the nine images show what was asked for; None where exemplars were chosen by hand.
-    """
-
-    expression: str
-    terms: Sequence[Term]
-    exemplars: Sequence[Sequence[int]]
-    exemplar_images: Sequence[Tensor]
-    latent: Tensor
-    images: Tensor
-    pixels: Tensor
-    success: Success | None = None
+    expression: str  # as it was given
+    terms: Sequence[Term]  # its concepts with their signs
+    exemplars: Sequence[Sequence[int]]  # for each term, the numbers of its exemplars among the samples of `seed`
+    exemplar_images: Sequence[Tensor]  # for each term, their images [k, C, S, S]
+    latent: Tensor  # [latent_dim], the result
+    images: Tensor  # [9, C, S, S]: the result in the middle (number 4), around it the neighbors
+    pixels: Tensor  # [C, S, S]: the same arithmetic with the exemplars' pixels
+    success: Success | None = None  # the numbers; None where exemplars were chosen by hand
+    # how many of the nine images show what was asked for; None where exemplars were chosen by hand
     grid: Proportion | None = None
 
     def picture(self) -> Image.Image:

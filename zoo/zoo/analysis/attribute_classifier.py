@@ -66,25 +66,18 @@ class AttributeNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class AttributeClassifier:
-    """A trained classifier of what pictures show.
+    """A trained classifier of what pictures show."""
 
-    Args:
-        network: in evaluation mode, on the CPU.
-        attributes: attribute → names of its values.
-        boxed: attributes that it can locate.
-        accuracy: attribute → proportion of held-out images that it classifies right.
-        majority: attribute → proportion of held-out images that have the commonest value: what guessing would get.
-        overlap: boxed attribute → mean overlap (intersection over union) of cells found and cells covered, held out.
-        held_out: how many images that was measured on.
-    """
-
-    network: AttributeNetwork
-    attributes: Vocabulary
-    boxed: tuple[str, ...]
+    network: AttributeNetwork  # in evaluation mode, on the CPU
+    attributes: Vocabulary  # attribute → names of its values
+    boxed: tuple[str, ...]  # attributes that it can locate
+    # attribute → proportion of held-out images that it classifies right
     accuracy: Mapping[str, float] = field(default_factory=dict)
+    # attribute → proportion of held-out images that have the commonest value: what guessing would get
     majority: Mapping[str, float] = field(default_factory=dict)
+    # boxed attribute → mean overlap (intersection over union) of cells found and cells covered, held out
     overlap: Mapping[str, float] = field(default_factory=dict)
-    held_out: int = 0
+    held_out: int = 0  # how many images that was measured on
 
     def probabilities(self, images: Tensor) -> dict[str, Tensor]:
         """Return attribute → probabilities [N, values] for images [N, C, S, S] in [−1, 1]."""

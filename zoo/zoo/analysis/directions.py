@@ -22,7 +22,17 @@ from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import AttributeClassifier, load_classifier
 from .concepts import parse_concepts
 from .labeled_images import ImageSource, find_images
-from .samples import Label, block, check_count, draw, mean_of, measure_preservation, open_model, round_values, search
+from .samples import (
+    Label,
+    block,
+    check_count,
+    draw,
+    measure_preservation,
+    open_model,
+    preservation_json,
+    round_values,
+    search,
+)
 
 _SHOWN = 8
 _FALL = 1e-3  # smaller falls of a mean probability are none
@@ -30,34 +40,23 @@ _FALL = 1e-3  # smaller falls of a mean probability are none
 
 @dataclass(frozen=True)
 class Turning:
-    """What a direction does to random samples.
+    """What a direction does to random samples."""
 
-    Args:
-        direction: [latent_dim], from the mean of the one concept to that of the other.
-        positions: where along the direction, in multiples of it; 0 is the sample itself.
-        images: [N, steps, C, S, S] in [−1, 1].
-        probability, start: mean probability of the second and of the first concept at each position.
-        monotone: proportion of steps at which `probability` does not fall.
-        kept: other attribute → proportion of samples whose most probable value is the same at both ends as in the middle.
-        kept_random: the same along random directions of the same length: what moving that far costs anyhow.
-        identity: mean distance of the ends from the middle in the classifier's embedding, over that of unrelated samples.
-        identity_random: the same along random directions.
-        exemplars: how many made each mean.
-        accuracy: attribute → accuracy of the classifier on held-out images.
-    """
-
-    direction: Tensor
-    positions: Sequence[float]
-    images: Tensor
-    probability: Sequence[float]
-    start: Sequence[float]
-    monotone: float
+    direction: Tensor  # [latent_dim], from the mean of the one concept to that of the other
+    positions: Sequence[float]  # where along the direction, in multiples of it; 0 is the sample itself
+    images: Tensor  # [N, steps, C, S, S] in [−1, 1]
+    probability: Sequence[float]  # mean probability of the second concept at each position
+    start: Sequence[float]  # and of the first
+    monotone: float  # proportion of steps at which `probability` does not fall
+    # other attribute → proportion of samples whose most probable value is the same at both ends as in the middle
     kept: Mapping[str, float]
+    # the same along random directions of the same length: what moving that far costs anyhow
     kept_random: Mapping[str, float]
+    # mean distance of the ends from the middle in the classifier's embedding, over that of unrelated samples
     identity: float
-    identity_random: float
-    exemplars: tuple[int, int]
-    accuracy: Mapping[str, float]
+    identity_random: float  # the same along random directions
+    exemplars: tuple[int, int]  # how many made each mean
+    accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
 
     def picture(self) -> Image.Image:
         """A row for each of the first samples."""
@@ -66,8 +65,8 @@ class Turning:
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
         numbers = {name: value for name, value in vars(self).items() if name not in ("direction", "images", "accuracy")}
-        means = {"kept_mean": mean_of(self.kept), "kept_random_mean": mean_of(self.kept_random)}
-        return {**round_values(numbers), **means, "classifier_accuracy": dict(self.accuracy)}
+        kept = preservation_json(self.kept, self.kept_random)
+        return {**round_values(numbers), **kept, "classifier_accuracy": dict(self.accuracy)}
 
 
 def turn(

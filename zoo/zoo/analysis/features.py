@@ -20,7 +20,7 @@ from zoo_core import Discriminator, UsageError
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
-from ..packs import Pack, to_images
+from ..packs import to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from ..reports.pictures import arrange, save_picture, sheet
@@ -33,26 +33,17 @@ _LEAST = 10  # images with a value, and without it, for the value to be counted
 
 @dataclass(frozen=True)
 class Responses:
-    """What the features of one discriminator respond to.
+    """What the features of one discriminator respond to."""
 
-    Args:
-        stage: name of the stage.
-        features: numbers of the strongest features, strongest first.
-        images: [k, n, C, S, S]: for each of them, the images to which it responds most.
-        gradients: [k, n, C, S, S]: the guided gradients there, made visible.
-        selectivity: for all features of the stage, how well the best attribute value is told apart: |2·AUC − 1|, so that 0
-            is chance and 1 is perfect; [] without labels.
-        best: for each of the strongest features, that value and its |2·AUC − 1|, as "glasses=round 0.62".
-        by_attribute: attribute → the same of its best feature.
-    """
-
-    stage: str
-    features: Sequence[int]
-    images: Tensor
-    gradients: Tensor
+    stage: str  # name of the stage
+    features: Sequence[int]  # numbers of the strongest features, strongest first
+    images: Tensor  # [k, n, C, S, S]: for each of them, the images to which it responds most
+    gradients: Tensor  # [k, n, C, S, S]: the guided gradients there, made visible
+    # for all features of the stage, how well the best attribute value is told apart: |2·AUC − 1|, so that 0 is chance and 1
+    # is perfect; [] without labels
     selectivity: Sequence[float]
-    best: Sequence[str]
-    by_attribute: Mapping[str, float]
+    best: Sequence[str]  # for each of the strongest features, that value and its |2·AUC − 1|, as "glasses=round 0.62"
+    by_attribute: Mapping[str, float]  # attribute → the same of its best feature
 
     @property
     def mean(self) -> float | None:
@@ -62,18 +53,12 @@ class Responses:
 
 @dataclass(frozen=True)
 class FeatureComparison:
-    """The features of a model's discriminator beside those of one with random weights.
-
-    Args:
-        trained, untrained: what they respond to.
-        filters: first-layer filters [n, C, k, k] of the trained one, made visible; None where no layer has any.
-        count: images that were looked at.
-    """
+    """The features of a model's discriminator beside those of one with random weights."""
 
     trained: Responses
     untrained: Responses
-    filters: Tensor | None
-    count: int
+    filters: Tensor | None  # first-layer filters [n, C, k, k] of the trained one, made visible; None where no layer has any
+    count: int  # images that were looked at
 
     def picture(self) -> Image.Image:
         """Guided gradients beside the images, for both, and the first-layer filters."""
@@ -160,7 +145,12 @@ def features(
         labels = pack.labels[ids].clamp(min=0).to(loaded.device)
     whole = len(real) - len(real) % 64 or len(real)  # a last small batch would count as much as the others
     estimate_batch_norm(untrained, lambda: [untrained(*batch) for batch in batches_for(untrained, real[:whole], labels)])
-    values = _label_values(pack, ids)
+    values = {}  # "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common
+    for name, known in attribute_labels(pack).items():
+        for i, value in enumerate(vocabulary_of(pack)[name]):
+            has_value = torch.where(known[ids] < 0, -1, (known[ids] == i).long())
+            if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= _LEAST:
+                values[f"{name}={value}"] = has_value
     with report.task("guided backpropagation", 2, "networks") as task:
         first = _examine(trained, real, labels, values, min(each, len(real)), shown)
         task.update(1)
@@ -174,7 +164,13 @@ def features(
 def _examine(
     network: Discriminator, real: Tensor, labels: Tensor | None, values: Mapping[str, Tensor], each: int, shown: int
 ) -> Responses:
-    stage, responses = _strongest_responses(network, real, labels)
+    stage, found = "", []  # the last stage of feature maps, of all stages where none has maps
+    with capture_activations(network.stages()) as outputs, torch.no_grad():
+        for batch in batches_for(network, real, labels):
+            network(*batch)
+            stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
+            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float().cpu())
+    responses = torch.cat(found)  # [N, F], each map's maximum in each image
     strongest = responses.amax(0).argsort(descending=True)[:shown].tolist()
     images, gradients = [], []
     for feature in strongest:
@@ -190,29 +186,6 @@ def _examine(
     selectivity = scores.amax(0).tolist() if names else []
     best = [f"{names[int(scores[:, f].argmax())]} {float(scores[:, f].max()):.2f}" for f in strongest] if names else []
     return Responses(stage, strongest, torch.stack(images), torch.stack(gradients), selectivity, best, by_attribute)
-
-
-@torch.no_grad()
-def _strongest_responses(network: Discriminator, images: Tensor, labels: Tensor | None) -> tuple[str, Tensor]:
-    """Return the last stage of feature maps (of all where none has maps), and each map's maximum in each image [N, F]."""
-    stage, found = "", []
-    with capture_activations(network.stages()) as outputs:
-        for batch in batches_for(network, images, labels):
-            network(*batch)
-            stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
-            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float().cpu())
-    return stage, torch.cat(found)
-
-
-def _label_values(pack: Pack, ids: Tensor) -> dict[str, Tensor]:
-    """Return "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common."""
-    found = {}
-    for name, labels in attribute_labels(pack).items():
-        for i, value in enumerate(vocabulary_of(pack)[name]):
-            has_value = torch.where(labels[ids] < 0, -1, (labels[ids] == i).long())
-            if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= _LEAST:
-                found[f"{name}={value}"] = has_value
-    return found
 
 
 def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:

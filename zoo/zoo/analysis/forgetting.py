@@ -28,18 +28,7 @@ from .concepts import Concept, parse_fact
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
 from .labeled_images import ImageSource, find_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
-from .samples import (
-    Label,
-    Proportion,
-    block,
-    check_count,
-    draw,
-    mean_of,
-    measure_preservation,
-    open_model,
-    round_values,
-    search,
-)
+from .samples import Label, Proportion, block, check_count, draw, measure_preservation, open_model, preservation_json, search
 
 SAMPLES = 150
 """The paper's number of samples with boxes drawn on them."""
@@ -50,55 +39,33 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Rates:
-    """What the classifier sees before and after, on the same latents.
+    """What the classifier sees before and after, on the same latents."""
 
-    Args:
-        before, after: how often the object is seen.
-        random: the same after ablating as many maps at random, over several choices.
-        kept: other attribute → proportion of samples whose most probable value did not change.
-        kept_random: the same for the random choices.
-        accuracy: of the classifier for the attribute, on held-out images.
-    """
-
-    before: Proportion
+    before: Proportion  # how often the object is seen
     after: Proportion
-    random: Proportion
-    kept: Mapping[str, float]
-    kept_random: Mapping[str, float]
-    accuracy: float
+    random: Proportion  # the same after ablating as many maps at random, over several choices
+    kept: Mapping[str, float]  # other attribute → proportion of samples whose most probable value did not change
+    kept_random: Mapping[str, float]  # the same for the random choices
+    accuracy: float  # of the classifier for the attribute, on held-out images
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What a generator draws after feature maps that draw an object were ablated.
+    """What a generator draws after feature maps that draw an object were ablated."""
 
-    Args:
-        stage: whose maps are ablated.
-        maps: their numbers, largest weight first.
-        of: how many maps the stage has.
-        before, after, random: images [n, C, S, S] of the same latents; `random` with as many maps ablated at random.
-        fit: proportion of held-out positions that the regression tells right.
-        inside, outside: mean absolute change of pixels, in levels of 255, where the object was and elsewhere; `inside` is
-            None where nobody knows where it was.
-        outside_random: the mean change elsewhere with as many maps ablated at random.
-        with_object: numbers of the images in `before` that show the object; () where nobody knows.
-        rates: None without a classifier.
-        saved: the model folder of the edited generator, if one was asked for.
-    """
-
-    stage: str
-    maps: Sequence[int]
-    of: int
-    before: Tensor
-    after: Tensor
-    random: Tensor
-    fit: float
-    inside: float | None
-    outside: float
-    outside_random: float
-    with_object: Sequence[int] = ()
-    rates: Rates | None = None
-    saved: Path | None = None
+    stage: str  # whose maps are ablated
+    maps: Sequence[int]  # their numbers, largest weight first
+    of: int  # how many maps the stage has
+    before: Tensor  # images [n, C, S, S]
+    after: Tensor  # of the same latents
+    random: Tensor  # and with as many maps ablated at random
+    fit: float  # proportion of held-out positions that the regression tells right
+    inside: float | None  # mean absolute change of pixels where the object was, in levels of 255; None where nobody knows
+    outside: float  # and elsewhere
+    outside_random: float  # the mean change elsewhere with as many maps ablated at random
+    with_object: Sequence[int] = ()  # numbers of the images in `before` that show the object; () where nobody knows
+    rates: Rates | None = None  # None without a classifier
+    saved: Path | None = None  # the model folder of the edited generator, if one was asked for
 
     def picture(self) -> Image.Image:
         """Samples with and without the object, and with random maps ablated; those that had the object come first."""
@@ -112,7 +79,7 @@ class Ablation:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
-        change = {name: getattr(self, name) for name in ("inside", "outside", "outside_random")}
+        change = {"inside": self.inside, "outside": self.outside, "outside_random": self.outside_random}
         found: dict[str, Any] = {
             "stage": self.stage,
             "silenced": len(self.maps),
@@ -123,11 +90,8 @@ class Ablation:
         }
         if (r := self.rates) is not None:
             found |= {name: getattr(r, name).to_json() for name in ("before", "after", "random")}
-            found |= {"kept": round_values(r.kept), "kept_mean": mean_of(r.kept), "kept_random_mean": mean_of(r.kept_random)}
-            found["classifier_accuracy"] = r.accuracy
-        if self.saved is not None:
-            found["saved"] = str(self.saved)
-        return found
+            found |= {**preservation_json(r.kept, r.kept_random), "classifier_accuracy": r.accuracy}
+        return {**found, "saved": str(self.saved)} if self.saved is not None else found
 
 
 def forget(

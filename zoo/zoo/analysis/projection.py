@@ -31,25 +31,15 @@ _RATE = 0.05
 
 @dataclass(frozen=True)
 class Projection:
-    """The nearest picture that a model can draw.
+    """The nearest picture that a model can draw."""
 
-    Args:
-        target: [C, S, S] in [−1, 1], the given picture, cut square and resized.
-        image: [C, S, S], the nearest one found.
-        latent: [latent_dim], what draws it.
-        error: root mean square difference in levels of 255.
-        errors: of every start; the encoder's latent is the only one.
-        nearest_sample: the error of the nearest of some random samples; without an encoder they are the starts.
-        how: "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization".
-    """
-
-    target: Tensor
-    image: Tensor
-    latent: Tensor
-    error: float
-    errors: tuple[float, ...]
-    nearest_sample: float
-    how: str
+    target: Tensor  # [C, S, S] in [−1, 1], the given picture, cut square and resized
+    image: Tensor  # [C, S, S], the nearest one found
+    latent: Tensor  # [latent_dim], what draws it
+    error: float  # root mean square difference in levels of 255
+    errors: tuple[float, ...]  # of every start; the encoder's latent is the only one
+    nearest_sample: float  # the error of the nearest of some random samples; without an encoder they are the starts
+    how: str  # "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization"
 
     def picture(self) -> Image.Image:
         """The given picture beside the nearest one."""

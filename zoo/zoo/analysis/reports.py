@@ -49,19 +49,12 @@ SAMPLES, NEIGHBORED = 64, 256
 
 @dataclass(frozen=True)
 class Report:
-    """A report that was written.
+    """A report that was written."""
 
-    Args:
-        path: of the HTML file.
-        sections: titles of the sections.
-        left_out: title → why it is not there.
-        numbers: section → what its command's `--json` would hold.
-    """
-
-    path: Path
-    sections: tuple[str, ...]
-    left_out: dict[str, str]
-    numbers: dict[str, Any]
+    path: Path  # of the HTML file
+    sections: tuple[str, ...]  # titles of the sections
+    left_out: dict[str, str]  # title → why it is not there
+    numbers: dict[str, Any]  # section → what its command's `--json` would hold
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -136,19 +136,12 @@ class Proportion:
 
 @dataclass(frozen=True)
 class ClassifiedSamples:
-    """Samples 0 … n − 1 of a model, and what the classifier sees in them.
+    """Samples 0 … n − 1 of a model, and what the classifier sees in them."""
 
-    Args:
-        classifier: what has seen them.
-        latents: [n, latent_dim].
-        images: [n, C, S, S] in [−1, 1].
-        probabilities: attribute → probabilities [n, values].
-    """
-
-    classifier: AttributeClassifier
-    latents: Tensor
-    images: Tensor
-    probabilities: Mapping[str, Tensor]
+    classifier: AttributeClassifier  # what has seen them
+    latents: Tensor  # [n, latent_dim]
+    images: Tensor  # [n, C, S, S] in [−1, 1]
+    probabilities: Mapping[str, Tensor]  # attribute → probabilities [n, values]
 
     def exemplars(self, concept: Concept, least: int = 1) -> Tensor:
         """Return the numbers [m] of the samples in which every fact of a concept has a probability of at least `SURE`.
@@ -198,8 +191,13 @@ def round_values(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
+def preservation_json(kept: Mapping[str, float], random: Mapping[str, float]) -> dict[str, Any]:
+    """Return how many of the other attributes stayed, as plain data; `random` is the same of random maps or directions."""
+    return {"kept": round_values(kept), "kept_mean": mean_of(kept), "kept_random_mean": mean_of(random)}
+
+
 def describe_preservation(kept: Mapping[str, float], random: Mapping[str, float], what: str) -> str:
-    """Return in words how many of the other attributes stayed; `random` is the same of random maps or directions."""
+    """Return the same in words; `what` is random: maps or directions."""
     if not kept or not random:
         return "the labels name no other attribute"
     return f"{mean_of(kept):.1%} (random {what}: {mean_of(random):.1%})"

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from zoo_core import Discriminator, UsageError
+from zoo_core import UsageError
 
 from ..models.grids import to_pictures
 from ..models.model import Model
@@ -30,36 +30,22 @@ from .samples import Label, block, check_count, draw, open_model, round_values
 
 @dataclass(frozen=True)
 class Smoothness:
-    """How evenly paths go, in one space.
+    """How evenly paths go, in one space."""
 
-    Args:
-        path: largest step over mean step, mean over the paths; 1 is perfectly even.
-        shuffled: the same of the same frames in random order.
-        jump: largest step of a path over the mean difference of unrelated frames, mean over the paths; near 1 is a jump.
-        worst: the largest `jump` of any path.
-    """
-
-    path: float
-    shuffled: float
-    jump: float
-    worst: float
+    path: float  # largest step over mean step, mean over the paths; 1 is perfectly even
+    shuffled: float  # the same of the same frames in random order
+    jump: float  # largest step of a path over the mean difference of unrelated frames, mean over the paths; near 1 is a jump
+    worst: float  # the largest `jump` of any path
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Paths through a series of latents.
+    """Paths through a series of latents."""
 
-    Args:
-        latents: [P, steps, latent_dim], path p from latent p to latent p + 1.
-        images: [P, steps, C, S, S] in [−1, 1].
-        smoothness: space ("pixels", "features" where the model has a discriminator) → numbers.
-        how: "linear" or "spherical".
-    """
-
-    latents: Tensor
-    images: Tensor
-    smoothness: Mapping[str, Smoothness]
-    how: str
+    latents: Tensor  # [P, steps, latent_dim], path p from latent p to latent p + 1
+    images: Tensor  # [P, steps, C, S, S] in [−1, 1]
+    smoothness: Mapping[str, Smoothness]  # space ("pixels", "features" where the model has a discriminator) → numbers
+    how: str  # "linear" or "spherical"
 
     def picture(self) -> Image.Image:
         """A row for each path."""
@@ -110,7 +96,14 @@ def walk(
     images = draw(loaded, between.flatten(0, 1), label, report=report)
     frames = {"pixels": images.flatten(1)}
     if loaded.discriminator is not None:
-        frames["features"] = _extract_features(loaded.discriminator, images, loaded.labels_of([0] * len(images), label))
+        batches, last = batches_for(loaded.discriminator, images, loaded.labels_of([0] * len(images), label)), []
+        with torch.no_grad():
+            for batch in batches:
+                stage = loaded.discriminator.features(*batch)[-1]
+                if stage.ndim == 4:  # averaged over 4×4 cells at most
+                    stage = F.adaptive_avg_pool2d(stage, (min(4, stage.shape[2]), min(4, stage.shape[3])))
+                last.append(stage.flatten(1).float().cpu())
+        frames["features"] = torch.cat(last)  # [N, F]
     smoothness = {space: _measure_smoothness(f.view(-1, steps, f.shape[1]), seed) for space, f in frames.items()}
     found = Walk(between, images.view(-1, steps, *images.shape[1:]), smoothness, how)
     if file is not None and file.suffix.lower() == ".gif":
@@ -131,18 +124,6 @@ def interpolate(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Ten
     angle = torch.arccos(F.cosine_similarity(a, b, dim=2).clamp(-1, 1))[..., None]
     curved = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
     return torch.where(torch.sin(angle).abs() < 1e-4, straight, curved)  # (anti)parallel: there is no one arc
-
-
-@torch.no_grad()
-def _extract_features(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    """Return the activations of D's last stage [N, F] for images on the CPU, each map averaged over 4×4 cells at most."""
-    found = []
-    for batch in batches_for(discriminator, images, labels):
-        last = discriminator.features(*batch)[-1]
-        if last.ndim == 4:
-            last = F.adaptive_avg_pool2d(last, (min(4, last.shape[2]), min(4, last.shape[3])))
-        found.append(last.flatten(1).float().cpu())
-    return torch.cat(found)
 
 
 def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:

@@ -43,44 +43,28 @@ _STYLE = Path(__file__).with_name("templates") / "figure.mplstyle"
 
 
 class Line(NamedTuple):
-    """A curve.
+    """A curve."""
 
-    Args:
-        name: in the legend; "" keeps it out.
-        points: (x, y) in order of x; those that are not finite are left out.
-        note: stands in the tooltip.
-        faint: whether it stands behind others, thinner.
-        band: lowest and highest y at each x of `points`, shaded.
-    """
-
-    name: str
-    points: Sequence[tuple[float, float]]
+    name: str  # in the legend; "" keeps it out
+    points: Sequence[tuple[float, float]]  # (x, y) in order of x; those that are not finite are left out
     color: str = COLORS[0]
-    note: str = ""
-    faint: bool = False
+    note: str = ""  # stands in the tooltip
+    faint: bool = False  # whether it stands behind others, thinner
     dashed: bool = False
-    band: Sequence[tuple[float, float]] = ()
+    band: Sequence[tuple[float, float]] = ()  # lowest and highest y at each x of `points`, shaded
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Curves over one x axis that begins at 0.
-
-    Args:
-        x, y: what the axes say.
-        title: above them, on the left.
-        log: whether y is logarithmic; by default where the values span a factor of 50.
-        zero: whether a linear y axis begins at 0 where no value is below.
-        height: in inches.
-    """
+    """Curves over one x axis that begins at 0."""
 
     lines: Sequence[Line]
-    x: str
+    x: str  # what the axes say
     y: str = ""
-    title: str = ""
-    log: bool | None = None
-    zero: bool = True
-    height: float = 2.7
+    title: str = ""  # above them, on the left
+    log: bool | None = None  # whether y is logarithmic; by default where the values span a factor of 50
+    zero: bool = True  # whether a linear y axis begins at 0 where no value is below
+    height: float = 2.7  # in inches
 
     def draw(self, axes: Axes) -> None:
         """Draw all that is finite; on a logarithmic axis, all that is positive."""
@@ -116,17 +100,11 @@ class Curves:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Distributions over one another, as shares.
+    """Distributions over one another, as shares."""
 
-    Args:
-        values: what each is called → its values.
-        x: what the values are.
-        mark: a value at which a line stands.
-    """
-
-    values: Mapping[str, Sequence[float]]
-    x: str
-    mark: float | None = None
+    values: Mapping[str, Sequence[float]]  # what each is called → its values
+    x: str  # what the values are
+    mark: float | None = None  # a value at which a line stands
     bins: int = 40
     height: float = 2.2
 
