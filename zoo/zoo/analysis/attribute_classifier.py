@@ -114,6 +114,15 @@ def confidence(probabilities: Mapping[str, Tensor]) -> Tensor:
     return torch.stack([p.amax(1) for p in probabilities.values()]).mean(0)
 
 
+def measure_preservation(before: Mapping[str, Tensor], after: Mapping[str, Tensor], changed: set[str]) -> dict[str, float]:
+    """Return attribute → proportion of images whose most probable value stays, for all but the attributes in `changed`.
+
+    `before` holds probabilities [N, values], `after` those of the same images changed once or more in turn: [k · N, values].
+    """
+    values = {name: (before[name].argmax(1), after[name].argmax(1)) for name in before if name not in changed}
+    return {name: float((new == old.repeat(len(new) // len(old))).float().mean()) for name, (old, new) in values.items()}
+
+
 def shrink(images: Tensor) -> Tensor:
     """Return images no larger than the classifier looks at."""
     return images if images.shape[-1] <= SIDE else F.interpolate(images, size=(SIDE, SIDE), mode="area")

@@ -19,20 +19,10 @@ from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_picture, sheet
-from .attribute_classifier import AttributeClassifier, load_classifier
+from .attribute_classifier import AttributeClassifier, load_classifier, measure_preservation
 from .concepts import parse_concepts
 from .labeled_images import ImageSource, find_images
-from .samples import (
-    Label,
-    block,
-    check_count,
-    draw,
-    measure_preservation,
-    open_model,
-    preservation_json,
-    round_values,
-    search,
-)
+from .samples import Label, block, check_count, draw, open_model, preservation_json, round_values, search
 
 _SHOWN = 8
 _FALL = 1e-3  # smaller falls of a mean probability are none

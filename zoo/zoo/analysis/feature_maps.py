@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.overrides import TorchFunctionMode
 
 from zoo_core import Discriminator, Generator, UsageError
@@ -22,6 +24,8 @@ _IN_PLACE_TOO = "relu leaky_relu rrelu elu selu celu hardtanh"
 RECTIFIERS = frozenset(_PLAIN.split()) | {name + end for name in _IN_PLACE_TOO.split() for end in ("", "_")}
 """Activations that are treated as rectifiers; below zero, each keeps the slope that it has."""
 
+_OUTPUTS = {_BatchNorm: "num_features", _ConvNd: "out_channels", nn.Linear: "out_features"}
+
 
 def batches_for(network: nn.Module, images: Tensor, labels: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield images and labels in pieces of 64, where the network is."""
@@ -34,7 +38,6 @@ def batches_for(network: nn.Module, images: Tensor, labels: Tensor | None) -> It
 def capture_activations(stages: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
     """Yield a dictionary that holds each stage's output of the latest forward pass."""
     outputs: dict[str, Tensor] = {}
-
     with ExitStack() as hooks:
         for name, stage in stages.items():
             hooks.enter_context(stage.register_forward_hook(lambda _, __, out, name=name: outputs.__setitem__(name, out)))
@@ -104,8 +107,14 @@ def bake_ablation(model: Model, stage: str, maps: Sequence[int]) -> Generator:
             images: Tensor = generator(z, model.labels_of(range(8)))
         return images
 
-    def layers(generator: Generator) -> list[tuple[nn.Module, int]]:
-        return [(m, each) for m in generator.stages()[stage].modules() if (each := _outputs(m, count))]
+    def layers(generator: Generator) -> list[tuple[Any, int]]:
+        """The layers with weights of their own, and how many channels or units each puts out for each of the maps."""
+        found = []
+        for module in generator.stages()[stage].modules():
+            outputs = next((getattr(module, name) for kind, name in _OUTPUTS.items() if isinstance(module, kind)), 0)
+            if outputs and outputs % count == 0 and module.weight is not None:
+                found.append((module, outputs // count))
+        return found
 
     with ablate_units(model.generator.stages()[stage], maps):
         wanted = sample(model.generator)
@@ -122,22 +131,10 @@ def bake_ablation(model: Model, stage: str, maps: Sequence[int]) -> Generator:
     )
 
 
-def _outputs(module: nn.Module, maps: int) -> int:
-    """Return how many channels or units a layer with weights of its own puts out for each of a stage's maps, else 0."""
-    outputs = 0
-    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
-        outputs = module.num_features
-    elif isinstance(module, nn.modules.conv._ConvNd):
-        outputs = module.out_channels
-    elif isinstance(module, nn.Linear):
-        outputs = module.out_features
-    return outputs // maps if outputs % maps == 0 else 0
-
-
 def _clear(layer: Any, maps: Sequence[int], each: int) -> None:
     """Set the weights and biases that make some maps to 0; `each` consecutive outputs of the layer belong to one map."""
     rows = torch.tensor([m * each + i for m in maps for i in range(each)])
-    if isinstance(layer, nn.modules.conv._ConvTransposeNd):  # weight [inputs, outputs / groups, …]
+    if isinstance(layer, _ConvTransposeNd):  # weight [inputs, outputs / groups, …]
         size = layer.out_channels // layer.groups
         layer.weight.view(layer.groups, -1, *layer.weight.shape[1:])[rows // size, :, rows % size] = 0
     else:
@@ -149,8 +146,7 @@ def _clear(layer: Any, maps: Sequence[int], each: int) -> None:
 class _Guided(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = function(*args, **(kwargs or {}))
-        rectifies = getattr(function, "__name__", "") in RECTIFIERS
-        if rectifies and isinstance(out, Tensor) and out.requires_grad:
+        if getattr(function, "__name__", "") in RECTIFIERS and isinstance(out, Tensor) and out.requires_grad:
             out.register_hook(lambda gradient: gradient.clamp(min=0))  # type: ignore[no-untyped-call]
         return out
 

@@ -146,9 +146,9 @@ def features(
     whole = len(real) - len(real) % 64 or len(real)  # a last small batch would count as much as the others
     estimate_batch_norm(untrained, lambda: [untrained(*batch) for batch in batches_for(untrained, real[:whole], labels)])
     values = {}  # "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common
-    for name, known in attribute_labels(pack).items():
+    for name, table in attribute_labels(pack).items():
         for i, value in enumerate(vocabulary_of(pack)[name]):
-            has_value = torch.where(known[ids] < 0, -1, (known[ids] == i).long())
+            has_value = torch.where(table[ids] < 0, -1, (table[ids] == i).long())
             if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= _LEAST:
                 values[f"{name}={value}"] = has_value
     with report.task("guided backpropagation", 2, "networks") as task:

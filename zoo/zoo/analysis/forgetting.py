@@ -23,12 +23,12 @@ from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_picture, sheet
-from .attribute_classifier import load_classifier
+from .attribute_classifier import load_classifier, measure_preservation
 from .concepts import Concept, parse_fact
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
 from .labeled_images import ImageSource, find_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
-from .samples import Label, Proportion, block, check_count, draw, measure_preservation, open_model, preservation_json, search
+from .samples import Label, Proportion, block, check_count, draw, open_model, preservation_json, search
 
 SAMPLES = 150
 """The paper's number of samples with boxes drawn on them."""

@@ -93,13 +93,16 @@ class Subject:
         config = self.model.config
         return str((config.get("recipe") or {}).get("name") or config.get("generator", {}).get("name", "model"))
 
-    def real(self, *, labeled: bool = False) -> Pack:
-        """Return the real images; raises `UsageError` where there are none, or no labels."""
+    def real(self) -> Pack:
+        """Return the real images; raises `UsageError` where there are none."""
         if self.pack is None:
             raise UsageError(self.why_no_pack or "there are no real images to compare with")
-        if labeled:
-            vocabulary_of(self.pack)
         return self.pack
+
+    def labeled(self) -> dict[str, Any]:
+        """Return what an analysis is given that looks for words in labeled images; raises `UsageError` without labels."""
+        vocabulary_of(self.real())
+        return {"images": self.pack, "searched": self.searched, "seed": self.seed, "report": self.report}
 
     def command(self, verb: str, *words: str) -> str:
         """What to type to get a section by itself."""
@@ -180,19 +183,16 @@ def _choose_words(pack: Pack, vocabulary: Vocabulary) -> tuple[str, str]:
     Of the attributes that can be absent, and of all other values, that which is nearest to being in two of five images;
     what other things can hide comes last.
     """
-    tables = attribute_labels(pack)
-    found: dict[bool, list[tuple[bool, float, str, str]]] = {True: [], False: []}
+    found = []  # whether it is always there, whether it can be hidden, how far from two in five, word, attribute
     for name, values in vocabulary.items():
-        shown = [v for v in values if v not in ABSENT and v != HIDDEN]
-        absent = len(shown) < len([v for v in values if v != HIDDEN])
-        words = {name: shown} if absent else {f"{name}={v}": [v] for v in shown}
-        for word, meant in words.items():
+        shown = [v for v in values if v not in (*ABSENT, HIDDEN)]
+        always = not set(values) & set(ABSENT)
+        for word, meant in {f"{name}={v}": [v] for v in shown}.items() if always else [(name, shown)]:
             columns = torch.tensor([values.index(v) for v in meant])
-            share = float(torch.isin(tables[name], columns).float().mean())
-            found[absent].append((HIDDEN in values, abs(share - 0.4), word, name))
-    everything = sorted(found[True]) + sorted(found[False])
-    *_, first, attribute = everything[0]
-    others = sorted(found[False]) + sorted(found[True])
+            share = float(torch.isin(attribute_labels(pack)[name], columns).float().mean())
+            found.append((always, HIDDEN in values, abs(share - 0.4), word, name))
+    *_, first, attribute = min(found)
+    others = sorted(found, key=lambda each: (not each[0], *each[1:]))
     other = next((word for *_, word, name in others if name != attribute), "")
     return first, f"{first}+{other} - {other} + neutral" if other else ""
 
@@ -221,20 +221,10 @@ def _find_neighbors(s: Subject) -> tuple[Any, Any]:
     from ..evaluating.neighbors import neighbors  # brings what the extra "eval" installs
 
     pack = s.real()
-    data = pack.info["dataset"]
+    where = {"dataset": pack.info["dataset"]["name"], "data": pack.path, "split": pack.info["dataset"]["split"]}
     with tempfile.TemporaryDirectory() as folder:
-        found = neighbors(
-            s.model,
-            dataset=data["name"],
-            data=pack.path,
-            split=data["split"],
-            samples=NEIGHBORED,
-            shown=16,
-            seed=s.seed,
-            page=folder,
-            write=False,
-            report=s.report,
-        )
+        choices: dict[str, Any] = {"samples": NEIGHBORED, "shown": 16, "seed": s.seed, "page": folder, "write": False}
+        found = neighbors(s.model, **where, **choices, report=s.report)
         with Image.open(Path(folder) / "neighbors.png") as opened:
             picture = opened.convert("RGB")
     width = picture.width * max(1, SIDE // s.model.image.size)
@@ -242,20 +232,15 @@ def _find_neighbors(s: Subject) -> tuple[Any, Any]:
 
 
 def _find_sums(s: Subject) -> Any:
-    pack = s.real(labeled=True)
+    given = s.labeled()
     if not s.expression:
         raise UsageError("the labels name only one thing, and arithmetic needs two")
-    return arithmetic(s.model, s.expression, images=pack, searched=s.searched, seed=s.seed, report=s.report)
-
-
-def _find_turning(s: Subject) -> Any:
-    pack = s.real(labeled=True)
-    return turn(s.model, f"no-{s.attribute}", s.attribute, images=pack, searched=s.searched, seed=s.seed, report=s.report)
+    return arithmetic(s.model, s.expression, **given)
 
 
 def _find_metrics(s: Subject) -> tuple[Any, Any]:
-    found = next((m for m in map(read_metrics, (s.place, s.place / "model")) if m is not None), None)
-    if found is None:
+    found = read_metrics(s.place) or read_metrics(s.place / "model")
+    if not found:
         raise ModelError("nothing was measured; zoo evaluate does")
     return found, found
 
@@ -271,12 +256,10 @@ SECTIONS: dict[str, Callable[[Subject], Any]] = {
     "Walk": lambda s: walk(s.model, seed=s.seed),
     "Nearest neighbors": _find_neighbors,
     "Features": lambda s: features(s.model, images=s.real(), seed=s.seed, report=s.report),
-    "The classifier": lambda s: load_classifier(s.real(labeled=True), report=s.report),
+    "The classifier": lambda s: load_classifier(s.labeled()["images"], report=s.report),
     "Arithmetic": _find_sums,
-    "Turning": _find_turning,
-    "Forgetting": lambda s: forget(
-        s.model, s.attribute, images=s.real(labeled=True), searched=s.searched // 2, seed=s.seed, report=s.report
-    ),
+    "Turning": lambda s: turn(s.model, f"no-{s.attribute}", s.attribute, **s.labeled()),
+    "Forgetting": lambda s: forget(s.model, s.attribute, **(s.labeled() | {"searched": s.searched // 2})),
     "Metrics": _find_metrics,
     "Configuration and environment": _find_settings,
 }

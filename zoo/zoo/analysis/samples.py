@@ -168,15 +168,6 @@ def search(
     return ClassifiedSamples(classifier, latents, images, classifier.probabilities(images))
 
 
-def measure_preservation(before: Mapping[str, Tensor], after: Mapping[str, Tensor], changed: set[str]) -> dict[str, float]:
-    """Return attribute → proportion of images whose most probable value stays, for all but the attributes in `changed`.
-
-    `before` holds probabilities [N, values], `after` those of the same images changed once or more in turn: [k · N, values].
-    """
-    values = {name: (before[name].argmax(1), after[name].argmax(1)) for name in before if name not in changed}
-    return {name: float((new == old.repeat(len(new) // len(old))).float().mean()) for name, (old, new) in values.items()}
-
-
 def mean_of(proportions: Mapping[str, float]) -> float | None:
     """Return the mean, rounded; None of none."""
     return round(sum(proportions.values()) / len(proportions), 4) if proportions else None
