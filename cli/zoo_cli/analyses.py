@@ -11,12 +11,11 @@ from .output import print_table
 
 if TYPE_CHECKING:
     from zoo.analysis.arithmetic import Arithmetic
-    from zoo.analysis.directions import Turning
     from zoo.analysis.features import FeatureComparison
     from zoo.analysis.forgetting import Ablation
     from zoo.analysis.projection import Projection
     from zoo.analysis.reports import Report
-    from zoo.analysis.walks import Walk
+    from zoo.analysis.walks import Turning, Walk
 
 
 @click.command(no_args_is_help=True)

@@ -199,13 +199,9 @@ def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:
     """
     rows = []
     for has_value in values.values():
-        known = has_value >= 0
-        columns, yes = responses[known].T.contiguous(), has_value[known] == 1
-        ordered = columns.sort(1).values
-        below, up_to = (torch.searchsorted(ordered, columns, right=right).double() for right in (False, True))
-        ranks = (below + up_to + 1) / 2  # [F, n], from 1; ties share their mean
-        positive, negative = int(yes.sum()), int((~yes).sum())
-        auc = (ranks[:, yes].sum(1) - positive * (positive + 1) / 2) / (positive * negative)
+        without, having = (responses[has_value == i].T.contiguous() for i in (0, 1))  # [F, n]
+        below, up_to = (torch.searchsorted(without.sort(1).values, having, right=right) for right in (False, True))
+        auc = (below + up_to).double().mean(1) / (2 * without.shape[1])
         rows.append((2 * auc - 1).abs())
     return torch.stack(rows).float() if rows else torch.zeros(0, responses.shape[1])
 

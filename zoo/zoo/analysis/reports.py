@@ -36,12 +36,11 @@ from ..training.diagnosing import diagnose
 from .arithmetic import arithmetic
 from .attribute_classifier import load_classifier
 from .concepts import ABSENT, HIDDEN
-from .directions import turn
 from .features import features
 from .forgetting import forget
 from .labeled_images import ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
 from .samples import block, describe_preservation
-from .walks import walk
+from .walks import turn, walk
 
 TEMPLATE = Path(__file__).with_name("report.html")
 SAMPLES, NEIGHBORED = 64, 256
