@@ -86,12 +86,6 @@ class Subject:
     seed: int
     report: Reporter
 
-    @property
-    def title(self) -> str:
-        """Name of the model's recipe, or of its generator."""
-        config = self.model.config
-        return str((config.get("recipe") or {}).get("name") or config.get("generator", {}).get("name", "model"))
-
     def real(self) -> Pack:
         """Return the real images; raises `UsageError` where there are none."""
         if self.pack is None:
@@ -168,9 +162,11 @@ def report(
             parts.append(part)
             task.update(len(parts))
     lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
-    title = f"{subject.title}, {loaded.image.size}×{loaded.image.size}"
+    config = loaded.config
+    recipe = (config.get("recipe") or {}).get("name") or config.get("parts", {}).get("generator", {}).get("name", "model")
     tools = {"picture": _picture, "dumps": json.dumps, "describe_preservation": describe_preservation}
-    given = {"subject": subject, "samples": SAMPLES, "neighbored": NEIGHBORED}
+    given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED}
+    title = f"{recipe}, {loaded.image.size}×{loaded.image.size}"
     write_page(target, TEMPLATE, title=title, lead=lead, sections=parts, **given, **tools)
     left_out = {part.title: part.left_out for part in parts if part.left_out}
     return Report(target, tuple(SECTIONS), left_out, {part.title: part.numbers for part in parts if part.numbers})

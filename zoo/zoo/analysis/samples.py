@@ -50,22 +50,16 @@ def open_model(model: Model | str | Path, device: str, out: str | Path | None) -
 
 
 def draw(
-    model: Model,
-    z: Tensor,
-    label: Label = None,
-    numbers: Sequence[int] | None = None,
-    *,
-    task: str = "drawing",
-    report: Reporter = SILENT,
+    model: Model, z: Tensor, label: Label = None, ids: Sequence[int] = (), task: str = "drawing", report: Reporter = SILENT
 ) -> Tensor:
     """Return images [n, C, S, S] in [−1, 1], on the CPU, of latents [n, latent_dim]; each depends on its own latent alone.
 
     Args:
         label: of a conditional model.
-        numbers: those of the samples that the latents belong to, which say their classes where no label does; 0 by default.
+        ids: numbers of the samples that the latents belong to, which say their classes where no label does; 0 by default.
         task: what the progress is called.
     """
-    labels, parts = model.labels_of([0] * len(z) if numbers is None else numbers, label), []
+    labels, parts = model.labels_of(ids or [0] * len(z), label), []
     with report.task(task, len(z), "images") as progress:
         for part in draw_chunks(model, z, labels):
             parts.append(part)

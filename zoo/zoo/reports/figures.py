@@ -139,7 +139,7 @@ def svg(chart: Chart, alt: str) -> Markup | str:
     if chart.empty:
         return ""
     buffer = io.StringIO()
-    with _style():
+    with styled_matplotlib():
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         draw([chart], _WIDTH).savefig(buffer, format="svg", metadata=nothing)
     text = re.sub(r'.*?<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>", buffer.getvalue(), count=1, flags=re.DOTALL)
@@ -156,7 +156,7 @@ def save_png(charts: Sequence[Chart], path: Path) -> Path:
     Raises:
         ZooError: it cannot be written.
     """
-    with _style(), atomic_file(path) as temporary:
+    with styled_matplotlib(), atomic_file(path) as temporary:
         figure = draw([chart for chart in charts if not chart.empty], _PNG_WIDTH)
         figure.savefig(temporary, dpi=_PNG_DPI, facecolor="white", format="png")
     return path
@@ -198,10 +198,11 @@ def _set_ticks(axis: Axis, places: Sequence[float]) -> None:
 
 
 @contextmanager
-def quiet_matplotlib() -> Iterator[Any]:
-    """matplotlib, which says nothing: neither that it lists the fonts, nor that it may not keep the list in the home folder.
+def styled_matplotlib() -> Iterator[Any]:
+    """matplotlib with our settings alone, whatever somebody's matplotlibrc says; theirs are as before afterwards.
 
-    Without a home folder that can be written, it keeps the list in a temporary one until the process ends (half a second).
+    It says nothing: neither that it lists the fonts, nor that it may not keep the list in the home folder. Without a home
+    folder that can be written, it keeps the list in a temporary one until the process ends (half a second).
     """
     logger = logging.getLogger("matplotlib")
     before = logger.level
@@ -211,13 +212,7 @@ def quiet_matplotlib() -> Iterator[Any]:
             warnings.simplefilter("ignore")  # a letter that the font lacks
             import matplotlib
 
-            yield matplotlib
+            with matplotlib.rc_context(fname=_STYLE):
+                yield matplotlib
     finally:
         logger.setLevel(before)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Our settings alone, whatever somebody's matplotlibrc says; theirs are as before afterwards."""
-    with quiet_matplotlib() as matplotlib, matplotlib.rc_context(fname=_STYLE):
-        yield

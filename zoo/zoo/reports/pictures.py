@@ -98,9 +98,9 @@ def _block(block: Block) -> Image.Image:
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    from .figures import quiet_matplotlib
+    from .figures import styled_matplotlib
 
-    with quiet_matplotlib() as matplotlib:
+    with styled_matplotlib() as matplotlib:
         return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), _FONT)
 
 
