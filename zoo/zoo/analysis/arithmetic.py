@@ -23,8 +23,7 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import arrange, save_picture, sheet
 from .attribute_classifier import confidence, load_classifier
-from .concepts import Concept, Term, parse_concepts, parse_expression, should_hold
-from .labeled_images import ImageSource, find_images
+from .labels import Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
 NOISE = 0.25
@@ -100,7 +99,7 @@ def arithmetic(
     """Add and subtract concepts.
 
     Args:
-        expression: concepts with + or − between them; see `zoo.analysis.concepts`. With `chosen` its concepts are mere names
+        expression: concepts with + or − between them; see `zoo.analysis.labels`. With `chosen` its concepts are mere names
             ("A - B + C").
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
         chosen: for each concept, numbers of samples chosen by hand.

@@ -23,7 +23,7 @@ from ..files import atomic_folder, cache_folder
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
-from .labeled_images import Vocabulary, attribute_labels, vocabulary_of
+from .labels import Vocabulary, attribute_labels, vocabulary_of
 
 VERSION = 2
 """Raised when the same pack would get another classifier."""
@@ -71,13 +71,10 @@ class AttributeClassifier:
     network: AttributeNetwork  # in evaluation mode, on the CPU
     attributes: Vocabulary  # attribute → names of its values
     boxed: tuple[str, ...]  # attributes that it can locate
-    # attribute → proportion of held-out images that it classifies right
-    accuracy: Mapping[str, float] = field(default_factory=dict)
-    # attribute → proportion of held-out images that have the commonest value: what guessing would get
-    majority: Mapping[str, float] = field(default_factory=dict)
-    # boxed attribute → mean overlap (intersection over union) of cells found and cells covered, held out
-    overlap: Mapping[str, float] = field(default_factory=dict)
-    held_out: int = 0  # how many images that was measured on
+    accuracy: Mapping[str, float] = field(default_factory=dict)  # attribute → proportion of held-out images classified right
+    majority: Mapping[str, float] = field(default_factory=dict)  # and that have the commonest value: what guessing would get
+    overlap: Mapping[str, float] = field(default_factory=dict)  # boxed attribute → mean IoU of cells found and cells covered
+    held_out: int = 0  # how many images those were measured on
 
     def probabilities(self, images: Tensor) -> dict[str, Tensor]:
         """Return attribute → probabilities [N, values] for images [N, C, S, S] in [−1, 1]."""

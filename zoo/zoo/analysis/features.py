@@ -25,7 +25,7 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from ..reports.pictures import arrange, save_picture, sheet
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
-from .labeled_images import ImageSource, attribute_labels, find_images, vocabulary_of
+from .labels import ImageSource, attribute_labels, find_images, vocabulary_of
 from .samples import block, check_count, open_model, round_values
 
 _LEAST = 10  # images with a value, and without it, for the value to be counted

@@ -24,9 +24,8 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import load_classifier, measure_preservation
-from .concepts import Concept, parse_fact
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
-from .labeled_images import ImageSource, find_images
+from .labels import Concept, ImageSource, find_images, parse_fact
 from .localization import Detector, read_masks, resize_masks, weigh_maps
 from .samples import Label, Proportion, block, check_count, draw, open_model, preservation_json, search
 
@@ -114,7 +113,7 @@ def forget(
     """Find the feature maps that draw something, and ablate them.
 
     Args:
-        attribute: what to forget ("glasses", "mouth=smile"); see `zoo.analysis.concepts`. May be left out with `boxes`, if
+        attribute: what to forget ("glasses", "mouth=smile"); see `zoo.analysis.labels`. May be left out with `boxes`, if
             nothing is to be measured.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
         boxes: a file that says where the object lies, instead of the classifier; see `zoo.analysis.localization.read_masks`.

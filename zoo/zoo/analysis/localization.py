@@ -21,8 +21,8 @@ from zoo_core import DataError, UsageError
 
 from ..randomness import generator_for
 from .attribute_classifier import AttributeClassifier, shrink
-from .concepts import Fact
 from .feature_maps import capture_activations
+from .labels import Fact
 
 _POSITIONS, _PENALTY = 20_000, 1e-3  # most positions of either kind, and the weight of the L2 penalty
 _EXAMPLE = '{"17": [[12, 20, 50, 34]], …}'

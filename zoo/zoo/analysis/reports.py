@@ -35,10 +35,9 @@ from ..training.curves import curves_of
 from ..training.diagnosing import diagnose
 from .arithmetic import arithmetic
 from .attribute_classifier import load_classifier
-from .concepts import ABSENT, HIDDEN
 from .features import features
 from .forgetting import forget
-from .labeled_images import ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
+from .labels import ABSENT, HIDDEN, ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
 from .samples import block, describe_preservation
 from .walks import turn, walk
 

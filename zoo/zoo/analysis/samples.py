@@ -21,7 +21,7 @@ from ..progress import SILENT, Reporter
 from ..randomness import latents_for, seeded
 from ..reports.pictures import Block
 from .attribute_classifier import AttributeClassifier
-from .concepts import Concept
+from .labels import Concept
 
 Label = str | int | None
 """A class by name or number; None gives sample i the class i mod num_classes, as `Model.sample` does."""

@@ -30,9 +30,8 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_gif, save_picture, sheet
 from .attribute_classifier import AttributeClassifier, load_classifier, measure_preservation
-from .concepts import parse_concepts
 from .feature_maps import batches_for
-from .labeled_images import ImageSource, find_images
+from .labels import ImageSource, find_images, parse_concepts
 from .samples import Label, block, check_count, draw, open_model, preservation_json, round_values, search
 
 _SHOWN = 8
@@ -198,7 +197,7 @@ def turn(
     """Move random samples along the direction from one concept to another.
 
     Args:
-        start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.concepts`.
+        start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.labels`.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
         exemplars: most samples in each mean. The paper has 4; of more, what is theirs by chance averages out.
         reach: how far to go to either side, in multiples of the direction.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.analysis.attribute_classifier import AttributeClassifier
-from zoo.analysis.concepts import (
+from zoo.analysis.labels import (
     Concept,
     Fact,
     Term,
