@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -13,28 +13,22 @@ from .train import read_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+seed_option = click.option("--seed", default=0, show_default=True, help="Of the samples, as in zoo sample.")
+
 _SHARED = {
-    "search": (
+    "search": [
         click.option(
-            "--search",
-            "searched",
-            type=int,
-            default=2048,
-            show_default=True,
-            help="Samples among which exemplars are looked for.",
+            "--search", "searched", default=2048, show_default=True, help="Samples among which exemplars are looked for."
         ),
-    ),
-    "images": (
+    ],
+    "images": [
         click.option("--dataset", shell_complete=completing("datasets"), help="Images.  [default: what it was trained on]"),
         click.option("--data", metavar="PATH", help="Where the pictures lie."),
         click.option(
             "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*"
         ),
-    ),
-    "samples": (
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the samples, as in zoo sample."),
-        click.option("--label", help="Class to draw, for a conditional model: its name or number."),
-    ),
+    ],
+    "samples": [seed_option, click.option("--label", help="Class to draw, for a conditional model: its name or number.")],
 }
 
 
@@ -59,34 +53,31 @@ def analysis_options(*groups: str, out: str | None = None) -> Callable[[F], F]:
     return add
 
 
-def analyze(name: str, **choices: Any) -> Any:
-    """Call the function `name` of `zoo` with a command's choices, progress on standard error; return its record."""
+def analyze(name: str, *, as_json: bool, **choices: Any) -> Any:
+    """Call the function `name` of `zoo` with a command's choices, progress on standard error.
+
+    Return its record for the command to print, after the name of its picture; with `as_json` print it and return None.
+    """
     import zoo
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     if "dataset" in choices:
         choices["images"] = _request(*(choices.pop(key) for key in ("dataset", "data", "options")))
-    return getattr(zoo, name)(report=reporter_for_terminal(), **choices)
-
-
-def run_analysis(name: str, show: Callable[..., None], *, out: str, as_json: bool, **choices: Any) -> None:
-    """Call the function `name` of `zoo`; print its record as JSON, or its picture's name and what else `show` prints.
-
-    `show` is given the record and, by name, the command's choices.
-    """
-    found = analyze(name, out=out, **choices)
+    found = getattr(zoo, name)(report=reporter_for_terminal(), **choices)
+    picture = {"out": choices["out"]} if hasattr(found, "picture") else {}
     if as_json:
-        print_json({"out": out, **found.to_json()})
-    else:
-        click.echo(out)
-        show(found, **choices)
+        print_json({**picture, **found.to_json()})
+        return None
+    for path in picture.values():
+        click.echo(path)
+    return found
 
 
-def describe_accuracy(accuracy: dict[str, float]) -> str:
-    """Return how often the classifier is right, in one line."""
+def print_accuracy(accuracy: Mapping[str, float]) -> None:
+    """Print how often the classifier is right, in one line."""
     each = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
-    return f"classifier's accuracy on held-out images: {each}"
+    click.echo(f"classifier's accuracy on held-out images: {each}")
 
 
 def _request(dataset: str | None, data: str | None, options: dict[str, str]) -> Any:

@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from zoo_core import ZooError
 
 BUILT_IN = {
-    "arithmetic": "zoo_cli.arithmetic:arithmetic",
+    "arithmetic": "zoo_cli.analyses:arithmetic",
     "bench": "zoo_cli.bench:bench",
     "compare": "zoo_cli.compare:compare",
     "data": "zoo_cli.data:data",
     "diagnose": "zoo_cli.diagnose:diagnose",
     "evaluate": "zoo_cli.evaluate:evaluate",
     "export": "zoo_cli.export:export",
-    "features": "zoo_cli.features:features",
-    "forget": "zoo_cli.forget:forget",
+    "features": "zoo_cli.analyses:features",
+    "forget": "zoo_cli.analyses:forget",
     "list": "zoo_cli.list:list_command",
     "neighbors": "zoo_cli.neighbors:neighbors",
     "plugins": "zoo_cli.plugins:plugins",
     "probe": "zoo_cli.probe:probe",
-    "project": "zoo_cli.project:project",
+    "project": "zoo_cli.analyses:project",
     "pull": "zoo_cli.pull:pull",
     "push": "zoo_cli.push:push",
-    "report": "zoo_cli.report:report",
+    "report": "zoo_cli.analyses:report",
     "sample": "zoo_cli.sample:sample",
     "show": "zoo_cli.show:show",
     "train": "zoo_cli.train:train",
-    "turn": "zoo_cli.turn:turn",
-    "walk": "zoo_cli.walk:walk",
+    "turn": "zoo_cli.analyses:turn",
+    "walk": "zoo_cli.analyses:walk",
 }
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 import zoo
 from helpers.painting import painted_model, paintings
 from zoo.analysis.attribute_classifier import AttributeClassifier
-from zoo.analysis.drawing import sample_latents
 from zoo.models.model import Model
+from zoo.randomness import latents_for
 from zoo_core import UsageError
 
 
@@ -43,7 +43,7 @@ def test_no_exemplar_serves_twice(model: Model, pack: zoo.Pack) -> None:
 def test_the_middle_of_the_grid_is_the_sum_of_means(model: Model) -> None:
     chosen = [[1, 2], [3], [4, 5]]
     found = zoo.arithmetic(model, "A - B + C", chosen=chosen, seed=9)
-    z = sample_latents(model, range(6), seed=9)
+    z = latents_for(model.generator, 9, range(6))
     total = (z[1] + z[2]) / 2 - z[3] + (z[4] + z[5]) / 2
     assert torch.allclose(found.latent, total, atol=1e-6)
     with torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from zoo.analysis.attribute_classifier import AttributeClassifier
-from zoo.analysis.concepts import parse_fact
+from zoo.analysis.labels import parse_fact
 from zoo.analysis.localization import Detector, read_masks, resize_masks
 from zoo.models.model import Model
 from zoo_core import DataError

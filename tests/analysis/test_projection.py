@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from PIL import Image
 
 import zoo
 from zoo.analysis.projection import read_picture
+from zoo.models.folder import write_model
 from zoo.models.model import Model
 from zoo_core import DataError, UsageError
 
@@ -22,6 +24,7 @@ def test_a_picture_that_the_model_drew_is_found_again(model: Model, tmp_path: Pa
         assert torch.allclose(model.generator(found.latent[None])[0], found.image, atol=1e-4)
     assert len(found.to_json()["latent"]) == 6
     assert (tmp_path / "out.png").is_file()
+    assert found.how == "by 60 steps of optimization"
 
 
 def test_latents_stay_where_the_generator_has_seen_some(model: Model) -> None:
@@ -30,6 +33,29 @@ def test_latents_stay_where_the_generator_has_seen_some(model: Model) -> None:
     assert float(found.latent.norm()) <= 1.2 * 6**0.5 + 1e-4
     model.generator.latent = "uniform"
     assert float(zoo.project(model, black, starts=2, steps=40, searched=8).latent.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_an_encoder_answers_at_once_and_steps_refine_it(classes: int, tmp_path: Path) -> None:
+    options = {f"{role}.width": 4 for role in ("generator", "encoder", "discriminator")}
+    conditional = {"algorithm.conditional": True} if classes else {}
+    given: dict[str, Any] = {"size": 16, "num_classes": classes}
+    created = zoo.create("bigan", **given, options={**options, **conditional, "generator.latent_dim": 6})
+    bigan = zoo.load(write_model(created, tmp_path / "model"))
+    picture = zoo.to_pictures(bigan.sample(1, seed=5))[0]
+    label = 2 if classes else None
+    found = zoo.project(tmp_path / "model", picture, searched=8, label=label)
+    target = read_picture(picture, 16, 3)[None]
+    labels = torch.tensor([2]) if classes else None
+    with torch.no_grad():
+        code = bigan.others["encoder"](target, labels)
+        assert torch.allclose(found.latent, code[0], atol=1e-5)
+        assert torch.allclose(found.image, bigan.generator(code, labels)[0], atol=1e-4)
+    assert (found.how, found.errors) == ("by the encoder", (found.error,))
+    assert found.to_json()["how"] == "by the encoder"
+    refined = zoo.project(bigan, picture, searched=8, label=label, steps=20)
+    assert refined.how == "by the encoder and 20 steps of optimization"
+    assert refined.error < found.error
 
 
 def test_pictures_are_cut_square_and_laid_on_white() -> None:
@@ -46,3 +72,5 @@ def test_bad_input(model: Model, tmp_path: Path) -> None:
         zoo.project(model, tmp_path / "none.png")
     with pytest.raises(UsageError, match="number of starts"):
         zoo.project(model, tmp_path / "text.png", starts=0)
+    with pytest.raises(UsageError, match="number of steps must be at least 1"):
+        zoo.project(model, tmp_path / "text.png", steps=0)

@@ -48,7 +48,8 @@ def test_what_is_in_it(written: Report, painted: Path) -> None:
     text = written.path.read_text(encoding="utf-8")
     assert "Left out: this is no run folder" in text
     assert f"zoo forget {painted / 'model'} --attribute" in text
-    assert "judge" in text
+    assert "The classifier" in text
+    assert "judge" not in text
 
 
 def test_it_needs_nothing_else(written: Report) -> None:

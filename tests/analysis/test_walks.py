@@ -8,16 +8,17 @@ from PIL import Image
 
 import zoo
 from helpers.painting import painted_model
-from zoo.analysis.drawing import draw, sample_latents
+from zoo.analysis.samples import draw
 from zoo.analysis.walks import interpolate
 from zoo.models.model import Model
+from zoo.randomness import latents_for
 from zoo_core import UsageError
 
 
 def test_a_row_for_each_pair_of_latents(model: Model, tmp_path: Path) -> None:
     found = zoo.walk(model, latents=4, steps=5, seed=3, out=tmp_path / "walk.png")
     assert found.images.shape == (3, 5, 3, 16, 16)
-    ends = sample_latents(model, range(4), seed=3)
+    ends = latents_for(model.generator, 3, range(4))
     assert torch.allclose(found.latents[:, 0], ends[:3], atol=1e-5)
     assert torch.allclose(found.latents[:, -1], ends[1:], atol=1e-5)
     assert torch.allclose(found.images[0, 0], model.sample(1, seed=3)[0], atol=1e-5)
@@ -73,5 +74,5 @@ def test_bad_input(model: Model, choices: dict[str, object], message: str) -> No
 
 
 def test_an_image_depends_on_its_own_latent_alone(model: Model) -> None:
-    z = sample_latents(model, range(40))
+    z = latents_for(model.generator, 0, range(40))
     assert torch.equal(draw(model, z)[33], draw(model, z[33:34])[0])

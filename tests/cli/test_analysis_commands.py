@@ -88,6 +88,8 @@ def test_project(painted: Path, tmp_path: Path) -> None:
     Image.new("RGB", (30, 20), "blue").save(tmp_path / "given.png")
     found = run_json("project", painted, "given.png", "--starts", 2, "--steps", 5)
     assert found["error"] <= found["nearest_sample"] + 1e-3
+    assert found["how"] == "by 5 steps of optimization"
+    assert "found by 6 steps of optimization\n" in run("project", painted, "given.png", "--starts", 2, "--steps", 6).stdout
     result = run("project", painted, "none.png")
     assert result.exit_code == 1
     assert "none.png does not exist" in result.output

@@ -1,9 +1,9 @@
 from .analysis.arithmetic import arithmetic as arithmetic
-from .analysis.directions import turn as turn
 from .analysis.features import features as features
 from .analysis.forgetting import forget as forget
 from .analysis.projection import project as project
 from .analysis.reports import report as report
+from .analysis.walks import turn as turn
 from .analysis.walks import walk as walk
 from .catalog import read_catalog as read_catalog
 from .comparing.running import Comparison as Comparison

@@ -20,13 +20,11 @@ from zoo_core import UsageError
 
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from ..randomness import generator_for
-from .attribute_classifier import AttributeClassifier, confidence, load_classifier
-from .concepts import Concept, Term, fill_missing_facts, parse_concept, parse_expression, should_hold
-from .drawing import Label, check_count, draw, labels_of, one_class, opened, sample_latents
-from .exemplars import ClassifiedSamples, Proportion, search
-from .labeled_images import ImageSource, find_images
-from .sheets import Block, check_picture_name, save_picture, sheet
+from ..randomness import generator_for, latents_for
+from ..reports.pictures import arrange, save_picture, sheet
+from .attribute_classifier import confidence, load_classifier
+from .labels import Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
+from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
 NOISE = 0.25
 """The paper's: eight neighbors of the result, each number of the latent moved by up to this much."""
@@ -37,73 +35,49 @@ UNCLEAR = 0.05
 
 @dataclass(frozen=True)
 class Success:
-    """How often the arithmetic gave what was asked for.
+    """How often the arithmetic gave what was asked for."""
 
-    Args:
-        wanted: in words.
-        latent: of the trials, in latent space.
-        pixel: of the same trials with pixels.
-        base: of all samples searched.
-        latent_clear, pixel_clear: likewise, but only of clear pictures: the classifier is as sure of them on the whole as of
-            all but the least clear twentieth of samples. Averages of pictures show everything, and nothing clearly.
-        accuracy: attribute → accuracy of the classifier on held-out images.
-    """
-
-    wanted: str
-    latent: Proportion
-    pixel: Proportion
-    base: Proportion
+    wanted: str  # in words
+    latent: Proportion  # of the trials, in latent space
+    pixel: Proportion  # of the same trials with pixels
+    base: Proportion  # of all samples searched
+    # Likewise, but only of clear pictures: the classifier is as sure of them on the whole as of all but the least clear
+    # twentieth of samples. Averages of pictures show everything, and nothing clearly.
     latent_clear: Proportion
     pixel_clear: Proportion
-    accuracy: Mapping[str, float]
+    accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """The result of vector arithmetic.
+    """The result of vector arithmetic."""
 
-    Args:
-        expression: as it was given.
-        terms: its concepts with their signs.
-        exemplars: for each term, the numbers of its exemplars among the samples of `seed`.
-        exemplar_images: for each term, their images [k, C, S, S].
-        latent: [latent_dim], the result.
-        images: [9, C, S, S]: the result in the middle (number 4), around it the neighbors.
-        pixels: [C, S, S]: the same arithmetic with the exemplars' pixels.
-        success: the numbers; None where exemplars were chosen by hand.
-        grid: how many of the nine images show what was asked for; None where exemplars were chosen by hand.
-    """
-
-    expression: str
-    terms: Sequence[Term]
-    exemplars: Sequence[Sequence[int]]
-    exemplar_images: Sequence[Tensor]
-    latent: Tensor
-    images: Tensor
-    pixels: Tensor
-    success: Success | None = None
+    expression: str  # as it was given
+    terms: Sequence[Term]  # its concepts with their signs
+    exemplars: Sequence[Sequence[int]]  # for each term, the numbers of its exemplars among the samples of `seed`
+    exemplar_images: Sequence[Tensor]  # for each term, their images [k, C, S, S]
+    latent: Tensor  # [latent_dim], the result
+    images: Tensor  # [9, C, S, S]: the result in the middle (number 4), around it the neighbors
+    pixels: Tensor  # [C, S, S]: the same arithmetic with the exemplars' pixels
+    success: Success | None = None  # the numbers; None where exemplars were chosen by hand
+    # how many of the nine images show what was asked for; None where exemplars were chosen by hand
     grid: Proportion | None = None
 
     def picture(self) -> Image.Image:
         """The exemplars, the 3×3 grid and the pixel-space control."""
-        rows = [Block(str(term), images, len(images)) for term, images in zip(self.terms, self.exemplar_images, strict=True)]
-        left = sheet([*rows, Block("the same in pixel space", self.pixels[None])])
-        right = sheet([Block(f"= {self.expression}, and around it noise of {NOISE}", self.images, 3)])
-        canvas = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), "white")
-        canvas.paste(left, (0, 0))
-        canvas.paste(right, (left.width, 0))
-        return canvas
+        rows = [block(str(term), images, len(images)) for term, images in zip(self.terms, self.exemplar_images, strict=True)]
+        left = sheet([*rows, block("the same in pixel space", self.pixels[None])])
+        right = sheet([block(f"= {self.expression}, and around it noise of {NOISE}", self.images, 3)])
+        return arrange([left, right], columns=2)
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
         exemplars = {str(term): list(ids) for term, ids in zip(self.terms, self.exemplars, strict=True)}
         found: dict[str, Any] = {"expression": self.expression, "exemplars": exemplars}
-        if self.success is not None:
-            numbers = dict(vars(self.success))
+        if self.success is not None and self.grid is not None:
+            numbers = {**vars(self.success), "grid": self.grid}
             found |= {"classifier_accuracy": dict(numbers.pop("accuracy")), "wanted": numbers.pop("wanted")}
             found |= {name: proportion.to_json() for name, proportion in numbers.items()}
-        if self.grid is not None:
-            found["grid"] = self.grid.to_json()
         return found
 
 
@@ -125,7 +99,7 @@ def arithmetic(
     """Add and subtract concepts.
 
     Args:
-        expression: concepts with + or − between them; see `zoo.analysis.concepts`. With `chosen` its concepts are mere names
+        expression: concepts with + or − between them; see `zoo.analysis.labels`. With `chosen` its concepts are mere names
             ("A - B + C").
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
         chosen: for each concept, numbers of samples chosen by hand.
@@ -138,47 +112,45 @@ def arithmetic(
         UsageError: the expression does not parse, a word is unknown, no exemplars were found, or the images have no labels.
     """
     terms = parse_expression(expression)
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
+    loaded, file = open_model(model, device, out)
     if chosen is not None:
-        _check_choice(terms, chosen)
-        found = _combine(loaded, expression, terms, chosen, seed, label)
+        if len(chosen) != len(terms):
+            raise UsageError(
+                f"the expression has {len(terms)} concepts, and exemplars are given for {len(chosen)}",
+                hint='for example: zoo arithmetic MODEL "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8',
+            )
+        if any(not ids or min(ids) < 0 for ids in chosen):
+            raise UsageError(
+                "each concept needs the numbers of its exemplars", hint="zoo sample MODEL --numbered shows them"
+            )
     else:
         check_count(exemplars, "the number of exemplars", 1, 1000)
         check_count(trials, "the number of trials", 1)
         check_count(searched, "the number of samples to search", exemplars)
-        source, label = find_images(loaded, model, images), one_class(loaded, label)
-        vocabulary = source.vocabulary()
-        concepts = fill_missing_facts([parse_concept(term.concept, vocabulary) for term in terms])
-        goal = _find_goal(terms, concepts)
+        label = 0 if label is None and loaded.image.num_classes else label  # what is added should be of one class
+        source = find_images(loaded, model, images)
+        concepts = parse_concepts([term.concept for term in terms], source.vocabulary())
+        if not concepts[0].facts:
+            raise UsageError(
+                "the expression names nothing that could be seen", hint='for example: "glasses - neutral + smile"'
+            )
         classifier = load_classifier(source.pack(report), report=report)
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         groups = _choose_exemplars(concepts, pool, exemplars, trials, seed)
-        found = _combine(loaded, expression, terms, [ids.tolist() for ids in groups[0]], seed, label)
-        success = _measure_success(loaded, terms, goal, pool, groups, label)
-        found = replace(found, success=success, grid=_count_showing(goal, classifier, found.images))
+    used = chosen if chosen is not None else [ids.tolist() for ids in groups[0]]
+    latents = [latents_for(loaded.generator, seed, ids) for ids in used]
+    pictures = [draw(loaded, z, label, ids) for z, ids in zip(latents, used, strict=True)]
+    z = _add(terms, latents)
+    noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
+    noise[4] = 0
+    near = draw(loaded, z + noise, label)
+    found = Arithmetic(expression, terms, used, pictures, z, near, _add(terms, pictures).clamp(-1, 1))
+    if chosen is None:
+        success, grid = _measure_success(loaded, terms, concepts, pool, groups, near, label)
+        found = replace(found, success=success, grid=grid)
     if file is not None:
         save_picture(found.picture(), file)
     return found
-
-
-def _check_choice(terms: list[Term], chosen: Sequence[Sequence[int]]) -> None:
-    """Raise `UsageError` unless there are exemplars for every term."""
-    if len(chosen) != len(terms):
-        raise UsageError(
-            f"the expression has {len(terms)} concepts, and exemplars are given for {len(chosen)}",
-            hint='for example: zoo arithmetic MODEL "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8',
-        )
-    if any(not ids or min(ids) < 0 for ids in chosen):
-        raise UsageError("each concept needs the numbers of its exemplars", hint="zoo sample MODEL --numbered shows them")
-
-
-def _find_goal(terms: list[Term], concepts: list[Concept]) -> Concept:
-    """Return what the result should show; every concept has the same facts."""
-    facts = [fact for fact, _ in concepts[0].facts]
-    if not facts:
-        raise UsageError("the expression names nothing that could be seen", hint='for example: "glasses - neutral + smile"')
-    return Concept(tuple((fact, should_hold(terms, [dict(concept.facts)[fact] for concept in concepts])) for fact in facts))
 
 
 def _choose_exemplars(
@@ -195,46 +167,43 @@ def _choose_exemplars(
 
 
 def _measure_success(
-    model: Model, terms: list[Term], goal: Concept, pool: ClassifiedSamples, groups: list[list[Tensor]], label: Label
-) -> Success:
-    """Do the arithmetic of every trial, with latents and with pixels, and count the results that show the goal."""
+    model: Model,
+    terms: list[Term],
+    concepts: list[Concept],
+    pool: ClassifiedSamples,
+    groups: list[list[Tensor]],
+    near: Tensor,
+    label: Label,
+) -> tuple[Success, Proportion]:
+    """Do the arithmetic of every trial, with latents and with pixels; count what shows the goal there and in `near`."""
+    truths = [dict(concept.facts) for concept in concepts]  # all of the same facts
+    goal = Concept(tuple((fact, should_hold(terms, [each[fact] for each in truths])) for fact in truths[0]))
     classifier = pool.classifier
-    z = torch.stack([_add(terms, [pool.latents[ids] for ids in group]) for group in groups])
+    images = draw(model, torch.stack([_add(terms, [pool.latents[ids] for ids in group]) for group in groups]), label)
     pixels = torch.stack([_add(terms, [pool.images[ids] for ids in group]).clamp(-1, 1) for group in groups])
-    images = draw(model, z, labels_of(model, [0] * len(z), label))
+    in_images, in_pixels, in_near = map(classifier.probabilities, (images, pixels, near))
     least = float(confidence(pool.probabilities).quantile(UNCLEAR))
-    names = [fact.attribute for fact, _ in goal.facts]
-    return Success(
+
+    def count(probabilities: Mapping[str, Tensor], confident: float = 0.0) -> Proportion:
+        shows = goal.probability(probabilities, classifier.attributes) > 0.5
+        return Proportion.count_true(shows & (confidence(probabilities) >= confident))
+
+    success = Success(
         wanted=str(goal),
-        latent=_count_showing(goal, classifier, images),
-        pixel=_count_showing(goal, classifier, pixels),
-        base=Proportion.count_true(goal.probability(pool.probabilities, classifier.attributes) > 0.5),
-        latent_clear=_count_showing(goal, classifier, images, least),
-        pixel_clear=_count_showing(goal, classifier, pixels, least),
-        accuracy={name: classifier.accuracy[name] for name in names if name in classifier.accuracy},
+        latent=count(in_images),
+        pixel=count(in_pixels),
+        base=count(pool.probabilities),
+        latent_clear=count(in_images, least),
+        pixel_clear=count(in_pixels, least),
+        accuracy={
+            fact.attribute: classifier.accuracy[fact.attribute]
+            for fact in truths[0]
+            if fact.attribute in classifier.accuracy
+        },
     )
-
-
-def _count_showing(goal: Concept, classifier: AttributeClassifier, images: Tensor, confident: float = 0.0) -> Proportion:
-    probabilities = classifier.probabilities(images)
-    shows = goal.probability(probabilities, classifier.attributes) > 0.5
-    return Proportion.count_true(shows & (confidence(probabilities) >= confident))
+    return success, count(in_near)
 
 
 def _add(terms: list[Term], members: Sequence[Tensor]) -> Tensor:
     """Return Σ sign · mean over the exemplars [k, …] of each term."""
-    parts = [term.sign * exemplars.mean(0) for term, exemplars in zip(terms, members, strict=True)]
-    return torch.stack(parts).sum(0)
-
-
-def _combine(
-    model: Model, expression: str, terms: list[Term], ids: Sequence[Sequence[int]], seed: int, label: Label
-) -> Arithmetic:
-    """Do the arithmetic with one group of exemplars, and draw the result with its neighbors."""
-    latents = [sample_latents(model, numbers, seed=seed) for numbers in ids]
-    pictures = [draw(model, z, labels_of(model, numbers, label)) for z, numbers in zip(latents, ids, strict=True)]
-    z = _add(terms, latents)
-    noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
-    noise[4] = 0
-    images = draw(model, z + noise, labels_of(model, [0] * 9, label))
-    return Arithmetic(expression, terms, ids, pictures, z, images, _add(terms, pictures).clamp(-1, 1))
+    return torch.stack([term.sign * exemplars.mean(0) for term, exemplars in zip(terms, members, strict=True)]).sum(0)

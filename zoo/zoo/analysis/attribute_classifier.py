@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +23,7 @@ from ..files import atomic_folder, cache_folder
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
-from .labeled_images import Vocabulary, attribute_labels, vocabulary_of
+from .labels import Vocabulary, attribute_labels, vocabulary_of
 
 VERSION = 2
 """Raised when the same pack would get another classifier."""
@@ -32,15 +31,13 @@ VERSION = 2
 SIDE = 64
 """Larger pictures are reduced to this."""
 
-BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS = 64, 5, 600, 1200
-RATE, BLOCK = 2e-3, 256
+BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS, RATE, BLOCK = 64, 5, 600, 1200, 2e-3, 256
 _STREAM = "judge"  # prefix of the names of its random streams; with another, other weights would be trained
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class AttributeNetwork(nn.Module):
@@ -53,9 +50,8 @@ class AttributeNetwork(nn.Module):
         super().__init__()
         self.low = nn.Sequential(_block(channels, 32, 2), _block(32, 64, 2))
         self.deep = nn.Sequential(_block(64, 128, 2), _block(128, 128))
-        self.embed = nn.Sequential(
-            _block(128, 128, 2), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(inplace=True)
-        )
+        pooled = (nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(inplace=True))
+        self.embed = nn.Sequential(_block(128, 128, 2), *pooled)
         self.values = nn.Linear(128, values)
         self.where = nn.Sequential(nn.Conv2d(192, 64, 1), nn.ReLU(inplace=True), nn.Conv2d(64, boxed, 1)) if boxed else None
 
@@ -64,36 +60,25 @@ class AttributeNetwork(nn.Module):
         low = self.low(x)
         deep = self.deep(low)
         embedding = self.embed(deep)
-        if self.where is None:
-            return self.values(embedding), embedding, low[:, :0]
-        return self.values(embedding), embedding, self.where(torch.cat([low, F.interpolate(deep, low.shape[-2:])], dim=1))
+        cells = self.where(torch.cat([low, F.interpolate(deep, low.shape[-2:])], dim=1)) if self.where else low[:, :0]
+        return self.values(embedding), embedding, cells
 
 
 @dataclass(frozen=True)
 class AttributeClassifier:
-    """A trained classifier of what pictures show.
+    """A trained classifier of what pictures show."""
 
-    Args:
-        network: in evaluation mode, on the CPU.
-        attributes: attribute → names of its values.
-        boxed: attributes that it can locate.
-        accuracy: attribute → proportion of held-out images that it classifies right.
-        majority: attribute → proportion of held-out images that have the commonest value: what guessing would get.
-        overlap: boxed attribute → mean overlap (intersection over union) of cells found and cells covered, held out.
-        held_out: how many images that was measured on.
-    """
-
-    network: AttributeNetwork
-    attributes: Vocabulary
-    boxed: tuple[str, ...]
-    accuracy: Mapping[str, float] = field(default_factory=dict)
-    majority: Mapping[str, float] = field(default_factory=dict)
-    overlap: Mapping[str, float] = field(default_factory=dict)
-    held_out: int = 0
+    network: AttributeNetwork  # in evaluation mode, on the CPU
+    attributes: Vocabulary  # attribute → names of its values
+    boxed: tuple[str, ...]  # attributes that it can locate
+    accuracy: Mapping[str, float] = field(default_factory=dict)  # attribute → proportion of held-out images classified right
+    majority: Mapping[str, float] = field(default_factory=dict)  # and that have the commonest value: what guessing would get
+    overlap: Mapping[str, float] = field(default_factory=dict)  # boxed attribute → mean IoU of cells found and cells covered
+    held_out: int = 0  # how many images those were measured on
 
     def probabilities(self, images: Tensor) -> dict[str, Tensor]:
         """Return attribute → probabilities [N, values] for images [N, C, S, S] in [−1, 1]."""
-        parts = torch.split(self._forward(images)[0], [len(values) for values in self.attributes.values()], dim=1)
+        parts = torch.split(self._forward(images)[0], list(map(len, self.attributes.values())), dim=1)
         return {name: part.softmax(1) for name, part in zip(self.attributes, parts, strict=True)}
 
     def embeddings(self, images: Tensor) -> Tensor:
@@ -107,9 +92,8 @@ class AttributeClassifier:
             UsageError: the classifier's dataset has no boxes of it.
         """
         if attribute not in self.boxed:
-            raise UsageError(
-                f"the dataset has no boxes of {attribute!r}; it has boxes of: {', '.join(self.boxed) or 'none'}"
-            )
+            has = ", ".join(self.boxed) or "none"
+            raise UsageError(f"the dataset has no boxes of {attribute!r}; it has boxes of: {has}")
         return self._forward(images)[2][:, self.boxed.index(attribute)].sigmoid()
 
     @torch.no_grad()
@@ -125,6 +109,15 @@ class AttributeClassifier:
 def confidence(probabilities: Mapping[str, Tensor]) -> Tensor:
     """Return how sure a classifier is on the whole [N]: the mean over attributes of the greatest probability."""
     return torch.stack([p.amax(1) for p in probabilities.values()]).mean(0)
+
+
+def measure_preservation(before: Mapping[str, Tensor], after: Mapping[str, Tensor], changed: set[str]) -> dict[str, float]:
+    """Return attribute → proportion of images whose most probable value stays, for all but the attributes in `changed`.
+
+    `before` holds probabilities [N, values], `after` those of the same images changed once or more in turn: [k · N, values].
+    """
+    values = {name: (before[name].argmax(1), after[name].argmax(1)) for name in before if name not in changed}
+    return {name: float((new == old.repeat(len(new) // len(old))).float().mean()) for name, (old, new) in values.items()}
 
 
 def shrink(images: Tensor) -> Tensor:
@@ -145,7 +138,11 @@ def load_classifier(pack: Pack, *, report: Reporter = SILENT) -> AttributeClassi
     folder = cache_folder("classifiers") / f"{pack.path.name.rpartition('-')[0] or 'classifier'}-{key[:16]}"
     if (folder / "classifier.json").is_file():
         try:
-            return _read(folder, pack.spec.channels)
+            info = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
+            info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
+            network = AttributeNetwork(pack.spec.channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
+            network.load_state_dict(load_file(folder / "classifier.safetensors"))
+            return AttributeClassifier(network.eval(), **info)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             report.warn(f"the classifier in {folder} is damaged ({error}); it is trained again")
     report.note(f"training a classifier of {', '.join(attributes)} on {len(pack):,} labeled images; it is kept in the cache")
@@ -154,14 +151,6 @@ def load_classifier(pack: Pack, *, report: Reporter = SILENT) -> AttributeClassi
         save_file(classifier.network.state_dict(), new / "classifier.safetensors")
         (new / "classifier.json").write_text(json.dumps(classifier.to_json(), indent=2) + "\n", encoding="utf-8")
     return classifier
-
-
-def _read(folder: Path, channels: int) -> AttributeClassifier:
-    info = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
-    info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
-    network = AttributeNetwork(channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
-    network.load_state_dict(load_file(folder / "classifier.safetensors"))
-    return AttributeClassifier(network.eval(), **info)
 
 
 def _train(pack: Pack, attributes: Vocabulary, report: Reporter) -> AttributeClassifier:
@@ -178,15 +167,13 @@ def _train(pack: Pack, attributes: Vocabulary, report: Reporter) -> AttributeCla
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     rng = generator_for(0, f"{_STREAM} batches")
-    sizes = [len(values) for values in attributes.values()]
-    network.train()
     with report.task("training the classifier", steps * BATCH, "images") as task:
         for step in range(steps):
             batch = fitted[torch.randint(len(fitted), (BATCH,), generator=rng)]
             images, shifts = augment(shrink(to_images(pack.gather(batch))), rng)
             logits, _, cells = network(images)
             loss = torch.zeros(())
-            for name, part in zip(attributes, torch.split(logits, sizes, dim=1), strict=True):
+            for name, part in zip(attributes, torch.split(logits, list(map(len, attributes.values())), dim=1), strict=True):
                 target = labels[name][batch]
                 if bool((target >= 0).any()):
                     loss = loss + F.cross_entropy(part, target, ignore_index=-1)
@@ -215,10 +202,10 @@ def _evaluate(classifier: AttributeClassifier, pack: Pack, held_out: Tensor) -> 
     for i, name in enumerate(classifier.boxed):
         found = classifier.cells(images, name) > 0.5
         covered = _covered_cells(pack, held_out, found.shape[-1], torch.zeros(len(held_out), 2))[:, i] > 0.5
-        there = covered.flatten(1).any(1)
-        both, either = (found & covered).flatten(1).sum(1), (found | covered).flatten(1).sum(1)
+        there = covered.any((1, 2))
         if bool(there.any()):
-            overlap[name] = round(float((both / either.clamp(min=1))[there].mean()), 4)
+            each = (found & covered).sum((1, 2)) / (found | covered).sum((1, 2)).clamp(min=1)
+            overlap[name] = round(float(each[there].mean()), 4)
     return replace(classifier, accuracy=accuracy, majority=majority, overlap=overlap)
 
 
@@ -229,9 +216,8 @@ def _covered_cells(pack: Pack, ids: Tensor, cells: int, shifts: Tensor) -> Tenso
     side = min(SIDE, pack.spec.size)
     boxes = boxes * (side / pack.spec.size) + shifts.repeat(1, 2)[:, None]
     middle = (torch.arange(cells) + 0.5) * (side / cells)
-    across = (middle >= boxes[..., :1]) & (middle < boxes[..., 2:3])  # [n, B, cells]
-    down = (middle >= boxes[..., 1:2]) & (middle < boxes[..., 3:])
-    return (down[..., :, None] & across[..., None, :] & there[..., None, None]).float()
+    inside = (middle >= boxes[..., :2, None]) & (middle < boxes[..., 2:, None])  # [n, B, 2, cells]
+    return (inside[:, :, 1, :, None] & inside[:, :, 0, None] & there[..., None, None]).float()
 
 
 def augment(images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:

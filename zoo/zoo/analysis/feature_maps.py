@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.overrides import TorchFunctionMode
 
 from zoo_core import Discriminator, Generator, UsageError
 
 from ..models.model import Model
 from ..randomness import seeded
-from .drawing import drawn
+from .samples import draw_chunks
 
 _PLAIN = "relu6 prelu gelu silu mish threshold hardswish softplus"
 _IN_PLACE_TOO = "relu leaky_relu rrelu elu selu celu hardtanh"
 RECTIFIERS = frozenset(_PLAIN.split()) | {name + end for name in _IN_PLACE_TOO.split() for end in ("", "_")}
 """Activations that are treated as rectifiers; below zero, each keeps the slope that it has."""
+
+_OUTPUTS = {_BatchNorm: "num_features", _ConvNd: "out_channels", nn.Linear: "out_features"}
 
 
 def batches_for(network: nn.Module, images: Tensor, labels: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
@@ -34,16 +38,10 @@ def batches_for(network: nn.Module, images: Tensor, labels: Tensor | None) -> It
 def capture_activations(stages: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
     """Yield a dictionary that holds each stage's output of the latest forward pass."""
     outputs: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Any:
-        return lambda _module, _inputs, out: outputs.__setitem__(name, out)
-
-    handles = [stage.register_forward_hook(keep(name)) for name, stage in stages.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, stage in stages.items():
+            hooks.enter_context(stage.register_forward_hook(lambda _, __, out, name=name: outputs.__setitem__(name, out)))
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
@@ -53,11 +51,8 @@ def ablate_units(stage: nn.Module, maps: Sequence[int]) -> Iterator[None]:
     def clear(_module: nn.Module, _inputs: Any, out: Tensor) -> Tensor:
         return out.index_fill(1, torch.tensor(list(maps), dtype=torch.int64, device=out.device), 0)
 
-    handle = stage.register_forward_hook(clear)
-    try:
+    with stage.register_forward_hook(clear):
         yield
-    finally:
-        handle.remove()
 
 
 @torch.no_grad()
@@ -90,7 +85,7 @@ def second_highest_stage(generator: Generator) -> str:
 def stage_activations(model: Model, stage: str, z: Tensor, labels: Tensor | None) -> Tensor:
     """Return the outputs [N, C, H, W] of a stage of the generator, on the CPU, for latents [N, latent_dim]."""
     with capture_activations({stage: model.generator.stages()[stage]}) as outputs:
-        return torch.cat([outputs[stage][: len(part)].float().cpu() for part in drawn(model, z, labels)])
+        return torch.cat([outputs[stage][: len(part)].float().cpu() for part in draw_chunks(model, z, labels)])
 
 
 @torch.no_grad()
@@ -105,23 +100,29 @@ def bake_ablation(model: Model, stage: str, maps: Sequence[int]) -> Generator:
     """
     where = next(model.generator.parameters())
     z = model.generator.sample_latent(8, torch.Generator().manual_seed(0)).to(where.device, where.dtype)
-    classes = model.image.num_classes
-    labels = torch.arange(8, device=where.device) % classes if classes else None
+    count = feature_map_shapes(model.generator)[stage][0]
 
     def sample(generator: Generator) -> Tensor:
         with seeded(0, "edited", where.device):
-            images: Tensor = generator(z, labels)
+            images: Tensor = generator(z, model.labels_of(range(8)))
         return images
+
+    def layers(generator: Generator) -> list[tuple[Any, int]]:
+        """The layers with weights of their own, and how many channels or units each puts out for each of the maps."""
+        found = []
+        for module in generator.stages()[stage].modules():
+            outputs = next((getattr(module, name) for kind, name in _OUTPUTS.items() if isinstance(module, kind)), 0)
+            if outputs and outputs % count == 0 and module.weight is not None:
+                found.append((module, outputs // count))
+        return found
 
     with ablate_units(model.generator.stages()[stage], maps):
         wanted = sample(model.generator)
     slack = 1e-3 * float((sample(model.generator) - wanted).abs().max()) + 1e-7
-    count = feature_map_shapes(model.generator)[stage][0]
-    depths = sum(1 for m in model.generator.stages()[stage].modules() if _outputs(m, count))
-    for depth in range(1, depths + 1):
+    for depth in range(1, len(layers(model.generator)) + 1):
         baked = copy.deepcopy(model.generator)
-        for layer in [m for m in baked.stages()[stage].modules() if _outputs(m, count)][-depth:]:
-            _clear(layer, maps, _outputs(layer, count))
+        for layer, each in layers(baked)[-depth:]:
+            _clear(layer, maps, each)
         if float((sample(baked) - wanted).abs().max()) <= slack:
             return baked
     raise UsageError(
@@ -130,22 +131,10 @@ def bake_ablation(model: Model, stage: str, maps: Sequence[int]) -> Generator:
     )
 
 
-def _outputs(module: nn.Module, maps: int) -> int:
-    """Return how many channels or units a layer with weights of its own puts out for each of a stage's maps, else 0."""
-    outputs = 0
-    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
-        outputs = module.num_features
-    elif isinstance(module, nn.modules.conv._ConvNd):
-        outputs = module.out_channels
-    elif isinstance(module, nn.Linear):
-        outputs = module.out_features
-    return outputs // maps if outputs % maps == 0 else 0
-
-
 def _clear(layer: Any, maps: Sequence[int], each: int) -> None:
     """Set the weights and biases that make some maps to 0; `each` consecutive outputs of the layer belong to one map."""
     rows = torch.tensor([m * each + i for m in maps for i in range(each)])
-    if isinstance(layer, nn.modules.conv._ConvTransposeNd):  # weight [inputs, outputs / groups, …]
+    if isinstance(layer, _ConvTransposeNd):  # weight [inputs, outputs / groups, …]
         size = layer.out_channels // layer.groups
         layer.weight.view(layer.groups, -1, *layer.weight.shape[1:])[rows // size, :, rows % size] = 0
     else:
@@ -157,8 +146,7 @@ def _clear(layer: Any, maps: Sequence[int], each: int) -> None:
 class _Guided(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = function(*args, **(kwargs or {}))
-        rectifies = getattr(function, "__name__", "") in RECTIFIERS
-        if rectifies and isinstance(out, Tensor) and out.requires_grad:
+        if getattr(function, "__name__", "") in RECTIFIERS and isinstance(out, Tensor) and out.requires_grad:
             out.register_hook(lambda gradient: gradient.clamp(min=0))  # type: ignore[no-untyped-call]
         return out
 

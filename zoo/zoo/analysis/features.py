@@ -20,40 +20,30 @@ from zoo_core import Discriminator, UsageError
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
-from ..packs import Pack, to_images
+from ..packs import to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
-from .drawing import check_count, opened
-from .exemplars import round_values
+from ..reports.pictures import arrange, save_picture, sheet
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
-from .labeled_images import ImageSource, attribute_labels, find_images, vocabulary_of
-from .sheets import Block, check_picture_name, save_picture, sheet
+from .labels import ImageSource, attribute_labels, find_images, vocabulary_of
+from .samples import block, check_count, open_model, round_values
 
 _LEAST = 10  # images with a value, and without it, for the value to be counted
 
 
 @dataclass(frozen=True)
 class Responses:
-    """What the features of one discriminator respond to.
+    """What the features of one discriminator respond to."""
 
-    Args:
-        stage: name of the stage.
-        features: numbers of the strongest features, strongest first.
-        images: [k, n, C, S, S]: for each of them, the images to which it responds most.
-        gradients: [k, n, C, S, S]: the guided gradients there, made visible.
-        selectivity: for all features of the stage, how well the best attribute value is told apart: |2·AUC − 1|, so that 0
-            is chance and 1 is perfect; [] without labels.
-        best: for each of the strongest features, that value and its |2·AUC − 1|, as "glasses=round 0.62".
-        by_attribute: attribute → the same of its best feature.
-    """
-
-    stage: str
-    features: Sequence[int]
-    images: Tensor
-    gradients: Tensor
+    stage: str  # name of the stage
+    features: Sequence[int]  # numbers of the strongest features, strongest first
+    images: Tensor  # [k, n, C, S, S]: for each of them, the images to which it responds most
+    gradients: Tensor  # [k, n, C, S, S]: the guided gradients there, made visible
+    # for all features of the stage, how well the best attribute value is told apart: |2·AUC − 1|, so that 0 is chance and 1
+    # is perfect; [] without labels
     selectivity: Sequence[float]
-    best: Sequence[str]
-    by_attribute: Mapping[str, float]
+    best: Sequence[str]  # for each of the strongest features, that value and its |2·AUC − 1|, as "glasses=round 0.62"
+    by_attribute: Mapping[str, float]  # attribute → the same of its best feature
 
     @property
     def mean(self) -> float | None:
@@ -63,28 +53,19 @@ class Responses:
 
 @dataclass(frozen=True)
 class FeatureComparison:
-    """The features of a model's discriminator beside those of one with random weights.
-
-    Args:
-        trained, untrained: what they respond to.
-        filters: first-layer filters [n, C, k, k] of the trained one, made visible; None where no layer has any.
-        count: images that were looked at.
-    """
+    """The features of a model's discriminator beside those of one with random weights."""
 
     trained: Responses
     untrained: Responses
-    filters: Tensor | None
-    count: int
+    filters: Tensor | None  # first-layer filters [n, C, k, k] of the trained one, made visible; None where no layer has any
+    count: int  # images that were looked at
 
     def picture(self) -> Image.Image:
         """Guided gradients beside the images, for both, and the first-layer filters."""
         parts = [self.responses_picture(self.trained), self.responses_picture(self.untrained)]
         if self.filters is not None:
-            parts.append(sheet([Block("first-layer filters", self.filters, 8)]))
-        canvas = Image.new("RGB", (sum(p.width for p in parts), max(p.height for p in parts)), "white")
-        for i, part in enumerate(parts):
-            canvas.paste(part, (sum(p.width for p in parts[:i]), 0))
-        return canvas
+            parts.append(sheet([block("first-layer filters", self.filters, 8)]))
+        return arrange(parts, columns=len(parts))
 
     def responses_picture(self, responses: Responses) -> Image.Image:
         """The images to which one of the two responds, and guided gradients below them."""
@@ -93,7 +74,7 @@ class FeatureComparison:
         for i, feature in enumerate(responses.features):
             best = f"; {responses.best[i]}" if responses.best else ""
             both = torch.cat([responses.images[i], responses.gradients[i]])
-            blocks.append(Block(f"{title}: feature {feature} of {responses.stage}{best}", both, responses.images.shape[1]))
+            blocks.append(block(f"{title}: feature {feature} of {responses.stage}{best}", both, responses.images.shape[1]))
         return sheet(blocks)
 
     def to_json(self) -> dict[str, Any]:
@@ -143,8 +124,7 @@ def features(
     check_count(count, "the number of images", 2)
     check_count(shown, "the number of features")
     check_count(each, "the number of images for each feature")
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
+    loaded, file = open_model(model, device, out)
     trained = loaded.discriminator
     if trained is None or "discriminator" not in loaded.config.get("parts", {}):
         raise UsageError(
@@ -165,13 +145,17 @@ def features(
         labels = pack.labels[ids].clamp(min=0).to(loaded.device)
     whole = len(real) - len(real) % 64 or len(real)  # a last small batch would count as much as the others
     estimate_batch_norm(untrained, lambda: [untrained(*batch) for batch in batches_for(untrained, real[:whole], labels)])
-    values = _label_values(pack, ids)
-    both = []
+    values = {}  # "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common
+    for name, table in attribute_labels(pack).items():
+        for i, value in enumerate(vocabulary_of(pack)[name]):
+            has_value = torch.where(table[ids] < 0, -1, (table[ids] == i).long())
+            if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= _LEAST:
+                values[f"{name}={value}"] = has_value
     with report.task("guided backpropagation", 2, "networks") as task:
-        for network in (trained, untrained):
-            both.append(_examine(network, real, labels, values, min(each, len(real)), shown))
-            task.update(len(both))
-    found = FeatureComparison(both[0], both[1], first_filters(trained), len(real))
+        first = _examine(trained, real, labels, values, min(each, len(real)), shown)
+        task.update(1)
+        second = _examine(untrained, real, labels, values, min(each, len(real)), shown)
+    found = FeatureComparison(first, second, first_filters(trained), len(real))
     if file is not None:
         save_picture(found.picture(), file)
     return found
@@ -180,7 +164,13 @@ def features(
 def _examine(
     network: Discriminator, real: Tensor, labels: Tensor | None, values: Mapping[str, Tensor], each: int, shown: int
 ) -> Responses:
-    stage, responses = _strongest_responses(network, real, labels)
+    stage, found = "", []  # the last stage of feature maps, of all stages where none has maps
+    with capture_activations(network.stages()) as outputs, torch.no_grad():
+        for batch in batches_for(network, real, labels):
+            network(*batch)
+            stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
+            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float().cpu())
+    responses = torch.cat(found)  # [N, F], each map's maximum in each image
     strongest = responses.amax(0).argsort(descending=True)[:shown].tolist()
     images, gradients = [], []
     for feature in strongest:
@@ -198,29 +188,6 @@ def _examine(
     return Responses(stage, strongest, torch.stack(images), torch.stack(gradients), selectivity, best, by_attribute)
 
 
-@torch.no_grad()
-def _strongest_responses(network: Discriminator, images: Tensor, labels: Tensor | None) -> tuple[str, Tensor]:
-    """Return the last stage of feature maps (of all where none has maps), and each map's maximum in each image [N, F]."""
-    stage, found = "", []
-    with capture_activations(network.stages()) as outputs:
-        for batch in batches_for(network, images, labels):
-            network(*batch)
-            stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
-            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float().cpu())
-    return stage, torch.cat(found)
-
-
-def _label_values(pack: Pack, ids: Tensor) -> dict[str, Tensor]:
-    """Return "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common."""
-    found = {}
-    for name, labels in attribute_labels(pack).items():
-        for i, value in enumerate(vocabulary_of(pack)[name]):
-            has_value = torch.where(labels[ids] < 0, -1, (labels[ids] == i).long())
-            if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= _LEAST:
-                found[f"{name}={value}"] = has_value
-    return found
-
-
 def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:
     """Return |2·AUC − 1| of each feature for each value: [V, F].
 
@@ -232,13 +199,9 @@ def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:
     """
     rows = []
     for has_value in values.values():
-        known = has_value >= 0
-        columns, yes = responses[known].T.contiguous(), has_value[known] == 1
-        ordered = columns.sort(1).values
-        below, up_to = (torch.searchsorted(ordered, columns, right=right).double() for right in (False, True))
-        ranks = (below + up_to + 1) / 2  # [F, n], from 1; ties share their mean
-        positive, negative = int(yes.sum()), int((~yes).sum())
-        auc = (ranks[:, yes].sum(1) - positive * (positive + 1) / 2) / (positive * negative)
+        without, having = (responses[has_value == i].T.contiguous() for i in (0, 1))  # [F, n]
+        below, up_to = (torch.searchsorted(without.sort(1).values, having, right=right) for right in (False, True))
+        auc = (below + up_to).double().mean(1) / (2 * without.shape[1])
         rows.append((2 * auc - 1).abs())
     return torch.stack(rows).float() if rows else torch.zeros(0, responses.shape[1])
 

@@ -21,15 +21,13 @@ from zoo_core import UsageError
 from ..models.folder import write_model
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from ..randomness import generator_for
-from .attribute_classifier import load_classifier
-from .concepts import Concept, parse_fact
-from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
-from .exemplars import ClassifiedSamples, Proportion, mean_of, measure_preservation, round_values, search
+from ..randomness import generator_for, latents_for
+from ..reports.pictures import save_picture, sheet
+from .attribute_classifier import load_classifier, measure_preservation
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
-from .labeled_images import ImageSource, find_images
+from .labels import Concept, ImageSource, find_images, parse_fact
 from .localization import Detector, read_masks, resize_masks, weigh_maps
-from .sheets import Block, check_picture_name, save_picture, sheet
+from .samples import Label, Proportion, block, check_count, draw, open_model, preservation_json, search
 
 SAMPLES = 150
 """The paper's number of samples with boxes drawn on them."""
@@ -40,88 +38,59 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Rates:
-    """What the classifier sees before and after, on the same latents.
+    """What the classifier sees before and after, on the same latents."""
 
-    Args:
-        before, after: how often the object is seen.
-        random: the same after ablating as many maps at random, over several choices.
-        kept: other attribute → proportion of samples whose most probable value did not change.
-        kept_random: the same for the random choices.
-        accuracy: of the classifier for the attribute, on held-out images.
-    """
-
-    before: Proportion
+    before: Proportion  # how often the object is seen
     after: Proportion
-    random: Proportion
-    kept: Mapping[str, float]
-    kept_random: Mapping[str, float]
-    accuracy: float
+    random: Proportion  # the same after ablating as many maps at random, over several choices
+    kept: Mapping[str, float]  # other attribute → proportion of samples whose most probable value did not change
+    kept_random: Mapping[str, float]  # the same for the random choices
+    accuracy: float  # of the classifier for the attribute, on held-out images
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What a generator draws after feature maps that draw an object were ablated.
+    """What a generator draws after feature maps that draw an object were ablated."""
 
-    Args:
-        stage: whose maps are ablated.
-        maps: their numbers, largest weight first.
-        of: how many maps the stage has.
-        before, after, random: images [n, C, S, S] of the same latents; `random` with as many maps ablated at random.
-        inside, outside: mean absolute change of pixels, in levels of 255, where the object was and elsewhere; `inside` is
-            None where nobody knows where it was.
-        outside_random: the mean change elsewhere with as many maps ablated at random.
-        fit: proportion of held-out positions that the regression tells right.
-        with_object: numbers of the images in `before` that show the object; () where nobody knows.
-        rates: None without a classifier.
-        saved: the model folder of the edited generator, if one was asked for.
-    """
-
-    stage: str
-    maps: Sequence[int]
-    of: int
-    before: Tensor
-    after: Tensor
-    random: Tensor
-    inside: float | None
-    outside: float
-    outside_random: float
-    fit: float = 0.0
-    with_object: Sequence[int] = ()
-    rates: Rates | None = None
-    saved: Path | None = None
+    stage: str  # whose maps are ablated
+    maps: Sequence[int]  # their numbers, largest weight first
+    of: int  # how many maps the stage has
+    before: Tensor  # images [n, C, S, S]
+    after: Tensor  # of the same latents
+    random: Tensor  # and with as many maps ablated at random
+    fit: float  # proportion of held-out positions that the regression tells right
+    inside: float | None  # mean absolute change of pixels where the object was, in levels of 255; None where nobody knows
+    outside: float  # and elsewhere
+    outside_random: float  # the mean change elsewhere with as many maps ablated at random
+    with_object: Sequence[int] = ()  # numbers of the images in `before` that show the object; () where nobody knows
+    rates: Rates | None = None  # None without a classifier
+    saved: Path | None = None  # the model folder of the edited generator, if one was asked for
 
     def picture(self) -> Image.Image:
         """Samples with and without the object, and with random maps ablated; those that had the object come first."""
         ids = list(self.with_object[:_SHOWN]) or list(range(min(_SHOWN, len(self.before))))
-        rows = [
-            Block("before", self.before[ids], len(ids)),
-            Block(f"after silencing {len(self.maps)} of {self.of} maps of stage {self.stage}", self.after[ids], len(ids)),
-            Block(f"after silencing {len(self.maps)} maps at random", self.random[ids], len(ids)),
-        ]
-        return sheet(rows)
+        rows = {
+            "before": self.before,
+            f"after silencing {len(self.maps)} of {self.of} maps of stage {self.stage}": self.after,
+            f"after silencing {len(self.maps)} maps at random": self.random,
+        }
+        return sheet([block(heading, images[ids], len(ids)) for heading, images in rows.items()])
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
+        change = {"inside": self.inside, "outside": self.outside, "outside_random": self.outside_random}
         found: dict[str, Any] = {
             "stage": self.stage,
             "silenced": len(self.maps),
             "of": self.of,
             "maps": list(self.maps),
             "fit": round(self.fit, 4),
-            "change": {
-                "inside": round(self.inside, 3) if self.inside is not None else None,
-                "outside": round(self.outside, 3),
-                "outside_random": round(self.outside_random, 3),
-            },
+            "change": {name: round(value, 3) if value is not None else None for name, value in change.items()},
         }
-        if self.rates is not None:
-            r = self.rates
+        if (r := self.rates) is not None:
             found |= {name: getattr(r, name).to_json() for name in ("before", "after", "random")}
-            found |= {"kept": round_values(r.kept), "kept_mean": mean_of(r.kept), "kept_random_mean": mean_of(r.kept_random)}
-            found["classifier_accuracy"] = r.accuracy
-        if self.saved is not None:
-            found["saved"] = str(self.saved)
-        return found
+            found |= {**preservation_json(r.kept, r.kept_random), "classifier_accuracy": r.accuracy}
+        return {**found, "saved": str(self.saved)} if self.saved is not None else found
 
 
 def forget(
@@ -144,7 +113,7 @@ def forget(
     """Find the feature maps that draw something, and ablate them.
 
     Args:
-        attribute: what to forget ("glasses", "mouth=smile"); see `zoo.analysis.concepts`. May be left out with `boxes`, if
+        attribute: what to forget ("glasses", "mouth=smile"); see `zoo.analysis.labels`. May be left out with `boxes`, if
             nothing is to be measured.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
         boxes: a file that says where the object lies, instead of the classifier; see `zoo.analysis.localization.read_masks`.
@@ -165,8 +134,7 @@ def forget(
     check_count(samples, "the number of samples", 1)
     check_count(tested, "the number of tested samples", 2)
     check_count(1 if most is None else most, "the number of maps to silence")
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
+    loaded, file = open_model(model, device, out)
     stage = second_highest_stage(loaded.generator)
     places = read_masks(boxes, loaded.image.size, samples) if boxes is not None else None
     detector = None
@@ -178,21 +146,38 @@ def forget(
         detector = Detector(load_classifier(source.pack(report), report=report), fact)
         if places is None:
             pool = search(loaded, detector.classifier, searched, seed=seed, label=label, report=report)
-            places = _find_places(pool, detector, samples)
+            having = pool.exemplars(Concept(((fact, True),)))[:samples]
+            masks = detector.locate(pool.images[having])  # [N, h, w]
+            located = masks.any((1, 2))
+            if not bool(located.any()):
+                seen = f"the classifier sees {fact.word} in {len(having)} samples and finds its place in none"
+                raise UsageError(seen, hint="give --boxes FILE")
+            places = having[located].tolist(), masks[located]
     assert places is not None
     ids, masks = places
-    activations = stage_activations(loaded, stage, sample_latents(loaded, ids, seed=seed), labels_of(loaded, ids, label))
+    z = latents_for(loaded.generator, seed, ids)
+    activations = stage_activations(loaded, stage, z, loaded.labels_of(ids, label))
     weights, fit = weigh_maps(activations, resize_masks(masks, *activations.shape[2:]), seed)
     maps = [int(m) for m in weights.argsort(descending=True) if weights[m] > 0][:most]
     if not maps:
         raise UsageError(f"no feature map of stage {stage} has a positive weight: nothing there draws it more than the rest")
     first = searched if boxes is None else max(ids) + 1
-    found = _compare(loaded, stage, maps, len(weights), range(first, first + tested), detector, seed, label)
-    found = replace(found, fit=fit)
+    numbers = range(first, first + tested)
+    z = latents_for(loaded.generator, seed, numbers)
+
+    def draw_without(ablated: list[int]) -> Tensor:
+        with ablate_units(loaded.generator.stages()[stage], ablated):
+            return draw(loaded, z, label, numbers)
+
+    before, after = draw_without([]), draw_without(maps)
+    orders = [torch.randperm(len(weights), generator=generator_for(seed, "random maps", i)) for i in range(_CONTROLS)]
+    controls = torch.cat([draw_without(order[: len(maps)].tolist()) for order in orders])
+    found = Ablation(
+        stage, maps, len(weights), before, after, controls[:tested], fit, **_compare(before, after, controls, detector)
+    )
     if save is not None:
-        what = (
-            f"{len(maps)} of {len(weights)} maps of stage {stage} silenced{f' to forget {attribute}' if attribute else ''}"
-        )
+        why = f" to forget {attribute}" if attribute else ""
+        what = f"{len(maps)} of {len(weights)} maps of stage {stage} silenced{why}"
         config = {**loaded.config, "weights": f"{loaded.config.get('weights', 'weights')}, {what}"}
         config.pop("sha256", None)
         edited = replace(loaded, generator=bake_ablation(loaded, stage, maps), config=config)
@@ -202,68 +187,32 @@ def forget(
     return found
 
 
-def _find_places(pool: ClassifiedSamples, detector: Detector, samples: int) -> tuple[list[int], Tensor]:
-    """Return the numbers of at most `samples` samples that show the object, and where: bool [N, h, w]."""
-    ids = pool.exemplars(Concept(((detector.fact, True),)))[:samples]
-    masks = detector.locate(pool.images[ids])
-    located = masks.flatten(1).any(1)
-    if not bool(located.any()):
-        raise UsageError(
-            f"the classifier sees {detector.fact.word} in {len(ids)} samples and finds its place in none",
-            hint="give --boxes FILE",
-        )
-    return ids[located].tolist(), masks[located]
-
-
-def _compare(
-    model: Model, stage: str, maps: list[int], of: int, tests: range, detector: Detector | None, seed: int, label: Label
-) -> Ablation:
-    """Draw the same latents with and without the maps, and without random ones; measure the difference."""
-    z, labels = sample_latents(model, tests, seed=seed), labels_of(model, list(tests), label)
-
-    def draw_without(ablated: list[int]) -> Tensor:
-        with ablate_units(model.generator.stages()[stage], ablated):
-            return draw(model, z, labels)
-
-    before, after = draw(model, z, labels), draw_without(maps)
-    choices = [torch.randperm(of, generator=generator_for(seed, "random maps", i)) for i in range(_CONTROLS)]
-    controls = torch.cat([draw_without(order[: len(maps)].tolist()) for order in choices])
+def _compare(before: Tensor, after: Tensor, controls: Tensor, detector: Detector | None) -> dict[str, Any]:
+    """Return what an `Ablation` says of the differences; `controls` are the images without random maps, several times."""
     change, other_change = _measure_change(before, after), _measure_change(before, controls)
     place = torch.zeros_like(change, dtype=torch.bool)
     rates, with_object = None, []
     if detector is not None:
-        rates, shown = _measure_rates(detector, before, after, controls)
+        attribute = detector.fact.attribute
+        first, second, random = (detector.classifier.probabilities(images) for images in (before, after, controls))
+        shown = detector.find(first)
+        rates = Rates(
+            before=Proportion.count_true(shown),
+            after=Proportion.count_true(detector.find(second)),
+            random=Proportion.count_true(detector.find(random)),
+            kept=measure_preservation(first, second, {attribute}),
+            kept_random=measure_preservation(first, random, {attribute}),
+            accuracy=detector.classifier.accuracy.get(attribute, 0.0),
+        )
         with_object = shown.nonzero().squeeze(1).tolist()
         place = resize_masks(detector.locate(before), *before.shape[2:]) & shown[:, None, None]
-    return Ablation(
-        stage=stage,
-        maps=maps,
-        of=of,
-        before=before,
-        after=after,
-        random=controls[: len(before)],
-        inside=float(change[place].mean()) if bool(place.any()) else None,
-        outside=float(change[~place].mean()),
-        outside_random=float(other_change[~place.repeat(_CONTROLS, 1, 1)].mean()),
-        with_object=with_object,
-        rates=rates,
-    )
-
-
-def _measure_rates(detector: Detector, before: Tensor, after: Tensor, controls: Tensor) -> tuple[Rates, Tensor]:
-    """Return how often the object is seen in each, and in which images it was before: bool [N]."""
-    classifier, attribute = detector.classifier, detector.fact.attribute
-    first, second, random = (classifier.probabilities(images) for images in (before, after, controls))
-    shown = detector.find(first)
-    rates = Rates(
-        before=Proportion.count_true(shown),
-        after=Proportion.count_true(detector.find(second)),
-        random=Proportion.count_true(detector.find(random)),
-        kept=measure_preservation(first, second, {attribute}),
-        kept_random=measure_preservation(first, random, {attribute}),
-        accuracy=classifier.accuracy.get(attribute, 0.0),
-    )
-    return rates, shown
+    return {
+        "inside": float(change[place].mean()) if bool(place.any()) else None,
+        "outside": float(change[~place].mean()),
+        "outside_random": float(other_change[~place.repeat(_CONTROLS, 1, 1)].mean()),
+        "with_object": with_object,
+        "rates": rates,
+    }
 
 
 def _measure_change(before: Tensor, after: Tensor) -> Tensor:

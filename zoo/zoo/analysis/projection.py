@@ -1,4 +1,4 @@
-"""The latent whose picture is nearest to a given one, by optimization from several starts."""
+"""The latent whose picture is nearest to a given one: by the model's encoder, or by optimization from several starts."""
 
 from __future__ import annotations
 
@@ -19,39 +19,36 @@ from ..optimizers import Adam
 from ..packs import to_images
 from ..packs.decode import plain
 from ..progress import SILENT, Reporter
-from .drawing import Label, check_count, draw, labels_of, opened, sample_latents
-from .sheets import Block, check_picture_name, save_picture, sheet
+from ..randomness import latents_for
+from ..reports.pictures import save_picture, sheet
+from .samples import Label, block, check_count, draw, open_model
+
+STEPS = 200
+"""Of the optimizer, for a model without an encoder."""
 
 _RATE = 0.05
 
 
 @dataclass(frozen=True)
 class Projection:
-    """The nearest picture that a model can draw.
+    """The nearest picture that a model can draw."""
 
-    Args:
-        target: [C, S, S] in [−1, 1], the given picture, cut square and resized.
-        image: [C, S, S], the nearest one found.
-        latent: [latent_dim], what draws it.
-        error: root mean square difference in levels of 255.
-        errors: of every start.
-        nearest_sample: the error of the nearest of the random samples that the starts were chosen from.
-    """
-
-    target: Tensor
-    image: Tensor
-    latent: Tensor
-    error: float
-    errors: tuple[float, ...]
-    nearest_sample: float
+    target: Tensor  # [C, S, S] in [−1, 1], the given picture, cut square and resized
+    image: Tensor  # [C, S, S], the nearest one found
+    latent: Tensor  # [latent_dim], what draws it
+    error: float  # root mean square difference in levels of 255
+    errors: tuple[float, ...]  # of every start; the encoder's latent is the only one
+    nearest_sample: float  # the error of the nearest of some random samples; without an encoder they are the starts
+    how: str  # "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization"
 
     def picture(self) -> Image.Image:
         """The given picture beside the nearest one."""
-        return sheet([Block("given", self.target[None]), Block("nearest", self.image[None])], beside=True)
+        return sheet([block("given", self.target[None]), block("nearest", self.image[None])], columns=2)
 
     def to_json(self) -> dict[str, Any]:
         """The numbers and the latent, as plain data."""
         return {
+            "how": self.how,
             "error": round(self.error, 3),
             "errors": [round(e, 3) for e in self.errors],
             "nearest_sample": round(self.nearest_sample, 3),
@@ -64,7 +61,7 @@ def project(
     picture: str | Path | Image.Image,
     *,
     starts: int = 8,
-    steps: int = 200,
+    steps: int | None = None,
     searched: int = 512,
     seed: int = 0,
     label: Label = None,
@@ -74,10 +71,13 @@ def project(
 ) -> Projection:
     """Find the latent whose picture is nearest to a given one.
 
+    A model with an encoder (a network of that role, images and labels to latents [n, latent_dim]; Donahue et al. 2016,
+    arXiv:1605.09782) answers at once, and optimization refines its answer where steps are asked for.
+
     Args:
         picture: a file, or a PIL picture; its central square is taken and resized.
-        starts: how many latents are optimized; the best of them is the result.
-        steps: of the optimizer (Adam) for each.
+        starts: how many latents are optimized where there is no encoder; the best of them is the result.
+        steps: of the optimizer (Adam) for each; by default none with an encoder, else 200.
         searched: random samples of which the nearest are the starts.
         seed, label, device, out, report: as in `zoo.walk`.
 
@@ -85,22 +85,32 @@ def project(
         DataError: the file is missing or no picture.
         UsageError: a number is impossible.
     """
+    loaded, file = open_model(model, device, out)
+    encoder = loaded.others.get("encoder")
+    steps = steps if steps is not None else STEPS if encoder is None else 0
     check_count(starts, "the number of starts", 1)
-    check_count(steps, "the number of steps", 1)
+    check_count(steps, "the number of steps", 1 if encoder is None else 0)
     check_count(searched, "the number of samples to search", starts)
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
     target = read_picture(picture, loaded.image.size, loaded.image.channels)
-    pool = sample_latents(loaded, range(searched), seed=seed)
+    pool = latents_for(loaded.generator, seed, range(searched))
     _stay_likely(loaded.generator, pool)
-    errors = _errors(draw(loaded, pool, labels_of(loaded, [0] * searched, label)), target)
-    begin = pool[errors.argsort()[:starts]]
-    latents = torch.cat([_optimize(loaded, begin, target, steps, label, report), begin])  # no worse than where it began
-    images = draw(loaded, latents, labels_of(loaded, [0] * len(latents), label))
+    errors = _errors(draw(loaded, pool, label), target)
+    if encoder is None:
+        latents, ways = pool[errors.argsort()[:starts]], []
+    else:
+        where = next(encoder.parameters())
+        with torch.no_grad():
+            code = encoder(target[None].to(where.device, where.dtype), loaded.labels_of([0], label))
+        latents, ways = code.float().cpu(), ["the encoder"]
+    if steps:
+        ways.append(f"{steps} steps of optimization")
+        latents = torch.cat([_optimize(loaded, latents, target, steps, label, report), latents])  # no worse than it began
+    images = draw(loaded, latents, label)
     reached = _errors(images, target)
     best = int(reached.argmin())
-    each = tuple(reached.view(2, starts).amin(0).tolist())
-    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()))
+    each = tuple(reached.view(2 if steps else 1, -1).amin(0).tolist())
+    how = "by " + " and ".join(ways)
+    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()), how)
     if file is not None:
         save_picture(found.picture(), file)
     return found
@@ -116,8 +126,7 @@ def read_picture(picture: str | Path | Image.Image, size: int, channels: int) ->
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{picture} is no picture that can be read: {error}", hint="give the file of a picture") from error
     square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(square)).view(1, size, size, channels)
-    return to_images(pixels)[0].contiguous()
+    return to_images(torch.from_numpy(np.array(square)).view(1, size, size, channels))[0].contiguous()
 
 
 def _optimize(model: Model, begin: Tensor, target: Tensor, steps: int, label: Label, report: Reporter) -> Tensor:
@@ -125,12 +134,12 @@ def _optimize(model: Model, begin: Tensor, target: Tensor, steps: int, label: La
     where = next(model.generator.parameters())
     z = begin.clone().to(where.device, where.dtype).requires_grad_()
     goal = target.to(where.device, where.dtype).expand(len(z), -1, -1, -1)
-    labels = labels_of(model, [0] * len(z), label)
+    labels = model.labels_of([0] * len(z), label)
     optimizer = Adam([z], lr=_RATE)
     with report.task("projecting", steps, "steps") as task:
         for step in range(steps):
-            images = model.generator(z, labels)
-            loss = (images - goal).square().mean((1, 2, 3)) + F.avg_pool2d(images - goal, 4).square().mean((1, 2, 3))
+            difference = model.generator(z, labels) - goal
+            loss = difference.square().mean((1, 2, 3)) + F.avg_pool2d(difference, 4).square().mean((1, 2, 3))
             (z.grad,) = torch.autograd.grad(loss.sum(), z)
             optimizer.step()
             with torch.no_grad():

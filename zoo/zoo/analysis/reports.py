@@ -1,54 +1,110 @@
 """`zoo.report`: one self-contained HTML file with everything that can be said about a model.
 
-A section that cannot be had (no labels, no discriminator, …) says so in one sentence and the rest goes on.
+Each section is an analysis; `report.html` tells in words what it found. One that cannot be had (no labels, no discriminator,
+…) says so in one sentence and the rest goes on.
 """
 
 from __future__ import annotations
 
+import json
+import shlex
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, NamedTuple
 
 import torch
+from PIL import Image
 
-from zoo_core import UsageError, ZooError
+from zoo_core import ModelError, UsageError, ZooError
 
 from .. import __version__
 from ..loading import find_folder, load
+from ..models.card import read_metrics
+from ..models.model import Model
 from ..packs import Pack
-from ..progress import Reporter
-from ..reports.page import Section, write_page
-from .concepts import ABSENT, HIDDEN
-from .labeled_images import ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
-from .sections import SECTIONS, Subject, recipe_name
+from ..progress import SILENT, Reporter
+from ..reports.figures import svg
+from ..reports.page import Picture, write_page
+from ..reports.pictures import SCALE, SIDE, sheet
+from ..runs.config import versions
+from ..runs.run import is_run, read_run
+from ..training.curves import curves_of
+from ..training.diagnosing import diagnose
+from .arithmetic import arithmetic
+from .attribute_classifier import load_classifier
+from .features import features
+from .forgetting import forget
+from .labels import ABSENT, HIDDEN, ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
+from .samples import block, describe_preservation
+from .walks import turn, walk
 
-_SILENT = Reporter()
+TEMPLATE = Path(__file__).with_name("report.html")
+SAMPLES, NEIGHBORED = 64, 256
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report that was written.
+    """A report that was written."""
 
-    Args:
-        path: of the HTML file.
-        sections: titles of the sections.
-        left_out: title → why it is not there.
-        numbers: section → what its command's `--json` would hold.
-    """
-
-    path: Path
-    sections: tuple[str, ...]
-    left_out: dict[str, str]
-    numbers: dict[str, Any]
+    path: Path  # of the HTML file
+    sections: tuple[str, ...]  # titles of the sections
+    left_out: dict[str, str]  # title → why it is not there
+    numbers: dict[str, Any]  # section → what its command's `--json` would hold
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "report": str(self.path),
-            "sections": list(self.sections),
-            "left_out": self.left_out,
-            "numbers": self.numbers,
-        }
+        named = {"sections": list(self.sections), "left_out": self.left_out, "numbers": self.numbers}
+        return {"report": str(self.path), **named}
+
+
+class Part(NamedTuple):
+    """A section as the template knows it: its title, what was found, its numbers, and why it was left out, if it was."""
+
+    title: str
+    found: Any
+    numbers: Any = None
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is about."""
+
+    where: str
+    place: Path
+    model: Model
+    images: ImageSource
+    pack: Pack | None
+    why_no_pack: str
+    attribute: str
+    expression: str
+    searched: int
+    seed: int
+    report: Reporter
+
+    def real(self) -> Pack:
+        """Return the real images; raises `UsageError` where there are none."""
+        if self.pack is None:
+            raise UsageError(self.why_no_pack or "there are no real images to compare with")
+        return self.pack
+
+    def labeled(self) -> dict[str, Any]:
+        """Return what an analysis is given that looks for words in labeled images; raises `UsageError` without labels."""
+        vocabulary_of(self.real())
+        return {"images": self.pack, "searched": self.searched, "seed": self.seed, "report": self.report}
+
+    def command(self, verb: str, *words: str) -> str:
+        """What to type to get a section by itself."""
+        images: list[str] = []
+        if self.images is not None and not isinstance(self.images, Pack) and verb not in ("walk", "sample"):
+            images = ["--dataset", self.images.dataset, *(["--data", str(self.images.data)] if self.images.data else [])]
+        seed = ["--seed", str(self.seed)] if self.seed else []
+        searched = dict.fromkeys(("arithmetic", "turn", "report"), self.searched) | {"forget": self.searched // 2}
+        search = ["--search", str(searched[verb])] if verb in searched else []
+        return shlex.join(["zoo", verb, self.where, *words, *images, *seed, *search])
 
 
 def report(
@@ -61,7 +117,7 @@ def report(
     seed: int = 0,
     device: str = "cpu",
     out: str | Path | None = None,
-    report: Reporter = _SILENT,
+    report: Reporter = SILENT,
 ) -> Report:
     """Write one HTML file about a run or a model.
 
@@ -85,65 +141,120 @@ def report(
     target = Path(out) if out is not None else place / "report.html"
     if target.suffix.lower() not in (".html", ".htm") or target.is_dir():
         raise UsageError(f"{target} is no name for a web page", hint="for example: --out report.html")
-    pack, why = None, ""
+    pack, why, chosen, sums = None, "", "", ""
     try:
         pack = find_images(loaded, model, images).pack(report)
+        chosen, sums = _choose_words(pack, vocabulary_of(pack))
     except ZooError as error:
         why = error.message
-    vocabulary: Vocabulary = {}
-    if pack is not None:
-        try:
-            vocabulary = vocabulary_of(pack)
-        except UsageError as error:
-            why = error.message
-    chosen, sums = _choice(pack, vocabulary)
     subject = Subject(
         str(model), place, loaded, images, pack, why, attribute or chosen, expression or sums, searched, seed, report
     )
-    sections, left_out, numbers = _sections(subject)
-    title = f"{recipe_name(loaded)}, {loaded.image.size}×{loaded.image.size}"
-    lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
-    write_page(target, title=title, lead=lead, sections=sections)
-    return Report(target, tuple(s.title for s in sections), left_out, numbers)
-
-
-def _sections(subject: Subject) -> tuple[list[Section], dict[str, str], dict[str, Any]]:
-    sections: list[Section] = []
-    left_out: dict[str, str] = {}
-    numbers: dict[str, Any] = {}
-    with subject.report.task("writing the report", len(SECTIONS), "sections") as task:
-        for i, (title, make) in enumerate(SECTIONS.items()):
+    parts = []
+    with report.task("writing the report", len(SECTIONS), "sections") as task:
+        for title, analyze in SECTIONS.items():
             try:
-                section, found = make(subject)
-                numbers.update({title: found} if found else {})
+                found = analyze(subject)
+                part = Part(title, *found) if isinstance(found, tuple) else Part(title, found, found.to_json())
             except ZooError as error:
-                left_out[title] = error.message.splitlines()[0]
-                section = Section(title, warnings=[f"Left out: {left_out[title].rstrip('.')}."])
-            sections.append(section)
-            task.update(i + 1)
-    return sections, left_out, numbers
+                part = Part(title, None, left_out=error.message.splitlines()[0])
+            parts.append(part)
+            task.update(len(parts))
+    lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
+    config = loaded.config
+    recipe = (config.get("recipe") or {}).get("name") or config.get("parts", {}).get("generator", {}).get("name", "model")
+    tools = {"picture": _picture, "dumps": json.dumps, "describe_preservation": describe_preservation}
+    given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED}
+    title = f"{recipe}, {loaded.image.size}×{loaded.image.size}"
+    write_page(target, TEMPLATE, title=title, lead=lead, sections=parts, **given, **tools)
+    left_out = {part.title: part.left_out for part in parts if part.left_out}
+    return Report(target, tuple(SECTIONS), left_out, {part.title: part.numbers for part in parts if part.numbers})
 
 
-def _choice(pack: Pack | None, vocabulary: Vocabulary) -> tuple[str, str]:
-    """What is turned and forgotten, and an expression of it and one other thing ("" where the labels name only one).
+def _choose_words(pack: Pack, vocabulary: Vocabulary) -> tuple[str, str]:
+    """Return what is turned and forgotten, and an expression of it and one other thing ("" where the labels name only one).
 
     Of the attributes that can be absent, and of all other values, that which is nearest to being in two of five images;
     what other things can hide comes last.
     """
-    if pack is None or not vocabulary:
-        return "", ""
-    tables = attribute_labels(pack)
-    found: dict[bool, list[tuple[bool, float, str, str]]] = {True: [], False: []}
+    found = []  # whether it is always there, whether it can be hidden, how far from two in five, word, attribute
     for name, values in vocabulary.items():
-        shown = [v for v in values if v not in ABSENT and v != HIDDEN]
-        absent = len(shown) < len([v for v in values if v != HIDDEN])
-        words = {name: shown} if absent else {f"{name}={v}": [v] for v in shown}
-        for word, meant in words.items():
+        shown = [v for v in values if v not in (*ABSENT, HIDDEN)]
+        always = not set(values) & set(ABSENT)
+        for word, meant in {f"{name}={v}": [v] for v in shown}.items() if always else [(name, shown)]:
             columns = torch.tensor([values.index(v) for v in meant])
-            share = float(torch.isin(tables[name], columns).float().mean())
-            found[absent].append((HIDDEN in values, abs(share - 0.4), word, name))
-    everything = sorted(found[True]) + sorted(found[False])
-    *_, first, attribute = everything[0]
-    others = sorted(found[False]) + sorted(found[True])
+            share = float(torch.isin(attribute_labels(pack)[name], columns).float().mean())
+            found.append((always, HIDDEN in values, abs(share - 0.4), word, name))
+    *_, first, attribute = min(found)
+    others = sorted(found, key=lambda each: (not each[0], *each[1:]))
     other = next((word for *_, word, name in others if name != attribute), "")
     return first, f"{first}+{other} - {other} + neutral" if other else ""
+
+
+def _picture(image: Image.Image, alt: str, caption: str = "", width: int = 0) -> Picture:
+    return Picture(image, alt, caption, width=width or image.width // SCALE)
+
+
+def _find_training(s: Subject) -> tuple[Any, Any]:
+    if not (s.place / "metrics.jsonl").is_file():
+        raise ModelError("this is no run folder, so nothing is known about how the training went")
+    found = diagnose(s.place)
+    if len(found.readings) < 2:
+        raise ModelError("the run has no readings yet")
+    last, means = found.readings[-1], {}
+    for name in ("d_loss", "g_loss", "d_real", "d_fake"):
+        values = [line[name] for line in found.readings if isinstance(line.get(name), int | float)]
+        if values:
+            means[name] = fmean(values[-max(1, len(values) // 10) :])
+    curves = [svg(panel, f"{panel.title} over {panel.x}") for panel in curves_of(found)]
+    told = {"signs": found.signs, "last": last, "means": means, "curves": curves, "command": read_run(s.place).command}
+    return told, {"images": last["images"], "signs": [sign.kind for sign in found.signs]}
+
+
+def _find_neighbors(s: Subject) -> tuple[Any, Any]:
+    from ..evaluating.neighbors import neighbors  # brings what the extra "eval" installs
+
+    pack = s.real()
+    where = {"dataset": pack.info["dataset"]["name"], "data": pack.path, "split": pack.info["dataset"]["split"]}
+    with tempfile.TemporaryDirectory() as folder:
+        choices: dict[str, Any] = {"samples": NEIGHBORED, "shown": 16, "seed": s.seed, "page": folder, "write": False}
+        found = neighbors(s.model, **where, **choices, report=s.report)
+        with Image.open(Path(folder) / "neighbors.png") as opened:
+            picture = opened.convert("RGB")
+    width = picture.width * max(1, SIDE // s.model.image.size)
+    return {"results": found, "picture": picture, "width": width}, found.to_json()
+
+
+def _find_sums(s: Subject) -> Any:
+    given = s.labeled()
+    if not s.expression:
+        raise UsageError("the labels name only one thing, and arithmetic needs two")
+    return arithmetic(s.model, s.expression, **given)
+
+
+def _find_metrics(s: Subject) -> tuple[Any, Any]:
+    found = read_metrics(s.place) or read_metrics(s.place / "model")
+    if not found:
+        raise ModelError("nothing was measured; zoo evaluate does")
+    return found, found
+
+
+def _find_settings(s: Subject) -> tuple[Any, Any]:
+    config = json.loads((s.place / "run.json").read_text(encoding="utf-8")) if is_run(s.place) else s.model.config
+    return {"config": config, "versions": versions()}, None
+
+
+SECTIONS: dict[str, Callable[[Subject], Any]] = {
+    "Samples": lambda s: (sheet([block("", s.model.sample(SAMPLES, seed=s.seed))]), None),
+    "Training": _find_training,
+    "Walk": lambda s: walk(s.model, seed=s.seed),
+    "Nearest neighbors": _find_neighbors,
+    "Features": lambda s: features(s.model, images=s.real(), seed=s.seed, report=s.report),
+    "The classifier": lambda s: load_classifier(s.labeled()["images"], report=s.report),
+    "Arithmetic": _find_sums,
+    "Turning": lambda s: turn(s.model, f"no-{s.attribute}", s.attribute, **s.labeled()),
+    "Forgetting": lambda s: forget(s.model, s.attribute, **(s.labeled() | {"searched": s.searched // 2})),
+    "Metrics": _find_metrics,
+    "Configuration and environment": _find_settings,
+}
+"""Title → what finds the record that it tells of, or that and the numbers that its command's `--json` would hold."""

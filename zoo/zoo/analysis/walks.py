@@ -1,13 +1,18 @@
-"""Walks through latent space (Radford et al. 2015, section 6.1): if the model has learned something, there are no jumps.
+"""Pictures along paths through latent space: walks between random latents, and directions that turn what samples show.
 
-The number: for each path between two latents, its largest step over its mean step, and its largest step over the mean
-difference of unrelated frames (the same frames shuffled). A model that only repeats training images stands still and jumps:
-its largest step is as long as the difference of unrelated images.
+A walk (Radford et al. 2015, section 6.1): if the model has learned something, there are no jumps. The number: for each path
+between two latents, its largest step over its mean step, and its largest step over the mean difference of unrelated frames
+(the same frames shuffled). A model that only repeats training images stands still and jumps: its largest step is as long as
+the difference of unrelated images.
+
+A direction (section 6.3.2, Figure 8) is the difference of two mean latents: of samples that show the one concept and of
+samples that show the other. Added to random latents in steps, it should move the one attribute, step by step, and leave the
+rest as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,54 +22,44 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from zoo_core import Discriminator, UsageError
+from zoo_core import UsageError
 
 from ..models.grids import to_pictures
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from ..randomness import generator_for
-from .drawing import Label, check_count, labels_of, opened, sample_latents, unflatten
-from .exemplars import draw_all, round_values
+from ..randomness import generator_for, latents_for
+from ..reports.pictures import save_gif, save_picture, sheet
+from .attribute_classifier import AttributeClassifier, load_classifier, measure_preservation
 from .feature_maps import batches_for
-from .sheets import Block, check_picture_name, save_gif, save_picture, sheet
+from .labels import ImageSource, find_images, parse_concepts
+from .samples import Label, block, check_count, draw, open_model, preservation_json, round_values, search
+
+_SHOWN = 8
+_FALL = 1e-3  # smaller falls of a mean probability are none
 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """How evenly paths go, in one space.
+    """How evenly paths go, in one space."""
 
-    Args:
-        path: largest step over mean step, mean over the paths; 1 is perfectly even.
-        shuffled: the same of the same frames in random order.
-        jump: largest step of a path over the mean difference of unrelated frames, mean over the paths; near 1 is a jump.
-        worst: the largest `jump` of any path.
-    """
-
-    path: float
-    shuffled: float
-    jump: float
-    worst: float
+    path: float  # largest step over mean step, mean over the paths; 1 is perfectly even
+    shuffled: float  # the same of the same frames in random order
+    jump: float  # largest step of a path over the mean difference of unrelated frames, mean over the paths; near 1 is a jump
+    worst: float  # the largest `jump` of any path
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Paths through a series of latents.
+    """Paths through a series of latents."""
 
-    Args:
-        latents: [P, steps, latent_dim], path p from latent p to latent p + 1.
-        images: [P, steps, C, S, S] in [−1, 1].
-        smoothness: space ("pixels", "features" where the model has a discriminator) → numbers.
-        how: "linear" or "spherical".
-    """
-
-    latents: Tensor
-    images: Tensor
-    smoothness: Mapping[str, Smoothness]
-    how: str
+    latents: Tensor  # [P, steps, latent_dim], path p from latent p to latent p + 1
+    images: Tensor  # [P, steps, C, S, S] in [−1, 1]
+    smoothness: Mapping[str, Smoothness]  # space ("pixels", "features" where the model has a discriminator) → numbers
+    how: str  # "linear" or "spherical"
 
     def picture(self) -> Image.Image:
         """A row for each path."""
-        return sheet([Block("", self.images.flatten(0, 1), columns=self.images.shape[1])])
+        return sheet([block("", self.images.flatten(0, 1), self.images.shape[1])])
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as plain data."""
@@ -105,19 +100,22 @@ def walk(
     check_count(steps, "the number of steps", 3, 1000)
     if how not in ("linear", "spherical"):
         raise UsageError(f"unknown interpolation {how!r}; valid: linear, spherical")
-    file = check_picture_name(out) if out is not None else None
-    loaded = opened(model, device)
-    ends = sample_latents(loaded, range(latents), seed=seed)
+    loaded, file = open_model(model, device, out)
+    ends = latents_for(loaded.generator, seed, range(latents))
     between = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
-    frames = between.flatten(0, 1)
-    labels = labels_of(loaded, [0] * len(frames), label)
-    images = draw_all(loaded, frames, labels, "drawing", report)
-    shape = (latents - 1, steps)
-    numbers = {"pixels": _measure_smoothness(unflatten(images.flatten(1), *shape), seed)}
+    images = draw(loaded, between.flatten(0, 1), label, report=report)
+    frames = {"pixels": images.flatten(1)}
     if loaded.discriminator is not None:
-        features = _extract_features(loaded.discriminator, images, labels)
-        numbers["features"] = _measure_smoothness(unflatten(features, *shape), seed)
-    found = Walk(between, unflatten(images, *shape), numbers, how)
+        batches, last = batches_for(loaded.discriminator, images, loaded.labels_of([0] * len(images), label)), []
+        with torch.no_grad():
+            for batch in batches:
+                stage = loaded.discriminator.features(*batch)[-1]
+                if stage.ndim == 4:  # averaged over 4×4 cells at most
+                    stage = F.adaptive_avg_pool2d(stage, (min(4, stage.shape[2]), min(4, stage.shape[3])))
+                last.append(stage.flatten(1).float().cpu())
+        frames["features"] = torch.cat(last)  # [N, F]
+    smoothness = {space: _measure_smoothness(f.view(-1, steps, f.shape[1]), seed) for space, f in frames.items()}
+    found = Walk(between, images.view(-1, steps, *images.shape[1:]), smoothness, how)
     if file is not None and file.suffix.lower() == ".gif":
         pictures = [p.resize((max(128, p.width),) * 2, Image.Resampling.NEAREST) for p in to_pictures(images)]
         save_gif(pictures, file)
@@ -133,22 +131,9 @@ def interpolate(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Ten
     straight = a + t * (b - a)
     if how == "linear":
         return straight
-    cosine = F.cosine_similarity(a, b, dim=2).clamp(-1, 1)
-    angle = torch.arccos(cosine)[..., None]
+    angle = torch.arccos(F.cosine_similarity(a, b, dim=2).clamp(-1, 1))[..., None]
     curved = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
     return torch.where(torch.sin(angle).abs() < 1e-4, straight, curved)  # (anti)parallel: there is no one arc
-
-
-@torch.no_grad()
-def _extract_features(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    """Return the activations of D's last stage [N, F] for images on the CPU, each map averaged over 4×4 cells at most."""
-    found = []
-    for batch in batches_for(discriminator, images, labels):
-        last = discriminator.features(*batch)[-1]
-        if last.ndim == 4:
-            last = F.adaptive_avg_pool2d(last, (min(4, last.shape[2]), min(4, last.shape[3])))
-        found.append(last.flatten(1).float().cpu())
-    return torch.cat(found)
 
 
 def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
@@ -156,11 +141,127 @@ def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
     order = torch.randperm(frames.shape[0] * frames.shape[1], generator=generator_for(seed, "shuffled"))
     shuffled = frames.flatten(0, 1)[order].view_as(frames)
     step, other = (torch.linalg.vector_norm(f.diff(dim=1), dim=2) for f in (frames, shuffled))  # [P, steps − 1]
-    tiny = 1e-12
-    jump = step.amax(1) / other.mean().clamp(min=tiny)
-    return Smoothness(
-        path=float((step.amax(1) / step.mean(1).clamp(min=tiny)).mean()),
-        shuffled=float((other.amax(1) / other.mean(1).clamp(min=tiny)).mean()),
-        jump=float(jump.mean()),
-        worst=float(jump.max()),
+    uneven, uneven_shuffled = (float((s.amax(1) / s.mean(1).clamp(min=1e-12)).mean()) for s in (step, other))
+    jump = step.amax(1) / other.mean().clamp(min=1e-12)
+    return Smoothness(uneven, uneven_shuffled, float(jump.mean()), float(jump.max()))
+
+
+@dataclass(frozen=True)
+class Turning:
+    """What a direction does to random samples."""
+
+    direction: Tensor  # [latent_dim], from the mean of the one concept to that of the other
+    positions: Sequence[float]  # where along the direction, in multiples of it; 0 is the sample itself
+    images: Tensor  # [N, steps, C, S, S] in [−1, 1]
+    probability: Sequence[float]  # mean probability of the second concept at each position
+    start: Sequence[float]  # and of the first
+    monotone: float  # proportion of steps at which `probability` does not fall
+    # other attribute → proportion of samples whose most probable value is the same at both ends as in the middle
+    kept: Mapping[str, float]
+    # the same along random directions of the same length: what moving that far costs anyhow
+    kept_random: Mapping[str, float]
+    # mean distance of the ends from the middle in the classifier's embedding, over that of unrelated samples
+    identity: float
+    identity_random: float  # the same along random directions
+    exemplars: tuple[int, int]  # how many made each mean
+    accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
+
+    def picture(self) -> Image.Image:
+        """A row for each of the first samples."""
+        return sheet([block("", self.images[:_SHOWN].flatten(0, 1), self.images.shape[1])])
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers, as plain data."""
+        numbers = {name: value for name, value in vars(self).items() if name not in ("direction", "images", "accuracy")}
+        kept = preservation_json(self.kept, self.kept_random)
+        return {**round_values(numbers), **kept, "classifier_accuracy": dict(self.accuracy)}
+
+
+def turn(
+    model: Model | str | Path,
+    start: str,
+    end: str,
+    *,
+    images: ImageSource = None,
+    exemplars: int = 256,
+    reach: float = 1.0,
+    steps: int = 9,
+    samples: int = 64,
+    searched: int = 2048,
+    seed: int = 0,
+    label: Label = None,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    report: Reporter = SILENT,
+) -> Turning:
+    """Move random samples along the direction from one concept to another.
+
+    Args:
+        start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.labels`.
+        images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        exemplars: most samples in each mean. The paper has 4; of more, what is theirs by chance averages out.
+        reach: how far to go to either side, in multiples of the direction.
+        steps: positions from −reach to reach.
+        samples: how many random samples are turned; they are no exemplars.
+        searched: samples among which the classifier looks for exemplars.
+        seed, label, device, out, report: as in `zoo.walk`.
+
+    Raises:
+        UsageError: as `zoo.arithmetic`.
+    """
+    check_count(steps, "the number of steps", 3, 101)
+    check_count(samples, "the number of samples", 2)
+    check_count(exemplars, "the number of exemplars", 1)
+    check_count(searched, "the number of samples to search", 2)
+    loaded, file = open_model(model, device, out)
+    label = 0 if label is None and loaded.image.num_classes else label  # what is compared should be of one class
+    source = find_images(loaded, model, images)
+    first, second = parse_concepts([start, end], source.vocabulary())
+    classifier = load_classifier(source.pack(report), report=report)
+    pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
+    ids = [pool.exemplars(concept)[:exemplars] for concept in (first, second)]
+    direction = pool.latents[ids[1]].mean(0) - pool.latents[ids[0]].mean(0)
+    z = latents_for(loaded.generator, seed, range(searched, searched + samples))
+    other = torch.randn(z.shape, generator=generator_for(seed, "directions"))
+    other = other / other.norm(dim=1, keepdim=True) * direction.norm()
+    positions = torch.linspace(-reach, reach, steps)
+
+    def move(along: Tensor) -> Tensor:
+        """Draw the samples at each position along a direction [D] or [N, D]: [N, steps, C, S, S]."""
+        moved = z[:, None] + positions[None, :, None] * along.expand_as(z)[:, None]
+        return draw(loaded, moved.flatten(0, 1), label).view(samples, steps, *loaded.image.shape)
+
+    turned, changed = move(direction), {fact.attribute for fact, _ in first.facts}
+    probabilities = classifier.probabilities(turned.flatten(0, 1))
+    probability, begin = (
+        concept.probability(probabilities, classifier.attributes).view(samples, steps).mean(0) for concept in (second, first)
     )
+    kept, identity = _compare_ends(classifier, turned, changed)
+    kept_random, identity_random = _compare_ends(classifier, move(other), changed)
+    found = Turning(
+        direction=direction,
+        positions=positions.tolist(),
+        images=turned,
+        probability=probability.tolist(),
+        start=begin.tolist(),
+        monotone=float((probability.diff() >= -_FALL).float().mean()),
+        kept=kept,
+        kept_random=kept_random,
+        identity=identity,
+        identity_random=identity_random,
+        exemplars=(len(ids[0]), len(ids[1])),
+        accuracy={name: classifier.accuracy[name] for name in sorted(changed) if name in classifier.accuracy},
+    )
+    if file is not None:
+        save_picture(found.picture(), file)
+    return found
+
+
+def _compare_ends(classifier: AttributeClassifier, images: Tensor, changed: set[str]) -> tuple[dict[str, float], float]:
+    """Return how often the other attributes are at the ends as in the middle, and how far the ends are from it."""
+    middle, ends = images[:, images.shape[1] // 2], torch.cat([images[:, 0], images[:, -1]])
+    kept = measure_preservation(classifier.probabilities(middle), classifier.probabilities(ends), changed)
+    here, there = classifier.embeddings(middle), classifier.embeddings(ends)
+    away = (there - here.repeat(2, 1)).norm(dim=1).mean()
+    unrelated = (here - here.roll(1, 0)).norm(dim=1).mean()
+    return kept, float(away / unrelated.clamp(min=1e-12))

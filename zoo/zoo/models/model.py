@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,28 +81,29 @@ class Model:
         """What `sample` returns, from image `first` on, in pieces of at most 32 images, so that any number fits."""
         if n < 1:
             raise UsageError(f"cannot draw {n} images; the least is 1", hint="for example: -n 64")
-        classes, chosen = self.image.num_classes, self._label(label)
         dtype = next(self.generator.parameters()).dtype
         for start in range(first - first % CHUNK, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
+            labels = self.labels_of(numbers, label)
             z = latents_for(self.generator, seed, numbers).to(self.device, dtype)
-            values = [chosen if chosen is not None else i % classes for i in numbers] if classes else None
-            labels = torch.tensor(values, device=self.device) if values else None
             with seeded(seed, f"sample {start}", self.device):  # for what a network draws by itself
                 images = self.generator(z, labels)
             yield images[max(0, first - start) : n - start].float().cpu()
 
-    def _label(self, label: str | int | None) -> int | None:
-        if label is None:
+    def labels_of(self, numbers: Sequence[int], label: str | int | None = None) -> Tensor | None:
+        """Return the classes [n] of samples by their numbers, None for an unconditional model; `label` as in `sample`."""
+        count = self.image.num_classes
+        if not count:
+            if label is not None:
+                raise UsageError("this model is unconditional: it knows no labels", hint="leave --label out")
             return None
-        if not self.image.num_classes:
-            raise UsageError("this model is unconditional: it knows no labels", hint="leave --label out")
-        names = self.classes or tuple(map(str, range(self.image.num_classes)))
-        if isinstance(label, str) and label in names:
-            return names.index(label)
-        if str(label).isdigit() and int(label) < self.image.num_classes:
-            return int(label)
-        raise unknown("label", str(label), names)
+        if label is None:
+            return torch.tensor([i % count for i in numbers], device=self.device)
+        names = self.classes or tuple(map(str, range(count)))
+        if label not in names and not (str(label).isdigit() and int(label) < count):
+            raise unknown("label", str(label), names)
+        chosen = names.index(str(label)) if label in names else int(label)
+        return torch.full((len(numbers),), chosen, device=self.device)
 
 
 def estimate_statistics(generator: Generator) -> None:

@@ -39,61 +39,32 @@ POINTS = 300
 
 _INK, _NOTE = "#1d2126", "note:"
 _WIDTH, _PNG_WIDTH, _PNG_DPI = 5.6, 7.6, 200  # inches; a PNG has twice the pixels that a page gives it
-_SETTINGS = {
-    **{"font.size": 10, "font.family": "DejaVu Sans", "axes.titlesize": 10, "axes.titlelocation": "left"},
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), _INK),
-    **{
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "lines.markersize": 3.5,
-    },
-    **{"axes.grid": True, "axes.grid.axis": "y", "grid.alpha": 0.2, "legend.frameon": False, "legend.fontsize": 9},
-    **{"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "auto"},
-    **{"svg.fonttype": "none", "svg.hashsalt": "zoo", "text.parse_math": False, "axes.unicode_minus": True},
-}
+_STYLE = Path(__file__).with_name("templates") / "figure.mplstyle"
 
 
 class Line(NamedTuple):
-    """A curve.
+    """A curve."""
 
-    Args:
-        name: in the legend; "" keeps it out.
-        points: (x, y) in order of x; those that are not finite are left out.
-        note: stands in the tooltip.
-        faint: whether it stands behind others, thinner.
-        band: lowest and highest y at each x of `points`, shaded.
-    """
-
-    name: str
-    points: Sequence[tuple[float, float]]
+    name: str  # in the legend; "" keeps it out
+    points: Sequence[tuple[float, float]]  # (x, y) in order of x; those that are not finite are left out
     color: str = COLORS[0]
-    note: str = ""
-    faint: bool = False
+    note: str = ""  # stands in the tooltip
+    faint: bool = False  # whether it stands behind others, thinner
     dashed: bool = False
-    band: Sequence[tuple[float, float]] = ()
+    band: Sequence[tuple[float, float]] = ()  # lowest and highest y at each x of `points`, shaded
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Curves over one x axis that begins at 0.
-
-    Args:
-        x, y: what the axes say.
-        title: above them, on the left.
-        log: whether y is logarithmic; by default where the values span a factor of 50.
-        zero: whether a linear y axis begins at 0 where no value is below.
-        height: in inches.
-    """
+    """Curves over one x axis that begins at 0."""
 
     lines: Sequence[Line]
-    x: str
+    x: str  # what the axes say
     y: str = ""
-    title: str = ""
-    log: bool | None = None
-    zero: bool = True
-    height: float = 2.7
+    title: str = ""  # above them, on the left
+    log: bool | None = None  # whether y is logarithmic; by default where the values span a factor of 50
+    zero: bool = True  # whether a linear y axis begins at 0 where no value is below
+    height: float = 2.7  # in inches
 
     def draw(self, axes: Axes) -> None:
         """Draw all that is finite; on a logarithmic axis, all that is positive."""
@@ -129,17 +100,11 @@ class Curves:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Distributions over one another, as shares.
+    """Distributions over one another, as shares."""
 
-    Args:
-        values: what each is called → its values.
-        x: what the values are.
-        mark: a value at which a line stands.
-    """
-
-    values: Mapping[str, Sequence[float]]
-    x: str
-    mark: float | None = None
+    values: Mapping[str, Sequence[float]]  # what each is called → its values
+    x: str  # what the values are
+    mark: float | None = None  # a value at which a line stands
     bins: int = 40
     height: float = 2.2
 
@@ -174,7 +139,7 @@ def svg(chart: Chart, alt: str) -> Markup | str:
     if chart.empty:
         return ""
     buffer = io.StringIO()
-    with _style():
+    with styled_matplotlib():
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         draw([chart], _WIDTH).savefig(buffer, format="svg", metadata=nothing)
     text = re.sub(r'.*?<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>", buffer.getvalue(), count=1, flags=re.DOTALL)
@@ -191,7 +156,7 @@ def save_png(charts: Sequence[Chart], path: Path) -> Path:
     Raises:
         ZooError: it cannot be written.
     """
-    with _style(), atomic_file(path) as temporary:
+    with styled_matplotlib(), atomic_file(path) as temporary:
         figure = draw([chart for chart in charts if not chart.empty], _PNG_WIDTH)
         figure.savefig(temporary, dpi=_PNG_DPI, facecolor="white", format="png")
     return path
@@ -233,10 +198,11 @@ def _set_ticks(axis: Axis, places: Sequence[float]) -> None:
 
 
 @contextmanager
-def quiet_matplotlib() -> Iterator[Any]:
-    """matplotlib, which says nothing: neither that it lists the fonts, nor that it may not keep the list in the home folder.
+def styled_matplotlib() -> Iterator[Any]:
+    """matplotlib with our settings alone, whatever somebody's matplotlibrc says; theirs are as before afterwards.
 
-    Without a home folder that can be written, it keeps the list in a temporary one until the process ends (half a second).
+    It says nothing: neither that it lists the fonts, nor that it may not keep the list in the home folder. Without a home
+    folder that can be written, it keeps the list in a temporary one until the process ends (half a second).
     """
     logger = logging.getLogger("matplotlib")
     before = logger.level
@@ -246,15 +212,7 @@ def quiet_matplotlib() -> Iterator[Any]:
             warnings.simplefilter("ignore")  # a letter that the font lacks
             import matplotlib
 
-            yield matplotlib
+            with matplotlib.rc_context(fname=_STYLE):
+                yield matplotlib
     finally:
         logger.setLevel(before)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Our settings alone, whatever somebody's matplotlibrc says; theirs are as before afterwards."""
-    with quiet_matplotlib() as matplotlib, matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
-        yield

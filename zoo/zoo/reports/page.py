@@ -23,46 +23,29 @@ SECTIONS = TEMPLATES / "sections.html"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, or the bytes of a PNG, with words.
-
-    Args:
-        alt: what a screen reader says.
-        caption, note: what everybody reads; the note is the less important.
-        width: on a page, in its pixels; 0 is the picture's own.
-    """
+    """A picture, or the bytes of a PNG, with words."""
 
     image: Image.Image | bytes
-    alt: str
-    caption: str = ""
-    note: str = ""
-    width: int = 0
+    alt: str  # what a screen reader says
+    caption: str = ""  # what everybody reads
+    note: str = ""  # what is less important
+    width: int = 0  # on a page, in its pixels; 0 is the picture's own
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page; what is empty is not shown.
+    """A part of a page; what is empty is not shown."""
 
-    Args:
-        title: its heading.
-        texts: paragraphs.
-        pictures: each in full width.
-        charts: SVG, as `figures.svg` gives it.
-        cards: small pictures in groups, each group in a frame with a line of words.
-        facts: names and values, as a table.
-        commands: what to type to get the same.
-        warnings: what the reader should not miss.
-        folded: a long text under a heading that opens it.
-    """
-
-    title: str
-    texts: Sequence[str] = ()
-    pictures: Sequence[Picture] = ()
-    charts: Sequence[str] = ()
+    title: str  # its heading
+    texts: Sequence[str] = ()  # paragraphs
+    pictures: Sequence[Picture] = ()  # each in full width
+    charts: Sequence[str] = ()  # SVG, as `figures.svg` gives it
+    # small pictures in groups, each group in a frame with a line of words
     cards: Sequence[tuple[Sequence[Picture], str]] = ()
-    facts: Mapping[str, object] = field(default_factory=dict)
-    commands: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    folded: tuple[str, str] | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)  # names and values, as a table
+    commands: Sequence[str] = ()  # what to type to get the same
+    warnings: Sequence[str] = ()  # what the reader should not miss
+    folded: tuple[str, str] | None = None  # a long text under a heading that opens it
 
 
 def write_page(path: Path, template: Path = SECTIONS, **content: Any) -> Path:

@@ -53,10 +53,9 @@ def grid(images: Tensor, *, columns: int | None = None, numbered: bool = False, 
     tiles = pad(images, (0, 0, 0, gap, 0, below + gap, 0, -count % columns), value=255)  # [rows · columns, H, W, C]
     pixels = tiles.view(-1, columns, *tiles.shape[1:]).transpose(1, 2).flatten(2, 3).flatten(0, 1)
     picture = to_picture(pad(pixels, (0, 0, gap, 0, gap, 0), value=255))
-    draw = ImageDraw.Draw(picture)
     for i in range(count if numbered else 0):
         left, top = gap + i % columns * (side + gap), gap + i // columns * (side + below + gap)
-        draw.text((left + 1, top + side), str(i), fill="black")
+        ImageDraw.Draw(picture).text((left + 1, top + side), str(i), fill="black")
     return picture
 
 
@@ -72,10 +71,8 @@ def arrange(pictures: Sequence[Image.Image], *, columns: int = 1) -> Image.Image
     heights = [max(p.height for p in row) for row in rows]
     canvas = Image.new("RGB", (width, sum(heights)), "white")
     for i, row in enumerate(rows):
-        left = 0
-        for picture in row:
-            canvas.paste(picture, (left, sum(heights[:i])))
-            left += picture.width
+        for j, picture in enumerate(row):
+            canvas.paste(picture, (sum(p.width for p in row[:j]), sum(heights[:i])))
     return canvas
 
 
@@ -93,18 +90,17 @@ def _block(block: Block) -> Image.Image:
         else:
             lines.append(word)
     canvas = Image.new("RGB", (width + _MARGIN, picture.height + _LINE * len(lines) + _MARGIN), "white")
-    draw = ImageDraw.Draw(canvas)
     for i, line in enumerate(lines):
-        draw.text((_MARGIN, _MARGIN + i * _LINE), line, fill="black", font=font)
+        ImageDraw.Draw(canvas).text((_MARGIN, _MARGIN + i * _LINE), line, fill="black", font=font)
     canvas.paste(picture, (0, canvas.height - picture.height))
     return canvas
 
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    from .figures import quiet_matplotlib
+    from .figures import styled_matplotlib
 
-    with quiet_matplotlib() as matplotlib:
+    with styled_matplotlib() as matplotlib:
         return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), _FONT)
 
 
@@ -119,16 +115,14 @@ def data_url(picture: Image.Image | bytes) -> str:
 
 def save_picture(picture: Image.Image, path: str | Path) -> Path:
     """Write a picture whose format the name's ending tells, whole or not at all."""
-    path = Path(path)
-    with atomic_file(path) as temporary:
+    with atomic_file(path := Path(path)) as temporary:
         picture.save(temporary)
     return path
 
 
 def save_gif(pictures: Sequence[Image.Image], path: str | Path, *, seconds: float = 0.08) -> Path:
     """Write pictures as one animation that begins anew when it ends."""
-    path = Path(path)
     first, *rest = (p.convert("RGB").quantize(128) for p in pictures)
-    with atomic_file(path) as temporary:
+    with atomic_file(path := Path(path)) as temporary:
         first.save(temporary, save_all=True, append_images=rest, duration=int(1000 * seconds), loop=0)
     return path

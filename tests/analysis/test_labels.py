@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from zoo.analysis.attribute_classifier import AttributeClassifier
-from zoo.analysis.concepts import (
+from zoo.analysis.labels import (
     Concept,
     Fact,
     Term,
-    fill_missing_facts,
-    parse_concept,
+    parse_concepts,
     parse_expression,
     parse_fact,
     should_hold,
@@ -51,11 +50,11 @@ def test_unknown_words_name_what_there_is(word: str, message: str, hint: str) ->
 
 def test_an_empty_word_is_refused() -> None:
     with pytest.raises(UsageError, match="no concept"):
-        parse_concept("glasses++pink", WORDS)
+        parse_concepts(["glasses++pink"], WORDS)
 
 
 def test_what_others_name_a_concept_lacks() -> None:
-    both, pink, neither = fill_missing_facts([parse_concept(text, WORDS) for text in ("glasses+pink", "pink", "neutral")])
+    both, pink, neither = parse_concepts(["glasses+pink", "pink", "neutral"], WORDS)
     assert [holds for _, holds in both.facts] == [True, True]
     assert {fact.word: holds for fact, holds in pink.facts} == {"glasses": False, "pink": True}
     assert str(neither) == "no glasses and no pink"
@@ -64,7 +63,7 @@ def test_what_others_name_a_concept_lacks() -> None:
 
 def test_probability_is_that_of_the_least_likely_fact(classifier: AttributeClassifier) -> None:
     probabilities = {"square": torch.tensor([[0.1, 0.9], [0.7, 0.3]]), "background": torch.tensor([[0.2, 0.8], [0.5, 0.5]])}
-    concept = fill_missing_facts([parse_concept(text, classifier.attributes) for text in ("square", "green")])[0]
+    concept = parse_concepts(["square", "green"], classifier.attributes)[0]
     assert concept.probability(probabilities, classifier.attributes).tolist() == pytest.approx([0.2, 0.3])
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.analysis.exemplars import Proportion, describe_preservation, mean_of
+from zoo.analysis.samples import Proportion, describe_preservation, mean_of
 
 
 def test_wilsons_interval() -> None:
@@ -20,5 +20,5 @@ def test_bounds_stay_within_0_and_1() -> None:
 def test_a_mean_of_nothing_is_said_to_be_none() -> None:
     assert mean_of({"a": 0.5, "b": 1.0}) == 0.75
     assert mean_of({}) is None
-    assert describe_preservation(0.75, 0.5, "maps") == "75.0% (random maps: 50.0%)"
-    assert describe_preservation(None, None, "maps") == "the labels name no other attribute"
+    assert describe_preservation({"a": 0.5, "b": 1.0}, {"a": 0.5}, "maps") == "75.0% (random maps: 50.0%)"
+    assert describe_preservation({}, {}, "maps") == "the labels name no other attribute"

@@ -1,0 +1,252 @@
+"""`zoo walk`, `arithmetic`, `turn`, `features`, `forget`, `project`, `report`: each calls `zoo`'s function of its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .analysis_options import analysis_options, analyze, print_accuracy, seed_option
+from .output import print_table
+
+if TYPE_CHECKING:
+    from zoo.analysis.arithmetic import Arithmetic
+    from zoo.analysis.features import FeatureComparison
+    from zoo.analysis.forgetting import Ablation
+    from zoo.analysis.projection import Projection
+    from zoo.analysis.reports import Report
+    from zoo.analysis.walks import Turning, Walk
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.option("--latents", default=9, show_default=True, help="Random latents that the walk goes through.")
+@click.option("--steps", default=10, show_default=True, help="Pictures from each latent to the next.")
+@click.option(
+    "--how", type=click.Choice(["spherical", "linear"]), default="spherical", show_default=True, help="Interpolation."
+)
+@analysis_options("samples", out="walk.png")
+def walk(**choices: Any) -> None:
+    """Walk through MODEL's latent space: a row of pictures from each latent to the next.
+
+    Smooth rows mean that it has learned; jumps mean that it repeats training images. A name that ends in .gif makes an
+    animation.
+
+    \b
+    Examples:
+      zoo walk runs/dcgan-faces --out walk.png
+      zoo walk runs/dcgan-faces --how linear --out walk.gif --json
+    """
+    found: Walk | None = analyze("walk", **choices)
+    for space, s in found.smoothness.items() if found else ():
+        click.echo(
+            f"{space}: largest step {s.path:.2f} × the mean step (shuffled: {s.shuffled:.2f}); "
+            f"{s.jump:.2f} × the difference of unrelated pictures (worst path: {s.worst:.2f})"
+        )
+
+
+def _read_numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
+    """Return "3,17,40" as numbers; raises `click.BadParameter`."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdigit() for part in parts):
+        raise click.BadParameter(f"{text!r} are no numbers of samples; for example: 3,17,40")
+    return [int(part) for part in parts]
+
+
+_BY_HAND = "Exemplars of the first concept, by hand: numbers that zoo sample --numbered shows."
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.argument("expression", default="A - B + C")
+@click.option("--a", metavar="IDS", callback=_read_numbers, help=_BY_HAND)
+@click.option("--b", metavar="IDS", callback=_read_numbers, help="Of the second.")
+@click.option("--c", metavar="IDS", callback=_read_numbers, help="Of the third.")
+@click.option("--exemplars", default=3, show_default=True, help="Samples in each mean.")
+@click.option("--trials", default=100, show_default=True, help="Most trials, each with fresh exemplars.")
+@analysis_options("search", "images", "samples", out="arithmetic.png")
+def arithmetic(a: list[int] | None, b: list[int] | None, c: list[int] | None, **choices: Any) -> None:
+    """Add and subtract what MODEL's latents mean.
+
+    EXPRESSION has concepts with + or - between them, and blanks around these. A concept is words joined by + without blanks.
+    A word is a value ("smile"), attribute=value ("hair_color=brown"), or an attribute that can be absent ("glasses").
+    "neutral" has none of what the rest of the expression names. Exemplars are found by a classifier, which is trained
+    once on the labeled images, or named by hand.
+
+    \b
+    Examples:
+      zoo arithmetic runs/dcgan-faces "glasses+smile - smile + neutral"
+      zoo sample runs/dcgan-faces -n 100 --numbered --out samples.png
+      zoo arithmetic runs/dcgan-faces "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8
+    """
+    chosen = [ids for ids in (a, b, c) if ids is not None]
+    found: Arithmetic | None = analyze("arithmetic", chosen=chosen or None, **choices)
+    for term, ids in zip(found.terms, found.exemplars, strict=True) if found else ():
+        click.echo(f"{term}: samples {','.join(map(str, ids))}")
+    if found and (s := found.success):
+        click.echo(f"wanted: {s.wanted}")
+        click.echo(f"  latent arithmetic: {s.latent}")
+        click.echo(f"  the same in pixels: {s.pixel}")
+        click.echo(f"  any sample: {s.base}")
+        click.echo(f"  latent arithmetic, clear pictures only: {s.latent_clear}")
+        click.echo(f"  the same in pixels, clear pictures only: {s.pixel_clear}")
+        print_accuracy(s.accuracy)
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.option("--from", "start", required=True, metavar="CONCEPT", help="What the direction leads away from: turn=left.")
+@click.option("--to", "end", required=True, metavar="CONCEPT", help="What it leads to: turn=right.")
+@click.option("--exemplars", default=256, show_default=True, help="Most samples in each mean; the paper has 4.")
+@click.option("--reach", default=1.0, show_default=True, help="How far to go, in multiples of the direction.")
+@click.option("--steps", default=9, show_default=True, help="Pictures of each sample.")
+@click.option("--samples", default=64, show_default=True, help="Random samples that are turned.")
+@analysis_options("search", "images", "samples", out="turn.png")
+def turn(**choices: Any) -> None:
+    """Move MODEL's samples along a direction: from what shows one concept to what shows another.
+
+    The picture has a row for each of eight samples, which themselves stand in the middle.
+
+    \b
+    Examples:
+      zoo turn runs/dcgan-faces --from turn=left --to turn=right
+      zoo turn runs/dcgan-faces --from no-glasses --to glasses --reach 1.5 --json
+    """
+    from zoo.analysis.samples import describe_preservation
+
+    found: Turning | None = analyze("turn", **choices)
+    if found:
+        click.echo(f"probability of {choices['end']}: " + " ".join(f"{p:.2f}" for p in found.probability))
+        click.echo(f"steps at which it does not fall: {found.monotone:.0%}")
+        click.echo(f"other attributes unchanged: {describe_preservation(found.kept, found.kept_random, 'directions')}")
+        click.echo(
+            f"distance from the sample itself, of that between unrelated samples: {found.identity:.2f} "
+            f"(random directions: {found.identity_random:.2f})"
+        )
+        click.echo(f"exemplars: {found.exemplars[0]} and {found.exemplars[1]}")
+        print_accuracy(found.accuracy)
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.option("--images", "count", default=512, show_default=True, help="Real images to look at.")
+@click.option("--features", "shown", default=6, show_default=True, help="Strongest features to show.")
+@click.option("--each", default=6, show_default=True, help="Images for each feature.")
+@click.option("--seed", default=0, show_default=True, help="Of the choice of images and of the random weights.")
+@analysis_options("images", out="features.png")
+def features(**choices: Any) -> None:
+    """Show what MODEL's discriminator looks at: guided backpropagation for the strongest features of its last stage.
+
+    Beside it stands a discriminator with random weights. Where the images have labels, it is measured how well single
+    features tell them apart, for both.
+
+    \b
+    Examples:
+      zoo features runs/dcgan-faces
+      zoo features runs/dcgan-faces --images 2000 --json
+    """
+    found: FeatureComparison | None = analyze("features", **choices)
+    if not found:
+        return
+    click.echo(f"stage {found.trained.stage}, features {', '.join(map(str, found.trained.features))}")
+    numbers = found.to_json()
+    if "selectivity" not in numbers:
+        click.echo("the images have no labels, so selectivity is not measured")
+        return
+    s = numbers["selectivity"]
+    click.echo(f"selectivity: {s['trained']:.3f}, with random weights {s['random']:.3f} ({s['ratio']:.2f} times as much)")
+    print_table([("best feature for", "trained", "random")])
+    print_table([(n, f"{v['trained']:.2f}", f"{v['random']:.2f}") for n, v in numbers["best_feature"].items()])
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.option("--attribute", metavar="WORD", help="What to forget: glasses, hat, mouth=smile.")
+@click.option("--boxes", metavar="FILE", help="Where it lies: boxes for numbered samples (.json), or a mask (a picture).")
+@click.option("--most", type=int, help="Silence only so many maps.  [default: all with a positive weight]")
+@click.option("--samples", default=150, show_default=True, help="Most samples from which the maps are found.")
+@click.option("--tested", default=256, show_default=True, help="Other samples on which it is measured.")
+@click.option("--search", "searched", default=1024, show_default=True, help="Samples in which it is looked for.")
+@click.option("--save", metavar="DIR", help="Write the edited generator as a model folder.")
+@analysis_options("images", "samples", out="forget.png")
+def forget(**choices: Any) -> None:
+    """Make MODEL forget to draw something: find the feature maps that draw it, and silence them.
+
+    Where it lies in samples is found by the classifier, or read from FILE: boxes that you drew for samples that zoo sample
+    --numbered shows ({"17": [[12, 20, 50, 34]]}: left, top, right, bottom), or one black and white mask for all.
+
+    \b
+    Examples:
+      zoo forget runs/dcgan-faces --attribute glasses
+      zoo forget runs/dcgan-faces --attribute glasses --most 20 --save no-glasses
+      zoo forget runs/dcgan-rooms --boxes windows.json
+    """
+    from zoo.analysis.samples import describe_preservation
+
+    found: Ablation | None = analyze("forget", **choices)
+    if not found:
+        return
+    click.echo(f"silenced {len(found.maps)} of {found.of} maps of stage {found.stage}")
+    if (r := found.rates) is not None:
+        attribute = choices["attribute"]
+        click.echo(f"{attribute} before: {r.before}")
+        click.echo(f"{attribute} after:  {r.after}")
+        click.echo(f"after silencing as many random maps: {r.random}")
+        click.echo(f"other attributes unchanged: {describe_preservation(r.kept, r.kept_random, 'maps')}")
+        print_accuracy({attribute: r.accuracy})
+    where = f"{found.inside:.1f} where it was, " if found.inside is not None else ""
+    click.echo(
+        f"mean change in levels of 255: {where}{found.outside:.1f} elsewhere (random maps: {found.outside_random:.1f})"
+    )
+    if found.saved is not None:
+        click.echo(f"model: {click.format_filename(found.saved)}")
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.argument("picture")
+@click.option("--starts", default=8, show_default=True, help="Latents that are optimized; the best one counts.")
+@click.option("--steps", type=int, help="Of the optimizer.  [default: 200, or 0 for a model with an encoder]")
+@analysis_options("samples", out="project.png")
+def project(**choices: Any) -> None:
+    """Find the latent of MODEL whose picture is nearest to PICTURE, and write both side by side.
+
+    A model with an encoder (recipe bigan) answers at once; --steps refines its answer.
+
+    \b
+    Examples:
+      zoo project runs/dcgan-faces portrait.jpg
+      zoo project runs/dcgan-faces portrait.jpg --starts 16 --steps 500 --json
+    """
+    found: Projection | None = analyze("project", **choices)
+    if found:
+        click.echo(f"found {found.how}")
+        click.echo(f"difference: {found.error:.1f} levels of 255 (root mean square)")
+        click.echo(f"nearest of 512 random samples: {found.nearest_sample:.1f}")
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model", metavar="RUN")
+@click.option("--attribute", metavar="WORD", help="What is turned and forgotten.  [default: the first that can be absent]")
+@click.option("--expression", help="Of the arithmetic.  [default: that attribute and one other]")
+@seed_option
+@click.option("--out", metavar="FILE", help="Web page to write.  [default: report.html in RUN, where zoo push finds it]")
+@analysis_options("search", "images")
+def report(**choices: Any) -> None:
+    """Write one web page about RUN (or any model): samples, training, walks, features, arithmetic, forgetting, metrics.
+
+    The page needs no other file and no network. What cannot be had (no labels, no discriminator) is left out, and the page
+    says so.
+
+    \b
+    Examples:
+      zoo report runs/dcgan-faces
+      zoo report runs/dcgan-faces --attribute hat --out about.html
+    """
+    found: Report | None = analyze("report", **choices)
+    if found:
+        click.echo(click.format_filename(found.path))
+        for title, why in found.left_out.items():
+            click.echo(f"left out: {title}: {why}")
