@@ -86,7 +86,7 @@ def describe(
 ) -> dict[str, Any]:
     """Return a protocol: what measured, against which and how many real images, what it has of its `own`, and, where there
     are any, which weights drew the samples and whose features were compared."""
-    found = {"measure": measure, "dataset": data.dataset.rpartition(":")[2], "split": data.split}
+    found: dict[str, Any] = {"measure": measure, "dataset": data.dataset.rpartition(":")[2], "split": data.split}
     found |= {"real_images": count, "real_resizing": CROPPED, **own}
     if model is not None:
         provenance = model.config.get("provenance", {})
