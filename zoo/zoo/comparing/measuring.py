@@ -17,32 +17,20 @@ from ..packs import Pack
 from ..progress import Reporter
 from ..randomness import generator_for
 
-REAL = 10_000
-"""Most real images that are compared with, chosen at random."""
-
-PAIRS = 512
-"""Pictures among which pairs are looked at, the first ones."""
-
-COLLAPSED, REPEATING = 0.25, 0.1
-"""Shares of the data's own diversity, and of its distance between nearest neighbors, below which samples have collapsed."""
+REAL = 10_000  # most real images that are compared with, chosen at random
+PAIRS = 512  # pictures among which pairs are looked at, the first ones
+COLLAPSED, REPEATING = 0.25, 0.1  # diversity and nearest, see `Point`, below which samples have collapsed
 
 
 @dataclass(frozen=True)
 class Point:
-    """What a model was worth at one moment of its training.
+    """What a model was worth at one moment of its training."""
 
-    Args:
-        images, seconds: real images shown, and time of training, until then.
-        distance: the metric between its samples and the data.
-        diversity: mean distance between two samples, as a share of that between two real images.
-        nearest: median distance from a sample to the nearest other one, likewise; near 0, samples repeat each other.
-    """
-
-    images: int
-    seconds: float
-    distance: float
-    diversity: float
-    nearest: float
+    images: int  # real ones, shown until then
+    seconds: float  # of training, until then
+    distance: float  # the metric between its samples and the data
+    diversity: float  # mean distance between two samples, as a share of that between two real images
+    nearest: float  # median distance from a sample to the nearest other one, likewise; near 0, samples repeat each other
 
     @property
     def collapsed(self) -> bool:
@@ -57,20 +45,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Reference:
-    """The data, as the metric sees them.
+    """The data, as the metric sees them."""
 
-    Args:
-        real: what the metric is given of them.
-        count: how many images there were.
-        floor: the metric between two halves of them, `floor_count` each: as many as a measurement's samples if they suffice.
-        mean_distance, nearest_distance: of the real images, see `Point`.
-    """
-
-    real: Tensor
-    count: int
-    floor: float
-    floor_count: int
-    mean_distance: float
+    real: Tensor  # what the metric is given of them
+    count: int  # of images
+    floor: float  # the metric between two halves of them
+    floor_count: int  # images of each half: as many as a measurement's samples where they suffice
+    mean_distance: float  # between real images, see `Point`
     nearest_distance: float
 
 

@@ -28,26 +28,16 @@ PAGE, TABLE = "report.html", "comparison.csv"
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison, as `zoo.compare` returns it.
+    """A comparison, as `zoo.compare` returns it."""
 
-    Args:
-        path: its folder.
-        report, csv: the page and the table.
-        rows: one for each recipe, in the order in which they were named.
-        metric: of all distances: the feature extractor for a Fréchet distance, else "METRIC:FEATURES".
-        floor: distance between two halves of the data.
-        finished: whether every trial is done.
-        signal: what interrupted it ("SIGINT"), "" if nothing did.
-    """
-
-    path: Path
-    report: Path
-    csv: Path
-    rows: tuple[Row, ...]
-    metric: str
-    floor: float
-    finished: bool
-    signal: str = ""
+    path: Path  # its folder
+    report: Path  # the page
+    csv: Path  # the table
+    rows: tuple[Row, ...]  # one for each recipe, in the order in which they were named
+    metric: str  # of all distances: the feature extractor for a Fréchet distance, else "METRIC:FEATURES"
+    floor: float  # distance between two halves of the data
+    finished: bool  # whether every trial is done
+    signal: str = ""  # what interrupted it ("SIGINT")
 
 
 def compare(

@@ -23,21 +23,13 @@ FILE = "comparison.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """How recipes are compared; a `Plan` says how each is trained.
+    """How recipes are compared; a `Plan` says how each is trained."""
 
-    Args:
-        budget: of each training.
-        seeds: each recipe is trained with seeds 0, 1, …, seeds − 1.
-        criterion: what they are measured by.
-        samples: pictures drawn for each measurement.
-        points: measurements in a training, at equal steps of the budget.
-    """
-
-    budget: Budget
-    seeds: int
-    criterion: Criterion
-    samples: int
-    points: int
+    budget: Budget  # of each training
+    seeds: int  # each recipe is trained with seeds 0, 1, …, seeds − 1
+    criterion: Criterion  # what they are measured by
+    samples: int  # pictures drawn for each measurement
+    points: int  # measurements in a training, at equal steps of the budget
 
     @property
     def explanation(self) -> str:

@@ -37,27 +37,18 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one recipe, over its seeds.
-
-    Args:
-        distance, diversity, nearest: at the last measurement, of seeds that were measured that often and did not diverge.
-        best: the best distance on the way.
-        seeds: how many are done.
-        diverged, collapsed: how many of them diverged, or ended collapsed.
-        images_per_s: of training alone.
-        parameters: of generator and discriminator.
-    """
+    """What became of one recipe, over its seeds; measures are of the seeds that came to the end and did not diverge."""
 
     recipe: str
-    distance: Spread
-    best: Spread
+    distance: Spread  # at the last measurement
+    best: Spread  # distance on the way
     diversity: Spread
     nearest: Spread
-    seeds: int
-    diverged: int
-    collapsed: int
-    images_per_s: Spread
-    parameters: tuple[int, int]
+    seeds: int  # that are done
+    diverged: int  # of them
+    collapsed: int  # of them, at the end
+    images_per_s: Spread  # of training alone
+    parameters: tuple[int, int]  # of generator and discriminator
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -24,52 +24,38 @@ from ..training.train import execute
 from .measuring import Point, Reference, measure
 from .settings import Settings
 
-SHOWN = 25
-"""Samples kept as a picture at each measurement, of latents that are always the same."""
+SHOWN = 25  # samples kept as a picture at each measurement, of latents that are always the same
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The training of one recipe with one seed, as far as it is; its files lie in `out`, the folder of the comparison.
-
-    Args:
-        points: the measurements so far.
-        diverged: what was said when it diverged, "" if it did not.
-        parameters: of generator and discriminator, in that order; zeros before the first measurement.
-        readings: of the losses, lines of the run's `metrics.jsonl`.
-        interrupted: the signal that stopped it, "" if none did.
-    """
+    """The training of one recipe with one seed, as far as it is; its files lie in `out`, the folder of the comparison."""
 
     out: Path
     recipe: str
     seed: int
     points: tuple[Point, ...] = ()
-    diverged: str = ""
-    parameters: tuple[int, int] = (0, 0)
-    readings: Sequence[Mapping[str, float]] = field(default=(), compare=False, repr=False)
-    interrupted: str = field(default="", compare=False)
+    diverged: str = ""  # what was said when it did
+    parameters: tuple[int, int] = (0, 0)  # of generator and discriminator; zeros before the first measurement
+    readings: Sequence[Mapping[str, float]] = field(default=(), compare=False, repr=False)  # lines of `metrics.jsonl`
+    interrupted: str = field(default="", compare=False)  # the signal that stopped it
 
     def __str__(self) -> str:
         return f"{self.recipe}, seed {self.seed}"
 
     @property
-    def name(self) -> str:
-        """Of its files."""
-        return f"{self.recipe.replace(':', '@')}-seed-{self.seed}"
-
-    @property
     def run(self) -> Path:
         """The run folder."""
-        return self.out / "runs" / self.name
+        return self.out / "runs" / f"{self.recipe.replace(':', '@')}-seed-{self.seed}"
 
     @property
     def record(self) -> Path:
         """The file of the measurements."""
-        return self.out / "measurements" / f"{self.name}.json"
+        return self.out / "measurements" / f"{self.run.name}.json"
 
     def samples(self, number: int) -> Path:
         """The picture of samples at measurement `number`, from 1."""
-        return self.out / "samples" / f"{self.name}-{number}.png"
+        return self.out / "samples" / f"{self.run.name}-{number}.png"
 
     def done(self, settings: Settings) -> bool:
         """Whether nothing is left to do."""

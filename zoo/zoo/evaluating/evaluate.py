@@ -16,9 +16,7 @@ from ..progress import SILENT, Reporter
 from .results import Results, publish
 from .subject import choose_data, describe, open_model
 
-SAMPLES = 50_000
-"""Samples, and most real images, unless somebody says otherwise: what the field takes for the FID."""
-
+SAMPLES = 50_000  # and most real images: what the field takes for the FID
 RESAMPLES = 10
 
 

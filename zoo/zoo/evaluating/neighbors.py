@@ -24,8 +24,7 @@ from ..randomness import generator_for
 from .results import Results, publish
 from .subject import choose_data, describe, open_model
 
-LEAST = 100
-"""Fewest samples, held-out images and training images from which anything is concluded."""
+LEAST = 100  # samples, held-out images and training images from which anything is concluded
 
 
 def neighbors(

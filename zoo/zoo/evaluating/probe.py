@@ -33,21 +33,11 @@ from .published import FEW, TABLES
 from .results import Results, publish
 from .subject import describe, open_model
 
-HELD_OUT = 0.1
-"""Share of the labeled training images on which C is chosen, when all are used; a quarter of a few."""
-
-CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-"""Values of C that are tried, for features whose mean squared length is 1."""
-
-CHOOSING = 1e-2
-"""Share of its objective that a classifier may lie above its minimum while C is chosen."""
-
-MANY = 2000
-"""Held-out images of which one worse value of C is believed."""
-
-STATISTICS, BATCH = 10_000, 100
-"""Training images from which batch-norm statistics are estimated anew, and how many go together."""
-
+HELD_OUT, HELD_OUT_OF_FEW = 0.1, 0.25  # shares of the labeled training images on which C is chosen
+CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # that are tried, for features whose mean squared length is 1
+CHOOSING = 1e-2  # share of its objective that a classifier may lie above its minimum while C is chosen
+MANY = 2000  # held-out images of which one worse value of C is believed
+STATISTICS, BATCH = 10_000, 100  # training images that give batch-norm statistics anew, and how many go together
 REPEATS = 10
 
 
@@ -176,7 +166,7 @@ def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int
     if wanted != "all" and (not isinstance(wanted, int) or wanted < 2):
         raise UsageError(f"labels must be 'all' or at least 2 per class, not {wanted}", hint="for example: --labels 400")
     rng = generator_for(seed, "labeled images", number)
-    least, share = (2, HELD_OUT) if wanted == "all" else (int(wanted), 0.25)
+    least, share = (2, HELD_OUT) if wanted == "all" else (int(wanted), HELD_OUT_OF_FEW)
     fit, held = [], []
     for k, name in enumerate(classes):
         of_class = (labels == k).nonzero().squeeze(1)

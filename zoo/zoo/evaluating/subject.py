@@ -18,8 +18,7 @@ from ..packs import PackRequest
 from ..progress import Reporter
 from ..runs.run import is_run, read_run
 
-CROPPED = "center crop, bicubic, antialiased (Pillow)"
-"""How the pictures of a pack were resized."""
+CROPPED = "center crop, bicubic, antialiased (Pillow)"  # how the pictures of a pack were resized
 
 
 class DiscriminatorFeatures(StageFeatures):

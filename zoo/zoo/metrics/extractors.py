@@ -26,26 +26,18 @@ from ..models.model import Model
 from ..progress import Reporter
 from .discriminator import StageFeatures, require_discriminator
 
-BATCH = 64
-"""Images that are looked at together."""
+BATCH = 64  # images that are looked at together
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """An extractor with what identifies it.
+    """An extractor with what identifies it."""
 
-    Args:
-        name, version: "distribution:name" of the registry, and of the distribution.
-        options: all of them.
-        network: in evaluation mode.
-        weights: what names its weights; "" for their checksum.
-    """
-
-    name: str
-    version: str
-    options: dict[str, Any]
-    network: FeatureExtractor
-    weights: str = ""
+    name: str  # "distribution:name" of the registry
+    version: str  # of the distribution
+    options: dict[str, Any]  # all of them
+    network: FeatureExtractor  # in evaluation mode
+    weights: str = ""  # what names its weights; "" for their checksum
 
     def describe(self) -> dict[str, Any]:
         """Name, version, options, and a checksum of the weights: equal for equal features. Plain data."""

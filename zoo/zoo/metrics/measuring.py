@@ -18,11 +18,8 @@ from .extractors import Extractor, extract, find_device, open_extractor
 from .images import Images, spread_images
 from .store import cache_features
 
-DEFAULT = ("fid", "kid", "precision", "recall")
-"""What `zoo evaluate` measures unless somebody says otherwise."""
-
-METRIC, FEATURES = "frechet", "scattering"
-"""What trainings and comparisons are measured by unless somebody says otherwise: quick, no weights, always there."""
+DEFAULT = ("fid", "kid", "precision", "recall")  # what `zoo evaluate` measures unless somebody says otherwise
+METRIC, FEATURES = "frechet", "scattering"  # likewise trainings and comparisons: quick, no weights, always there
 
 
 def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
@@ -118,16 +115,11 @@ def open_classifier(extractor: Extractor, name: str) -> Extractor:
 
 @dataclass(frozen=True)
 class Criterion:
-    """The one number by which a training or a comparison judges models: a metric, and the features that it sees.
+    """The one number by which a training or a comparison judges models: a metric, and the features that it sees."""
 
-    Args:
-        name: of the metric, "distribution:name".
-        extractor: whose features; a classifier for a metric of logits.
-    """
-
-    name: str
+    name: str  # of the metric, "distribution:name"
     metric: Metric
-    extractor: Extractor
+    extractor: Extractor  # a classifier for a metric of logits
 
     @property
     def title(self) -> str:
