@@ -18,8 +18,7 @@ from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
 
 from ..devices import check_device
 from ..loading import create, local_folder
-from ..metrics.discriminator import StageFeatures, require_discriminator
-from ..metrics.extractors import Extractor, checksum
+from ..metrics.extractors import Extractor, StageFeatures, checksum, require_discriminator
 from ..metrics.images import open_data, read_images, require_labels, spread_numbers
 from ..metrics.store import cache_features
 from ..metrics.svm import Problem, Solver

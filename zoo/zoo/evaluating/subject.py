@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from zoo_core import UsageError
 
 from ..loading import find_folder, load
-from ..metrics.discriminator import Pool, StageFeatures, require_discriminator
-from ..metrics.extractors import Extractor
+from ..metrics.extractors import Extractor, Pool, StageFeatures, require_discriminator
 from ..metrics.images import training_request
 from ..models.model import Model
 from ..packs import PackRequest
