@@ -62,16 +62,14 @@ def compare(
     repeated. More recipes and seeds may be named then.
 
     Args:
-        recipes: names of the registry.
-        dataset: registry name of the images.
+        recipes, dataset: names of the registry.
         out: the folder of the comparison: report, table, run folders.
         images, minutes: the budget of each training; exactly one of them.
         seeds: each recipe is trained with seeds 0, 1, …, seeds − 1.
         metric: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance; by default what needs no download.
         samples: pictures drawn for each measurement.
         points: measurements in a training, at equal steps of the budget.
-        report: hears notes and progress; by default standard error does.
-        workers: processes that decode pictures.
+        report: by default standard error.
         options: what `--set` takes, for every recipe; "features.*" are the extractor's.
         choices: `data`, `size`, `channels`, `batch`, `precision`, `device`, for every recipe, as in `zoo.train`.
 

@@ -28,7 +28,7 @@ from ..models.model import Model
 from ..packs import Pack, PackRequest, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
-from .published import FEW, TABLES
+from .published import FEW, published
 from .results import Results, publish
 from .subject import describe, open_model
 
@@ -63,18 +63,14 @@ def probe(
     generated images.
 
     Args:
-        model: a run folder, a model folder, a catalog name or user/name on the Hub; with `untrained` also a recipe.
-        dataset: with the splits "train" and "test" and labels: "cifar10", "svhn", …
-        data: where it lies.
+        model: as of `zoo.evaluate`; with `untrained` also a recipe.
+        dataset, data: with the splits "train" and "test" and labels: "cifar10", "svhn", …
         labels: "all", or labeled training images per class; by default all, and for SVHN 100 per class as in the paper.
         repeats: random choices of the labeled images, for a mean and a standard deviation; 10 unless all are used.
         test: most test images, evenly spread; by default all.
         untrained: the same discriminator with random initial weights, as a control.
         solver: "sklearn", "torch", or "auto" for whichever copes.
-        seed: of what is random.
-        device: where the discriminator computes.
-        out, write: a JSON file for the result, and whether it goes into the model folder.
-        report: hears of progress and notes.
+        seed, device, out, write, report: as of `zoo.evaluate`.
 
     Raises:
         UsageError: a name or number that cannot be; a model without discriminator.
@@ -136,8 +132,7 @@ def probe(
         "seed": seed,
     }
     protocol = describe("probe", images, len(used), own, extractor=extractor, precision="float16")
-    table = [row._asdict() for row in TABLES.get(bare, ())]
-    results = Results({"probe_accuracy": float(found.mean())}, spread, protocol, details={"published": table})
+    results = Results({"probe_accuracy": float(found.mean())}, spread, protocol, details=published(bare))
     return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
 
 

@@ -130,10 +130,7 @@ def extract(
     Args:
         network: what `extractor` gave.
         images: [N, C, S, S] in [−1, 1], or pieces of it, on any device.
-        batch: images that are looked at together.
-        total: N where `images` comes in pieces, for the progress.
-        label: what the progress is called.
-        report: hears of the progress.
+        total: N where `images` comes in pieces, for the progress, which is called `label`.
 
     Returns:
         float32 [N, dim] on the CPU.

@@ -156,10 +156,7 @@ class Criterion:
 def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, device: str | torch.device = "cpu") -> Criterion:
     """The criterion that `--metric` names: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
 
-    Args:
-        text: names of the registry, each "name" or "distribution:name".
-        options: of the extractor.
-        device: where the extractor computes.
+    Each is "name" or "distribution:name"; `options` and `device` are the extractor's.
 
     Raises:
         UsageError: there is no such metric, extractor or option.
