@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.metrics.discriminator import StageFeatures
-from zoo.metrics.extractors import extract
+from zoo.metrics.extractors import StageFeatures, extract
 from zoo.metrics.svm import Classifier, Problem
 from zoo.packs import to_images
 

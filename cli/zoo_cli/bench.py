@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from .completion import completing
-from .output import json_option, print_json, print_table, warn_about_plugins
-from .train import read_settings
+from .output import device_option, json_option, print_json, print_table, warn_about_plugins
+from .train import set_option
 
 
 @click.command(no_args_is_help=True)
@@ -16,11 +16,9 @@ from .train import read_settings
 @click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
 @click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: 3]")
 @click.option("--batch", type=int, help="Images in a minibatch.  [default: the recipe's]")
-@click.option(
-    "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
-)
+@set_option()
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
+@device_option
 @click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile); told apart as warm-up.")
 @click.option("--rounds", type=int, default=5, show_default=True, help="Readings, whose median counts.")
 @click.option("--steps", type=int, default=2, show_default=True, help="Training steps of each reading.")

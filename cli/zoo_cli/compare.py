@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import signal
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .completion import completing
-from .output import json_option, print_json, print_table, warn_about_plugins
-from .train import read_settings, training_options
+from .output import exit_by_signal, json_option, print_json, print_table, warn_about_plugins
+from .train import set_option, training_options
 
 if TYPE_CHECKING:
     from zoo.comparing.running import Comparison
-    from zoo.comparing.summary import Row, Spread
+    from zoo.comparing.summary import Spread
 
 
 @click.command(no_args_is_help=True)
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1, …")
 @click.option("--samples", type=int, default=2048, show_default=True, help="Pictures drawn for each measurement.")
 @click.option("--points", type=int, default=5, show_default=True, help="Measurements in each training.")
-@click.option(
-    "--set",
-    "options",
-    multiple=True,
-    callback=read_settings,
-    metavar="KEY=VALUE",
-    help="A setting of all; features.* the metric's.",
-)
+@set_option("A setting of all; features.* the metric's.")
 @click.option("--out", metavar="DIR", required=True, help="Folder for report, table and run folders.")
 @json_option
 def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
@@ -49,37 +42,25 @@ def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **
     warn_about_plugins()
     done = zoo.compare(recipes, options=options, **choices)
     if as_json:
-        print_json(
-            {
-                "out": str(done.path),
-                "report": str(done.report),
-                "csv": str(done.csv),
-                "finished": done.finished,
-                "signal": done.signal or None,
-                "metric": done.metric,
-                "floor": done.floor,
-                "recipes": [row.to_json() for row in done.rows],
-            }
-        )
+        told = {**asdict(done), "signal": done.signal or None}
+        print_json({"out": told.pop("path"), "recipes": told.pop("rows"), **told})
     else:
         _say(done)
-    if done.signal:
-        click.get_current_context().exit(128 + signal.Signals[done.signal])
+    exit_by_signal(done.signal)
 
 
 def _say(done: Comparison) -> None:
     heads = ("recipe", "distance", "diversity", "diverged", "collapsed", "images/s")
-    print_table([heads, *(_cells(row) for row in done.rows)])
+    rows = []
+    for row in done.rows:
+        troubles = [f"{count} of {row.seeds}" for count in (row.diverged, row.collapsed)]
+        rows.append((row.recipe, _spread(row.distance), _spread(row.diversity), *troubles, _spread(row.images_per_s)))
+    print_table([heads, *rows])
     *metric, features = done.metric.split(":")[1::2]  # without distributions
     click.echo(f"{metric[0] if metric else 'distance'} of {features} features; two halves of the data: {done.floor:.3g}")
     click.echo(click.format_filename(f"report: {done.report}"))
     if done.signal:
         click.echo(f"stopped by {done.signal}; everything is saved, and the same command goes on")
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    troubles = [f"{count} of {row.seeds}" for count in (row.diverged, row.collapsed)]
-    return (row.recipe, _spread(row.distance), _spread(row.diversity), *troubles, _spread(row.images_per_s))
 
 
 def _spread(spread: Spread) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,4 +40,11 @@ def warn_about_plugins() -> None:
         click.secho(f"warning: {line}", fg="yellow", err=True)
 
 
+def exit_by_signal(name: str) -> None:
+    """Exit as a process does that a signal ended ("SIGINT"); "" goes on."""
+    if name:
+        click.get_current_context().exit(128 + signal.Signals[name])
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for a machine to read.")
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")

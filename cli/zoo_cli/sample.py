@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .output import json_option, print_json, warn_about_plugins
+from .output import device_option, json_option, print_json, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
@@ -17,7 +17,7 @@ from .output import json_option, print_json, warn_about_plugins
 @click.option("--numbered", is_flag=True, help="Write each picture's number below it (grids only).")
 @click.option("--label", help="Class to draw, for a conditional model: its name or number.")
 @click.option("--raw", is_flag=True, help="Take the weights that are not averaged (run folders only).")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
+@device_option
 @json_option
 def sample(
     model: str, n: int, seed: int, out: str, numbered: bool, label: str | None, raw: bool, device: str, as_json: bool
@@ -34,8 +34,7 @@ def sample(
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
-    loaded = zoo.load(model, device=device, raw=raw)
-    report = reporter_for_terminal()
+    loaded, report = zoo.load(model, device=device, raw=raw), reporter_for_terminal()
     written = sample_to(loaded, Path(out), n, seed=seed, label=label, numbered=numbered, report=report)
     if as_json:
         print_json({"out": written, "n": n, "seed": seed})

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from .completion import completing
-from .output import json_option, print_json, warn_about_plugins
+from .output import device_option, exit_by_signal, json_option, print_json, warn_about_plugins
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run
@@ -33,7 +32,7 @@ _OPTIONS = (
         help="What is measured: METRIC, METRIC:FEATURES, or FEATURES for their Fréchet distance.  [default: scattering]",
     ),
     click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]"),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …"),
+    device_option,
 )
 
 
@@ -54,15 +53,18 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
     return settings
 
 
+def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
+    """Return a decorator that adds --set to a command."""
+    return click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help=help)
+
+
 @click.command(no_args_is_help=True)
 @click.argument("recipe", required=False, shell_complete=completing("recipes"))
 @training_options
 @click.option("--seed", type=int, help="Of initial weights, order of the data and latents.  [default: 0]")
 @click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>]")
 @click.option("--epochs", type=float, help="Budget: passes through the data.  [default: the recipe's]")
-@click.option(
-    "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
-)
+@set_option()
 @click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile): slow to begin, then faster.")
 @click.option("--deterministic", is_flag=True, help="The same bits each time on a GPU too; slower there.")
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
@@ -106,24 +108,13 @@ def train(
     run = execute(plan, evaluation=evaluation)
     if run.main:  # one of several processes speaks
         _say(run, as_json)
-    if run.signal:
-        click.get_current_context().exit(128 + signal.Signals[run.signal])
+    exit_by_signal(run.signal)
 
 
 def _say(run: Run, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {
-                "run": run.path,
-                "model": run.model,
-                "finished": run.finished,
-                "steps": run.steps,
-                "images": run.images,
-                "seconds": run.seconds,
-                "signal": run.signal or None,
-                "resume": run.resume_command,
-            }
-        )
+        told = {key: getattr(run, key) for key in ("model", "finished", "steps", "images", "seconds")}
+        print_json({"run": run.path, **told, "signal": run.signal or None, "resume": run.resume_command})
     elif run.finished:
         click.echo(f"trained on {run.images:,} images in {run.seconds / 60:.1f} minutes")
         click.echo(click.format_filename(f"model: {run.model}"))

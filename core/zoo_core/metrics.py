@@ -15,47 +15,27 @@ Needs = Literal["features", "logits", "images"]
 
 @dataclass(frozen=True)
 class Measurement:
-    """Numbers, with what belongs beside them.
+    """Numbers, with what belongs beside them."""
 
-    Args:
-        values: as `Metric.measure` returns them.
-        spread: name → standard error, of those that have one.
-        protocol: how they were measured, beyond what is the same for all metrics; plain data.
-    """
-
-    values: Mapping[str, float]
-    spread: Mapping[str, float] = field(default_factory=dict)
-    protocol: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, float]  # as `Metric.measure` returns them
+    spread: Mapping[str, float] = field(default_factory=dict)  # standard errors, of those that have one
+    protocol: Mapping[str, Any] = field(default_factory=dict)  # how, beyond what is the same for all metrics; plain data
 
 
 class Metric(ABC):
-    """A number (or several) that compares generated with real images. Holds no tensors.
+    """A number (or several) that compares generated with real images. Holds no tensors."""
 
-    Attributes:
-        needs: what `measure` is given: "features" of an extractor, "logits" of a classifier, or the "images" themselves.
-        uses_real: False where real images do not matter: `real` is then empty, and nothing is computed for it.
-        features: the extractor that its definition names ("inception"); "" where any will do.
-        lower_is_better: whether the best value is the least, as it is for distances.
-        minimum: fewest images of either kind for which the number means something.
-        reliable: images of either kind below which the number spreads widely, so that a warning says so.
-        most: most images of either kind that it is given where it needs "images", about evenly spread.
-        requires: the Python module that it needs, "" for none.
-        extra: what to install for it ("dcgan-zoo[eval]").
-        protocol: what `evaluate` says of every measurement beside the number; plain data.
-        tiny: options of an instance for the conformance checks.
-    """
-
-    needs: ClassVar[Needs] = "features"
-    uses_real: ClassVar[bool] = True
-    features: ClassVar[str] = ""
-    lower_is_better: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
-    reliable: ClassVar[int] = 1000
-    most: ClassVar[int] = 2000
-    requires: ClassVar[str] = ""
-    extra: ClassVar[str] = ""
-    protocol: ClassVar[Mapping[str, Any]] = {}
-    tiny: ClassVar[Mapping[str, Any]] = {}
+    needs: ClassVar[Needs] = "features"  # of an extractor; or "logits" of a classifier, or the "images" themselves
+    uses_real: ClassVar[bool] = True  # where it is False, `real` is empty, and nothing is computed for it
+    features: ClassVar[str] = ""  # the extractor that its definition names ("inception"); "" where any will do
+    lower_is_better: ClassVar[bool] = True  # as it is for distances
+    minimum: ClassVar[int] = 2  # fewest images of either kind for which the number means something
+    reliable: ClassVar[int] = 1000  # images of either kind below which it spreads widely, so that a warning says so
+    most: ClassVar[int] = 2000  # images of either kind that it is given where it needs "images", about evenly spread
+    requires: ClassVar[str] = ""  # the Python module that it needs
+    extra: ClassVar[str] = ""  # what to install for it ("dcgan-zoo[eval]")
+    protocol: ClassVar[Mapping[str, Any]] = {}  # what `evaluate` says of every measurement beside the number; plain data
+    tiny: ClassVar[Mapping[str, Any]] = {}  # options of an instance for the conformance checks
 
     @abstractmethod
     def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
@@ -78,8 +58,8 @@ class Metric(ABC):
             resamples: how often a standard error may measure anew; below 2 for none.
             seed: of whatever is random.
         """
-        enough = resamples > 1 and min(len(x) for x in (real, fake) if len(x)) >= 4 * self.minimum
-        spread = estimate_spread(self.measure, real, fake, resamples, seed=seed) if enough else {}
+        enough = min(len(x) for x in (real, fake) if len(x)) >= 4 * self.minimum
+        spread = estimate_spread(self.measure, real, fake, resamples if enough else 0, seed=seed)
         return Measurement(self.measure(real, fake), spread, self.protocol)
 
     def check(self, real: int, fake: int, dim: int) -> Sequence[str]:

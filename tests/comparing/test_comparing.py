@@ -22,9 +22,9 @@ from helpers.packs import pictures
 from helpers.reporters import Heard
 from helpers.training import differing, leftovers, samples
 from zoo.comparing.measuring import measure_data
-from zoo.comparing.page import Report, write_report
+from zoo.comparing.page import write_report
 from zoo.comparing.settings import Settings
-from zoo.comparing.trials import Place, read_trial
+from zoo.comparing.trials import Trial, read_trial
 from zoo.metrics.measuring import open_criterion
 from zoo.progress import Reporter
 from zoo.reports.figures import COLORS
@@ -123,7 +123,7 @@ def test_killed_at_an_awkward_moment(lost: str, data: Path, tmp_path: Path) -> N
     straight = compare(["dropout"], data, tmp_path / "straight", seeds=1)
     out = tmp_path / "killed"
     shutil.copytree(straight.path, out)
-    place = Place(out, "dropout", 0)
+    place = Trial(out, "dropout", 0)
     if lost == "record":  # after a stage, before its measurement was written
         stored = json.loads(place.record.read_text())
         place.record.write_text(json.dumps({**stored, "points": stored["points"][:1]}))
@@ -138,7 +138,7 @@ def test_killed_at_an_awkward_moment(lost: str, data: Path, tmp_path: Path) -> N
     (out / ".unfinished-report.html-1").touch()
     assert compare(["dropout"], data, out, seeds=1).finished
     assert measured(out) == measured(straight.path)
-    assert place.samples(2).read_bytes() == Place(straight.path, "dropout", 0).samples(2).read_bytes()
+    assert place.samples(2).read_bytes() == Trial(straight.path, "dropout", 0).samples(2).read_bytes()
     assert leftovers(out) == []
 
 
@@ -148,7 +148,7 @@ def test_divergence_is_a_result(data: Path, tmp_path: Path) -> None:
     (row,) = done.rows
     assert done.finished
     assert (row.seeds, row.diverged, row.distance.values) == (2, 2, ())
-    assert "is nan at step" in read_trial(Place(done.path, "broken", 0)).diverged
+    assert "is nan at step" in read_trial(done.path, "broken", 0).diverged
     page = done.report.read_text()
     assert "2 of 2" in page
     assert "the training diverged" in page
@@ -290,15 +290,14 @@ def test_words_of_the_data_and_recipes_are_escaped(data: Path, tmp_path: Path) -
     info = {"dataset": {"name": evil, "split": "train"}, "license": evil, "credit": "ours"}
     done = compare(["plain"], data, tmp_path / "out", seeds=1)
     pack = zoo.build_pack(zoo.PackRequest("folder", data=data, size=16), workers=1)
-    settings = Settings(Budget("images", 80), 1, done.metric, {}, 32, 2)
-    trial = replace(read_trial(Place(done.path, "plain", 0)), recipe=evil, diverged=evil)
-    row, place = replace(done.rows[0], recipe=evil), Place(done.path, evil, 0)
+    settings = Settings(Budget("images", 80), 1, open_criterion(done.metric), 32, 2)
+    readings = [{"images": 40, "d_loss": 1.0}, {"images": 80, "d_loss": 2.0}]
+    trial = replace(read_trial(done.path, "plain", 0), recipe=evil, diverged=evil, readings=readings)
+    row = replace(done.rows[0], recipe=evil)
     described = {"settings": {"device": evil, "precision": evil}}
-    reference = measure_data(pack, open_criterion("scattering"), 32, Reporter())
+    reference = measure_data(pack, settings.criterion, 32, Reporter())
     pack.info |= info
-    readings = {(evil, 0): [{"images": 40, "d_loss": 1.0}, {"images": 80, "d_loss": 2.0}]}
-    report = Report(described, settings, reference, [row], [trial], [place], readings, pack)
-    write_report(tmp_path / "evil.html", report)
+    write_report(tmp_path / "evil.html", settings, reference, [row], [trial], pack, described)
     page = (tmp_path / "evil.html").read_text()
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert(&#39;$x$&#39;)") >= 8

@@ -14,7 +14,7 @@ from torch import Tensor
 from helpers.packs import pictures
 from zoo.comparing.measuring import Point, mean_distance, measure_data, nearest_distance
 from zoo.comparing.summary import Spread, summarize, write_csv
-from zoo.comparing.trials import Place, Trial, read_trial
+from zoo.comparing.trials import Trial, read_trial
 from zoo.metrics.measuring import open_criterion
 from zoo.packs import PackRequest, build_pack
 from zoo.progress import Reporter
@@ -69,34 +69,34 @@ def test_the_reference(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_is_measured_again(tmp_path: Path) -> None:
-    place = Place(tmp_path, "acme:gan", 3)
-    assert place.record.name == "acme@gan-seed-3.json"
-    place.record.parent.mkdir()
+    empty = Trial(tmp_path, "acme:gan", 3)
+    assert empty.record.name == "acme@gan-seed-3.json"
+    empty.record.parent.mkdir()
     for text in ("", "{", "[]", '{"points": [{"images": 1}]}', '{"points": 3, "diverged": "", "parameters": [1, 2]}'):
-        place.record.write_text(text)
-        assert read_trial(place) == Trial("acme:gan", 3)
+        empty.record.write_text(text)
+        assert read_trial(tmp_path, "acme:gan", 3) == empty
 
 
 def test_the_table_over_seeds(tmp_path: Path) -> None:
     def point(images: int, distance: float, diversity: float = 0.9) -> Point:
         return Point(images, images / 100, distance, diversity, 0.9)
 
+    readings = [{"images": 90, "d_loss": 1.0}, {"images": 190, "d_loss": 0.5, "g_loss": 2.0}]
     trials = [
-        Trial("a", 0, (point(100, 9), point(200, 4)), parameters=(5, 6)),
-        Trial("a", 1, (point(100, 3), point(200, 6, 0.1)), parameters=(5, 6)),
-        Trial("a", 2, (point(100, 99),), diverged="g_loss is nan at step 7"),
+        Trial(tmp_path, "a", 0, (point(100, 9), point(200, 4)), parameters=(5, 6), readings=readings),
+        Trial(tmp_path, "a", 1, (point(100, 3), point(200, 6, 0.1)), parameters=(5, 6)),
+        Trial(tmp_path, "a", 2, (point(100, 99),), diverged="g_loss is nan at step 7"),
     ]
     row = summarize("a", trials, 2)
     assert (row.seeds, row.diverged, row.collapsed, row.parameters) == (3, 1, 1, (5, 6))
-    assert row.distance == Spread((4, 6))
+    assert row.distance == Spread.of((4, 6))
     assert (row.distance.mean, row.distance.deviation) == (5, pytest.approx(math.sqrt(2)))
     assert row.best.values == (4, 3)
     assert row.images_per_s.mean == pytest.approx(100)
     assert summarize("b", [], 2).distance.mean is None
-    assert Spread((1.0,)).deviation is None
+    assert Spread.of((1.0,)).deviation is None
 
-    metrics = {("a", 0): [{"images": 90, "d_loss": 1.0}, {"images": 190, "d_loss": 0.5, "g_loss": 2.0}]}
-    write_csv(tmp_path / "t.csv", trials, metrics)
+    write_csv(tmp_path / "t.csv", trials)
     with open(tmp_path / "t.csv", newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(line["seed"], line["images"], line["distance"], line["d_loss"]) for line in lines] == [

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import zoo
-from zoo.metrics.discriminator import StageFeatures
+from zoo.metrics.extractors import StageFeatures
 
 
 def test_the_layers_of_the_paper() -> None:

@@ -13,15 +13,9 @@ from torch import Tensor
 
 from zoo_core import Measurement, Metric, UsageError
 
-PARTS = 10
-"""Random parts of the images whose sums are kept apart, so that halves can be put together from them."""
-
-LARGEST = 4096
-"""Most features whose covariance is taken."""
-
-ENOUGH = 10_000
-"""Images below which the bias of a FID is warned of."""
-
+PARTS = 10  # random parts of the images whose sums are kept apart, so that halves can be put together from them
+LARGEST = 4096  # most features whose covariance is taken
+ENOUGH = 10_000  # images below which the bias of a FID is warned of
 _BLOCK = 1024
 _SEED = 4471345887517983196  # of the random parts
 

@@ -14,16 +14,10 @@ from zoo_core import Measurement, Metric, UsageError
 
 KID_SUBSET, KID_SUBSETS = 1000, 100
 PROJECTIONS = 256
-NEIGHBORS, DENSE_NEIGHBORS = 3, 5
-"""k of precision and recall, and of density and coverage."""
-
-DENSE_MOST = 10_000
-"""Most images of each kind that density and coverage look at, the first ones."""
-
+NEIGHBORS, DENSE_NEIGHBORS = 3, 5  # k of precision and recall, and of density and coverage
+DENSE_MOST = 10_000  # images of each kind that density and coverage look at, the first ones
 SPLITS = 10
-PAIRS = 1000
-"""Pairs of images whose MS-SSIM is averaged."""
-
+PAIRS = 1000  # of images whose MS-SSIM is averaged
 _SEED = 2020  # torch-fidelity's own
 _BLOCK = 2000
 

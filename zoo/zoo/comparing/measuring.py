@@ -17,56 +17,41 @@ from ..packs import Pack
 from ..progress import Reporter
 from ..randomness import generator_for
 
-REAL = 10_000
-"""Most real images that are compared with, chosen at random."""
-
-PAIRS = 512
-"""Pictures among which pairs are looked at, the first ones."""
-
-COLLAPSED, REPEATING = 0.25, 0.1
-"""Shares of the data's own diversity, and of its distance between nearest neighbors, below which samples have collapsed."""
+REAL = 10_000  # most real images that are compared with, chosen at random
+PAIRS = 512  # pictures among which pairs are looked at, the first ones
+COLLAPSED, REPEATING = 0.25, 0.1  # diversity and nearest, see `Point`, below which samples have collapsed
 
 
 @dataclass(frozen=True)
 class Point:
-    """What a model was worth at one moment of its training.
+    """What a model was worth at one moment of its training."""
 
-    Args:
-        images, seconds: real images shown, and time of training, until then.
-        distance: the metric between its samples and the data.
-        diversity: mean distance between two samples, as a share of that between two real images.
-        nearest: median distance from a sample to the nearest other one, likewise; near 0, samples repeat each other.
-    """
-
-    images: int
-    seconds: float
-    distance: float
-    diversity: float
-    nearest: float
+    images: int  # real ones, shown until then
+    seconds: float  # of training, until then
+    distance: float  # the metric between its samples and the data
+    diversity: float  # mean distance between two samples, as a share of that between two real images
+    nearest: float  # median distance from a sample to the nearest other one, likewise; near 0, samples repeat each other
 
     @property
     def collapsed(self) -> bool:
         """Whether samples are nearly all alike, or repeat a few pictures."""
         return self.diversity < COLLAPSED or self.nearest < REPEATING
 
+    @property
+    def images_per_s(self) -> float:
+        """Of training alone, from its beginning."""
+        return self.images / max(self.seconds, 1e-9)
+
 
 @dataclass(frozen=True)
 class Reference:
-    """The data, as the metric sees them.
+    """The data, as the metric sees them."""
 
-    Args:
-        real: what the metric is given of them.
-        count: how many images there were.
-        floor: the metric between two halves of them, each as large as a measurement's samples where they suffice.
-        floor_count: images of each half.
-        mean_distance, nearest_distance: of the real images, see `Point`.
-    """
-
-    real: Tensor
-    count: int
-    floor: float
-    floor_count: int
-    mean_distance: float
+    real: Tensor  # what the metric is given of them
+    count: int  # of images
+    floor: float  # the metric between two halves of them
+    floor_count: int  # images of each half: as many as a measurement's samples where they suffice
+    mean_distance: float  # between real images, see `Point`
     nearest_distance: float
 
 
@@ -76,7 +61,7 @@ def measure(model: Model, criterion: Criterion, reference: Reference, samples: i
     Raises:
         ZooError: a feature is not finite.
     """
-    drawn, features = criterion.inputs(model.batches(samples), report=Reporter())
+    drawn, features = criterion.inputs(model.batches(samples))
     diversity = mean_distance(features) / reference.mean_distance
     nearest = nearest_distance(features) / (reference.nearest_distance or 1.0)  # 0: the data repeat themselves
     return criterion.measure(reference.real, drawn), diversity, nearest
@@ -89,26 +74,22 @@ def measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporte
         ZooError: there are too few images, they are all alike, or a feature is not finite.
     """
     try:
-        return _measure_data(pack, criterion, samples, report)
+        least = max(4, 2 * criterion.metric.minimum)
+        if len(pack) < least:
+            raise ZooError(f"{len(pack)} images are too few to be compared with; the least is {least}")
+        chosen = torch.randperm(len(pack), generator=generator_for(0, "reference"))[:REAL]
+        images = read_images(pack, chosen, label="the data")
+        features = real = cache_features(criterion.extractor, images, report=report)
+        if criterion.metric.needs == "images":
+            real, _ = criterion.inputs(images.pieces(0), report=report)
+        half = min(samples, len(real) // 2)
+        spread, nearest = mean_distance(features[:half]), nearest_distance(features[:half])
+        if not spread:
+            raise ZooError("the images are all alike: nothing can be measured against them")
+        return Reference(real, len(chosen), criterion.measure(real[:half], real[half : 2 * half]), half, spread, nearest)
     except ZooError as error:
         error.message = f"metric {criterion.title!r}: {error.message}"
         raise
-
-
-def _measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporter) -> Reference:
-    least = max(4, 2 * criterion.metric.minimum)
-    if len(pack) < least:
-        raise ZooError(f"{len(pack)} images are too few to be compared with; the least is {least}")
-    chosen = torch.randperm(len(pack), generator=generator_for(0, "reference"))[:REAL]
-    images = read_images(pack, chosen, label="the data")
-    features = cache_features(criterion.extractor, images, report=report)
-    real = features if criterion.metric.needs != "images" else criterion.inputs(images.pieces(0), report=report)[0]
-    half = min(samples, len(real) // 2)
-    spread, nearest = mean_distance(features[:half]), nearest_distance(features[:half])
-    if not spread:
-        raise ZooError("the images are all alike: nothing can be measured against them")
-    floor = criterion.measure(real[:half], real[half : 2 * half])
-    return Reference(real, len(chosen), floor, half, spread, nearest)
 
 
 def mean_distance(features: Tensor) -> float:

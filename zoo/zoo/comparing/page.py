@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,73 +16,78 @@ from ..randomness import generator_for
 from ..reports.figures import COLORS, GRAY, Curves, Line, svg
 from ..reports.page import Picture, number, write_page
 from ..reports.pictures import grid
-from .measuring import COLLAPSED, REPEATING, Point, Reference
+from .measuring import COLLAPSED, REPEATING, Reference
 from .settings import Settings
 from .summary import Row
-from .trials import SHOWN, Place, Trial
+from .trials import SHOWN, Trial
 
 _TEMPLATE = Path(__file__).with_name("report.html")
+_MEASURES = {
+    "Distance to the data": ("distance", "two halves of the data"),
+    "Diversity": ("diversity", "the data"),
+    "Distance between nearest samples": ("nearest", "the data"),
+}
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a page tells.
+def write_report(
+    path: Path,
+    settings: Settings,
+    reference: Reference,
+    rows: Sequence[Row],
+    trials: Sequence[Trial],
+    pack: Pack,
+    described: Mapping[str, Any],
+) -> None:
+    """Write the report; raises `ZooError` where it cannot be written.
 
     Args:
+        rows: one for each recipe, in the order in which they were named.
+        trials: one for each recipe and seed.
         described: what `comparison.json` holds.
-        trials, places: one for each recipe and seed, in the same order.
-        metrics: (recipe, seed) → lines of `metrics.jsonl`.
     """
-
-    described: Mapping[str, Any]
-    settings: Settings
-    reference: Reference
-    rows: Sequence[Row]
-    trials: Sequence[Trial]
-    places: Sequence[Place]
-    metrics: Mapping[tuple[str, int], Sequence[Mapping[str, float]]]
-    pack: Pack
-
-    @property
-    def colors(self) -> dict[str, str]:
-        """Of the recipes, in the order in which they were named."""
-        return {row.recipe: COLORS[i % len(COLORS)] for i, row in enumerate(self.rows)}
-
-
-def write_report(path: Path, report: Report) -> None:
-    """Write the report; raises `ZooError` where it cannot be written."""
-    means = [row.distance.mean for row in report.rows if row.distance.mean is not None]
-    info = report.pack.info
+    colors = {row.recipe: COLORS[i % len(COLORS)] for i, row in enumerate(rows)}
+    means = [row.distance.mean for row in rows if row.distance.mean is not None]
+    info = pack.info
+    levels = {"distance": reference.floor, "diversity": 1.0, "nearest": 1.0}
     write_page(
         path,
         _TEMPLATE,
-        title=f"{', '.join(report.colors)} on {info['dataset']['name'].rpartition(':')[2]}",
+        title=f"{', '.join(colors)} on {info['dataset']['name'].rpartition(':')[2]}",
         lead="",
-        report=report,
-        done=sum(trial.done(report.settings) for trial in report.trials),
+        settings=settings,
+        reference=reference,
+        rows=rows,
+        trials=trials,
+        pack=pack,
+        colors=colors,
+        done=sum(trial.done(settings) for trial in trials),
         credit="; ".join(info[key] for key in ("license", "credit") if info.get(key)),
         bounds=(COLLAPSED, REPEATING),
-        best=(min if report.settings.lower_is_better else max)(means, default=None),
+        best=(min if settings.criterion.metric.lower_is_better else max)(means, default=None),
         measures={
-            "Distance to the data": _over_time(report, "distance", report.reference.floor, "two halves of the data"),
-            "Diversity": _over_time(report, "diversity", 1.0, "the data"),
-            "Distance between nearest samples": _over_time(report, "nearest", 1.0, "the data"),
+            caption: _over_time(trials, colors, what, settings.budget.kind == "minutes", levels[what], note)
+            for caption, (what, note) in _MEASURES.items()
         },
-        losses={f"{recipe}: losses": _losses(report, recipe) for recipe in report.colors},
+        losses={f"{recipe}: losses": _losses(recipe, trials) for recipe in colors},
         networks=NETWORKS,
-        samples=_samples(report),
-        history=_history(report),
-        described=json.dumps(report.described, indent=1),
+        samples=_samples(pack, trials),
+        history=_history(trials),
+        described=described,
+        everything=json.dumps(described, indent=1),
     )
 
 
-def _over_time(report: Report, what: str, level: float, level_note: str) -> str:
+def _over_time(
+    trials: Sequence[Trial], colors: Mapping[str, str], what: str, minutes: bool, level: float, level_note: str
+) -> str:
     """One curve for each recipe, the mean of its seeds as far as all that were begun have come, and their span."""
-    minutes = report.settings.budget.kind == "minutes"
     lines = []
-    for recipe, color in report.colors.items():
-        trials = [trial.points for trial in report.trials if trial.recipe == recipe and trial.points]
-        curves = [[(_time(p, minutes), getattr(p, what)) for p in points] for points in trials]
+    for recipe, color in colors.items():
+        curves = [
+            [(point.seconds / 60 if minutes else float(point.images), getattr(point, what)) for point in trial.points]
+            for trial in trials
+            if trial.recipe == recipe and trial.points
+        ]
         if len(curves) > 1:
             lines += [Line("", curve, color, f"{recipe}, one seed", faint=True) for curve in curves]
         steps = list(zip(*curves, strict=False))
@@ -99,40 +103,33 @@ def _over_time(report: Report, what: str, level: float, level_note: str) -> str:
     return svg(Curves(lines, label, what, height=3), f"{what} over {label}")
 
 
-def _time(point: Point, minutes: bool) -> float:
-    return point.seconds / 60 if minutes else float(point.images)
-
-
-def _losses(report: Report, recipe: str) -> str:
+def _losses(recipe: str, trials: Sequence[Trial]) -> str:
     lines = []
-    for seed in (trial.seed for trial in report.trials if trial.recipe == recipe):
-        read = report.metrics.get((recipe, seed), ())
-        for network, color in NETWORKS.items():
-            line = curve(read, f"{network[0]}_loss", "", color)
-            lines.append(line._replace(note=f"{network}, seed {seed}", faint=seed > 0))
+    for trial in trials:
+        for network, color in NETWORKS.items() if trial.recipe == recipe else ():
+            line = curve(trial.readings, f"{network[0]}_loss", "", color)
+            lines.append(line._replace(note=f"{network}, seed {trial.seed}", faint=trial.seed > 0))
     return svg(Curves(lines, "real images shown", "loss", zero=False, height=2.2), f"losses of {recipe}")
 
 
-def _samples(report: Report) -> list[Picture]:
+def _samples(pack: Pack, trials: Sequence[Trial]) -> list[Picture]:
     """Images of the data, and the newest samples of every trial."""
-    chosen = torch.randperm(len(report.pack), generator=generator_for(0, "shown"))[:SHOWN]
-    found = [Picture(grid(report.pack.gather(chosen)), "images of the data", "the data")]
-    for place, trial in zip(report.places, report.trials, strict=True):
-        path = place.samples(len(trial.points))
+    chosen = torch.randperm(len(pack), generator=generator_for(0, "shown"))[:SHOWN]
+    found = [Picture(grid(pack.gather(chosen)), "images of the data", "the data")]
+    for trial in trials:
+        path = trial.samples(len(trial.points))
         if trial.points and path.exists():
-            point, label = trial.points[-1], f"{place.recipe}, seed {place.seed}"
-            note = f"{point.images:,} images, distance {number(point.distance)}"
-            found.append(Picture(path.read_bytes(), f"samples of {label}", label, note))
+            note = f"{trial.points[-1].images:,} images, distance {number(trial.points[-1].distance)}"
+            found.append(Picture(path.read_bytes(), f"samples of {trial}", str(trial), note))
     return found
 
 
-def _history(report: Report) -> dict[str, list[tuple[Picture | None, float]]]:
+def _history(trials: Sequence[Trial]) -> dict[str, list[tuple[Picture | None, float]]]:
     """Of seed 0 of each recipe: samples and distance at each measurement."""
     found: dict[str, list[tuple[Picture | None, float]]] = {}
-    for place, trial in zip(report.places, report.trials, strict=True):
-        if place.seed == 0 and trial.points:
-            found[place.recipe] = []
-            for i, point in enumerate(trial.points, 1):
-                path, alt = place.samples(i), f"samples of {place.recipe} after {point.images:,} images"
-                found[place.recipe].append((Picture(path.read_bytes(), alt) if path.exists() else None, point.distance))
+    for trial in trials:
+        for i, point in enumerate(trial.points if trial.seed == 0 else (), 1):
+            path, alt = trial.samples(i), f"samples of {trial.recipe} after {point.images:,} images"
+            picture = Picture(path.read_bytes(), alt) if path.exists() else None
+            found.setdefault(trial.recipe, []).append((picture, point.distance))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +15,29 @@ from zoo_core import UsageError
 from ..files import remove_unfinished, translate_errors, write_json
 from ..metrics.images import training_request
 from ..metrics.measuring import FEATURES, check_counts, open_criterion
-from ..packs import Pack, build_pack
+from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal
-from .measuring import REAL, Reference, measure_data
-from .page import Report, write_report
-from .settings import (
-    FILE,
-    Settings,
-    choose_budget,
-    describe,
-    plan_recipes,
-    refuse_other,
-    split_off_features,
-)
+from .measuring import REAL, measure_data
+from .page import write_report
+from .settings import FILE, Settings, describe, plan_recipes, refuse_other
 from .summary import Row, summarize, write_csv
-from .trials import Place, read_trial, run_trial
+from .trials import read_trial, run_trial
 
 PAGE, TABLE = "report.html", "comparison.csv"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison, as `zoo.compare` returns it.
+    """A comparison, as `zoo.compare` returns it."""
 
-    Args:
-        path: its folder.
-        report, csv: the page and the table.
-        rows: one for each recipe, in the order in which they were named.
-        metric: of all distances: the feature extractor for a Fréchet distance, else "METRIC:FEATURES".
-        floor: distance between two halves of the data.
-        finished: whether every trial is done.
-        signal: what interrupted it ("SIGINT"), "" if nothing did.
-    """
-
-    path: Path
-    report: Path
-    csv: Path
-    rows: tuple[Row, ...]
-    metric: str
-    floor: float
-    finished: bool
-    signal: str = ""
+    path: Path  # its folder
+    report: Path  # the page
+    csv: Path  # the table
+    rows: tuple[Row, ...]  # one for each recipe, in the order in which they were named
+    metric: str  # of all distances: the feature extractor for a Fréchet distance, else "METRIC:FEATURES"
+    floor: float  # distance between two halves of the data
+    finished: bool  # whether every trial is done
+    signal: str = ""  # what interrupted it ("SIGINT")
 
 
 def compare(
@@ -80,16 +62,14 @@ def compare(
     repeated. More recipes and seeds may be named then.
 
     Args:
-        recipes: names of the registry.
-        dataset: registry name of the images.
+        recipes, dataset: names of the registry.
         out: the folder of the comparison: report, table, run folders.
         images, minutes: the budget of each training; exactly one of them.
         seeds: each recipe is trained with seeds 0, 1, …, seeds − 1.
         metric: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance; by default what needs no download.
         samples: pictures drawn for each measurement.
         points: measurements in a training, at equal steps of the budget.
-        report: hears notes and progress; by default standard error does.
-        workers: processes that decode pictures.
+        report: by default standard error.
         options: what `--set` takes, for every recipe; "features.*" are the extractor's.
         choices: `data`, `size`, `channels`, `batch`, `precision`, `device`, for every recipe, as in `zoo.train`.
 
@@ -100,15 +80,16 @@ def compare(
     """
     report, folder = report or reporter_for_terminal(), Path(out)
     # 1. Everything is checked before anything is computed.
-    budget = choose_budget(images, minutes)
-    options, own = split_off_features(options or {})
-    settings = Settings(budget, seeds, metric or FEATURES, {}, samples, points)
-    plans = plan_recipes(recipes, dataset, folder, images=images, minutes=minutes, options=options, **choices)
+    for name, value, least in (("seeds", seeds, 1), ("samples", samples, 16), ("points", points, 1)):
+        if value < least:
+            raise UsageError(f"--{name} must be at least {least}, not {value}")
+    own = {key: value for key, value in (options or {}).items() if not key.startswith("features.")}
+    theirs = {key[len("features.") :]: value for key, value in (options or {}).items() if key not in own}
+    plans = plan_recipes(recipes, dataset, folder, images, minutes, options=own, **choices)
     first = next(iter(plans.values()))
-    criterion = open_criterion(settings.metric, options=own, device=first.device)
-    extractor, better = criterion.extractor, criterion.metric.lower_is_better
-    check_counts({criterion.name: criterion.metric}, samples, REAL, extractor.network.dim)
-    settings = replace(settings, metric=criterion.title, features=extractor.options, lower_is_better=better)
+    criterion = open_criterion(metric or FEATURES, options=theirs, device=first.device)
+    check_counts({criterion.name: criterion.metric}, samples, REAL, criterion.extractor.network.dim)
+    settings = Settings(first.budget, seeds, criterion, samples, points)
     refuse_other(folder, describe(settings, plans, ""))
     with ExitStack() as stack:
         # 2. The folder, for this process alone; the pictures.
@@ -118,60 +99,48 @@ def compare(
         refuse_other(folder, described)
         write_json(folder / FILE, described)
         reference = measure_data(pack, criterion, samples, report)
+        # Every recipe with the first seed, then with the next, so that an unfinished comparison is a fair one.
+        names = [(recipe, seed) for seed in range(seeds) for recipe in plans]
+
+        def write() -> tuple[Row, ...]:
+            """Write page and table from what has been measured so far."""
+            better = criterion.metric.lower_is_better
+            found = [read_trial(folder, recipe, seed) for recipe, seed in names]
+            of = {name: [trial for trial in found if trial.recipe == name] for name in plans}
+            rows = tuple(summarize(name, of[name], points, lower_is_better=better) for name in plans)
+            write_csv(folder / TABLE, found)
+            write_report(folder / PAGE, settings, reference, rows, found, pack, described)
+            return rows
 
         # 3. One trial after another; the report is written anew after each.
         signal = ""
-        # Every recipe with the first seed, then with the next, so that an unfinished comparison is a fair one.
-        places = [Place(folder, recipe, seed) for seed in range(seeds) for recipe in plans]
-        for place in places:
-            trial = read_trial(place)
+        for number, (recipe, seed) in enumerate(names, 1):
+            trial = read_trial(folder, recipe, seed)
             if trial.done(settings):
                 continue
-            report.note(f"{place.recipe}, seed {place.seed}: trial {places.index(place) + 1} of {len(places)}")
-            trial = run_trial(place, plans[place.recipe], settings, reference, criterion, report=report, workers=workers)
+            report.note(f"{trial}: trial {number} of {len(names)}")
+            trial = run_trial(trial, plans[recipe], settings, reference, report=report, workers=workers)
             if trial.diverged:
-                report.warn(f"{place.recipe}, seed {place.seed}: {trial.diverged}")
-            _write(folder, described, settings, reference, places, pack)
-            if trial.interrupted:
-                signal = trial.interrupted
+                report.warn(f"{trial}: {trial.diverged}")
+            write()
+            if signal := trial.interrupted:
                 break
 
         # 4. What came of it.
-        rows, finished = _write(folder, described, settings, reference, places, pack)
-        return Comparison(folder, folder / PAGE, folder / TABLE, rows, settings.metric, reference.floor, finished, signal)
+        return Comparison(
+            folder, folder / PAGE, folder / TABLE, write(), criterion.title, reference.floor, not signal, signal
+        )
 
 
 def _enter(folder: Path, stack: ExitStack) -> None:
     """Keep other processes out, and clear away what a killed one left half-written."""
     with translate_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
         try:
-            lock.acquire(timeout=0)
+            stack.enter_context(FileLock(folder / ".lock", timeout=0))
         except Timeout:
             raise UsageError(
                 f"another process is comparing in {folder}", hint="wait until it has ended, or choose another: --out DIR"
             ) from None
-    stack.callback(lock.release)
     for place in (folder, folder / "measurements", folder / "samples", folder / "runs"):
         remove_unfinished(place)
-
-
-def _write(
-    folder: Path,
-    described: Mapping[str, Any],
-    settings: Settings,
-    reference: Reference,
-    places: Sequence[Place],
-    pack: Pack,
-) -> tuple[tuple[Row, ...], bool]:
-    """Write page and table from what has been measured so far; the rows, and whether every trial is done."""
-    trials = [read_trial(place) for place in places]
-    recipes = list(dict.fromkeys(place.recipe for place in places))
-    of = {name: [trial for trial in trials if trial.recipe == name] for name in recipes}
-    better = settings.lower_is_better
-    rows = tuple(summarize(name, of[name], settings.points, lower_is_better=better) for name in recipes)
-    metrics = {(place.recipe, place.seed): place.metrics() for place in places}
-    write_csv(folder / TABLE, trials, metrics)
-    write_report(folder / PAGE, Report(described, settings, reference, rows, trials, places, metrics, pack))
-    return rows, all(trial.done(settings) for trial in trials)

@@ -16,9 +16,7 @@ from ..progress import SILENT, Reporter
 from .results import Results, publish
 from .subject import choose_data, describe, open_model
 
-SAMPLES = 50_000
-"""Samples, and most real images, unless somebody says otherwise: what the field takes for the FID."""
-
+SAMPLES = 50_000  # and most real images: what the field takes for the FID
 RESAMPLES = 10
 
 
@@ -49,17 +47,12 @@ def evaluate(
         model: a run folder, a model folder, a catalog name or user/name on the Hub; or a model in memory.
         dataset, data, split: the real images; by default those that a run was trained on.
         metrics: names of the registry; `zoo list metrics` shows those there are.
-        features: of which extractor; `zoo list features` shows those there are.
-        feature_options: of the extractor.
-        samples: how many are drawn.
-        real: most real images; if there are more, so many are chosen at random.
+        features, feature_options: of which extractor; `zoo list features` shows those there are.
+        samples, real: how many are drawn, and most real images, chosen at random.
         seed: of the samples and of all that is random in the metrics.
         raw: the weights that are not averaged.
         resamples: random halves whose spread gives standard errors; below 2 for none.
-        device: where networks compute.
-        out: a JSON file for the result, besides the model folder.
-        write: whether the result goes into the model folder.
-        report: hears of progress, notes and warnings.
+        out, write: a JSON file for the result, and whether it goes into the model folder too.
 
     Raises:
         UsageError: a name or number that cannot be; fewer images than a metric needs.

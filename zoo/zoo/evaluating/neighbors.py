@@ -24,8 +24,7 @@ from ..randomness import generator_for
 from .results import Results, publish
 from .subject import choose_data, describe, open_model
 
-LEAST = 100
-"""Fewest samples, held-out images and training images from which anything is concluded."""
+LEAST = 100  # samples, held-out images and training images from which anything is concluded
 
 
 def neighbors(
@@ -51,16 +50,12 @@ def neighbors(
     images that were held out.
 
     Args:
-        model: a run folder, a model folder, a catalog name or user/name on the Hub.
         dataset, data, split: what it was trained on.
         held_out: a split of images that it was not trained on. Without one, training images are compared with all the
             others: the same test, unless pictures stand in the data twice.
-        features, feature_options: of which extractor.
         samples: how many are drawn, and most held-out images.
         shown: how many of them the pictures show, those of the smallest ratio first.
-        seed: of the samples, and of which images are held out.
-        raw, device, out, write, report: as of `zoo.evaluate`.
-        page: a folder for neighbors.png and neighbors.html; none by default.
+        page: a folder for neighbors.png and neighbors.html; none by default. The others are as of `zoo.evaluate`.
 
     Returns:
         Metrics "memorized_share_pixels" and "memorized_share_features", 0.01 for a model that copies nothing, and in

@@ -1,7 +1,6 @@
-"""`zoo.one_nn`: the nearest-neighbor test of the paper's appendix, how well generated images tell real classes.
+"""`zoo.one_nn`: how well generated images tell real classes, by the nearest-neighbor test of the paper's appendix.
 
-A nearest-neighbor classifier on pixels is fitted on labeled samples of a conditional model and tested on real images,
-beside one that is fitted on real training images (Radford et al. 2015, arXiv:1511.06434, appendix).
+Radford et al. 2015, arXiv:1511.06434. Nearest neighbors are looked for in pixels.
 """
 
 from __future__ import annotations
@@ -18,11 +17,9 @@ from ..metrics.nearest import nearest, read_pixels
 from ..models.model import Model
 from ..packs import PackRequest, to_images, to_uint8
 from ..progress import SILENT, Reporter
-from .published import ONE_NN
+from .published import published
 from .results import Results, publish
 from .subject import describe, open_model
-
-SAMPLES = 50_000
 
 
 def one_nn(
@@ -30,7 +27,7 @@ def one_nn(
     *,
     dataset: str,
     data: str | Path | None = None,
-    samples: int = SAMPLES,
+    samples: int = 50_000,
     test: int | None = None,
     seed: int = 0,
     raw: bool = False,
@@ -45,8 +42,7 @@ def one_nn(
         model: a conditional one, with the classes of the dataset.
         dataset, data: with the splits "train" and "test" and labels.
         samples: how many are drawn, classes in turn; of any number only a block is in memory.
-        test: most test images, evenly spread; by default all.
-        seed, raw, device, out, write, report: as of `zoo.evaluate`.
+        test: most test images, evenly spread; by default all. The others are as of `zoo.evaluate`.
 
     Raises:
         UsageError: the model is unconditional, or has other classes.
@@ -79,14 +75,9 @@ def one_nn(
     with report.task("nearest training images", len(train), "images") as task:
         _, numbers = nearest(queries, read_pixels(train), 1, task)
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
-    own = {
-        "samples": samples,
-        "test_images": len(shown),
-        "classifier": "nearest neighbor, Euclidean, in pixels",
-        "features": "pixels",
-        "seed": seed,
-    }
+    own = {"samples": samples, "test_images": len(shown), "classifier": "nearest neighbor, Euclidean, in pixels"}
+    own |= {"features": "pixels", "seed": seed}
     protocol = describe("probe", images, len(train), own, model=loaded)
-    table = [row._asdict() for row in ONE_NN.get(protocol["dataset"], ())]
-    results = Results({"one_nn_error": wrong, "one_nn_error_of_real": theirs}, {}, protocol, details={"published": table})
+    errors = {"one_nn_error": wrong, "one_nn_error_of_real": theirs}
+    results = Results(errors, {}, protocol, details=published(f"one-nn {protocol['dataset']}"))
     return publish(results, model, raw=raw, write=write, out=out, report=report)

@@ -18,8 +18,7 @@ from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
 
 from ..devices import check_device
 from ..loading import create, local_folder
-from ..metrics.discriminator import StageFeatures, require_discriminator
-from ..metrics.extractors import Extractor, checksum
+from ..metrics.extractors import Extractor, StageFeatures, checksum, require_discriminator
 from ..metrics.images import open_data, read_images, require_labels, spread_numbers
 from ..metrics.store import cache_features
 from ..metrics.svm import Problem, Solver
@@ -29,25 +28,15 @@ from ..models.model import Model
 from ..packs import Pack, PackRequest, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
-from .published import FEW, TABLES
+from .published import FEW, published
 from .results import Results, publish
 from .subject import describe, open_model
 
-HELD_OUT = 0.1
-"""Share of the labeled training images on which C is chosen, when all are used; a quarter of a few."""
-
-CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-"""Values of C that are tried, for features whose mean squared length is 1."""
-
-CHOOSING = 1e-2
-"""Share of its objective that a classifier may lie above its minimum while C is chosen."""
-
-MANY = 2000
-"""Held-out images of which one worse value of C is believed."""
-
-STATISTICS, BATCH = 10_000, 100
-"""Training images from which batch-norm statistics are estimated anew, and how many go together."""
-
+HELD_OUT, HELD_OUT_OF_FEW = 0.1, 0.25  # shares of the labeled training images on which C is chosen
+CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # that are tried, for features whose mean squared length is 1
+CHOOSING = 1e-2  # share of its objective that a classifier may lie above its minimum while C is chosen
+MANY = 2000  # held-out images of which one worse value of C is believed
+STATISTICS, BATCH = 10_000, 100  # training images that give batch-norm statistics anew, and how many go together
 REPEATS = 10
 
 
@@ -74,18 +63,14 @@ def probe(
     generated images.
 
     Args:
-        model: a run folder, a model folder, a catalog name or user/name on the Hub; with `untrained` also a recipe.
-        dataset: with the splits "train" and "test" and labels: "cifar10", "svhn", …
-        data: where it lies.
+        model: as of `zoo.evaluate`; with `untrained` also a recipe.
+        dataset, data: with the splits "train" and "test" and labels: "cifar10", "svhn", …
         labels: "all", or labeled training images per class; by default all, and for SVHN 100 per class as in the paper.
         repeats: random choices of the labeled images, for a mean and a standard deviation; 10 unless all are used.
         test: most test images, evenly spread; by default all.
         untrained: the same discriminator with random initial weights, as a control.
         solver: "sklearn", "torch", or "auto" for whichever copes.
-        seed: of what is random.
-        device: where the discriminator computes.
-        out, write: a JSON file for the result, and whether it goes into the model folder.
-        report: hears of progress and notes.
+        seed, device, out, write, report: as of `zoo.evaluate`.
 
     Raises:
         UsageError: a name or number that cannot be; a model without discriminator.
@@ -147,8 +132,7 @@ def probe(
         "seed": seed,
     }
     protocol = describe("probe", images, len(used), own, extractor=extractor, precision="float16")
-    table = [row._asdict() for row in TABLES.get(bare, ())]
-    results = Results({"probe_accuracy": float(found.mean())}, spread, protocol, details={"published": table})
+    results = Results({"probe_accuracy": float(found.mean())}, spread, protocol, details=published(bare))
     return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
 
 
@@ -176,7 +160,7 @@ def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int
     if wanted != "all" and (not isinstance(wanted, int) or wanted < 2):
         raise UsageError(f"labels must be 'all' or at least 2 per class, not {wanted}", hint="for example: --labels 400")
     rng = generator_for(seed, "labeled images", number)
-    least, share = (2, HELD_OUT) if wanted == "all" else (int(wanted), 0.25)
+    least, share = (2, HELD_OUT) if wanted == "all" else (int(wanted), HELD_OUT_OF_FEW)
     fit, held = [], []
     for k, name in enumerate(classes):
         of_class = (labels == k).nonzero().squeeze(1)

@@ -23,30 +23,19 @@ from ..models.model import Model
 from ..progress import Reporter
 from ..runs.run import is_complete, is_run
 
-KINDS = ("evaluate", "probe", "neighbors")
-"""Commands that measure, in the order in which a file tells their results; a protocol's `measure` names one."""
-
-_SAME = ("measure", "dataset", "split", "features", "feature_options")
-"""Parts of a protocol: results that agree in them take each other's place."""
+KINDS = ("evaluate", "probe", "neighbors")  # what `measure` in a protocol can be, in the order of a file
+_SAME = ("measure", "dataset", "split", "features", "feature_options")  # results that agree in them replace each other
 
 
 @dataclass(frozen=True)
 class Results:
-    """Numbers with the protocol that gave them.
-
-    Args:
-        metrics: name → value.
-        spread: name → standard error, or what the protocol says instead; not every metric has one.
-        protocol: plain data.
-        written: the `metrics.json` that holds them now, None where none does.
-        details: what else `--json` tells.
-    """
+    """Numbers with the protocol that gave them."""
 
     metrics: dict[str, float]
-    spread: dict[str, float]
-    protocol: dict[str, Any]
-    written: Path | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    spread: dict[str, float]  # standard errors, or what the protocol says instead; not every metric has one
+    protocol: dict[str, Any]  # plain data
+    written: Path | None = None  # the `metrics.json` that holds them now
+    details: dict[str, Any] = field(default_factory=dict)  # what else `--json` tells
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""

@@ -10,16 +10,14 @@ from typing import Annotated, Any
 from zoo_core import UsageError
 
 from ..loading import find_folder, load
-from ..metrics.discriminator import Pool, StageFeatures, require_discriminator
-from ..metrics.extractors import Extractor
+from ..metrics.extractors import Extractor, Pool, StageFeatures, require_discriminator
 from ..metrics.images import training_request
 from ..models.model import Model
 from ..packs import PackRequest
 from ..progress import Reporter
 from ..runs.run import is_run, read_run
 
-CROPPED = "center crop, bicubic, antialiased (Pillow)"
-"""How the pictures of a pack were resized."""
+CROPPED = "center crop, bicubic, antialiased (Pillow)"  # how the pictures of a pack were resized
 
 
 class DiscriminatorFeatures(StageFeatures):

@@ -24,19 +24,12 @@ from .extractors import BATCH, checksum
 
 @dataclass(frozen=True)
 class Images:
-    """Images in a fixed order.
+    """Images in a fixed order."""
 
-    Args:
-        key: names the content: equal keys, equal images.
-        count: how many.
-        label: what they are, for people.
-        pieces: number of the first one → the images from there on, in pieces [n, C, S, S] in [−1, 1].
-    """
-
-    key: str
+    key: str  # names the content: equal keys, equal images
     count: int
-    label: str
-    pieces: Callable[[int], Iterator[Tensor]]
+    label: str  # what they are, for people
+    pieces: Callable[[int], Iterator[Tensor]]  # from the image of this number on, in pieces [n, C, S, S] in [−1, 1]
 
 
 def read_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:

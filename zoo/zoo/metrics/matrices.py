@@ -18,20 +18,11 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
-SAMPLE, FEW = 2048, 1024
-"""Images by which the steepness of the objective is estimated; the second where an evaluation costs little."""
-
-ROWS = 512
-"""Rows of a Gram matrix that are made together."""
-
-WITHIN = 0.1
-"""Share of images that is taken to lie within the margin, in that estimate."""
-
-CHUNK = 256
-"""Feature vectors that are turned into single precision together: so few that they stay in the processor's cache."""
-
-_COLUMNS = 16
-"""Vectors that processors multiply a matrix by at once; ten take longer than sixteen."""
+SAMPLE, FEW = 2048, 1024  # images by which the steepness is estimated; the second where an evaluation costs little
+WITHIN = 0.1  # share of images that is taken to lie within the margin, in that estimate
+ROWS = 512  # rows of a Gram matrix that are made together
+CHUNK = 256  # vectors that are turned into single precision together: so few that they stay in the processor's cache
+_COLUMNS = 16  # vectors that processors multiply a matrix by at once; ten take longer than sixteen
 
 
 class Matrix(ABC):

@@ -18,11 +18,8 @@ from .extractors import Extractor, extract, find_device, open_extractor
 from .images import Images, spread_images
 from .store import cache_features
 
-DEFAULT = ("fid", "kid", "precision", "recall")
-"""What `zoo evaluate` measures unless somebody says otherwise."""
-
-METRIC, FEATURES = "frechet", "scattering"
-"""What trainings and comparisons are measured by unless somebody says otherwise: quick, no weights, always there."""
+DEFAULT = ("fid", "kid", "precision", "recall")  # what `zoo evaluate` measures unless somebody says otherwise
+METRIC, FEATURES = "frechet", "scattering"  # likewise trainings and comparisons: quick, no weights, always there
 
 
 def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
@@ -118,16 +115,11 @@ def open_classifier(extractor: Extractor, name: str) -> Extractor:
 
 @dataclass(frozen=True)
 class Criterion:
-    """The one number by which a training or a comparison judges models: a metric, and the features that it sees.
+    """The one number by which a training or a comparison judges models: a metric, and the features that it sees."""
 
-    Args:
-        name: of the metric, "distribution:name".
-        extractor: whose features; a classifier for a metric of logits.
-    """
-
-    name: str
+    name: str  # of the metric, "distribution:name"
     metric: Metric
-    extractor: Extractor
+    extractor: Extractor  # a classifier for a metric of logits
 
     @property
     def title(self) -> str:
@@ -164,10 +156,7 @@ class Criterion:
 def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, device: str | torch.device = "cpu") -> Criterion:
     """The criterion that `--metric` names: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
 
-    Args:
-        text: names of the registry, each "name" or "distribution:name".
-        options: of the extractor.
-        device: where the extractor computes.
+    Each is "name" or "distribution:name"; `options` and `device` are the extractor's.
 
     Raises:
         UsageError: there is no such metric, extractor or option.

@@ -24,22 +24,14 @@ from zoo_core import ZooError
 from ..packs import Pack, to_images
 from ..progress import Task
 
-BLOCK = 4096
-"""Vectors that are searched together."""
-
+BLOCK = 4096  # vectors that are searched together
 NEIGHBORS = 50
 PERCENTILE = 1.0
 SHARE, CHANCE = 0.05, 1e-3
 
 
 def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None = None) -> tuple[Tensor, Tensor]:
-    """Find the k nearest of all vectors in `pieces` to each query, by Euclidean distance, exactly.
-
-    Args:
-        queries: float32 [m, d].
-        pieces: the vectors [n, d], in pieces of any length.
-        k: at most as many as there are vectors.
-        task: hears how many were searched.
+    """Find the k nearest of all vectors [n, d] in `pieces` to each query [m, d], by Euclidean distance, exactly.
 
     Returns:
         Distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces.
@@ -95,21 +87,13 @@ def load_faiss() -> Any:
 
 @dataclass(frozen=True)
 class Copying:
-    """What the distances in one space say.
+    """What the distances in one space say."""
 
-    Args:
-        ratios: of the samples, [n]: nearest distance by the mean of the nearest ones.
-        null: of held-out real images, [m].
-        threshold: first percentile of `null`.
-        share: of the samples that lie below.
-        p: probability of so many by chance.
-    """
-
-    ratios: Tensor
-    null: Tensor
-    threshold: float
-    share: float
-    p: float
+    ratios: Tensor  # of the samples, [n]: nearest distance by the mean of the nearest ones
+    null: Tensor  # of held-out real images, [m]
+    threshold: float  # first percentile of `null`
+    share: float  # of the samples that lie below
+    p: float  # probability of so many by chance
 
     @property
     def copies(self) -> bool:

@@ -25,9 +25,7 @@ from .extractors import BATCH, Extractor, stream_features
 from .images import Images
 
 FORMAT = 1
-LIMIT = 16 << 30
-"""Bytes of features that stay in the cache; those that were not used for the longest time go first."""
-
+LIMIT = 16 << 30  # bytes of features that stay in the cache
 Precision = Literal["float32", "float16"]
 _DATA, _INFO = "features.bin", "info.json"
 

@@ -30,38 +30,22 @@ from zoo_core import DataError, ZooError
 from .matrices import CHUNK, Gram, Matrix, Streamed
 
 Solver = Literal["auto", "sklearn", "torch"]
-GAP = 1e-4
-"""Share of the objective that it may lie above its minimum."""
-
-GRAM = 8000
-"""Most images whose Gram matrix is made; more are read from disk again for every step."""
-
-SMALL = 2_000_000
-"""Most numbers that "auto" gives to scikit-learn."""
-
-STEPS = 1000
-"""Most evaluations of the objective for one solution."""
+GAP = 1e-4  # share of the objective that it may lie above its minimum
+GRAM = 8000  # most images whose Gram matrix is made; more are read from disk again for every step
+SMALL = 2_000_000  # most numbers that "auto" gives to scikit-learn
+STEPS = 1000  # most evaluations of the objective for one solution
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Scores of K classes: x · weights + bias.
+    """Scores of K classes: x · weights + bias."""
 
-    Args:
-        weights: float32 [K, d]; for features as they are, the scale included.
-        bias: float32 [K].
-        c: the C that it was fitted with.
-        objective: the sum of all classes' objectives.
-        gap: how far that is above its minimum at most, relative.
-        steps: evaluations of the objective that it took; 0 where scikit-learn does not tell.
-    """
-
-    weights: Tensor
-    bias: Tensor
-    c: float
-    objective: float
-    gap: float
-    steps: int
+    weights: Tensor  # float32 [K, d]; for features as they are, the scale included
+    bias: Tensor  # float32 [K]
+    c: float  # that it was fitted with
+    objective: float  # the sum of all classes'
+    gap: float  # how far that is above its minimum at most, relative
+    steps: int  # evaluations of the objective that it took; 0 where scikit-learn does not tell
 
     def scores(self, features: Tensor) -> Tensor:
         """[n, d] of any precision, on a memory map perhaps → [n, K]."""
@@ -115,11 +99,9 @@ class Problem:
     def solve(
         self, c: float, *, gap: float = GAP, heard: Callable[[int, float], None] = lambda steps, gap: None
     ) -> Classifier:
-        """Return the classifier for one C. Begins where the last solution ended.
+        """Return the classifier for one C, within `gap` of the optimum. Begins where the last solution ended.
 
         Args:
-            c: weight of the losses.
-            gap: share of the objective that it may lie above its minimum.
             heard: is told the evaluations so far and the gap.
 
         Raises:

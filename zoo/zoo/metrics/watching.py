@@ -37,8 +37,6 @@ def watch(
         every: real images between two evaluations.
         metric: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
         samples: how many are drawn, from the same latents each time. At most 5,000 real images are looked at.
-        device: where features are computed.
-        report: hears of the progress.
 
     Raises:
         UsageError: no such metric or extractor; fewer samples than the metric needs; `every` below 1.

@@ -258,7 +258,7 @@ def _try_one(networks: Mapping[str, Any], image: ImageSpec) -> None:
         pass
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "the run") -> list[str]:
     """A line for each key whose value differs: "generator.width: 64 in the run, 128 now"."""
     absent = object()
     lines = []
@@ -266,7 +266,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         before, now = old.get(key, absent), new.get(key, absent)
         if before != now:
             words = ["nothing" if value is absent else repr(value) for value in (before, now)]
-            lines.append(f"{key}: {words[0]} in the run, {words[1]} now")
+            lines.append(f"{key}: {words[0]} in {where}, {words[1]} now")
     return lines
 
 
