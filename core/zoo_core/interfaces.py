@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import torch
@@ -99,16 +100,17 @@ class Discriminator(nn.Module, ABC):
     def stages(self) -> Mapping[str, nn.Module]:
         """The named hidden stages, from image to logit, without what makes the logit; see `Generator.stages`."""
 
-    def features(self, x: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+    def logits_and_features(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Features]:
+        """Logits [N], and the activations of every stage, lowest first, of one pass."""
+        seen: Features = []
+        with ExitStack() as hooks:
+            for stage in self.stages().values():
+                hooks.callback(stage.register_forward_hook(lambda _m, _i, out: seen.append(out)).remove)
+            return self(x, labels), seen
+
+    def features(self, x: Tensor, labels: Tensor | None = None) -> Features:
         """The activations of every stage, lowest first, as they are in `forward(x, labels)`."""
-        seen: list[Tensor] = []
-        handles = [stage.register_forward_hook(lambda _m, _i, out: seen.append(out)) for stage in self.stages().values()]
-        try:
-            self(x, labels)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return seen
+        return self.logits_and_features(x, labels)[1]
 
 
 class FeatureExtractor(nn.Module, ABC):

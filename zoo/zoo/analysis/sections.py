@@ -101,11 +101,11 @@ def _training(s: Subject) -> tuple[Section, Any]:
         "Losses of both networks, and what the discriminator says: where it tells all apart (1 and 0), the generator learns "
         "little."
     ]
-    if not found.signs:
+    if not found.warnings:
         texts.append("No sign of failure at the end of the training.")
-    warnings = [f"{sign.kind}: {sign.words}." for sign in found.signs]
+    warnings = [f"{warning.kind}: {warning.words}." for warning in found.warnings]
     section = Section("Training", texts, charts=charts, facts=facts, warnings=warnings, commands=[read_run(s.place).command])
-    return section, {"images": last["images"], "signs": [sign.kind for sign in found.signs]}
+    return section, {"images": last["images"], "signs": [warning.kind for warning in found.warnings]}
 
 
 def _walk(s: Subject) -> tuple[Section, Any]:

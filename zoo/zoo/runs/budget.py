@@ -51,6 +51,11 @@ class Budget:
         scale = {"epochs": count, "images": 1, "minutes": 60}[self.kind]
         return self.amount * scale
 
+    @property
+    def unit(self) -> str:
+        """What `total` counts."""
+        return "seconds" if self.kind == "minutes" else "images"
+
     def done(self, progress: Progress) -> float:
         """How much of `total` is used up."""
         return progress.seconds if self.kind == "minutes" else progress.images

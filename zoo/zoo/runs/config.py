@@ -18,6 +18,7 @@ from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
 from ..models.building import NETWORKS, build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
+from ..packs import PackRequest
 from ..randomness import seeded
 from ..version import __version__
 from .budget import Budget
@@ -123,6 +124,13 @@ class RunConfig:
     def conditional(self) -> bool:
         """Whether the networks are told the labels."""
         return self.build_algorithm().conditional
+
+    def request(self) -> PackRequest:
+        """The request for the pictures that the run is trained on."""
+        assert self.dataset is not None
+        dataset, size = self.dataset, self.training.size
+        name = f"{dataset['distribution']}:{dataset['name']}"
+        return PackRequest(name, dataset["data"], dataset["split"], size, self.channels, dataset["options"])
 
     def with_image(self, image: ImageSpec, *, pack: str = "", facts: Mapping[str, Any] | None = None) -> RunConfig:
         """This configuration for images that have been looked at."""
