@@ -8,7 +8,7 @@ import click
 
 from .completion import completing
 from .output import json_option, print_json, print_table, warn_about_plugins
-from .train import read_settings
+from .train import set_option
 
 
 @click.command(no_args_is_help=True)
@@ -16,9 +16,7 @@ from .train import read_settings
 @click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
 @click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: 3]")
 @click.option("--batch", type=int, help="Images in a minibatch.  [default: the recipe's]")
-@click.option(
-    "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
-)
+@set_option
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")
 @click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile); told apart as warm-up.")

@@ -54,15 +54,18 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
     return settings
 
 
+set_option = click.option(
+    "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
+)
+
+
 @click.command(no_args_is_help=True)
 @click.argument("recipe", required=False, shell_complete=completing("recipes"))
 @training_options
 @click.option("--seed", type=int, help="Of initial weights, order of the data and latents.  [default: 0]")
 @click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>]")
 @click.option("--epochs", type=float, help="Budget: passes through the data.  [default: the recipe's]")
-@click.option(
-    "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="Change a setting; repeatable."
-)
+@set_option
 @click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile): slow to begin, then faster.")
 @click.option("--deterministic", is_flag=True, help="The same bits each time on a GPU too; slower there.")
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
@@ -112,18 +115,8 @@ def train(
 
 def _say(run: Run, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {
-                "run": run.path,
-                "model": run.model,
-                "finished": run.finished,
-                "steps": run.steps,
-                "images": run.images,
-                "seconds": run.seconds,
-                "signal": run.signal or None,
-                "resume": run.resume_command,
-            }
-        )
+        told = {key: getattr(run, key) for key in ("model", "finished", "steps", "images", "seconds")}
+        print_json({"run": run.path, **told, "signal": run.signal or None, "resume": run.resume_command})
     elif run.finished:
         click.echo(f"trained on {run.images:,} images in {run.seconds / 60:.1f} minutes")
         click.echo(click.format_filename(f"model: {run.model}"))

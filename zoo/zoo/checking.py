@@ -29,7 +29,7 @@ importlib.import_module(sys.argv[1])
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check of `what` ("generator acme"): a problem, "" where all is well, a note, seconds of CPU time."""
+    """The outcome of a check of `what` ("generator acme"): a problem, "" where all is well, a note, seconds of CPU time."""
 
     what: str
     check: str

@@ -52,6 +52,7 @@ def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license
     if license.lower() not in LICENSES:
         raise unknown("license", license, LICENSES)
     spdx = LICENSES[license.lower()]
+    words = f"{spdx} (text: https://spdx.org/licenses/{spdx}.html; add it as `LICENSE`)."
     package = package_name(name)
     folder = Path(into) / name
     if folder.exists():
@@ -70,9 +71,7 @@ def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license
         "zoo_version": __version__,
         "license_line": f'license = "{spdx}"\n' if spdx else "",
         "authors_line": _authors(author),
-        "license_words": f"{spdx} (text: https://spdx.org/licenses/{spdx}.html; add it as `LICENSE`)."
-        if spdx
-        else "Not stated.",
+        "license_words": words if spdx else "Not stated.",
         "what": "networks and a recipe" if kind == "pair" else f"the {SINGULAR[kind]} {short}",
     }
     with atomic_folder(folder) as new:
