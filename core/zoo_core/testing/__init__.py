@@ -21,27 +21,15 @@ from ..options import check as check_option
 from ..options import complete, schema
 from ..records import KINDS, Component, ImageSpec, PretrainedModel
 from ..registries import Registry, check_class, import_target, registry
-from . import (
-    algorithms,
-    augmentations,
-    datasets,
-    discriminators,
-    features,
-    generators,
-    losses,
-    metrics,
-    networks,
-    outside,
-    recipes,
-)
+from . import adversaries, algorithms, augmentations, datasets, features, losses, metrics, networks, outside, recipes
 from .subjects import Failed, Outcome, Subject, require, run
 
 __all__ = ["Outcome", "assert_conforms", "assert_recipe", "check_component", "check_recipe"]
 
 _CHECKS: dict[str, Sequence[Callable[[Subject], str | None]]] = {
     "algorithms": algorithms.CHECKS,
-    "generators": generators.CHECKS,
-    "discriminators": discriminators.CHECKS,
+    "generators": adversaries.GENERATORS,
+    "discriminators": adversaries.DISCRIMINATORS,
     "networks": networks.CHECKS,
     "losses": losses.CHECKS,
     "augmentations": augmentations.CHECKS,
@@ -98,13 +86,8 @@ def check_component(
 
 
 def check_recipe(name: str, *, within: Registry | None = None) -> list[Outcome]:
-    """Check that a recipe's components exist, take its options, and fit together.
-
-    Networks are built and run without memory for their weights, so that the size does not matter.
-
-    Args:
-        name: of the recipe.
-        within: the registry to look in; None takes that of this process.
+    """Check that a recipe's components exist, take its options, and fit together, whatever their size: networks are built
+    and run without memory. `within` is the registry to look in, by default that of this process.
     """
     return run(recipes.CHECKS, recipes.RecipeSubject(name, within or registry), stop=True)
 
@@ -117,7 +100,9 @@ def assert_conforms(
     image: ImageSpec | None = None,
 ) -> None:
     """Raise `AssertionError` with every problem that `check_component` finds, in words; its arguments are the same."""
-    _raise(f"{kind}: {_label(target)}", check_component(kind, target, options=options, image=image))
+    named = getattr(target, "target", getattr(target, "where", target))
+    label = f"{target.__module__}:{target.__qualname__}" if isinstance(target, type) else named
+    _raise(f"{kind}: {label}", check_component(kind, target, options=options, image=image))
 
 
 def assert_recipe(name: str, *, within: Registry | None = None) -> None:
@@ -129,12 +114,6 @@ def _raise(what: str, outcomes: list[Outcome]) -> None:
     problems = [f"- {outcome.name}: {outcome.problem}" for outcome in outcomes if outcome.problem]
     if problems:
         raise AssertionError("\n".join([f"{what} does not conform:", *problems]))
-
-
-def _label(target: type | Component | PretrainedModel | str) -> str:
-    if isinstance(target, Component | PretrainedModel):
-        return target.target if isinstance(target, Component) else target.where
-    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
 
 
 def _imports(subject: Subject) -> None:
@@ -152,10 +131,8 @@ def _options(subject: Subject) -> None:
     for option in options.values():
         check_option(option, option.default, key=f"{subject.label}: the default of {option.name!r}")
     if subject.kind == "datasets":
-        missing = [name for name in ("data", "split") if name not in options]
-        require(
-            not missing, f"{subject.label}: its constructor takes no {' and no '.join(missing)}; the zoo hands both over"
-        )
+        missing = " and no ".join(name for name in ("data", "split") if name not in options)
+        require(not missing, f"{subject.label}: its constructor takes no {missing}; the zoo hands both over")
     tiny = getattr(subject.cls, "tiny", {})
     unset = tiny is None and subject.kind in ("datasets", "features")
     require(unset or isinstance(tiny, Mapping), f"{subject.label}: tiny is {tiny!r}, expected a mapping of options")
@@ -166,9 +143,8 @@ def _options(subject: Subject) -> None:
     if required and find_spec(required.partition(".")[0]) is None:
         subject.needs = required
     image = (tiny or {}).get("image")
-    require(
-        image is None or isinstance(image, ImageSpec), f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec"
-    )
+    fine = image is None or isinstance(image, ImageSpec)
+    require(fine, f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec")
     subject.image = subject.wanted_image or image or ImageSpec(32, 3)
     subject.options = complete(subject.cls, subject.given, where=f"{subject.label} tiny")
 

@@ -30,11 +30,8 @@ def scalars_and_pictures(subject: Subject) -> None:
 def stated(record: PretrainedModel) -> None:
     """What is said of it: a license, and files of kinds that hold no code."""
     require(bool(record.license), "its license is not stated, expected that of the weights")
-    odd = [
-        name
-        for name in record.sha256
-        if name != "README.md" and (PurePosixPath(name).suffix not in PUBLISHED or ".." in PurePosixPath(name).parts)
-    ]
+    paths = [PurePosixPath(name) for name in record.sha256 if name != "README.md"]
+    odd = [str(path) for path in paths if path.suffix not in PUBLISHED or ".." in path.parts]
     require(not odd, f"it has {listed(odd)}, expected {', '.join(f'*{suffix}' for suffix in PUBLISHED)} and README.md only")
     weights = any(name.endswith(".safetensors") for name in record.sha256)
     require(weights, "sha256 names no *.safetensors, expected the checksum of every file")
