@@ -14,8 +14,7 @@ _COMMANDS = """
 arithmetic bench compare data diagnose evaluate export features forget list neighbors plugins probe project pull push report
 sample show train turn walk
 """
-BUILT_IN = _COMMANDS.split()
-"""Our own commands, each the one of its name in the module of that name."""
+BUILT_IN = _COMMANDS.split()  # our own commands, each the one of its name in the module of that name
 
 
 class Failure(click.ClickException):
@@ -32,8 +31,7 @@ class Misuse(Failure):
     exit_code = 2
 
 
-FAILURES = {1: Failure, 2: Misuse}
-"""Exit code → class."""
+FAILURES = {1: Failure, 2: Misuse}  # exit code → class
 
 
 class Zoo(click.Group):

@@ -21,8 +21,7 @@ from .records import KINDS, Plugin
 
 GROUP = "zoo.plugins"
 OURS = "dcgan-zoo"
-SLOW = 0.5
-"""Seconds of import time above which a plugin is named."""
+SLOW = 0.5  # seconds of import time above which a plugin is named
 
 
 def normalize(distribution: str) -> str:

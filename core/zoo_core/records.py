@@ -11,8 +11,7 @@ from typing import Any
 
 from .errors import OptionError, PluginError
 
-CONTRACT = 2
-"""Version of the interfaces in this package. A plugin states the one that it was written for."""
+CONTRACT = 2  # version of the interfaces in this package. A plugin states the one that it was written for.
 
 SINGULAR = {
     "algorithms": "algorithm",
@@ -31,11 +30,8 @@ SINGULAR = {
 }
 """What one of a kind is called."""
 
-KINDS = tuple(SINGULAR)[:-2]
-"""What a plugin can provide besides recipes and commands; also the plugin record's field names."""
-
-COMPONENTS = KINDS[:-1]
-"""Kinds of class that a plugin can provide. Models are weights, not classes."""
+KINDS = tuple(SINGULAR)[:-2]  # what a plugin can provide besides recipes and commands; also the plugin record's field names
+COMPONENTS = KINDS[:-1]  # kinds of class that a plugin can provide. Models are weights, not classes.
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _PLACE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[\w.-]+(?:/[\w.-]+)*|[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
@@ -156,8 +152,7 @@ class PretrainedModel:
         _freeze(self, "sha256", self.sha256)
 
 
-COMMON = ("generator", "discriminator", "loss")
-"""Roles that have a keyword of their own in `Recipe`."""
+COMMON = ("generator", "discriminator", "loss")  # roles that have a keyword of their own in `Recipe`
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,15 @@ _INTERFACES = {
     "discriminators": ".interfaces:Discriminator",
     "networks": ".interfaces:Network",
     "losses": ".interfaces:Loss",
-    "augmentations": ".augmentations:Augmentation",
+    "augmentations": ".interfaces:Augmentation",
     "features": ".interfaces:FeatureExtractor",
     "datasets": ".datasets:ImageDataset",
     "metrics": ".metrics:Metric",
     "trackers": ".trackers:Tracker",
 }
 
-DEFAULT_ALGORITHM = "gan"
-"""What a recipe trains with that names no algorithm."""
-
-PART_KINDS = ("generators", "discriminators", "networks", "losses")
-"""Kinds that a part of an algorithm can have."""
+DEFAULT_ALGORITHM = "gan"  # what a recipe trains with that names no algorithm
+PART_KINDS = ("generators", "discriminators", "networks", "losses")  # kinds that a part of an algorithm can have
 
 _CHANGES = {1: "recipes name an algorithm, losses say whether they are separable, images are augmented by the engine"}
 """Earlier version of the contract → what a package must change to follow the next."""
@@ -275,5 +272,4 @@ def import_target(target: str, who: str) -> Any:
     return value
 
 
-registry = Registry()
-"""The registry of this process, with every installed plugin."""
+registry = Registry()  # the registry of this process, with every installed plugin

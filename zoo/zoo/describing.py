@@ -14,8 +14,7 @@ from zoo_core.records import CONTRACT, KINDS, Recipe
 from zoo_core.registries import Entry, contract_problem
 from zoo_core.settings import OptimizerSettings, TrainingSettings
 
-LISTED = ("recipes", *KINDS)
-"""What `zoo list` can list."""
+LISTED = ("recipes", *KINDS)  # what `zoo list` can list
 
 SETTINGS: dict[str, Any] = {"training": TrainingSettings, "optimizer": OptimizerSettings}
 """Keys of `--set` that belong to no component."""

@@ -21,7 +21,7 @@ from ..options import check as check_option
 from ..options import complete, schema
 from ..records import KINDS, Component, ImageSpec, PretrainedModel
 from ..registries import Registry, check_class, import_target, registry
-from . import adversaries, algorithms, augmentations, datasets, features, losses, metrics, networks, outside, recipes
+from . import adversaries, algorithms, datasets, losses, metrics, networks, other_kinds, recipes
 from .subjects import Failed, Outcome, Subject, require, run
 
 __all__ = ["Outcome", "assert_conforms", "assert_recipe", "check_component", "check_recipe"]
@@ -32,11 +32,11 @@ _CHECKS: dict[str, Sequence[Callable[[Subject], str | None]]] = {
     "discriminators": adversaries.DISCRIMINATORS,
     "networks": networks.CHECKS,
     "losses": losses.CHECKS,
-    "augmentations": augmentations.CHECKS,
+    "augmentations": other_kinds.AUGMENTATIONS,
     "datasets": datasets.CHECKS,
-    "features": features.CHECKS,
+    "features": other_kinds.FEATURES,
     "metrics": metrics.CHECKS,
-    "trackers": outside.TRACKERS,
+    "trackers": other_kinds.TRACKERS,
 }
 
 
@@ -49,9 +49,6 @@ def check_component(
 ) -> list[Outcome]:
     """Check one component, on the CPU.
 
-    The first checks (its import, base class, schema and constructor) decide whether there is anything to run the others on:
-    when one of them fails, its outcome is the last.
-
     Args:
         kind: one of `zoo_core.records.KINDS`.
         target: the class, the `Component` or `PretrainedModel` of a plugin's record, or a registry name ("mine",
@@ -60,13 +57,11 @@ def check_component(
         image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in color.
 
     Returns:
-        The outcome of every check, in order. A problem is a sentence, "" where all is well. What needs something from
-        outside (`tiny` is None and no options are given, the module that it `requires` is missing) has an outcome
-        with the note "not checked: needs …".
+        The outcome of every check, in order; where one of the first fails (import, base class, schema, constructor), it is
+        the last. What needs something from outside has an outcome with the note "not checked: needs …".
 
     Raises:
-        UnknownNameError: no such kind, or a registry name that nothing bears.
-        AmbiguousNameError: a registry name that two distributions claim.
+        UnknownNameError, AmbiguousNameError: no such kind, or a registry name that nothing bears, or two distributions.
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
@@ -75,7 +70,7 @@ def check_component(
         assert isinstance(found, Component | PretrainedModel)
         target = found
     if isinstance(target, PretrainedModel):
-        return run(outside.MODELS, target)
+        return run(other_kinds.MODELS, target)
     subject = Subject(kind, target, options=options, image=image)
     outcomes = run([_imports, _subclass, _options, _constructs], subject, stop=True)
     if any(outcome.problem for outcome in outcomes):

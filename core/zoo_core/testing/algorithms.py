@@ -16,8 +16,7 @@ from ..registries import PART_KINDS, registry
 from .steps import Ran, SmallDiscriminator, SmallGenerator, SmallLoss, run_phases, without_numbers
 from .subjects import LATENT, Failed, Subject, listed, require, supplied
 
-MOST = 12
-"""Steps that are run; of a cycle of phases that is longer, each phase's first step besides."""
+MOST = 12  # steps that are run; of a cycle of phases that is longer, each phase's first step besides
 
 Made = tuple[Algorithm, dict[str, Any], Sequence[Phase]]
 

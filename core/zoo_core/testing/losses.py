@@ -12,8 +12,7 @@ from ..records import ImageSpec
 from .steps import SmallDiscriminator, SmallGenerator, never_waiting, without_numbers
 from .subjects import LATENT, Failed, N, Subject, difference, listed, require, same
 
-EXTREME = 100.0
-"""Logits of a discriminator that has won."""
+EXTREME = 100.0  # logits of a discriminator that has won
 
 
 def _scalar(value: object, what: str) -> Tensor:

@@ -32,8 +32,7 @@ from .subjects import (
     supplied,
 )
 
-SECONDS = 5.0
-"""CPU seconds that a forward and backward pass of a small instance may take, for 8 images."""
+SECONDS = 5.0  # CPU seconds that a forward and backward pass of a small instance may take, for 8 images
 
 Inputs = tuple[Tensor, Tensor | None]
 

@@ -19,10 +19,8 @@ from torch import Tensor, nn
 from ..errors import OptionError, ZooError
 from ..records import ImageSpec
 
-N = 4
-"""Images in the batches that are checked."""
-LATENT = 8
-"""Length of a latent where no generator says another."""
+N = 4  # images in the batches that are checked
+LATENT = 8  # length of a latent where no generator says another
 
 _OURS = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)

@@ -9,8 +9,7 @@ from zoo_core import OptionError, registry
 from zoo_core.errors import unknown
 from zoo_core.options import complete
 
-RESERVED = {"dataset": ("data", "split")}
-"""Options that are no settings."""
+RESERVED = {"dataset": ("data", "split")}  # options that are no settings
 
 MOVED = {
     "training.updates": "algorithm.updates",

@@ -15,8 +15,7 @@ from zoo_core import Generator, UsageError
 from ..packs import Pack, to_images
 from ..randomness import generator_for
 
-RESIDENT = 0.25
-"""Largest share of a GPU's free memory that the images may take to be kept there."""
+RESIDENT = 0.25  # largest share of a GPU's free memory that the images may take to be kept there
 
 
 class Minibatch(NamedTuple):

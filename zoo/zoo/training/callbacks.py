@@ -31,8 +31,7 @@ from .recorder import Recorder
 from .saving import save_checkpoint
 from .state import State
 
-SAMPLES, REAL = 64, 256
-"""Images of a sample grid, and real images whose distances are taken."""
+SAMPLES, REAL = 64, 256  # images of a sample grid, and real images whose distances are taken
 
 
 @dataclass

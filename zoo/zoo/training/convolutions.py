@@ -20,14 +20,9 @@ from torch.overrides import TorchFunctionMode
 PAYS = torch.backends.cpu.get_cpu_capability() == "AVX2"
 """Whether this is a processor on which torch's own kernels are slower."""
 
-CHANNELS = 32
-"""Fewest channels on both sides; below it torch's own kernels are faster."""
-
-PIXELS = 1024
-"""Positions that are unfolded together, over all images of a piece."""
-
-LARGEST = 256
-"""Most positions of one image's small side; above it torch's own kernels keep up."""
+CHANNELS = 32  # fewest channels on both sides; below it torch's own kernels are faster
+PIXELS = 1024  # positions that are unfolded together, over all images of a piece
+LARGEST = 256  # most positions of one image's small side; above it torch's own kernels keep up
 
 
 class FastConvolutions(TorchFunctionMode):

@@ -17,20 +17,11 @@ from torch import nn
 
 from zoo_core import TrainingError
 
-CHECK = 50
-"""Most steps between two looks at whether all is finite, however rarely losses are written down."""
-
-LIMIT = 1e6
-"""A mean loss beyond it is as good as infinite."""
-
-STEPS, READINGS = 200, 5
-"""A problem is told from the readings of so many steps, and from so many readings at least."""
-
-WINS = 0.998
-"""Share of images told apart at which the discriminator wins outright."""
-
-VANISHED = 0.01
-"""Share of its usual norm under which the generator's gradient has vanished."""
+CHECK = 50  # most steps between two looks at whether all is finite, however rarely losses are written down
+LIMIT = 1e6  # a mean loss beyond it is as good as infinite
+STEPS, READINGS = 200, 5  # a problem is told from the readings of so many steps, and from so many readings at least
+WINS = 0.998  # share of images told apart at which the discriminator wins outright
+VANISHED = 0.01  # share of its usual norm under which the generator's gradient has vanished
 
 COLLAPSED, FALLEN, NEVER = 0.3, 0.5, 0.1
 """Diversity that is too low after a fall to less than FALLEN of its highest, and that is too low after EARLY images."""

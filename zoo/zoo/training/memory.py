@@ -15,8 +15,7 @@ from ..devices import Runtime
 from ..models.building import build_networks, meta_device
 from ..runs.config import RunConfig
 
-SHARE = 0.8
-"""Of free memory that a minibatch may take: kernels want room of their own."""
+SHARE = 0.8  # of free memory that a minibatch may take: kernels want room of their own
 
 SUSPICIOUS = 400
 """Where a minibatch's pixels, so many times over, are less than the free memory, nothing is estimated: it costs seconds."""

@@ -21,8 +21,7 @@ from ..runs.log import cut_log
 from .health import History, detect_problems, ensure_finite
 from .state import State
 
-TICK = 0.5
-"""Least seconds between two updates of the progress line without a reading."""
+TICK = 0.5  # least seconds between two updates of the progress line without a reading
 
 
 def check_tracker(name: str | None) -> None:

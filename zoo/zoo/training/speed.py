@@ -34,8 +34,7 @@ from .planning import check_compiler
 from .state import State
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-SIDES = (1024, 2048, 4096)
-"""Of the square matrices whose products give the peak."""
+SIDES = (1024, 2048, 4096)  # of the square matrices whose products give the peak
 
 
 @dataclass(frozen=True)

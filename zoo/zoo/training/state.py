@@ -19,8 +19,7 @@ from ..optimizers import Adam
 from ..runs.config import RunConfig
 from ..runs.evaluation import Best
 
-CAPACITY = 64
-"""Most names that an algorithm may record."""
+CAPACITY = 64  # most names that an algorithm may record
 
 
 class Meter:

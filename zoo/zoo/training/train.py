@@ -34,8 +34,7 @@ from .recorder import describe, ended_schedules
 from .saving import restore
 from .state import State
 
-POLL = 10
-"""Steps after which several processes agree anew on the time and on whether to stop."""
+POLL = 10  # steps after which several processes agree anew on the time and on whether to stop
 
 
 def train(
