@@ -273,7 +273,7 @@ class Heard:
 def interludes(state: Any, runtime: Any, folder: Path) -> dict[str, float]:
     """Seconds that one sample grid and one checkpoint take, by both clocks."""
     from zoo.models.model import Model
-    from zoo.training.samples import SAMPLES, save_samples
+    from zoo.training.callbacks import SAMPLES, save_samples
     from zoo.training.saving import save_checkpoint
 
     drawn = timed(lambda: save_samples(Model(state.evaluated(), None).sample(SAMPLES), folder / "samples", 0), 1)

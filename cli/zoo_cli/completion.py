@@ -18,12 +18,9 @@ def completing(*kinds: str) -> Complete:
 
         found: dict[str, str] = {}
         for kind in kinds:
-            if kind == "plugins":
-                found |= {
-                    n: p.plugin.summary if p.plugin else "" for p in registry.plugins() for n in (p.distribution, p.name)
-                }
-            else:
-                found |= {entry.name: entry.summary for entry in registry.entries(kind)}
+            found |= {entry.name: entry.summary for entry in registry.entries(kind)}
+            for p in registry.plugins() if kind == "plugins" else ():
+                found |= dict.fromkeys((p.distribution, p.name), p.plugin.summary if p.plugin else "")
         return [CompletionItem(name, help=found[name] or None) for name in sorted(found) if name.startswith(incomplete)]
 
     return complete

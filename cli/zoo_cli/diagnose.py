@@ -42,9 +42,9 @@ def diagnose(run: str, out: str | None, as_json: bool) -> None:
         return
     heading, color = HEADINGS[found.verdict]
     click.secho(heading, fg=color, bold=True)
-    for sign in found.signs:
-        click.echo(f"- {sign.words}")
-        click.echo(f"  try: {sign.advice}")
+    for warning in found.warnings:
+        click.echo(f"- {warning.words}")
+        click.echo(f"  try: {warning.advice}")
     for kind, (first, last) in found.passed.items():
         click.echo(f"- {kind}: seen from {first:,} to {last:,} images, and gone")
     for words in found.words:

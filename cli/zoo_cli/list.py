@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 
 import click
 
@@ -46,11 +48,9 @@ def list_command(kind: str | None, hub: bool, author: str | None, search: str | 
     if kind is not None:
         print_table([(e["name"], e["distribution"], e["summary"]) for e in entries])
         return
-    for listed in LISTED:
-        rows = [(f"  {e['name']}", e["distribution"], e["summary"]) for e in entries if e["kind"] == listed]
-        if rows:
-            click.echo(listed)
-            print_table(rows)
+    for listed, of_kind in groupby(entries, key=itemgetter("kind")):
+        click.echo(listed)
+        print_table([(f"  {e['name']}", e["distribution"], e["summary"]) for e in of_kind])
 
 
 def _print_published(author: str | None, search: str | None, as_json: bool) -> None:

@@ -5,38 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-if TYPE_CHECKING:
-    from zoo_core import ZooError
-
-BUILT_IN = {
-    "arithmetic": "zoo_cli.analyses:arithmetic",
-    "bench": "zoo_cli.bench:bench",
-    "compare": "zoo_cli.compare:compare",
-    "data": "zoo_cli.data:data",
-    "diagnose": "zoo_cli.diagnose:diagnose",
-    "evaluate": "zoo_cli.measuring:evaluate",
-    "export": "zoo_cli.export:export",
-    "features": "zoo_cli.analyses:features",
-    "forget": "zoo_cli.analyses:forget",
-    "list": "zoo_cli.list:list_command",
-    "neighbors": "zoo_cli.measuring:neighbors",
-    "plugins": "zoo_cli.plugins:plugins",
-    "probe": "zoo_cli.measuring:probe",
-    "project": "zoo_cli.analyses:project",
-    "pull": "zoo_cli.pull:pull",
-    "push": "zoo_cli.push:push",
-    "report": "zoo_cli.analyses:report",
-    "sample": "zoo_cli.sample:sample",
-    "show": "zoo_cli.show:show",
-    "train": "zoo_cli.train:train",
-    "turn": "zoo_cli.analyses:turn",
-    "walk": "zoo_cli.analyses:walk",
+_MODULES = {
+    "analyses": ("arithmetic", "features", "forget", "project", "report", "turn", "walk"),
+    "measuring": ("evaluate", "neighbors", "probe"),
 }
+_ALONE = ("bench", "compare", "data", "diagnose", "export", "list", "plugins", "pull", "push", "sample", "show", "train")
+BUILT_IN = {name: name for name in _ALONE} | {name: module for module, names in _MODULES.items() for name in names}
+"""Our own commands, each with the module of this package that it stands in."""
 
 
 class Failure(click.ClickException):
@@ -53,8 +33,7 @@ class Misuse(Failure):
     exit_code = 2
 
 
-def _failure(error: ZooError) -> Failure:
-    return (Misuse if error.exit_code == Misuse.exit_code else Failure)(str(error))
+FAILURES = {1: Failure, 2: Misuse}  # exit code → class
 
 
 class Zoo(click.Group):
@@ -67,8 +46,8 @@ class Zoo(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in BUILT_IN:
-            module, _, attribute = BUILT_IN[cmd_name].partition(":")
-            command: click.Command = getattr(importlib.import_module(module), attribute)
+            module = importlib.import_module(f"zoo_cli.{BUILT_IN[cmd_name]}")
+            command: click.Command = getattr(module, "list_command" if cmd_name == "list" else cmd_name)
             return command
         from zoo_core import ZooError, registry
 
@@ -79,7 +58,7 @@ class Zoo(click.Group):
             if not isinstance(loaded, click.Command):
                 raise ZooError(f"command {cmd_name!r} is a {type(loaded).__name__}, not a click.Command")
         except ZooError as error:
-            raise _failure(error) from error
+            raise FAILURES.get(error.exit_code, Failure)(str(error)) from error
         return loaded
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -87,12 +66,14 @@ class Zoo(click.Group):
         from zoo_core import registry
 
         theirs = {entry.name: entry.summary for entry in registry.entries("commands")}
-        found = []
-        for name in self.list_commands(ctx):
-            if name.startswith(incomplete):
-                command = self.get_command(ctx, name) if name in BUILT_IN else None
-                found.append(CompletionItem(name, help=command.get_short_help_str() if command else theirs[name] or None))
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=self._ours(ctx, name) or theirs.get(name) or None) for name in names]
         return found + click.Command.shell_complete(self, ctx, incomplete)
+
+    def _ours(self, ctx: click.Context, name: str, room: int = 45) -> str:
+        """The short help of a command of ours, "" of another."""
+        command = self.get_command(ctx, name) if name in BUILT_IN else None
+        return command.get_short_help_str(room) if command else ""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
@@ -111,12 +92,8 @@ class Zoo(click.Group):
         names = self.list_commands(ctx)
         room = formatter.width - 6 - max(map(len, names))
         theirs = {e.name: f"{e.summary} [{e.plugin.distribution}]".strip() for e in registry.entries("commands")}
-        rows = []
-        for name in names:
-            command = self.get_command(ctx, name) if name in BUILT_IN else None
-            rows.append((name, command.get_short_help_str(room) if command else theirs[name]))
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, self._ours(ctx, name, room) or theirs[name]) for name in names])
 
     def invoke(self, ctx: click.Context) -> Any:
         from zoo_core import ZooError
@@ -126,7 +103,7 @@ class Zoo(click.Group):
         except ZooError as error:
             if ctx.params.get("debug"):
                 raise
-            raise _failure(error) from error
+            raise FAILURES.get(error.exit_code, Failure)(str(error)) from error
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except KeyboardInterrupt:

@@ -33,26 +33,18 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
         print_json(rows)
         return
     warn_about_plugins()
-    print_table(
-        [
-            (
-                row["name"],
-                f"{row['distribution']} {row['version']}".strip(),
-                row["status"]
-                if row["status"] != "ok"
-                else "; ".join(f"{kind}: {', '.join(names)}" for kind, names in row["provides"].items()) or "nothing",
-            )
-            for row in rows
-        ]
-    )
+    cells = []
+    for row in rows:
+        provides = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in row["provides"].items()) or "nothing"
+        status = provides if row["status"] == "ok" else row["status"]
+        cells.append((row["name"], f"{row['distribution']} {row['version']}".strip(), status))
+    print_table(cells)
 
 
 @plugins.command(no_args_is_help=True)
 @click.argument("name")
 @click.option(
-    "--kind",
-    type=click.Choice(KINDS),
-    help="What it provides.  [default: a generator, a discriminator and a recipe]",
+    "--kind", type=click.Choice(KINDS), help="What it provides.  [default: a generator, a discriminator and a recipe]"
 )
 @click.option(
     "--license",
@@ -106,9 +98,8 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
     for finding in check_plugins(name, reserved=BUILT_IN):
         findings.append(finding)
         if not as_json:
-            result = (
-                f"problem: {finding.problem}" if finding.problem else f"ok{f' ({finding.note})' if finding.note else ''}"
-            )
+            ok = f"ok ({finding.note})" if finding.note else "ok"
+            result = f"problem: {finding.problem}" if finding.problem else ok
             click.echo(f"{finding.what:<30}  {finding.check:<34}  {result}")
     failed = sum(bool(f.problem) for f in findings)
     if as_json:

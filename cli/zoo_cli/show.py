@@ -35,9 +35,8 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for i, thing in enumerate(found):
-        if i:
-            click.echo()
+    for number, thing in enumerate(found):
+        click.echo(nl=number > 0)
         _print(thing)
 
 

@@ -1,7 +1,6 @@
 from .algorithms import Algorithm as Algorithm
 from .algorithms import Phase as Phase
 from .algorithms import Step as Step
-from .augmentations import Augmentation as Augmentation
 from .datasets import FileDataset as FileDataset
 from .datasets import ImageDataset as ImageDataset
 from .datasets import Listing as Listing
@@ -16,6 +15,7 @@ from .errors import TrainingError as TrainingError
 from .errors import UnknownNameError as UnknownNameError
 from .errors import UsageError as UsageError
 from .errors import ZooError as ZooError
+from .interfaces import Augmentation as Augmentation
 from .interfaces import Discriminator as Discriminator
 from .interfaces import FeatureExtractor as FeatureExtractor
 from .interfaces import Generator as Generator

@@ -8,12 +8,15 @@ calls `backward` or `step`, and never waits for the device: no `.item()`, no boo
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor
+
+from .errors import PluginError
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,18 @@ class Phase:
     def due(self, step: int) -> bool:
         """Whether it comes in step number `step`."""
         return step % self.every in self.at
+
+
+def check_joins(phases: Sequence[Phase], who: str = "") -> None:
+    """Raise `PluginError`, naming `who`, where in any step of the cycle a phase joins none that updates the same roles."""
+    for number in range(math.lcm(*(phase.every for phase in phases))):
+        due = [phase for phase in phases if phase.due(number)]
+        for before, phase in zip([None, *due], due, strict=False):
+            if phase.joins and (before is None or set(before.updates) != set(phase.updates)):
+                raise PluginError(
+                    f"{who}phase {phase.name!r} joins the one before it, and in step {number} that is "
+                    f"{before and before.name!r}, expected one that updates {', '.join(phase.updates)}"
+                )
 
 
 @dataclass

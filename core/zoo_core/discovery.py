@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from glob import escape, iglob
+from pathlib import Path
+from typing import Any
 
 import entrypoints
 
 from .errors import PluginError
-from .records import Plugin
+from .records import KINDS, Plugin
 
 GROUP = "zoo.plugins"
 OURS = "dcgan-zoo"
-SLOW = 0.5
-"""Seconds of import time above which a plugin is named."""
+SLOW = 0.5  # seconds of import time above which a plugin is named
 
 
 def normalize(distribution: str) -> str:
@@ -36,8 +37,7 @@ class InstalledPlugin:
         name: of its entry point.
         distribution: normalized name of the package that it came with.
         version: of that package, "" where unknown.
-        plugin: the record, None for a broken one.
-        problem: why it is broken, "" otherwise.
+        plugin: the record, None for a broken one; `problem` says why.
         seconds: what its import took.
     """
 
@@ -47,6 +47,13 @@ class InstalledPlugin:
     plugin: Plugin | None = None
     problem: str = ""
     seconds: float = 0.0
+
+    def provides(self) -> dict[str, dict[str, Any]]:
+        """All that it provides: kind → name → record; nothing where it is broken."""
+        if self.plugin is None:
+            return {}
+        recipes = {recipe.name: recipe for recipe in self.plugin.recipes}
+        return {**{kind: dict(getattr(self.plugin, kind)) for kind in (*KINDS, "commands")}, "recipes": recipes}
 
 
 def entry_points(group: str = GROUP, path: list[str] | None = None) -> tuple[list[entrypoints.EntryPoint], list[str]]:
@@ -67,9 +74,7 @@ def _one_by_one(group: str, path: list[str] | None, problems: list[str]) -> Iter
     for folder in sys.path if path is None else path:
         for suffix in ("dist-info", "egg-info"):
             for file in iglob(os.path.join(escape(folder), f"*.{suffix}", "entry_points.txt")):
-                distro = entrypoints.Distribution.from_name_version(
-                    os.path.splitext(os.path.basename(os.path.dirname(file)))[0]
-                )
+                distro = entrypoints.Distribution.from_name_version(Path(file).parent.stem)
                 if distro.name in seen:
                     continue
                 seen.add(distro.name)
@@ -102,9 +107,8 @@ def load(point: entrypoints.EntryPoint) -> InstalledPlugin:
     except SystemExit as error:
         problem = f"its import exits (SystemExit({error.code!r}))"
     except BaseException as error:
-        problem = f"its import fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(
-            ": "
-        )
+        first = (str(error).splitlines() or [""])[0]
+        problem = f"its import fails: {type(error).__name__}: {first}".rstrip(": ")
     return InstalledPlugin(point.name, distribution, version, plugin, problem, time.perf_counter() - start)
 
 
@@ -124,7 +128,6 @@ def discover(path: list[str] | None = None) -> tuple[list[InstalledPlugin], list
         problems += [f"ZOO_PLUGINS names {n!r}, and no such plugin is installed" for n in sorted(names - known - {""})]
         points = [p for p in points if p.name in names or (p.distro and normalize(p.distro.name) == OURS)]
     plugins = [load(point) for point in points]
-    problems += [
-        f"plugin {p.name!r} of {p.distribution} took {p.seconds:.1f} s to import" for p in plugins if p.seconds > SLOW
-    ]
+    slow = [p for p in plugins if p.seconds > SLOW]
+    problems += [f"plugin {p.name!r} of {p.distribution} took {p.seconds:.1f} s to import" for p in slow]
     return sorted(plugins, key=lambda p: (p.distribution != OURS, p.distribution, p.name)), problems

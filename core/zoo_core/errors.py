@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
 
 
 class ZooError(Exception):
@@ -24,11 +25,7 @@ class ZooError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def __reduce__(self) -> tuple[object, ...]:  # keeps the hint when a worker process raises
-        return (_rebuild, (type(self), self.message, self.hint))
-
-
-def _rebuild(kind: type[ZooError], message: str, hint: str) -> ZooError:
-    return kind(message, hint=hint)
+        return (partial(type(self), hint=self.hint), (self.message,))
 
 
 class UsageError(ZooError):
@@ -80,13 +77,10 @@ def near(name: str, valid: Iterable[str], *, limit: int = 3) -> list[str]:
 def unknown(what: str, name: str, valid: Iterable[str], *, hint: str = "") -> UnknownNameError:
     """An error for an unknown `what` called `name`, with the near matches or all the valid names."""
     valid = sorted(set(valid))
-    close = near(name, valid)
-    if close:
-        message = f"unknown {what} {name!r}; did you mean {' or '.join(close)}?"
-    elif not valid:
-        message = f"unknown {what} {name!r}; there is none"
+    if close := near(name, valid):
+        advice = f"did you mean {' or '.join(close)}?"
     elif len(valid) <= 20:
-        message = f"unknown {what} {name!r}; valid: {', '.join(valid)}"
+        advice = f"valid: {', '.join(valid)}" if valid else "there is none"
     else:
-        message = f"unknown {what} {name!r}; {len(valid)} exist, for example {', '.join(valid[:5])}"
-    return UnknownNameError(message, hint=hint)
+        advice = f"{len(valid)} exist, for example {', '.join(valid[:5])}"
+    return UnknownNameError(f"unknown {what} {name!r}; {advice}", hint=hint)

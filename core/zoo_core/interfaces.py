@@ -1,13 +1,15 @@
-"""The interfaces of networks, losses and feature extractors.
+"""The interfaces of networks, losses, augmentations and feature extractors.
 
 Networks compute, losses return scalars, and only the training loop calls `backward` and `step`. Constructors take keyword
-arguments only: they are the schema of the component's options (`zoo_core.options`).
+arguments only: they are the schema of the component's options (`zoo_core.options`). Each class states in `tiny` the options
+of an instance that is small enough for the conformance checks; that of a network may hold an `image` too.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import torch
@@ -16,19 +18,26 @@ from torch import Tensor, nn
 from .records import ImageSpec
 from .settings import Latent
 
-__all__ = ["Discriminator", "FeatureExtractor", "Generator", "ImageSpec", "Loss", "Network"]
+__all__ = ["Augmentation", "Discriminator", "FeatureExtractor", "Generator", "ImageSpec", "Loss", "Network"]
 
-Features = list[Tensor]
-"""Activations of every stage of a discriminator, lowest first."""
+Features = list[Tensor]  # activations of every stage of a discriminator, lowest first
 
-Judging = Callable[[Tensor, Tensor | None], Tensor]
-"""Images and labels to logits, as a discriminator does."""
+Judging = Callable[[Tensor, Tensor | None], Tensor]  # images and labels to logits, as a discriminator does
 
-Drawing = Callable[[Tensor, Tensor | None], Tensor]
-"""Latents and labels to images, as a generator does."""
+Drawing = Callable[[Tensor, Tensor | None], Tensor]  # latents and labels to images, as a generator does
 
 
-class Generator(nn.Module, ABC):
+class _OfImages(nn.Module, ABC):
+    """A network that is told what the images are; hands `image` on."""
+
+    tiny: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, *, image: ImageSpec) -> None:
+        super().__init__()
+        self.image = image
+
+
+class Generator(_OfImages):
     """A network from latents to images.
 
     A subclass takes `image` and its options as keywords, hands `image` and `latent_dim` on, and defines `forward` and
@@ -38,15 +47,12 @@ class Generator(nn.Module, ABC):
         image: what it draws.
         latent_dim: length of a latent vector.
         latent: distribution of the latents; the zoo sets what the recipe says.
-        tiny: options (and optionally `image`) of an instance small enough for the conformance checks.
     """
 
-    tiny: ClassVar[Mapping[str, Any]] = {}
     latent: Latent = "normal"
 
     def __init__(self, *, image: ImageSpec, latent_dim: int) -> None:
-        super().__init__()
-        self.image = image
+        super().__init__(image=image)
         self.latent_dim = latent_dim
 
     def sample_latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
@@ -77,19 +83,8 @@ class Generator(nn.Module, ABC):
         """
 
 
-class Discriminator(nn.Module, ABC):
-    """A network from images to logits: high for real, low for generated.
-
-    Attributes:
-        image: what it looks at.
-        tiny: options (and optionally `image`) of an instance small enough for the conformance checks.
-    """
-
-    tiny: ClassVar[Mapping[str, Any]] = {}
-
-    def __init__(self, *, image: ImageSpec) -> None:
-        super().__init__()
-        self.image = image
+class Discriminator(_OfImages):
+    """A network from images (of shape `image`) to logits: high for real, low for generated."""
 
     @abstractmethod
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -99,16 +94,17 @@ class Discriminator(nn.Module, ABC):
     def stages(self) -> Mapping[str, nn.Module]:
         """The named hidden stages, from image to logit, without what makes the logit; see `Generator.stages`."""
 
-    def features(self, x: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+    def logits_and_features(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Features]:
+        """Logits [N], and the activations of every stage, lowest first, of one pass."""
+        seen: Features = []
+        with ExitStack() as hooks:
+            for stage in self.stages().values():
+                hooks.callback(stage.register_forward_hook(lambda _m, _i, out: seen.append(out)).remove)
+            return self(x, labels), seen
+
+    def features(self, x: Tensor, labels: Tensor | None = None) -> Features:
         """The activations of every stage, lowest first, as they are in `forward(x, labels)`."""
-        seen: list[Tensor] = []
-        handles = [stage.register_forward_hook(lambda _m, _i, out: seen.append(out)) for stage in self.stages().values()]
-        try:
-            self(x, labels)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return seen
+        return self.logits_and_features(x, labels)[1]
 
 
 class FeatureExtractor(nn.Module, ABC):
@@ -116,7 +112,7 @@ class FeatureExtractor(nn.Module, ABC):
 
     Attributes:
         dim: length of a feature vector.
-        tiny: options of an instance small enough for the conformance checks, None where it needs something from outside.
+        tiny: None where it needs something from outside.
         logits: options of an instance whose features are the logits of a classifier; None where there are none.
         resizing: how it resizes images, in words, for the protocol of what is measured with it.
     """
@@ -131,22 +127,12 @@ class FeatureExtractor(nn.Module, ABC):
         """Images [N, 1 or 3, S, S] in [−1, 1], any S, to features [N, dim]. Resizing is the extractor's own affair."""
 
 
-class Network(nn.Module, ABC):
+class Network(_OfImages):
     """A network that is neither a generator nor a discriminator: an encoder, a classifier, a mapping.
 
     A subclass takes `image`, `latent_dim` if it wants it (the length of the generator's latents), and its options as
     keywords. What `forward` takes and returns is between the network and the algorithm that asks for it.
-
-    Attributes:
-        image: what the images of the training are.
-        tiny: options (and optionally `image`) of an instance small enough for the conformance checks.
     """
-
-    tiny: ClassVar[Mapping[str, Any]] = {}
-
-    def __init__(self, *, image: ImageSpec) -> None:
-        super().__init__()
-        self.image = image
 
 
 class Loss(ABC):
@@ -162,7 +148,6 @@ class Loss(ABC):
             itself was computed from serve it too.
         penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; nothing rescales it).
         generator_penalty_every: generator steps between two calls of `generator_penalty`.
-        tiny: options of an instance for the conformance checks.
     """
 
     separable: ClassVar[bool] = False
@@ -208,3 +193,21 @@ class Loss(ABC):
             labels: class indices [N].
         """
         return None
+
+
+class Augmentation(ABC):
+    """A random change of images that gradients pass through (Zhao et al. 2020, arXiv:2006.10738). Holds no tensors.
+
+    The engine applies it, in training only, to real and generated images alike before any discriminator sees them, so that
+    every network and every recipe has it: `--set training.augment=color,translation`.
+    """
+
+    tiny: ClassVar[Mapping[str, Any]] = {}
+
+    @abstractmethod
+    def __call__(self, images: Tensor) -> Tensor:
+        """Change images [N, C, S, S] in [−1, 1], each by itself, at random from torch's global random state of their device.
+
+        Returns:
+            Images of the same shape, device and type, differentiable with respect to `images`. Never waits for the device.
+        """

@@ -55,13 +55,13 @@ def schema(target: Callable[..., Any]) -> dict[str, Option]:
     for name, parameter in inspect.signature(function).parameters.items():
         if name == "self":
             continue
-        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise PluginError(f"{label}: *args and **kwargs hide which options there are; name each one behind '*'")
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        if parameter.kind is not parameter.KEYWORD_ONLY:
             raise PluginError(f"{label}: argument {name!r} must be keyword-only (put it behind '*')")
-        if name == "image" or (name in GIVEN and parameter.default is inspect.Parameter.empty):
+        if name == "image" or (name in GIVEN and parameter.default is parameter.empty):
             continue
-        if parameter.default is inspect.Parameter.empty:
+        if parameter.default is parameter.empty:
             raise PluginError(f"{label}: option {name!r} needs a default")
         if name not in hints:
             raise PluginError(f"{label}: option {name!r} needs a type annotation")
@@ -78,10 +78,8 @@ def schema(target: Callable[..., Any]) -> dict[str, Option]:
 
 
 def parse(option: Option, text: str, *, key: str) -> Any:
-    """Turn the text behind `--set KEY=` into a value of the option's type.
-
-    Raises:
-        OptionError: the text is no such value; the message names `key`.
+    """Turn the text behind `--set KEY=` into a value of the option's type; raises `OptionError`, naming `key`, where it is
+    none.
     """
     for member in sorted(_members(option.type), key=_specific):
         if typing.get_origin(member) is typing.Literal:
@@ -133,7 +131,9 @@ def check(option: Option, value: Any, *, key: str) -> Any:
     raise _ill_typed(option, value, key)
 
 
-def complete(target: Callable[..., Any], given: Mapping[str, Any], *, where: str, hint: str = "") -> dict[str, Any]:
+def complete(
+    target: Callable[..., Any], given: Mapping[str, Any], *, where: str, hint: str = "", texts: bool = False
+) -> dict[str, Any]:
     """All options of `target` with their values: those given, checked, and the defaults of the rest.
 
     Args:
@@ -141,6 +141,7 @@ def complete(target: Callable[..., Any], given: Mapping[str, Any], *, where: str
         given: option name → value.
         where: what stands before the dot in messages ("generator").
         hint: the command to type next.
+        texts: whether values of type str are read as `--set` reads them.
 
     Raises:
         OptionError: an ill-typed value.
@@ -150,14 +151,11 @@ def complete(target: Callable[..., Any], given: Mapping[str, Any], *, where: str
     for name in given:
         if name not in options:
             raise unknown(f"option of {where}", name, options, hint=hint)
-    return {
-        name: check(option, given[name], key=f"{where}.{name}") if name in given else _plain(option.default)
-        for name, option in options.items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
+    found = {name: json.loads(json.dumps(option.default)) for name, option in options.items()}
+    for name, value in given.items():
+        read = parse if texts and isinstance(value, str) else check
+        found[name] = read(options[name], value, key=f"{where}.{name}")
+    return found
 
 
 _BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}

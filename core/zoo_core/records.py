@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -10,42 +11,27 @@ from typing import Any
 
 from .errors import OptionError, PluginError
 
-CONTRACT = 2
-"""Version of the interfaces in this package. A plugin states the one that it was written for."""
-
-COMPONENTS = (
-    "algorithms",
-    "generators",
-    "discriminators",
-    "networks",
-    "losses",
-    "augmentations",
-    "datasets",
-    "features",
-    "metrics",
-    "trackers",
-)
-"""Kinds of class that a plugin can provide; also the plugin record's field names."""
-
-KINDS = (*COMPONENTS, "models")
-"""What a plugin can provide besides recipes and commands. Models are weights, not classes."""
+CONTRACT = 2  # version of the interfaces in this package. A plugin states the one that it was written for.
 
 SINGULAR = {
     "algorithms": "algorithm",
+    "generators": "generator",
+    "discriminators": "discriminator",
     "networks": "network",
+    "losses": "loss",
     "augmentations": "augmentation",
+    "datasets": "dataset",
+    "features": "feature extractor",
     "metrics": "metric",
     "trackers": "tracker",
     "models": "model",
-    "generators": "generator",
-    "discriminators": "discriminator",
-    "losses": "loss",
-    "features": "feature extractor",
-    "datasets": "dataset",
     "recipes": "recipe",
     "commands": "command",
 }
 """What one of a kind is called."""
+
+KINDS = tuple(SINGULAR)[:-2]  # what a plugin can provide besides recipes and commands; also the plugin record's field names
+COMPONENTS = KINDS[:-1]  # kinds of class that a plugin can provide. Models are weights, not classes.
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _PLACE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[\w.-]+(?:/[\w.-]+)*|[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
@@ -64,6 +50,10 @@ def check_name(name: object, what: str) -> str:
             f"{name!r} is no name for a {what}: lower-case letters and digits, joined by single '-', '_' or '.'"
         )
     return name
+
+
+def _freeze(record: object, name: str, value: Mapping[str, Any]) -> None:
+    object.__setattr__(record, name, MappingProxyType(dict(value)))
 
 
 def _check_texts(record: object, *names: str) -> None:
@@ -159,11 +149,10 @@ class PretrainedModel:
             raise PluginError(f"{self.where!r} is no place of a model; write 'package:folder' or 'user/name@revision'")
         if not isinstance(self.sha256, Mapping) or not all(_SHA256.fullmatch(str(v)) for v in self.sha256.values()):
             raise PluginError("sha256 must be a mapping from file names to checksums of 64 hexadecimal digits")
-        object.__setattr__(self, "sha256", MappingProxyType(dict(self.sha256)))
+        _freeze(self, "sha256", self.sha256)
 
 
-COMMON = ("generator", "discriminator", "loss")
-"""Roles that have a keyword of their own in `Recipe`."""
+COMMON = ("generator", "discriminator", "loss")  # roles that have a keyword of their own in `Recipe`
 
 
 @dataclass(frozen=True)
@@ -213,8 +202,8 @@ class Recipe:
                 raise PluginError(
                     f"recipe {self.name!r}: {key!r} is no option key; write 'generator.width', 'optimizer.lr', …"
                 )
-        object.__setattr__(self, "parts", MappingProxyType(dict(self.parts)))
-        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+        _freeze(self, "parts", self.parts)
+        _freeze(self, "options", self.options)
 
     @property
     def roles(self) -> dict[str, str]:
@@ -224,23 +213,15 @@ class Recipe:
 
     def over(self, base: Recipe) -> Recipe:
         """This recipe with everything that it leaves open taken from `base`."""
-        own, inherited = self.roles, dict(base.options)
-        named = {**own, **({"algorithm": self.algorithm} if self.algorithm is not None else {})}
         before = {**base.roles, "algorithm": base.algorithm}
-        for part, name in named.items():
-            if part in before and name != before[part]:
-                inherited = {key: value for key, value in inherited.items() if not key.startswith(f"{part}.")}
-        roles = {**base.roles, **own}
+        roles = {**base.roles, **self.roles}
+        algorithm = self.algorithm or base.algorithm
+        replaced = {part for part, name in {**roles, "algorithm": algorithm}.items() if before.get(part, name) != name}
+        options = {key: value for key, value in base.options.items() if key.partition(".")[0] not in replaced}
+        options.update(self.options)
         common: dict[str, Any] = {role: roles.pop(role, None) for role in COMMON}
-        return replace(
-            self,
-            base=None,
-            algorithm=self.algorithm or base.algorithm,
-            **common,
-            parts=roles,
-            options={**inherited, **self.options},
-            paper=self.paper or base.paper,
-        )
+        paper = self.paper or base.paper
+        return replace(self, base=None, algorithm=algorithm, **common, parts=roles, options=options, paper=paper)
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mappingproxy cannot cross a process border by itself
         values = (getattr(self, f.name) for f in fields(self))
@@ -256,9 +237,6 @@ class Plugin:
 
     Args:
         summary: one line for `zoo plugins`.
-        algorithms, generators, discriminators, networks, losses, augmentations, datasets, features, metrics, trackers:
-            classes of the interfaces in `zoo_core`.
-        models: name → `PretrainedModel`.
         recipes: in any order; a base may be anybody's.
         commands: name → import string of a `click.Command`, added to `zoo`.
         contract: the contract version that the package was written for.
@@ -290,21 +268,20 @@ class Plugin:
             for name, target in given.items():
                 check_name(name, SINGULAR[kind])
                 checked[name] = target if isinstance(target, Component) else Component(target)
-            object.__setattr__(self, kind, MappingProxyType(checked))
+            _freeze(self, kind, checked)
         if not isinstance(self.models, Mapping) or not all(isinstance(m, PretrainedModel) for m in self.models.values()):
             raise PluginError("models must be a mapping from names to zoo_core.PretrainedModel records")
         for name in self.models:
             check_name(name, "model")
-        object.__setattr__(self, "models", MappingProxyType(dict(self.models)))
+        _freeze(self, "models", self.models)
         if not isinstance(self.recipes, Sequence) or isinstance(self.recipes, str):
             raise PluginError(f"recipes must be a list of zoo_core.Recipe records, not {type(self.recipes).__name__}")
-        recipes = tuple(self.recipes)
-        for recipe in recipes:
+        object.__setattr__(self, "recipes", tuple(self.recipes))
+        for recipe in self.recipes:
             if not isinstance(recipe, Recipe):
                 raise PluginError(f"recipes must hold zoo_core.Recipe records, not {type(recipe).__name__}")
-        repeated = {r.name for r in recipes if [other.name for other in recipes].count(r.name) > 1}
-        if repeated:
-            raise PluginError(f"recipe {', '.join(sorted(repeated))} stands twice in one plugin")
-        object.__setattr__(self, "recipes", recipes)
+        counts = Counter(recipe.name for recipe in self.recipes)
+        if repeated := sorted(name for name, count in counts.items() if count > 1):
+            raise PluginError(f"recipe {', '.join(repeated)} stands twice in one plugin")
         if type(self.contract) is not int:
             raise PluginError(f"contract must be a whole number such as {CONTRACT}, not {self.contract!r}")

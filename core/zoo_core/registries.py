@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import reduce
+from typing import Any, cast
 
 from . import options as _options
 from .discovery import InstalledPlugin, discover, normalize
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
-from .records import CONTRACT, KINDS, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
+from .records import CONTRACT, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
 
 _INTERFACES = {
     "algorithms": ".algorithms:Algorithm",
@@ -19,18 +20,15 @@ _INTERFACES = {
     "discriminators": ".interfaces:Discriminator",
     "networks": ".interfaces:Network",
     "losses": ".interfaces:Loss",
-    "augmentations": ".augmentations:Augmentation",
+    "augmentations": ".interfaces:Augmentation",
     "features": ".interfaces:FeatureExtractor",
     "datasets": ".datasets:ImageDataset",
     "metrics": ".metrics:Metric",
     "trackers": ".trackers:Tracker",
 }
 
-DEFAULT_ALGORITHM = "gan"
-"""What a recipe trains with that names no algorithm."""
-
-PART_KINDS = ("generators", "discriminators", "networks", "losses")
-"""Kinds that a part of an algorithm can have."""
+DEFAULT_ALGORITHM = "gan"  # what a recipe trains with that names no algorithm
+PART_KINDS = ("generators", "discriminators", "networks", "losses")  # kinds that a part of an algorithm can have
 
 _CHANGES = {1: "recipes name an algorithm, losses say whether they are separable, images are augmented by the engine"}
 """Earlier version of the contract → what a package must change to follow the next."""
@@ -57,10 +55,8 @@ class Entry:
 
 
 class Registry:
-    """Finds components and recipes by name. Plugins are discovered when something is first looked up.
-
-    Args:
-        plugins: the plugins to hold; None discovers the installed ones.
+    """Finds components and recipes by name: of the plugins given, or of those installed, which are discovered when something
+    is first looked up.
     """
 
     def __init__(self, plugins: list[InstalledPlugin] | None = None) -> None:
@@ -77,20 +73,13 @@ class Registry:
 
     def problems(self) -> list[str]:
         """Lines about what discovery found amiss, for the person to read; empty when all is well."""
-        broken = [
-            f"plugin {p.name!r} of {p.distribution} is broken and was left out: {p.problem}"
-            for p in self.plugins()
-            if p.problem
-        ]
-        return [*self._problems, *broken]
+        broken = [p for p in self.plugins() if p.problem]
+        lines = [f"plugin {p.name!r} of {p.distribution} is broken and was left out: {p.problem}" for p in broken]
+        return [*self._problems, *lines]
 
-    @contextmanager
-    def _undo(self, plugin: InstalledPlugin) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self._added.remove(plugin)
-            self._index = None
+    def _remove(self, plugin: InstalledPlugin) -> None:
+        self._added.remove(plugin)
+        self._index = None
 
     def add(self, plugin: Plugin, *, distribution: str = "local") -> Any:
         """Register a plugin in this process, for notebooks and tests.
@@ -103,7 +92,9 @@ class Registry:
         added = InstalledPlugin("local", normalize(distribution), plugin=plugin)
         self._added.append(added)
         self._index = None
-        return self._undo(added)
+        stack = ExitStack()
+        stack.callback(self._remove, added)
+        return stack
 
     def names(self, kind: str) -> list[str]:
         """All names of a kind ("generators", …, "recipes", "commands"), sorted."""
@@ -125,18 +116,15 @@ class Registry:
         if distribution:
             claims = [e for e in claims if e.plugin.distribution == normalize(distribution)]
         if not claims:
-            what = SINGULAR[kind]
             command = f"zoo list {kind}" if kind != "commands" else "zoo --help"
-            raise unknown(what, name, self.names(kind), hint=f"to see all: {command}")
+            raise unknown(SINGULAR[kind], name, self.names(kind), hint=f"to see all: {command}")
         if len(claims) > 1:
-            who = sorted({e.plugin.distribution for e in claims})
+            who, what = sorted({e.plugin.distribution for e in claims}), f"{SINGULAR[kind]} {bare!r} is claimed by"
             if len(who) == 1:
                 plugins = " and ".join(e.plugin.name for e in claims)
-                raise AmbiguousNameError(f"{SINGULAR[kind]} {bare!r} is claimed by the plugins {plugins} of {who[0]}")
-            raise AmbiguousNameError(
-                f"{SINGULAR[kind]} {bare!r} is claimed by {' and '.join(who)}",
-                hint=f"choose one: {' or '.join(f'{distribution}:{bare}' for distribution in who)}",
-            )
+                raise AmbiguousNameError(f"{what} the plugins {plugins} of {who[0]}")
+            choice = " or ".join(f"{distribution}:{bare}" for distribution in who)
+            raise AmbiguousNameError(f"{what} {' and '.join(who)}", hint=f"choose one: {choice}")
         return claims[0]
 
     def load(self, kind: str, name: str) -> Any:
@@ -167,8 +155,7 @@ class Registry:
             UsageError: its bases go round in a circle.
             PluginError: its plugin was written for another version of the contract.
         """
-        chain: list[Recipe] = []
-        seen: list[str] = []
+        chain: dict[str, Recipe] = {}  # by qualified name, the bases last
         following: str | None = name
         while following is not None:
             try:
@@ -176,18 +163,16 @@ class Registry:
             except UsageError as error:
                 if not chain:
                     raise
-                raise type(error)(f"recipe {chain[-1].name!r} is based on {error.message}", hint=error.hint) from None
-            if entry.qualified in seen:
-                raise UsageError(f"recipe {name!r} is based on itself: {' → '.join([*(r.name for r in chain), entry.name])}")
+                based = f"recipe {[*chain.values()][-1].name!r} is based on"
+                raise type(error)(f"{based} {error.message}", hint=error.hint) from None
+            if entry.qualified in chain:
+                circle = " → ".join([*(r.name for r in chain.values()), entry.name])
+                raise UsageError(f"recipe {name!r} is based on itself: {circle}")
             _check_contract(entry, f"recipe {entry.name!r} of {entry.plugin.distribution}")
-            recipe = entry.value
-            assert isinstance(recipe, Recipe)
-            seen.append(entry.qualified)
-            chain.append(recipe)
+            recipe = cast(Recipe, entry.value)
+            chain[entry.qualified] = recipe
             following = recipe.base
-        resolved = chain[-1]
-        for recipe in reversed(chain[:-1]):
-            resolved = recipe.over(resolved)
+        resolved = reduce(lambda base, recipe: recipe.over(base), reversed(chain.values()))
         return replace(resolved, algorithm=resolved.algorithm or DEFAULT_ALGORITHM)
 
     def parts(self, recipe: Recipe) -> dict[str, tuple[str, str]]:
@@ -203,9 +188,8 @@ class Registry:
         for role, kind in wanted.items():
             check_role(role)
             if kind not in PART_KINDS:
-                raise PluginError(
-                    f"algorithm {recipe.algorithm!r} asks for {kind!r} as its {role}; valid: {', '.join(PART_KINDS)}"
-                )
+                valid = ", ".join(PART_KINDS)
+                raise PluginError(f"algorithm {recipe.algorithm!r} asks for {kind!r} as its {role}; valid: {valid}")
         missing = [role for role in wanted if role not in named]
         if missing:
             raise UsageError(
@@ -227,30 +211,20 @@ class Registry:
         return {role: (kind, named[role]) for role, kind in wanted.items()}
 
     def create(self, kind: str, name: str, given: Mapping[str, Any] | None = None, **supplied: Any) -> Any:
-        """Load a component and call its constructor.
-
-        Args:
-            kind, name: what to create.
-            given: options; the rest take their defaults.
-            supplied: what the zoo hands over beside the options (`image`).
+        """Load a component and call its constructor, with the options `given`, the defaults of the rest, and what the zoo
+        supplies beside them (`image`).
         """
         target = self.load(kind, name)
-        where = SINGULAR[kind]
-        full = _options.complete(target, given or {}, where=where, hint=f"to see them: zoo show {name}")
-        return target(**supplied, **full)
+        hint = f"to see them: zoo show {name}"
+        return target(**supplied, **_options.complete(target, given or {}, where=SINGULAR[kind], hint=hint))
 
     def _entries(self) -> dict[tuple[str, str], list[Entry]]:
         if self._index is None:
-            index: dict[tuple[str, str], list[Entry]] = {}
+            self._index = {}
             for installed in self.plugins():
-                if installed.plugin is None:
-                    continue
-                for kind in (*KINDS, "commands"):
-                    for name, component in getattr(installed.plugin, kind).items():
-                        index.setdefault((kind, name), []).append(Entry(kind, name, component, installed))
-                for recipe in installed.plugin.recipes:
-                    index.setdefault(("recipes", recipe.name), []).append(Entry("recipes", recipe.name, recipe, installed))
-            self._index = index
+                for kind, provided in installed.provides().items():
+                    for name, value in provided.items():
+                        self._index.setdefault((kind, name), []).append(Entry(kind, name, value, installed))
         return self._index
 
 
@@ -298,5 +272,4 @@ def import_target(target: str, who: str) -> Any:
     return value
 
 
-registry = Registry()
-"""The registry of this process, with every installed plugin."""
+registry = Registry()  # the registry of this process, with every installed plugin

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from .errors import OptionError
 
-Latent = Literal["normal", "uniform"]
-"""Distribution of the latents: N(0, 1), or U(−1, 1) as in the paper."""
+Latent = Literal["normal", "uniform"]  # distribution of the latents: N(0, 1), or U(−1, 1) as in the paper
 
 
 def _require(condition: bool, key: str, value: object, valid: str) -> None:

@@ -184,9 +184,9 @@ def test_the_next_minibatch_is_prepared_and_is_the_right_one(data: Path, tmp_pat
     generator = zoo.load(run.path).generator
     pack = zoo.build_pack(zoo.PackRequest("folder", data=str(data), size=16), workers=1)
     batches = Batches(pack, 8, 0, CPU)
-    with batches.ahead(generator) as feed:
+    with batches.ahead(generator) as take:
         for position, step in ((0, 0), (8, 1), (16, 2), (8, 1), (800, 5)):  # in order, back, and far ahead
-            found = feed.take(position, step)
+            found = take(position, step)
             assert found.real.equal(batches.real(position)[0])
             assert found.z.equal(batches.latents(generator, step))
 

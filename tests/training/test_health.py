@@ -19,8 +19,8 @@ import zoo
 from helpers.packs import pictures
 from helpers.training import Heard, measures, newest, readings, resume, samples, train
 from zoo.training import callbacks, health
+from zoo.training.callbacks import spread
 from zoo.training.curves import curves_of, save_health, sparklines
-from zoo.training.diversity import spread
 from zoo.training.health import History, detect_problems, ensure_finite, ensure_finite_weights
 from zoo_core import TrainingError, UsageError
 
@@ -49,7 +49,7 @@ def diversity(images: int, value: float) -> dict[str, Any]:
 
 
 def kinds(lines: list[dict[str, Any]]) -> list[str]:
-    return [sign.kind for sign in detect_problems(History.of(lines))]
+    return [warning.kind for warning in detect_problems(History.of(lines))]
 
 
 def noise(count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -130,8 +130,8 @@ def test_a_failure_is_noticed_however_rarely_losses_are_written(
     assert (stopped["step"], stopped["final"]) == (4, True)
     assert "nan" in stopped["stopped"]
     found = zoo.diagnose(tmp_path / "run")
-    assert (found.verdict, found.signs[0].kind) == ("stopped", "diverged")
-    assert "there is no checkpoint" in found.signs[0].words
+    assert (found.verdict, found.warnings[0].kind) == ("stopped", "diverged")
+    assert "there is no checkpoint" in found.warnings[0].words
 
 
 def test_weights_that_are_not_finite_stop_a_training(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,10 +163,10 @@ def test_signs_are_said_once_and_written_down(data: Path, tmp_path: Path, monkey
     resume(run.path, images=160, report=again)
     assert "warning: the discriminator" not in again.text  # it was said before
     found = zoo.diagnose(run.path)
-    assert (found.verdict, [sign.kind for sign in found.signs]) == ("ailing", ["discriminator-wins"])
+    assert (found.verdict, [warning.kind for warning in found.warnings]) == ("ailing", ["discriminator-wins"])
     monkeypatch.setattr(health, "WINS", 2.0)
     healed = zoo.diagnose(run.path)
-    assert (healed.verdict, healed.signs) == ("healthy", ())
+    assert (healed.verdict, healed.warnings) == ("healthy", ())
     assert healed.passed == {"discriminator-wins": (48, 160)}
 
 
@@ -198,7 +198,7 @@ def test_a_diagnosis(data: Path, tmp_path: Path) -> None:
     run = train("linear", data, tmp_path / "run", images=16).path
     history = [*noise(60), diversity(10_000, 0.4), diversity(76_800, 0.8)]
     found = zoo.diagnose(written(run, history))
-    assert (found.verdict, found.signs, found.passed) == ("healthy", (), {})
+    assert (found.verdict, found.warnings, found.passed) == ("healthy", (), {})
     text = "\n".join(found.words)
     for words in ("linear on folder", "1,200 steps of 8", "most images apart (85%)", "loss is", "steady"):
         assert words in text

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from zoo_core import Component, Plugin, PluginError, registry
+from zoo_core import Component, PluginError, registry
 from zoo_core.discovery import InstalledPlugin, entry_points, normalize
 from zoo_core.errors import unknown
-from zoo_core.records import CONTRACT, KINDS, SINGULAR
+from zoo_core.records import CONTRACT, SINGULAR
 from zoo_core.registries import contract_problem, import_target
 
 _WITHOUT_TORCH = """
@@ -29,15 +29,7 @@ importlib.import_module(sys.argv[1])
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check.
-
-    Args:
-        what: "generator acme", "recipe acme", "plugin acme".
-        check: name of the check.
-        problem: what is wrong, "" where all is well.
-        note: what else is worth knowing.
-        seconds: CPU time of the check.
-    """
+    """The outcome of a check of `what` ("generator acme"): a problem, "" where all is well, a note, seconds of CPU time."""
 
     what: str
     check: str
@@ -62,13 +54,11 @@ def check_plugins(name: str, *, reserved: Collection[str] = ()) -> Iterator[Find
     everything = registry.plugins()
     wanted = [p for p in everything if name == p.name or normalize(name) == p.distribution]
     if not wanted:
-        raise unknown(
-            "plugin", name, {n for p in everything for n in (p.name, p.distribution)}, hint="to see all: zoo plugins"
-        )
+        known = {n for p in everything for n in (p.name, p.distribution)}
+        raise unknown("plugin", name, known, hint="to see all: zoo plugins")
     for installed in wanted:
         yield from _record(installed)
-        if installed.plugin is not None:
-            yield from _provided(installed, installed.plugin, reserved)
+        yield from _provided(installed, reserved)
 
 
 def _record(installed: InstalledPlugin) -> Iterator[Finding]:
@@ -78,16 +68,10 @@ def _record(installed: InstalledPlugin) -> Iterator[Finding]:
         return
     contract = installed.plugin.contract
     yield Finding(what, "contract", "" if contract == CONTRACT else contract_problem(contract, "it"))
-    if (module := _module(installed)) is not None:
-        yield Finding(what, "light", _weight(module))
-
-
-def _module(installed: InstalledPlugin) -> str | None:
-    """The module of a plugin's record, None for one that was registered in this process."""
-    for point in entry_points()[0]:
+    for point in entry_points()[0]:  # none of a plugin that was registered in this process
         if point.name == installed.name and point.distro and normalize(point.distro.name) == installed.distribution:
-            return str(point.module_name)
-    return None
+            yield Finding(what, "light", _weight(str(point.module_name)))
+            break
 
 
 def _weight(module: str) -> str:
@@ -97,30 +81,22 @@ def _weight(module: str) -> str:
     return f"importing {module} imports torch, expected a record without it: name classes by import strings"
 
 
-def _provided(installed: InstalledPlugin, plugin: Plugin, reserved: Collection[str]) -> Iterator[Finding]:
+def _provided(installed: InstalledPlugin, reserved: Collection[str]) -> Iterator[Finding]:
     from zoo_core.testing import check_component, check_recipe
 
-    for kind in KINDS:
-        for name, component in getattr(plugin, kind).items():
-            yield from _clash(kind, name, installed)
-            for o in check_component(kind, component):
-                yield Finding(f"{SINGULAR[kind]} {name}", o.name, o.problem, o.note, o.seconds)
-    for recipe in plugin.recipes:
-        yield from _clash("recipes", recipe.name, installed)
-        for o in check_recipe(f"{installed.distribution}:{recipe.name}"):
-            yield Finding(f"recipe {recipe.name}", o.name, o.problem, o.note, o.seconds)
-    for name, command in plugin.commands.items():
-        yield from _clash("commands", name, installed)
-        assert isinstance(command, Component)
-        yield Finding(f"command {name}", "command", _command(name, command, reserved))
-
-
-def _clash(kind: str, name: str, installed: InstalledPlugin) -> Iterator[Finding]:
-    """A name that another distribution has too is no fault, but one has to write more."""
-    others = sorted({e.plugin.distribution for e in registry.entries(kind) if e.name == name} - {installed.distribution})
-    if others:
-        note = f"also claimed by {', '.join(others)}: one has to write {installed.distribution}:{name}"
-        yield Finding(f"{SINGULAR[kind]} {name}", "name", note=note)
+    for kind, provided in installed.provides().items():
+        for name, value in provided.items():
+            what, claims = f"{SINGULAR[kind]} {name}", registry.entries(kind)
+            others = sorted({e.plugin.distribution for e in claims if e.name == name} - {installed.distribution})
+            if others:  # which is no fault
+                note = f"also claimed by {', '.join(others)}: one has to write {installed.distribution}:{name}"
+                yield Finding(what, "name", note=note)
+            if kind == "commands":
+                yield Finding(what, "command", _command(name, value, reserved))
+                continue
+            recipe = f"{installed.distribution}:{name}"
+            for o in check_recipe(recipe) if kind == "recipes" else check_component(kind, value):
+                yield Finding(what, o.name, o.problem, o.note, o.seconds)
 
 
 def _command(name: str, command: Component, reserved: Collection[str]) -> str:

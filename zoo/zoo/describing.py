@@ -11,11 +11,10 @@ from zoo_core.discovery import InstalledPlugin
 from zoo_core.errors import near, unknown
 from zoo_core.options import schema
 from zoo_core.records import CONTRACT, KINDS, Recipe
-from zoo_core.registries import contract_problem
+from zoo_core.registries import Entry, contract_problem
 from zoo_core.settings import OptimizerSettings, TrainingSettings
 
-LISTED = ("recipes", *KINDS)
-"""What `zoo list` can list."""
+LISTED = ("recipes", *KINDS)  # what `zoo list` can list
 
 SETTINGS: dict[str, Any] = {"training": TrainingSettings, "optimizer": OptimizerSettings}
 """Keys of `--set` that belong to no component."""
@@ -23,43 +22,23 @@ SETTINGS: dict[str, Any] = {"training": TrainingSettings, "optimizer": Optimizer
 
 def list_entries(kind: str | None = None) -> list[dict[str, str]]:
     """Everything of a kind (or of all kinds): kind, name, summary, paper, distribution, version. Imports no component."""
-    return [
-        {
-            "kind": entry.kind,
-            "name": entry.name,
-            "summary": entry.summary,
-            "paper": entry.value.paper,
-            "distribution": entry.plugin.distribution,
-            "version": entry.plugin.version,
-        }
-        for listed in (LISTED if kind is None else (kind,))
-        for entry in registry.entries(listed)
-    ]
+    return [_common(entry) for listed in (LISTED if kind is None else (kind,)) for entry in registry.entries(listed)]
 
 
 def list_plugins() -> list[dict[str, Any]]:
     """All plugins: name, distribution, version, status ("ok" or "broken: reason"), what each provides, seconds to import."""
-    rows = []
-    for installed in registry.plugins():
-        provides: dict[str, list[str]] = {}
-        summary = ""
-        if installed.plugin is not None:
-            summary = installed.plugin.summary
-            found = {kind: list(getattr(installed.plugin, kind)) for kind in (*KINDS, "commands")}
-            found["recipes"] = [recipe.name for recipe in installed.plugin.recipes]
-            provides = {kind: sorted(names) for kind, names in found.items() if names}
-        rows.append(
-            {
-                "name": installed.name,
-                "distribution": installed.distribution,
-                "version": installed.version,
-                "status": _status(installed),
-                "summary": summary,
-                "provides": provides,
-                "seconds": round(installed.seconds, 3),
-            }
-        )
-    return rows
+    return [
+        {
+            "name": installed.name,
+            "distribution": installed.distribution,
+            "version": installed.version,
+            "status": _status(installed),
+            "summary": installed.plugin.summary if installed.plugin else "",
+            "provides": {kind: sorted(found) for kind, found in installed.provides().items() if found},
+            "seconds": round(installed.seconds, 3),
+        }
+        for installed in registry.plugins()
+    ]
 
 
 def _status(installed: InstalledPlugin) -> str:
@@ -78,14 +57,8 @@ def describe(name: str) -> list[dict[str, Any]]:
     """
     if name in SETTINGS:
         target = SETTINGS[name]
-        return [
-            {
-                "kind": "settings",
-                "name": name,
-                "summary": target.__doc__.partition(" Raises")[0],
-                "options": _options(target),
-            }
-        ]
+        summary = target.__doc__.partition(" Raises")[0]
+        return [{"kind": "settings", "name": name, "summary": summary, "options": _options(target)}]
     bare = name.rpartition(":")[2]
     kinds = [kind for kind in LISTED if bare in registry.names(kind)]
     if not kinds:
@@ -153,7 +126,7 @@ def _options(target: Any) -> list[dict[str, Any]]:
     return [{"name": o.name, "type": o.type_name, "default": o.default, "help": o.help} for o in options]
 
 
-def _common(entry: Any) -> dict[str, Any]:
+def _common(entry: Entry) -> dict[str, Any]:
     return {
         "kind": entry.kind,
         "name": entry.name,

@@ -21,34 +21,22 @@ from ..options import check as check_option
 from ..options import complete, schema
 from ..records import KINDS, Component, ImageSpec, PretrainedModel
 from ..registries import Registry, check_class, import_target, registry
-from . import (
-    algorithms,
-    augmentations,
-    datasets,
-    discriminators,
-    features,
-    generators,
-    losses,
-    metrics,
-    networks,
-    outside,
-    recipes,
-)
+from . import adversaries, algorithms, datasets, losses, metrics, networks, other_kinds, recipes
 from .subjects import Failed, Outcome, Subject, require, run
 
 __all__ = ["Outcome", "assert_conforms", "assert_recipe", "check_component", "check_recipe"]
 
 _CHECKS: dict[str, Sequence[Callable[[Subject], str | None]]] = {
     "algorithms": algorithms.CHECKS,
-    "generators": generators.CHECKS,
-    "discriminators": discriminators.CHECKS,
+    "generators": adversaries.GENERATORS,
+    "discriminators": adversaries.DISCRIMINATORS,
     "networks": networks.CHECKS,
     "losses": losses.CHECKS,
-    "augmentations": augmentations.CHECKS,
+    "augmentations": other_kinds.AUGMENTATIONS,
     "datasets": datasets.CHECKS,
-    "features": features.CHECKS,
+    "features": other_kinds.FEATURES,
     "metrics": metrics.CHECKS,
-    "trackers": outside.TRACKERS,
+    "trackers": other_kinds.TRACKERS,
 }
 
 
@@ -61,9 +49,6 @@ def check_component(
 ) -> list[Outcome]:
     """Check one component, on the CPU.
 
-    The first checks (its import, base class, schema and constructor) decide whether there is anything to run the others on:
-    when one of them fails, its outcome is the last.
-
     Args:
         kind: one of `zoo_core.records.KINDS`.
         target: the class, the `Component` or `PretrainedModel` of a plugin's record, or a registry name ("mine",
@@ -72,13 +57,11 @@ def check_component(
         image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in color.
 
     Returns:
-        The outcome of every check, in order. A problem is a sentence, "" where all is well. What needs something from
-        outside (`tiny` is None and no options are given, the module that it `requires` is missing) has an outcome
-        with the note "not checked: needs …".
+        The outcome of every check, in order; where one of the first fails (import, base class, schema, constructor), it is
+        the last. What needs something from outside has an outcome with the note "not checked: needs …".
 
     Raises:
-        UnknownNameError: no such kind, or a registry name that nothing bears.
-        AmbiguousNameError: a registry name that two distributions claim.
+        UnknownNameError, AmbiguousNameError: no such kind, or a registry name that nothing bears, or two distributions.
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
@@ -87,7 +70,7 @@ def check_component(
         assert isinstance(found, Component | PretrainedModel)
         target = found
     if isinstance(target, PretrainedModel):
-        return run(outside.MODELS, target)
+        return run(other_kinds.MODELS, target)
     subject = Subject(kind, target, options=options, image=image)
     outcomes = run([_imports, _subclass, _options, _constructs], subject, stop=True)
     if any(outcome.problem for outcome in outcomes):
@@ -98,13 +81,8 @@ def check_component(
 
 
 def check_recipe(name: str, *, within: Registry | None = None) -> list[Outcome]:
-    """Check that a recipe's components exist, take its options, and fit together.
-
-    Networks are built and run without memory for their weights, so that the size does not matter.
-
-    Args:
-        name: of the recipe.
-        within: the registry to look in; None takes that of this process.
+    """Check that a recipe's components exist, take its options, and fit together, whatever their size: networks are built
+    and run without memory. `within` is the registry to look in, by default that of this process.
     """
     return run(recipes.CHECKS, recipes.RecipeSubject(name, within or registry), stop=True)
 
@@ -117,7 +95,9 @@ def assert_conforms(
     image: ImageSpec | None = None,
 ) -> None:
     """Raise `AssertionError` with every problem that `check_component` finds, in words; its arguments are the same."""
-    _raise(f"{kind}: {_label(target)}", check_component(kind, target, options=options, image=image))
+    named = getattr(target, "target", getattr(target, "where", target))
+    label = f"{target.__module__}:{target.__qualname__}" if isinstance(target, type) else named
+    _raise(f"{kind}: {label}", check_component(kind, target, options=options, image=image))
 
 
 def assert_recipe(name: str, *, within: Registry | None = None) -> None:
@@ -129,12 +109,6 @@ def _raise(what: str, outcomes: list[Outcome]) -> None:
     problems = [f"- {outcome.name}: {outcome.problem}" for outcome in outcomes if outcome.problem]
     if problems:
         raise AssertionError("\n".join([f"{what} does not conform:", *problems]))
-
-
-def _label(target: type | Component | PretrainedModel | str) -> str:
-    if isinstance(target, Component | PretrainedModel):
-        return target.target if isinstance(target, Component) else target.where
-    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
 
 
 def _imports(subject: Subject) -> None:
@@ -152,10 +126,8 @@ def _options(subject: Subject) -> None:
     for option in options.values():
         check_option(option, option.default, key=f"{subject.label}: the default of {option.name!r}")
     if subject.kind == "datasets":
-        missing = [name for name in ("data", "split") if name not in options]
-        require(
-            not missing, f"{subject.label}: its constructor takes no {' and no '.join(missing)}; the zoo hands both over"
-        )
+        missing = " and no ".join(name for name in ("data", "split") if name not in options)
+        require(not missing, f"{subject.label}: its constructor takes no {missing}; the zoo hands both over")
     tiny = getattr(subject.cls, "tiny", {})
     unset = tiny is None and subject.kind in ("datasets", "features")
     require(unset or isinstance(tiny, Mapping), f"{subject.label}: tiny is {tiny!r}, expected a mapping of options")
@@ -166,9 +138,8 @@ def _options(subject: Subject) -> None:
     if required and find_spec(required.partition(".")[0]) is None:
         subject.needs = required
     image = (tiny or {}).get("image")
-    require(
-        image is None or isinstance(image, ImageSpec), f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec"
-    )
+    fine = image is None or isinstance(image, ImageSpec)
+    require(fine, f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec")
     subject.image = subject.wanted_image or image or ImageSpec(32, 3)
     subject.options = complete(subject.cls, subject.given, where=f"{subject.label} tiny")
 

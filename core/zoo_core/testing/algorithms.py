@@ -9,15 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..algorithms import Algorithm, Phase
+from ..algorithms import Algorithm, Phase, check_joins
 from ..errors import PluginError, ZooError
 from ..records import ImageSpec, check_role
 from ..registries import PART_KINDS, registry
 from .steps import Ran, SmallDiscriminator, SmallGenerator, SmallLoss, run_phases, without_numbers
 from .subjects import LATENT, Failed, Subject, listed, require, supplied
 
-MOST = 12
-"""Steps that are run; of a cycle of phases that is longer, each phase's first step besides."""
+MOST = 12  # steps that are run; of a cycle of phases that is longer, each phase's first step besides
 
 Made = tuple[Algorithm, dict[str, Any], Sequence[Phase]]
 
@@ -30,10 +29,8 @@ def assemble(cls: type[Algorithm], options: Mapping[str, Any], loss: type = Smal
     own: dict[str, type] = {"generators": SmallGenerator, "discriminators": SmallDiscriminator, "losses": loss}
     classes: dict[str, type] = {}
     for role, kind in sorted(algorithm.parts.items(), key=lambda item: item[0] != "generator"):
-        require(
-            role in named or kind in own,
-            f"tiny['parts'] names no {role}, expected the registry name of a small one of the {kind}",
-        )
+        known = role in named or kind in own
+        require(known, f"tiny['parts'] names no {role}, expected the registry name of a small one of the {kind}")
         classes[role] = registry.load(kind, named[role]) if role in named else own[kind]
     tiny = {role: dict(getattr(part, "tiny", {})) for role, part in classes.items()}
     image = next((image for options in tiny.values() if (image := options.pop("image", None))), ImageSpec(8))
@@ -95,14 +92,7 @@ def phases(subject: Subject) -> str:
         require(fine, f"{what} updates {phase.updates}, expected some of {', '.join(networks)}")
         fine = isinstance(phase.every, int) and len(phase.at) > 0 and all(at in range(phase.every) for at in phase.at)
         require(fine, f"{what} comes at {phase.at} of every {phase.every} steps, expected places from 0 to every − 1")
-    for number in range(lcm(*(phase.every for phase in found))):
-        due = [phase for phase in found if phase.due(number)]
-        for before, phase in zip([None, *due], due, strict=False):
-            require(
-                not phase.joins or (before is not None and set(before.updates) == set(phase.updates)),
-                f"phase {phase.name!r} joins the one before it, and in step {number} that is "
-                f"{before and before.name!r}, expected one that updates {', '.join(phase.updates)}",
-            )
+    check_joins(found)
     return ", ".join(names)
 
 

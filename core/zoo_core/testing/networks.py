@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from safetensors.torch import load as read_tensors
@@ -21,17 +23,16 @@ from .subjects import (
     N,
     Subject,
     as_tensor,
-    difference,
     listed,
     parameters_without_gradient,
     random_state_is_untouched,
     require,
+    require_same,
     same,
     supplied,
 )
 
-SECONDS = 5.0
-"""CPU seconds that a forward and backward pass of a small instance may take, for 8 images."""
+SECONDS = 5.0  # CPU seconds that a forward and backward pass of a small instance may take, for 8 images
 
 Inputs = tuple[Tensor, Tensor | None]
 
@@ -124,11 +125,8 @@ def repeatable(network: nn.Module) -> Tensor:
     first: Tensor = random_state_is_untouched("forward", lambda: call(network, given))
     require(torch.equal(before, given[0]), "forward changes its input in place, expected it untouched")
     torch.manual_seed(99)
-    second = call(network, given)
-    require(
-        same(first, second),
-        f"two calls in evaluation mode on the same input differ by {difference(first, second):.3g}, expected equal outputs",
-    )
+    what = "two calls in evaluation mode on the same input differ by {:.3g}, expected equal outputs"
+    require_same(first, call(network, given), what)
     return first
 
 
@@ -145,14 +143,12 @@ def independent(network: nn.Module) -> Tensor:
     if labels is not None and other_labels is not None:
         other_labels[0] = labels[0]
     whole = call(network, (first, labels))
-    beside = call(network, (others, other_labels))
-    alone = call(network, (first[:1], None if labels is None else labels[:1]))
-    for out, how in ((beside, "beside others"), (alone, "alone")):
-        require(
-            same(whole[0], out[0], tolerance=1e-4),
-            f"the first output {how} differs by {difference(whole[0], out[0]):.3g} in evaluation mode, expected it not to "
-            "depend on the rest of the batch",
+    alone = (first[:1], None if labels is None else labels[:1])
+    for given, how in (((others, other_labels), "beside others"), (alone, "alone")):
+        what = (
+            f"the first output {how} differs by {{:.3g}} in evaluation mode, expected it not to depend on the rest of the "
         )
+        require_same(whole[0], call(network, given)[0], what + "batch", tolerance=1e-4)
     return whole
 
 
@@ -162,20 +158,16 @@ def save_and_load(subject: Subject) -> None:
     try:
         stored = read_tensors(write_tensors(state))
     except RuntimeError as error:
-        raise Failed(
-            f"state_dict cannot be saved as safetensors, expected each tensor once: {str(error).splitlines()[0]}"
-        ) from error
+        why = str(error).splitlines()[0]
+        raise Failed(f"state_dict cannot be saved as safetensors, expected each tensor once: {why}") from error
     again: nn.Module = subject.build(seed=1)
     again.load_state_dict(stored)
-    again.eval()
     with torch.no_grad():
-        given = inputs(network)
-        before, after = call(network, given), call(again, given)
-    require(
-        same(before, after),
-        f"after saving and loading the output differs by {difference(before, after):.3g}, expected it equal: "
-        "something that forward needs is not in state_dict",
+        before, after = (call(net.eval(), inputs(network)) for net in (network, again))
+    what = (
+        "after saving and loading the output differs by {:.3g}, expected it equal: something that forward needs is not in "
     )
+    require_same(before, after, what + "state_dict")
 
 
 def can_be_copied(subject: Subject) -> None:
@@ -218,10 +210,7 @@ def cpu_seconds(subject: Subject) -> None:
     if out.requires_grad:
         torch.autograd.backward(out.sum())
     took = time.process_time() - start
-    require(
-        took <= SECONDS,
-        f"8 images took {took:.1f} CPU seconds, expected at most {SECONDS:.0f}: make tiny smaller",
-    )
+    require(took <= SECONDS, f"8 images took {took:.1f} CPU seconds, expected at most {SECONDS:.0f}: make tiny smaller")
 
 
 def stages(subject: Subject) -> None:
@@ -234,25 +223,14 @@ def stages(subject: Subject) -> None:
         require(isinstance(name, str) and isinstance(module, nn.Module), f"stages()[{name!r}] is no module with a name")
         require(module in inside, f"stages()[{name!r}] is no part of the network: keep the module in an attribute")
     require(len({id(m) for m in named.values()}) == len(named), "stages() names one module twice")
-    seen: list[tuple[str, object]] = []
-    handles = [
-        module.register_forward_hook(lambda _m, _i, out, name=name: seen.append((name, out)))
-        for name, module in named.items()
-    ]
-    try:
-        with torch.no_grad():
-            result = call(network, inputs(network))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), recorded(named) as seen:
+        result = call(network, inputs(network))
     called = [name for name, _ in seen]
     for name in named:
         times = called.count(name)
         require(times == 1, f"forward calls stage {name!r} {times} times, expected once, by calling the module itself")
-    require(
-        called == list(named),
-        f"forward calls the stages as {listed(called)}, expected the order of stages(): {listed([*named])}",
-    )
+    order = listed([*named])
+    require(called == [*named], f"forward calls the stages as {listed(called)}, expected the order of stages(): {order}")
     for name, out in seen:
         if not isinstance(out, Tensor):
             raise Failed(f"stage {name!r} gives a {type(out).__name__}, expected a feature map [N, C, H, W] or [N, C]")
@@ -260,44 +238,51 @@ def stages(subject: Subject) -> None:
         require(fits, f"stage {name!r} gives {list(out.shape)} for {N} inputs, expected [N, C, H, W] or [N, C]")
         require(not same(out, result), f"stage {name!r} gives the network's own output; what makes that is no stage")
         if out.any():
-            _silence(network, name, named[name], result)
+            with torch.no_grad(), recorded({name: named[name]}, silence=True):
+                silenced = call(network, inputs(network))
+            what = "changes nothing, expected its output to be what forward goes on with"
+            require(not same(silenced, result), f"silencing stage {name!r} by a hook {what}")
 
 
-def _silence(network: nn.Module, name: str, module: nn.Module, result: Tensor) -> None:
-    handle = module.register_forward_hook(lambda _m, _i, out: torch.zeros_like(out))
-    try:
-        with torch.no_grad():
-            changed = not same(call(network, inputs(network)), result)
-    finally:
-        handle.remove()
-    require(
-        changed, f"silencing stage {name!r} by a hook changes nothing, expected its output to be what forward goes on with"
-    )
+@contextmanager
+def recorded(modules: Mapping[str, nn.Module], *, silence: bool = False) -> Iterator[list[tuple[str, Any]]]:
+    """Collect what modules return, by name, and let them return zeros instead where they are to be silent."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(name: str, out: Any) -> Any:
+        seen.append((name, out.clone() if isinstance(out, Tensor) else out))
+        return torch.zeros_like(out) if silence else None
+
+    with ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.callback(module.register_forward_hook(lambda _m, _i, out, name=name: note(name, out)).remove)
+        yield seen
 
 
 def sizes_and_channels(subject: Subject) -> str:
     """1 and 3 channels, another size; refusing by `OptionError` is an answer too."""
-    image = subject.image
+    size, channels = subject.image.size, subject.image.channels
     refused = []
-    for other, what in (
-        (replace(image, channels=4 - image.channels if image.channels in (1, 3) else 3), "channels"),
-        (replace(image, size=image.size * 2), "size"),
-        (replace(image, size=max(1, image.size // 2)), "size"),
-    ):
+    for change in ({"channels": 1 if channels == 3 else 3}, {"size": size * 2}, {"size": max(1, size // 2)}):
+        other = replace(subject.image, **change)
         network = subject.build_or_refuse(other)
         if network is None:
-            refused.append(f"{what} {getattr(other, what)}")
+            refused += [f"{what} {value}" for what, value in change.items()]
             continue
         try:
             with torch.no_grad():
                 out = call(network, inputs(network))
         except Exception as error:
-            raise Failed(
-                f"at {other}: {type(error).__name__}: {error}; expected it to work, or OptionError from the constructor"
-            ) from error
-        expected = (N, *other.shape) if subject.kind == "generators" else (N,)
-        require(out.shape == expected, f"at {other} forward gave {list(out.shape)}, expected {list(expected)}")
+            what = f"at {other}: {type(error).__name__}: {error}"
+            raise Failed(f"{what}; expected it to work, or OptionError from the constructor") from error
+        _require_shape(out, other if subject.kind == "generators" else None, f"at {other}")
     return f"refuses {', '.join(refused)}" if refused else ""
+
+
+def _require_shape(out: Tensor, image: ImageSpec | None, where: str) -> None:
+    """Fail unless there are N images, or N logits where `image` is None."""
+    expected = (N, *image.shape) if image else (N,)
+    require(out.shape == expected, f"{where} forward gave {list(out.shape)}, expected {list(expected)}")
 
 
 def labels(subject: Subject) -> str:
@@ -308,8 +293,7 @@ def labels(subject: Subject) -> str:
     first, classes = inputs(network)
     assert classes is not None
     out = network(first, classes)
-    expected = (N, *subject.image.shape) if subject.kind == "generators" else (N,)
-    require(out.shape == expected, f"with labels forward gave {list(out.shape)}, expected {list(expected)}")
+    _require_shape(out, subject.image if subject.kind == "generators" else None, "with labels")
     gradients(network)
     network.eval()
     with torch.no_grad():
@@ -331,15 +315,7 @@ def outputs(subject: Subject) -> None:
         as_tensor(out, "forward", shape=[n, *out.shape[1:]], meaning="tensors [N, …]")
 
 
-CHECKS = (
-    image,
-    outputs,
-    gradients_reach_every_parameter,
-    same_input_same_output,
-    independent_of_batch_mates,
-    save_and_load,
-    can_be_copied,
-    builds_without_memory,
-    half_precision,
-    cpu_seconds,
-)
+CALLS = (gradients_reach_every_parameter, same_input_same_output, independent_of_batch_mates)
+STAGED = (stages, sizes_and_channels, labels)
+WEIGHTS = (save_and_load, can_be_copied, builds_without_memory, half_precision, cpu_seconds)
+CHECKS = (image, outputs, *CALLS, *WEIGHTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import unknown
@@ -13,17 +14,16 @@ from . import steps
 from .subjects import Failed, place, supplied
 
 
+@dataclass
 class RecipeSubject:
     """A recipe under examination; what follows `registry` is known once the first checks have passed."""
 
-    recipe: Recipe
-    parts: dict[str, tuple[str, str]]
-    algorithm: Any
-    training: TrainingSettings
-
-    def __init__(self, name: str, registry: Registry) -> None:
-        self.name = name
-        self.registry = registry
+    name: str
+    registry: Registry
+    recipe: Recipe = field(init=False)
+    parts: dict[str, tuple[str, str]] = field(init=False)
+    algorithm: Any = field(init=False)
+    training: TrainingSettings = field(init=False)
 
     def options(self, part: str) -> dict[str, Any]:
         """Those that begin with `part` and a dot, without it."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 
 from ..algorithms import Algorithm, Phase, Step
-from ..interfaces import Discriminator, Features, Generator, Loss
+from ..interfaces import Discriminator, Generator, Loss
 from ..records import ImageSpec
 from .subjects import LATENT, Failed, N, place, require
 
@@ -44,16 +44,6 @@ class Part:
 
     def __call__(self, *given: Any) -> Any:
         return self.network(*given)
-
-    def logits_and_features(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Features]:
-        """Logits [n] and the activations of every stage, from one forward pass."""
-        seen: list[Any] = []
-        hook = self.network.register_forward_hook(lambda _m, _i, out: seen.append(out))
-        try:
-            features: Features = self.network.features(images, labels)  # type: ignore[operator]
-            return seen[0], features
-        finally:
-            hook.remove()
 
 
 class SmallGenerator(Generator):

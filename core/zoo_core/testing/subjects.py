@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import random
 import time
 import traceback
@@ -18,10 +19,8 @@ from torch import Tensor, nn
 from ..errors import OptionError, ZooError
 from ..records import ImageSpec
 
-N = 4
-"""Images in the batches that are checked."""
-LATENT = 8
-"""Length of a latent where no generator says another."""
+N = 4  # images in the batches that are checked
+LATENT = 8  # length of a latent where no generator says another
 
 _OURS = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
@@ -29,14 +28,7 @@ _TORCH = str(Path(torch.__file__).parent)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check found.
-
-    Args:
-        name: of the check.
-        problem: what is wrong, what is expected and where; "" where all is well.
-        seconds: CPU time that it took.
-        note: what else is worth knowing ("refuses 1 channel").
-    """
+    """What one check found: a problem ("" where all is well), its CPU time, and what else is worth knowing."""
 
     name: str
     problem: str = ""
@@ -58,10 +50,8 @@ class Subject:
     """A component under examination. `options` and `image` are known once the first checks have passed.
 
     Args:
-        kind: as in `zoo_core.records.KINDS`.
         cls: the class, or the `Component` that names it until it has been imported.
-        options: what the person gave instead of `tiny`; None where nothing.
-        image: likewise.
+        options, image: what the person gave instead of `tiny`; None where nothing.
     """
 
     image: ImageSpec
@@ -150,9 +140,7 @@ def place(error: BaseException) -> str:
     """Where an error happened: the innermost line that is neither ours nor torch's."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [f for f in frames if not f.filename.startswith((_OURS, _TORCH))]
-    if not theirs:
-        return ""
-    return f"(in {theirs[-1].name}, {theirs[-1].filename}:{theirs[-1].lineno})"
+    return f"(in {theirs[-1].name}, {theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
 
 
 # What the checks of several kinds ask.
@@ -178,6 +166,12 @@ def same(one: Tensor, other: Tensor, *, tolerance: float = 0.0) -> bool:
     return difference(one, other) <= tolerance * max(1.0, float(one.detach().abs().max()))
 
 
+def require_same(one: Tensor, other: Tensor, problem: str, *, tolerance: float = 0.0) -> None:
+    """Raise `Failed` with `problem`, which has a place for their difference, unless two tensors agree."""
+    if not same(one, other, tolerance=tolerance):
+        raise Failed(problem.format(difference(one, other) if one.shape == other.shape else math.inf))
+
+
 def difference(one: Tensor, other: Tensor) -> float:
     """Largest absolute difference."""
     return float((one - other).detach().abs().max())
@@ -187,20 +181,15 @@ def random_state_is_untouched(what: str, call: Callable[[], Any]) -> Any:
     """Run `call`; fail if it draws from torch's or Python's global random numbers."""
     torch_state, state = torch.get_rng_state(), random.getstate()
     result = call()
-    require(
-        torch.equal(torch_state, torch.get_rng_state()) and state == random.getstate(),
-        f"{what} draws from the global random numbers, expected none in evaluation mode",
-    )
+    untouched = torch.equal(torch_state, torch.get_rng_state()) and state == random.getstate()
+    require(untouched, f"{what} draws from the global random numbers, expected none in evaluation mode")
     return result
 
 
 def parameters_without_gradient(network: nn.Module) -> list[str]:
     """Names of trainable parameters whose gradient is missing or zero everywhere."""
-    return [
-        name
-        for name, parameter in network.named_parameters()
-        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())
-    ]
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    return [name for name, p in named if p.grad is None or not p.grad.any()]
 
 
 def listed(names: Sequence[str], limit: int = 5) -> str:

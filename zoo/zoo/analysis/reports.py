@@ -207,8 +207,8 @@ def _find_training(s: Subject) -> tuple[Any, Any]:
         if values:
             means[name] = fmean(values[-max(1, len(values) // 10) :])
     curves = [svg(panel, f"{panel.title} over {panel.x}") for panel in curves_of(found)]
-    told = {"signs": found.signs, "last": last, "means": means, "curves": curves, "command": read_run(s.place).command}
-    return told, {"images": last["images"], "signs": [sign.kind for sign in found.signs]}
+    told = {"signs": found.warnings, "last": last, "means": means, "curves": curves, "command": read_run(s.place).command}
+    return told, {"images": last["images"], "signs": [sign.kind for sign in found.warnings]}
 
 
 def _find_neighbors(s: Subject) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ Kind = Literal["epochs", "images", "minutes"]
 
 
 class Progress(Protocol):
-    """How far a training is: real images shown, and seconds of training."""
+    """How far a training is."""
 
     images: int
     seconds: float
@@ -20,36 +20,33 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train, counted from the beginning of the run: epochs of the data, real images shown, or minutes.
-
-    Raises:
-        UsageError: `amount` is not more than 0.
-    """
+    """How long to train, counted from the beginning of the run: epochs of the data, real images shown, or minutes."""
 
     kind: Kind
     amount: float
 
     def __post_init__(self) -> None:
         if not 0 < self.amount < float("inf"):
-            raise UsageError(
-                f"--{self.kind} must be more than 0, not {self.amount:g}", hint=f"for example: --{self.kind} 10"
-            )
+            hint = f"for example: --{self.kind} 10"
+            raise UsageError(f"--{self.kind} must be more than 0, not {self.amount:g}", hint=hint)
 
     @classmethod
     def choose(cls, given: Mapping[Kind, float | None], default: Budget) -> Budget:
         """The one budget that was given, else `default`; raises `UsageError` for more than one."""
-        named = {kind: amount for kind, amount in given.items() if amount is not None}
+        named = [(kind, amount) for kind, amount in given.items() if amount is not None]
         if len(named) > 1:
-            flags = [f"--{kind}" for kind in named]
+            flags = [f"--{kind}" for kind, _ in named]
             raise UsageError(f"{' and '.join(flags)} are budgets; give one of them", hint=f"for example only {flags[0]}")
-        for kind, amount in named.items():
-            return cls(kind, amount)
-        return default
+        return cls(*named[0]) if named else default
 
     def total(self, count: int) -> float:
         """The budget in its progress unit: images, or seconds. `count`: images in the dataset."""
-        scale = {"epochs": count, "images": 1, "minutes": 60}[self.kind]
-        return self.amount * scale
+        return self.amount * {"epochs": count, "images": 1, "minutes": 60}[self.kind]
+
+    @property
+    def unit(self) -> str:
+        """What `total` counts."""
+        return "seconds" if self.kind == "minutes" else "images"
 
     def done(self, progress: Progress) -> float:
         """How much of `total` is used up."""

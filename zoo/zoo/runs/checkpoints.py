@@ -41,10 +41,8 @@ def write_checkpoint(folder: Path, state: Mapping[str, Any], tensors: Mapping[st
     """Write the newest checkpoint below `folder` and delete all but the newest `keep` and the best.
 
     Args:
-        folder: where checkpoints are.
         state: what `state.json` says: "step", "best", … as plain data.
         tensors: by name, for each of `FILES`.
-        keep: how many stay.
 
     Raises:
         ZooError: the disk is full or the folder cannot be written; what was there is untouched.
@@ -82,9 +80,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Ten
         if _checksum(described) != checksums["state"]:
             raise CheckpointError(f"{path / 'state.json'} is damaged: its checksum differs")
         if described["format"] > FORMAT:
-            raise _LaterError(
-                f"{path} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
-            )
+            raise later_version(path)
         tensors = {}
         for file in FILES:
             if sha256(path / file) != checksums[file]:
@@ -98,10 +94,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Ten
 
 
 def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, Any], dict[str, dict[str, Tensor]]]:
-    """The newest checkpoint that is whole; a damaged one is reported and the one before is taken.
-
-    Raises:
-        CheckpointError: there is none, or the newest is of a later version.
+    """The newest checkpoint that is whole; a damaged one is reported and the one before is taken. Raises `CheckpointError`
+    where there is none, or the newest is of a later version.
     """
     found = checkpoints(folder)
     for path in reversed(found):
@@ -121,20 +115,20 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
 
 
 def best_checkpoint(folder: Path) -> tuple[Path, Best] | None:
-    """The checkpoint below `folder` with the best evaluation, and that evaluation; None where nothing was evaluated.
-
-    Raises:
-        CheckpointError: the newest checkpoint, which says so, is damaged.
+    """The checkpoint below `folder` with the best evaluation, and that evaluation; None where nothing was evaluated. Raises
+    `CheckpointError` where the newest checkpoint, which says so, is damaged.
     """
-    found = checkpoints(folder)
-    if not found:
-        return None
-    described, _ = read_checkpoint(found[-1])
-    if not described.get("best"):
-        return None
-    best = Best(**described["best"])
-    paths = [path for path in found if step_of(path) == best.step]
-    return (paths[0], best) if paths else None
+    found = {step_of(path): path for path in checkpoints(folder)}
+    told = read_checkpoint(found[max(found)])[0].get("best") if found else None
+    best = Best(**told) if told else None
+    return (found[best.step], best) if best is not None and best.step in found else None
+
+
+def later_version(path: Path) -> CheckpointError:
+    """The error for what a later version of the zoo has written."""
+    return _LaterError(
+        f"{path} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
+    )
 
 
 def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -13,16 +13,17 @@ import torch
 from torch import nn
 
 from zoo_core import Algorithm, Discriminator, ImageSpec, OptionError, UsageError, registry
-from zoo_core.options import schema
+from zoo_core.options import complete, schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
 from ..models.building import build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
 from ..models.config import NETWORKS
+from ..packs import PackRequest
 from ..randomness import seeded
 from ..version import __version__
 from .budget import Budget
-from .options import RESERVED, resolve_component, resolve_options, split_options
+from .options import RESERVED, resolve_component, split_options
 from .upgrading import upgrade_config
 
 
@@ -35,13 +36,11 @@ class RunConfig:
         algorithm: as `component_config` gives it.
         parts: role → likewise, for networks and losses, in the order in which the algorithm names them.
         dataset: likewise, with "data" and "split"; None for a model that is only created.
-        image: None until the pictures have been looked at, when nobody said how many channels they have.
-        channels: what `--channels` said, None where it said nothing.
         optimizer: role → all settings, for every role that has weights.
-        training: batch, latents, average, …
         seed: of initial weights, order of the data, latents.
-        pack: checksum of the pictures and labels, "" until they are packed.
-        facts: what the pack says about them: count, classes, license, credit.
+        channels: what `--channels` said, None where it said nothing.
+        image, pack, facts: what the pictures are, their checksum, and what their pack says (count, classes, license, …);
+            not known until they have been looked at.
     """
 
     recipe: dict[str, Any]
@@ -72,20 +71,15 @@ class RunConfig:
     ) -> RunConfig:
         """Put a recipe, the flags and the `--set` options together, later ones winning, and check all of it.
 
-        Args:
-            options: `--set` keys; values of type str are read as `--set` reads them.
-
-        Raises:
-            UsageError: a name, key or value that is not valid, in words.
+        Values of `options` of type str are read as `--set` reads them. Raises `UsageError` for a name, key or value that is
+        not valid.
         """
         found = registry.recipe(recipe)
         roles = registry.parts(found)
         learning = [role for role, (kind, _) in roles.items() if kind in NETWORKS]
         settings = {key: value for key, value in found.options.items() if dataset or not key.startswith("dataset.")}
         settings.update(options or {})
-        for key, value in (("training.size", size), ("training.batch", batch)):
-            if value is not None:
-                settings[key] = value
+        settings.update({key: n for key, n in (("training.size", size), ("training.batch", batch)) if n is not None})
         if channels not in (None, 1, 3):
             raise OptionError(f"--channels must be 1 (gray) or 3 (color), not {channels}")
         grouped = split_options(settings, roles, learning)
@@ -93,22 +87,21 @@ class RunConfig:
         def component(part: str, kind: str, name: str) -> dict[str, Any]:
             return component_config(kind, name, resolve_component(part, kind, name, grouped[part]))
 
+        def read(target: type, where: str, given: Mapping[str, Any]) -> Any:
+            return target(**complete(target, given, where=where, texts=True))
+
         assert found.algorithm is not None
-        shared = grouped["optimizer"]
+        shared, dataset_flags = grouped["optimizer"], {"data": data, "split": split}
         config = cls(
             recipe={"name": found.name, "summary": found.summary, "paper": found.paper},
             algorithm=component("algorithm", "algorithms", found.algorithm),
             parts={role: component(role, kind, name) for role, (kind, name) in roles.items()},
-            dataset=_resolve_dataset(dataset, grouped["dataset"], {"data": data, "split": split}),
+            dataset=_resolve_dataset(dataset, grouped["dataset"], dataset_flags),
             optimizer={
-                role: asdict(
-                    OptimizerSettings(
-                        **resolve_options(OptimizerSettings, {**shared, **grouped[f"optimizer.{role}"]}, "optimizer")
-                    )
-                )
+                role: asdict(read(OptimizerSettings, "optimizer", {**shared, **grouped[f"optimizer.{role}"]}))
                 for role in learning
             },
-            training=TrainingSettings(**resolve_options(TrainingSettings, grouped["training"], "training")),
+            training=read(TrainingSettings, "training", grouped["training"]),
             seed=seed,
             channels=channels,
         )
@@ -125,40 +118,34 @@ class RunConfig:
         """Whether the networks are told the labels."""
         return self.build_algorithm().conditional
 
+    def request(self) -> PackRequest:
+        """The request for the pictures that the run is trained on."""
+        assert self.dataset is not None
+        dataset, size = self.dataset, self.training.size
+        name = f"{dataset['distribution']}:{dataset['name']}"
+        return PackRequest(name, dataset["data"], dataset["split"], size, self.channels, dataset["options"])
+
     def with_image(self, image: ImageSpec, *, pack: str = "", facts: Mapping[str, Any] | None = None) -> RunConfig:
         """This configuration for images that have been looked at."""
         return replace(self, image=image, pack=pack, facts=dict(facts or {}))
 
     def with_schedule(self, budget: Budget, count: int) -> RunConfig:
-        """This configuration with the end of each learning-rate schedule that takes the budget's.
+        """This configuration with the end of each learning-rate schedule that takes the budget's, for `count` images.
 
-        Args:
-            budget: for how long the run is begun; minutes are no end that every machine reaches alike.
-            count: images in the dataset.
-
-        Raises:
-            UsageError: a schedule has no end.
+        Raises `UsageError` where a schedule has no end: minutes are none that every machine reaches alike.
         """
-        found = {}
-        for role, settings in self.optimizer.items():
-            if settings["schedule"] != "constant" and not settings["schedule_images"]:
-                if budget.kind == "minutes":
-                    raise UsageError(
-                        f"a {settings['schedule']} schedule has to end at a number of images, and the budget is {budget}",
-                        hint="give --images or --epochs, or --set optimizer.schedule_images=N",
-                    )
-                settings = {**settings, "schedule_images": int(budget.total(count))}
-            found[role] = settings
-        return replace(self, optimizer=found)
+        open_ended = [s for s in self.optimizer.values() if s["schedule"] != "constant" and not s["schedule_images"]]
+        if open_ended and budget.kind == "minutes":
+            raise UsageError(
+                f"a {open_ended[0]['schedule']} schedule has to end at a number of images, and the budget is {budget}",
+                hint="give --images or --epochs, or --set optimizer.schedule_images=N",
+            )
+        end = {"schedule_images": int(budget.total(count))}
+        return replace(self, optimizer={r: {**s, **end} if s in open_ended else s for r, s in self.optimizer.items()})
 
     def check_networks(self, share: int | None = None) -> None:
-        """Build all parts without memory for weights, so that a bad option is found at once.
-
-        Args:
-            share: images that go through the networks together; a piece of a minibatch unless processes share it.
-
-        Raises:
-            UsageError, PluginError: an option is impossible, or the networks cannot learn from minibatches of 1.
+        """Build all parts without memory for weights, so that a bad option is found at once, and that the networks cannot
+        learn from minibatches of 1 where `share` (images that go through them together, by default a piece) is 1.
         """
         for name in self.training.augment:
             registry.load("augmentations", name)
@@ -179,17 +166,10 @@ class RunConfig:
         return networks
 
     def build_losses(self) -> dict[str, Any]:
-        """Build the losses by role."""
-        return {
-            role: registry.create("losses", f"{part['distribution']}:{part['name']}", part["options"])
-            for role, part in self.parts.items()
-            if part["kind"] == "losses"
-        }
+        return {role: _create("losses", part) for role, part in self.parts.items() if part["kind"] == "losses"}
 
     def build_algorithm(self) -> Algorithm:
-        """Build the algorithm."""
-        named = self.algorithm
-        found: Algorithm = registry.create("algorithms", f"{named['distribution']}:{named['name']}", named["options"])
+        found: Algorithm = _create("algorithms", self.algorithm)
         return found
 
     def identity(self) -> dict[str, Any]:
@@ -216,12 +196,15 @@ class RunConfig:
     @classmethod
     def from_json(cls, value: Mapping[str, Any], format: int) -> RunConfig:
         """What `to_json` gave in a format up to today's; raises TypeError, KeyError or ValueError for something else."""
-        plain = {key: item for key, item in value.items() if key != "versions"}
-        plain = upgrade_config(plain, format)
+        plain = upgrade_config({key: item for key, item in value.items() if key != "versions"}, format)
         plain["training"] = TrainingSettings(**plain["training"])
         plain["optimizer"] = {role: asdict(OptimizerSettings(**s)) for role, s in plain["optimizer"].items()}
         plain["image"] = ImageSpec(**plain["image"]) if plain["image"] else None
         return cls(**plain)
+
+
+def _create(kind: str, component: Mapping[str, Any]) -> Any:
+    return registry.create(kind, f"{component['distribution']}:{component['name']}", component["options"])
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -292,11 +275,6 @@ def model_config(
 
 def versions() -> dict[str, str]:
     """Versions of what computes."""
-    return {
-        "dcgan-zoo": __version__,
-        "torch": torch.__version__,
-        **{name: metadata.version(name) for name in ("torchvision", "numpy", "Pillow")},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "threads": str(torch.get_num_threads()),
-    }
+    packages = {name: metadata.version(name) for name in ("torchvision", "numpy", "Pillow")}
+    here = {"python": platform.python_version(), "platform": platform.platform(), "threads": str(torch.get_num_threads())}
+    return {"dcgan-zoo": __version__, "torch": torch.__version__, **packages, **here}

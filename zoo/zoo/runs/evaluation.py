@@ -2,8 +2,7 @@
 
     zoo.train("dcgan", dataset="faces", evaluation=Evaluation("fid", measure, every=20_000))
 
-The value goes into `metrics.jsonl`, in a line of its own under the measure's name, and onto the screen. The checkpoint with
-the best value so far stays on disk however many newer ones there are.
+The value goes into `metrics.jsonl`, in a line of its own, and onto the screen. The checkpoint with the best value stays.
 """
 
 from __future__ import annotations
@@ -27,9 +26,6 @@ class Evaluation:
             random numbers: the global random states are put back.
         every: real images between two evaluations; there is one at the end of the budget too.
         lower_is_better: whether the best is the least, as it is for distances.
-
-    Raises:
-        UsageError: `every` is below 1.
     """
 
     name: str
@@ -56,9 +52,6 @@ def better(evaluation: Evaluation, value: float, step: int, best: Best | None) -
 
     A best of another measure does not count.
     """
-    if not math.isfinite(value):
-        return best
-    if best is None or best.name != evaluation.name:
-        return Best(evaluation.name, value, step)
-    wins = value < best.value if evaluation.lower_is_better else value > best.value
-    return Best(evaluation.name, value, step) if wins else best
+    sign = 1 if evaluation.lower_is_better else -1
+    stays = best is not None and best.name == evaluation.name and sign * value >= sign * best.value
+    return best if stays or not math.isfinite(value) else Best(evaluation.name, value, step)

@@ -32,8 +32,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
 
     Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures have
-    "diversity" or the name of an evaluation, and a training that could not go on says why under "stopped". "signs" names
-    the signs of failure of `zoo.training.health` that there were.
+    "diversity" or the name of an evaluation, and a training that could not go on says why under "stopped". "signs" names the
+    kinds of warnings (`zoo.training.health`) that there were.
     """
     lines = []
     try:

@@ -7,10 +7,9 @@ from typing import Any
 
 from zoo_core import OptionError, registry
 from zoo_core.errors import unknown
-from zoo_core.options import check, complete, parse, schema
+from zoo_core.options import complete
 
-RESERVED = {"dataset": ("data", "split")}
-"""Options that are no settings."""
+RESERVED = {"dataset": ("data", "split")}  # options that are no settings
 
 MOVED = {
     "training.updates": "algorithm.updates",
@@ -22,15 +21,9 @@ MOVED = {
 
 
 def split_options(options: Mapping[str, Any], roles: Iterable[str], learning: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Group `--set` keys by what stands before the last dot.
+    """Group `--set` keys by what stands before the last dot: a role, "optimizer.ROLE" for one that is learning, …
 
-    Args:
-        options: key → value.
-        roles: of the algorithm's parts.
-        learning: roles that have weights, and so an optimizer.
-
-    Raises:
-        UnknownNameError: a key that has no such group.
+    Raises `UnknownNameError` for a key that has no such group.
     """
     names = [*roles, "algorithm", "dataset", "training", "optimizer", *(f"optimizer.{role}" for role in learning)]
     groups: dict[str, dict[str, Any]] = {name: {} for name in names}
@@ -45,27 +38,11 @@ def split_options(options: Mapping[str, Any], roles: Iterable[str], learning: It
 
 
 def resolve_component(part: str, kind: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of a registered component, those given and the defaults; raises as `resolve_options` does."""
+    """Return all options of a registered component, those given and the defaults; raises as `complete` does."""
     target = registry.load(kind, name)
     reserved = [key for key in RESERVED.get(part, ()) if key in given]
     if reserved == ["data"]:
         raise OptionError(f"{part}.data has a flag of its own", hint=f"write: --data {given['data']}")
     if reserved:
         raise OptionError(f"{part}.{reserved[0]} is no setting of a training, which takes the split 'train'")
-    return resolve_options(target, given, part, hint=f"to see them: zoo show {name}")
-
-
-def resolve_options(target: Any, given: Mapping[str, Any], where: str, hint: str = "") -> dict[str, Any]:
-    """Return all options of `target`; texts among `given` are read by the option's type.
-
-    Raises:
-        UsageError: an option that does not exist, or has a value of another type.
-    """
-    known = schema(target)
-    read = {
-        key: parse(known[key], value, key=f"{where}.{key}") if isinstance(value, str) and key in known else value
-        for key, value in given.items()
-    }
-    for key in known.keys() & read.keys():
-        check(known[key], read[key], key=f"{where}.{key}")
-    return complete(target, read, where=where, hint=hint)
+    return complete(target, given, where=part, hint=f"to see them: zoo show {name}", texts=True)

@@ -28,8 +28,8 @@ from ..models.folder import read_model
 from ..models.model import Model, estimate_statistics
 from ..models.weights import fill
 from ..progress import reporter_for_terminal
-from ..runs.budget import Budget
-from .checkpoints import checkpoints, newest_checkpoint, step_of, tensors_below
+from .budget import Budget
+from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
 from .config import RunConfig, model_config
 
 FORMAT = 2
@@ -41,9 +41,7 @@ class Run:
 
     Args:
         path: the run folder.
-        config: what was trained.
         finished: whether the budget is spent; False after an interruption.
-        steps, images, seconds: how far it is.
         model: the model folder, None while the run is not finished.
         signal: what interrupted it ("SIGINT"), "" if nothing did.
         main: whether this is the only process, or the one of several that writes and speaks.
@@ -72,14 +70,7 @@ def is_run(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `run.json` holds.
-
-    Args:
-        config: what is trained.
-        budget: for how long.
-        precision: resolved.
-        command: how to type it again.
-    """
+    """What `run.json` holds; `precision` is resolved, `command` says how to type it again."""
 
     config: RunConfig
     budget: Budget
@@ -91,20 +82,16 @@ def read_run(folder: Path) -> RunRecord:
     """What the `run.json` of a run folder says.
 
     Raises:
-        UsageError: it is no run folder.
-        CheckpointError: the file is damaged, or of a later version.
+        UsageError: it is no run folder. CheckpointError: the file is damaged, or of a later version.
     """
     if not is_run(folder):
-        raise UsageError(
-            f"{folder} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/"
-        )
+        hint = "zoo train makes run folders in runs/"
+        raise UsageError(f"{folder} is no run folder: there is no run.json in it", hint=hint)
     file = folder / "run.json"
     try:
         described = json.loads(file.read_text(encoding="utf-8"))
         if described["format"] > FORMAT:
-            raise CheckpointError(
-                f"{folder} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
-            )
+            raise later_version(folder)
         ((kind, amount),) = described["budget"].items()
         config = RunConfig.from_json(described["config"], described["format"])
         return RunRecord(config, Budget(kind, amount), described["precision"], described["command"])
@@ -114,14 +101,8 @@ def read_run(folder: Path) -> RunRecord:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write `run.json` atomically; see `read_run`."""
-    content = {
-        "format": FORMAT,
-        "budget": {record.budget.kind: record.budget.amount},
-        "command": record.command,
-        "precision": record.precision,
-        "config": record.config.to_json(),
-    }
-    write_json(folder / "run.json", content)
+    told = {"command": record.command, "precision": record.precision, "config": record.config.to_json()}
+    write_json(folder / "run.json", {"format": FORMAT, "budget": {record.budget.kind: record.budget.amount}, **told})
 
 
 def lock_run(folder: Path) -> FileLock:
@@ -131,10 +112,8 @@ def lock_run(folder: Path) -> FileLock:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise UsageError(
-                f"another process is training in {folder}",
-                hint="wait until it has ended, or choose another folder: --out DIR",
-            ) from None
+            hint = "wait until it has ended, or choose another folder: --out DIR"
+            raise UsageError(f"another process is training in {folder}", hint=hint) from None
     return lock
 
 
@@ -155,11 +134,7 @@ def make_folder(recipe: str, dataset: str) -> Path:
 
 def model_of_run(folder: Path, *, raw: bool = False) -> Model:
     """The model at a run's newest whole checkpoint: the finished model folder where it is of that checkpoint, else from the
-    checkpoint with batch-norm statistics estimated anew.
-
-    Args:
-        folder: a run folder.
-        raw: the weights themselves instead of their average.
+    checkpoint with batch-norm statistics estimated anew; `raw` takes the weights themselves instead of their average.
 
     Raises:
         CheckpointError: there is no whole checkpoint.
@@ -203,23 +178,17 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
     """Where a model comes from, for its `config.json` and card."""
     assert config.dataset is not None
     facts = {key: config.facts[key] for key in ("count", "license", "credit") if config.facts.get(key)}
+    words = shlex.split(command)
+    # The budget that was reached: minutes differ between machines, and a run may end early or go on.
+    for at in [words.index(flag) for flag in ("--epochs", "--images", "--minutes") if flag in words]:
+        words[at : at + 2] = ["--images", str(counters["images"])]
     return {
-        "step": counters["step"],
-        "images": counters["images"],
+        **{key: counters[key] for key in ("step", "images")},
         "seed": config.seed,
         "dataset": {"name": config.dataset["name"], "split": config.dataset["split"], **facts},
         "training": asdict(config.training),
         "optimizer": config.optimizer,
         "losses": {role: part for role, part in config.parts.items() if part["kind"] == "losses"},
         "torch": torch.__version__,
-        "command": _exact(command, counters["images"]),
+        "command": shlex.join(words),
     }
-
-
-def _exact(command: str, images: int) -> str:
-    """A command with the budget that was reached: minutes differ between machines, and a run may end early or go on."""
-    words = shlex.split(command)
-    for flag in ("--epochs", "--images", "--minutes"):
-        if flag in words:
-            words[words.index(flag) : words.index(flag) + 2] = ["--images", str(images)]
-    return shlex.join(words)

@@ -11,6 +11,7 @@ import json
 import keyword
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 
@@ -50,21 +51,27 @@ def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license
         raise unknown("kind", kind, KINDS)
     if license.lower() not in LICENSES:
         raise unknown("license", license, LICENSES)
+    spdx = LICENSES[license.lower()]
+    words = f"{spdx} (text: https://spdx.org/licenses/{spdx}.html; add it as `LICENSE`)."
     package = package_name(name)
     folder = Path(into) / name
     if folder.exists():
         raise UsageError(f"{folder} exists already", hint="choose another name, or remove it first")
-    short = _registry_name(name)
+    whole = normalize(name)
+    short = whole.removeprefix("zoo-")
+    if not short or any(short in registry.names(kind) for kind in ("recipes", *KINDS)):
+        short = whole
+    camel = "".join(part.capitalize() for part in re.split(r"[-_.]", short))
     values = {
         "name": name,
-        "distribution": normalize(name),
+        "distribution": whole,
         "package": package,
         "short": short,
-        "cls": _class_name(short),
+        "cls": camel if camel.isidentifier() else f"The{camel}",
         "zoo_version": __version__,
-        "license_line": f'license = "{LICENSES[license.lower()]}"\n' if LICENSES[license.lower()] else "",
+        "license_line": f'license = "{spdx}"\n' if spdx else "",
         "authors_line": _authors(author),
-        "license_words": _license_words(license.lower()),
+        "license_words": words if spdx else "Not stated.",
         "what": "networks and a recipe" if kind == "pair" else f"the {SINGULAR[kind]} {short}",
     }
     with atomic_folder(folder) as new:
@@ -101,7 +108,8 @@ def package_name(name: str) -> str:
             f"{name!r} is no name for a distribution: letters, digits, '-', '_' and '.', first and last a letter or digit",
             hint="for example: zoo plugins new zoo-acme",
         )
-    if _installed(name):
+    with suppress(importlib.metadata.PackageNotFoundError):
+        importlib.metadata.distribution(name)
         raise UsageError(f"a distribution {name!r} is installed already", hint="choose another name")
     package = normalize(name).replace("-", "_")
     if not package.isidentifier() or keyword.iskeyword(package):
@@ -111,32 +119,11 @@ def package_name(name: str) -> str:
     return package
 
 
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 def _exists(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):
         return True
-
-
-def _registry_name(name: str) -> str:
-    """What its recipe and components are called: short, unless somebody has that name."""
-    whole = normalize(name)
-    short = whole.removeprefix("zoo-")
-    taken = {entry for kind in ("recipes", *KINDS) for entry in registry.names(kind)}
-    return whole if short in taken or short == "" else short
-
-
-def _class_name(short: str) -> str:
-    camel = "".join(part.capitalize() for part in re.split(r"[-_.]", short))
-    return camel if camel.isidentifier() else f"The{camel}"
 
 
 def _authors(author: str) -> str:
@@ -148,9 +135,3 @@ def _authors(author: str) -> str:
     fields = {"name": found[1], "email": found[2]}
     pairs = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items() if value]
     return f"authors = [{{ {', '.join(pairs)} }}]\n"
-
-
-def _license_words(license: str) -> str:
-    if not LICENSES[license]:
-        return "Not stated."
-    return f"{LICENSES[license]} (text: https://spdx.org/licenses/{LICENSES[license]}.html; add it as `LICENSE`)."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -15,8 +15,7 @@ from zoo_core import Generator, UsageError
 from ..packs import Pack, to_images
 from ..randomness import generator_for
 
-RESIDENT = 0.25
-"""Largest share of a GPU's free memory that the images may take to be kept there."""
+RESIDENT = 0.25  # largest share of a GPU's free memory that the images may take to be kept there
 
 
 class Minibatch(NamedTuple):
@@ -35,13 +34,10 @@ class Batches:
     not depend on their number. Images that fit are kept on a GPU as uint8; on a CPU the memory map serves.
 
     Args:
-        pack: the images.
         batch: images in a minibatch, over all processes.
         seed: of the order and of the latents.
-        device: where minibatches go.
-        conditional: whether labels go with them.
+        conditional: whether labels go with the images.
         mirror: whether each real image is flipped left to right with probability ½.
-        rank, world: number of this process and of all processes.
 
     Raises:
         UsageError: there are fewer images than a minibatch, or it cannot be shared equally.
@@ -53,9 +49,9 @@ class Batches:
         batch: int,
         seed: int,
         device: torch.device,
-        *,
         conditional: bool = False,
         mirror: bool = False,
+        *,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -65,11 +61,13 @@ class Batches:
                 hint=f"try: --batch {1 << (len(pack).bit_length() - 1)}",
             )
         share = share_of(batch, world)  # images of each process
-        self.pack, self.batch, self.seed, self.device, self.conditional = pack, batch, seed, device, conditional
-        self.mirror = mirror
+        self.pack, self.batch, self.seed, self.device = pack, batch, seed, device
+        self.conditional, self.mirror = conditional, mirror
         self.mine = slice(rank * share, (rank + 1) * share)
         self._newest = (-1, torch.empty(0, dtype=torch.int64))  # number of an epoch, and its order
-        self.resident = _resident(pack, device)
+        self.resident = None  # all images, uint8 [N, S, S, C], on a GPU whose memory holds them easily
+        if device.type == "cuda" and pack.nbytes <= RESIDENT * torch.cuda.mem_get_info(device)[0]:
+            self.resident = pack.gather(torch.arange(len(pack))).to(device)
 
     def indices(self, position: int) -> Tensor:
         """Numbers [batch] of the images at stream positions position, position + 1, …"""
@@ -103,17 +101,32 @@ class Batches:
         return self._moved(z[self.mine])
 
     @contextmanager
-    def ahead(self, generator: Generator) -> Iterator[Feed]:
-        """A `Feed` of these minibatches; its thread ends with the block.
+    def ahead(self, generator: Generator) -> Iterator[Callable[[int, int], Minibatch]]:
+        """Yield a function that returns the minibatch at a stream position with the latents of a step.
 
-        It computes without helpers: its own would make those of the training step sleep instead of waiting for work, as
-        there would be more of them than processors.
+        A thread then begins with the one after it, while the caller computes on this one. What a minibatch holds depends on
+        position and step alone, so that preparing one that is never asked for changes nothing. The thread computes without
+        helpers: its own would make those of the training step sleep instead of waiting for work, as there would be more of
+        them than processors.
         """
         threads = torch.get_num_threads()
+        waiting: dict[tuple[int, int], Future[Minibatch]] = {}
+
+        def prepare(position: int, step: int) -> Minibatch:
+            return Minibatch(*self.real(position), self.latents(generator, step))
+
+        def take(position: int, step: int) -> Minibatch:
+            ready = waiting.pop((position, step), None)
+            found = ready.result() if ready is not None else prepare(position, step)
+            following = (position + self.batch, step + 1)
+            waiting.clear()
+            waiting[following] = pool.submit(prepare, *following)
+            return found
+
         with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
             pool.submit(torch.set_num_threads, 1).result()
             torch.set_num_threads(threads)  # each thread has its own number, but begins with what was said last
-            yield Feed(self, generator, pool)
+            yield take
 
     def _moved(self, tensor: Tensor) -> Tensor:
         """To the device, without waiting for it: a GPU copies pinned memory while it computes."""
@@ -129,40 +142,9 @@ class Batches:
         return order
 
 
-class Feed:
-    """Minibatches, of which the next is prepared in a thread while the caller computes on this one.
-
-    What a minibatch holds depends on position and step alone, so that preparing one that is never asked for changes nothing.
-    """
-
-    def __init__(self, batches: Batches, generator: Generator, pool: ThreadPoolExecutor) -> None:
-        self.batches, self.generator, self.pool = batches, generator, pool
-        self.waiting: tuple[tuple[int, int], Future[Minibatch]] | None = None
-
-    def take(self, position: int, step: int) -> Minibatch:
-        """The minibatch at a stream position, with the latents of a step; begins with the one after it."""
-        waiting = self.waiting
-        following = (position + self.batches.batch, step + 1)
-        found = waiting[1].result() if waiting and waiting[0] == (position, step) else self._prepare(position, step)
-        self.waiting = (following, self.pool.submit(self._prepare, *following))
-        return found
-
-    def _prepare(self, position: int, step: int) -> Minibatch:
-        return Minibatch(*self.batches.real(position), self.batches.latents(self.generator, step))
-
-
-def _resident(pack: Pack, device: torch.device) -> Tensor | None:
-    """All images uint8 [N, S, S, C] on a GPU whose memory holds them easily, else None."""
-    if device.type != "cuda" or pack.nbytes > RESIDENT * torch.cuda.mem_get_info(device)[0]:
-        return None
-    return pack.gather(torch.arange(len(pack))).to(device)
-
-
 def share_of(batch: int, world: int, accumulate: int = 1) -> int:
-    """Images that go through the networks together, where `world` processes take a minibatch in `accumulate` pieces each.
-
-    Raises:
-        UsageError: they cannot be shared equally.
+    """Images that go through the networks together, where `world` processes take a minibatch in `accumulate` pieces each;
+    raises `UsageError` where it cannot be shared equally.
     """
     unit = world * accumulate
     if batch % unit:

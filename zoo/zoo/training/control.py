@@ -1,7 +1,8 @@
-"""Who may end a training before its budget is spent, and the clock."""
+"""What surrounds a training: who may end it before its budget is spent, the clock, and the choice of kernels."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -9,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import torch
+
+from zoo_core import TrainingError
+
 
 class Stop:
-    """Remembers that somebody asked the training to stop.
-
-    Attributes:
-        signal: what asked, None so far.
-    """
+    """Remembers in `signal` what asked the training to stop, None so far."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -26,10 +27,8 @@ class Stop:
 
         Outside of the main thread Python delivers no signals, and nothing is changed.
         """
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-        old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        wanted = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        old = {number: signal.getsignal(number) for number in wanted}
 
         def ask(number: int, frame: FrameType | None) -> None:
             if self.signal is not None and number == signal.SIGINT:
@@ -63,3 +62,33 @@ class Clock:
         begun = time.monotonic()
         yield
         self.since += time.monotonic() - begun
+
+
+@contextmanager
+def reproducible(deterministic: bool, device: torch.device) -> Iterator[None]:
+    """Choose kernels that give the same result each time, or, on a GPU, those that prove fastest. CPUs do the former anyway.
+
+    Must be entered before the first matrix product on a GPU: cuBLAS reads its setting once. Raises `TrainingError` where the
+    networks need an operation that has no such kernel.
+    """
+    cudnn = torch.backends.cudnn
+    fast, same = cudnn.benchmark, cudnn.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        cudnn.deterministic = True
+    cudnn.benchmark = device.type == "cuda" and not deterministic  # minibatches have one size: searching once is enough
+    try:
+        yield
+    except RuntimeError as error:
+        if deterministic and "deterministic" in str(error):
+            raise TrainingError(
+                f"--deterministic: {str(error).splitlines()[0]}",
+                hint="leave --deterministic out; results then differ in the last digits from run to run",
+            ) from error
+        raise
+    finally:
+        if deterministic:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        cudnn.benchmark, cudnn.deterministic = fast, same

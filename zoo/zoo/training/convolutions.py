@@ -20,14 +20,9 @@ from torch.overrides import TorchFunctionMode
 PAYS = torch.backends.cpu.get_cpu_capability() == "AVX2"
 """Whether this is a processor on which torch's own kernels are slower."""
 
-CHANNELS = 32
-"""Fewest channels on both sides; below it torch's own kernels are faster."""
-
-PIXELS = 1024
-"""Positions that are unfolded together, over all images of a piece."""
-
-LARGEST = 256
-"""Most positions of one image's small side; above it torch's own kernels keep up."""
+CHANNELS = 32  # fewest channels on both sides; below it torch's own kernels are faster
+PIXELS = 1024  # positions that are unfolded together, over all images of a piece
+LARGEST = 256  # most positions of one image's small side; above it torch's own kernels keep up
 
 
 class FastConvolutions(TorchFunctionMode):
@@ -79,15 +74,7 @@ class _Convolution(torch.autograd.Function):
     """A convolution, or a transposed one where `extra` (its output padding) is given."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        stride: tuple[int, int],
-        padding: tuple[int, int],
-        extra: tuple[int, int] | None,
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, extra: Any) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.how = stride, padding, extra
         if extra is None:
@@ -102,13 +89,12 @@ class _Convolution(torch.autograd.Function):
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         to_x = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
-            to_x = (
-                conv2d(gradient, weight, None, stride, padding)
-                if extra is not None
-                else torch.ops.aten.convolution_backward(
-                    gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), 1, (True, False, False)
-                )[0]
-            )
+            how = (None, stride, padding)
+            if extra is not None:
+                to_x = conv2d(gradient, weight, *how)
+            else:
+                rest = ((1, 1), False, (0, 0), 1, (True, False, False))
+                to_x = torch.ops.aten.convolution_backward(gradient, x, weight, *how, *rest)[0]
         if ctx.needs_input_grad[1]:
             small, large = (gradient, x) if extra is None else (x, gradient)
             to_weight = weight_gradient(small, large, (weight.shape[2], weight.shape[3]), stride, padding)
@@ -120,15 +106,11 @@ class _Convolution(torch.autograd.Function):
 def weight_gradient(
     small: Tensor, large: Tensor, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
 ) -> Tensor:
-    """How the weights of a strided convolution act on its loss.
+    """The gradient [a, b, *kernel] of a strided convolution's weights, in channels-last memory format.
 
     Args:
         small: [N, a, h, w], the gradient of the output (for a transposed convolution, its input).
         large: [N, b, H, W], the input (for a transposed convolution, the gradient of its output).
-        kernel, stride, padding: of the convolution.
-
-    Returns:
-        [a, b, *kernel], in channels-last memory format.
     """
     (n, a, h, w), b = small.shape, large.shape[1]
     rows = small.permute(0, 2, 3, 1)  # [N, h, w, a]

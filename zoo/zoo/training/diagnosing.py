@@ -21,18 +21,17 @@ class Diagnosis:
     """The health of a run.
 
     Args:
-        run: its folder.
-        verdict: "healthy"; "ailing" while there are signs of failure; "stopped" where it could not go on; "unknown" where
-            there are too few readings to tell.
-        signs: what is amiss at its end, with advice.
-        passed: signs that were seen and are gone: name → images shown when first and last seen.
+        verdict: "ailing" while something is amiss; "stopped" where it could not go on; "unknown" where there are too few
+            readings to tell.
+        warnings: what is amiss at its end, with advice.
+        passed: kinds of warnings that are gone → images shown when first and last seen.
         words: sentences about both networks and the samples, with numbers.
         readings, measures: the lines of `metrics.jsonl`, for curves.
     """
 
     run: Path
     verdict: Verdict
-    signs: tuple[HealthWarning, ...]
+    warnings: tuple[HealthWarning, ...]
     passed: dict[str, tuple[int, int]]
     words: tuple[str, ...]
     readings: tuple[Mapping[str, Any], ...]
@@ -44,7 +43,7 @@ class Diagnosis:
         return {
             "run": str(self.run),
             "verdict": self.verdict,
-            "signs": [asdict(sign) for sign in self.signs],
+            "signs": [asdict(warning) for warning in self.warnings],
             "passed": {kind: list(when) for kind, when in self.passed.items()},
             "words": list(self.words),
             "last": {key: value for key, value in last.items() if key != "signs"},
@@ -80,42 +79,33 @@ def diagnose(run: str | Path) -> Diagnosis:
         found.insert(0, HealthWarning("diverged", f"{why}{whole}", "lower the learning rate (--set optimizer.lr=1e-4)"))
     judged = bool(history.recent() or history.diversities())
     verdict: Verdict = "stopped" if why else "ailing" if found else "healthy" if judged else "unknown"
-    words = (*_about(record, lines), *_networks(history), *_samples(history))
-    present = {sign.kind for sign in found}
-    passed = {kind: when for kind, when in _seen(lines).items() if kind not in present}
+    words = (_about(record, lines), *_networks(history), _samples(history))
+    seen: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        for kind in line.get("signs", ()):
+            seen[kind] = (seen.get(kind, (line["images"],))[0], line["images"])
+    passed = {kind: when for kind, when in seen.items() if kind not in {warning.kind for warning in found}}
     return Diagnosis(folder, verdict, tuple(found), passed, words, tuple(history.readings), tuple(history.measures))
 
 
-def _seen(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for line in lines:
-        for kind in line.get("signs", ()):
-            first, _ = found.get(kind, (line["images"], 0))
-            found[kind] = (first, line["images"])
-    return found
-
-
-def _about(record: RunRecord, lines: Sequence[Mapping[str, Any]]) -> list[str]:
+def _about(record: RunRecord, lines: Sequence[Mapping[str, Any]]) -> str:
     config = record.config
-    name = config.dataset["name"] if config.dataset else "no dataset"
+    run = f"{config.recipe['name']} on {config.dataset['name'] if config.dataset else 'no dataset'}"
     if not lines:
-        return [f"{config.recipe['name']} on {name}: nothing is written down yet"]
-    last, batch = lines[-1], config.training.batch
-    return [
-        f"{config.recipe['name']} on {name}: {last['images']:,} images shown ({last['epoch']:.2f} epochs) in "
-        f"{last['step']:,} steps of {batch}, {last['seconds'] / 60:.1f} minutes; the budget is {record.budget}"
-    ]
+        return f"{run}: nothing is written down yet"
+    last = lines[-1]
+    return (
+        f"{run}: {last['images']:,} images shown ({last['epoch']:.2f} epochs) in {last['step']:,} steps of "
+        f"{config.training.batch}, {last['seconds'] / 60:.1f} minutes; the budget is {record.budget}"
+    )
 
 
 def _networks(history: History) -> list[str]:
     recent = history.recent() or history.readings[-5:]
     if not recent:
         return []
-    now = {
-        name: mean(values)
-        for name in ("d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad")
-        if (values := [line[name] for line in recent if name in line])
-    }
+    names = ("d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad")
+    now = {name: mean(values) for name in names if (values := [line[name] for line in recent if name in line])}
     words = []
     if "d_right" in now:
         share = now["d_right"]
@@ -144,11 +134,9 @@ def _trend(history: History, name: str) -> str:
     return f"{'rising' if change > 0 else 'falling'} from {before:.3f} to {after:.3f} over the last half of the run"
 
 
-def _samples(history: History) -> list[str]:
+def _samples(history: History) -> str:
     values = history.diversities()
     if not values:
-        return ["the samples' diversity was not measured yet (it is with each sample grid)"]
-    words = [f"its samples lie {values[-1]:.2f} times as far apart as real images do"]
-    if len(values) > 1:
-        words[0] += f" ({min(values):.2f} to {max(values):.2f} over the run)"
-    return words
+        return "the samples' diversity was not measured yet (it is with each sample grid)"
+    spread = f" ({min(values):.2f} to {max(values):.2f} over the run)" if len(values) > 1 else ""
+    return f"its samples lie {values[-1]:.2f} times as far apart as real images do{spread}"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_core import Augmentation, Discriminator, Step, TrainingError, registry
+from zoo_core.algorithms import check_joins
 
 from ..devices import Runtime
 from ..runs.config import RunConfig
@@ -29,21 +30,19 @@ GRADIENTS = {"generator": "g_grad", "discriminator": "d_grad"}
 
 
 class Engine:
-    """Takes training steps.
-
-    Args:
-        config: what the recipe says.
-        state: what is trained; changed in place.
-        runtime: device, precision, processes.
-        compile: whether the networks run through `torch.compile`.
+    """Takes training steps, which change `state` in place.
 
     Attributes:
         phases: of the algorithm, in the order in which they come within a step.
         cycle: steps after which the phases repeat, those that join another left out.
+
+    Raises:
+        PluginError: a phase joins one that updates other roles.
     """
 
     def __init__(self, config: RunConfig, state: State, runtime: Runtime, *, compile: bool = False) -> None:
         self.settings, self.optimizer, self.state, self.runtime = config.training, config.optimizer, state, runtime
+        self.scaler = runtime.scaler or torch.amp.GradScaler(enabled=False)  # which hands all through as it is
         augment = [registry.create("augmentations", name) for name in config.training.augment]
         plain = runtime.device.type == "cpu" and runtime.precision == "fp32" and not compile
         shared = config.training.sync_bn and runtime.world > 1 and runtime.device.type == "cuda"
@@ -53,6 +52,7 @@ class Engine:
             view = synchronize_batch_norm(network) if shared else network
             self.parts[role] = NetworkCall(view, runtime, seen, compile=compile, fast=plain)
         self.phases = list(state.algorithm.phases({**state.networks, **state.losses}))
+        check_joins(self.phases, f"algorithm {type(state.algorithm).__name__}: ")
         self.cycle = math.lcm(*(phase.every for phase in self.phases if not phase.joins))
         self.parameters = {role: list(network.parameters()) for role, network in state.networks.items()}
         self.trained = {role: [p for p in mine if p.requires_grad] for role, mine in self.parameters.items()}
@@ -83,7 +83,6 @@ class Engine:
                     self._update(role)
 
     def _cut(self, batch: Minibatch, due: frozenset[str]) -> list[Step]:
-        """The pieces of a minibatch, as the algorithm is given them."""
         count = self.settings.accumulate
         labels = batch.labels.chunk(count) if batch.labels is not None else [None] * count
         cut = zip(batch.real.chunk(count), labels, batch.z.chunk(count), strict=True)
@@ -95,8 +94,7 @@ class Engine:
                 parameter.requires_grad_(role in learning)
 
     def _backward(self, loss: Tensor, inputs: list[Tensor]) -> None:
-        scaler = self.runtime.scaler
-        (scaler.scale(loss) if scaler is not None else loss).backward(inputs=inputs)  # type: ignore[no-untyped-call]
+        self.scaler.scale(loss).backward(inputs=inputs)  # type: ignore[no-untyped-call]
 
     def _update(self, role: str) -> None:
         """Take one optimizer step with the gradients of all processes averaged. They are freed at once, not a step later."""
@@ -106,8 +104,7 @@ class Engine:
             raise TrainingError(f"no loss of algorithm {type(state.algorithm).__name__} reaches the weights of its {role}")
         if self.runtime.world > 1:
             average_gradients(gradients, self.runtime.world)
-        if self.runtime.scaler is not None:
-            self.runtime.scaler.unscale_(optimizer)
+        self.scaler.unscale_(optimizer)
         if settings["clip"]:
             norm = nn.utils.clip_grad_norm_(self.parameters[role], settings["clip"])
         else:
@@ -117,11 +114,8 @@ class Engine:
         if role in self.scheduled:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, state.images)
-        if self.runtime.scaler is not None:
-            self.runtime.scaler.step(optimizer)
-            self.runtime.scaler.update()
-        else:
-            optimizer.step()
+        self.scaler.step(optimizer)
+        self.scaler.update()
         optimizer.zero_grad(set_to_none=True)
         state.updates[role] = state.updates.get(role, 0) + 1
         if role in state.averages:
@@ -134,10 +128,7 @@ class NetworkCall:
     Anything else that is asked of it is the network's own (`latent_dim`, `image`, …); methods compute in the same precision.
 
     Args:
-        network: what is called.
-        runtime: device and precision.
         augment: augmentations of the first argument, in training mode only.
-        compile: whether calls run through `torch.compile`.
         fast: whether float32 convolutions may take our own weight gradients.
 
     Attributes:
@@ -165,14 +156,14 @@ class NetworkCall:
         return out.float() if self.judges else out
 
     def logits_and_features(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Return a discriminator's logits [N] and the activations of every stage, lowest first, of one pass."""
+        """As `Discriminator.logits_and_features`."""
         assert isinstance(self.network, Discriminator)
-        with capture(self.network.stages().values()) as features, self.runtime.autocast():
-            logits = self.network(self._augmented(images), labels)
+        with self.runtime.autocast():
+            logits, features = self.network.logits_and_features(self._augmented(images), labels)
         return logits.float(), features
 
     def features(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
-        """Return the activations of every stage of a discriminator, lowest first."""
+        """As `Discriminator.features`."""
         return self.logits_and_features(images, labels)[1]
 
     def __getattr__(self, name: str) -> Any:
@@ -199,16 +190,6 @@ class NetworkCall:
         return x.contiguous(memory_format=torch.channels_last)
 
 
-@contextmanager
-def capture(stages: Iterable[nn.Module]) -> Iterator[list[Tensor]]:
-    """Collect what modules return while they are called, in the order in which they are called."""
-    found: list[Tensor] = []
-    with ExitStack() as stack:
-        for stage in stages:
-            stack.callback(stage.register_forward_hook(lambda _m, _i, out: found.append(out)).remove)
-        yield found
-
-
 def synchronize_batch_norm(network: nn.Module) -> nn.Module:
     """Make a view of a network with the same parameters and buffers, whose batch statistics are those of all processes.
 
@@ -218,17 +199,14 @@ def synchronize_batch_norm(network: nn.Module) -> nn.Module:
     return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(network, shared)))  # type: ignore[no-untyped-call]
 
 
-def average_gradients(gradients: Iterable[Tensor], processes: int) -> None:
+def average_gradients(gradients: list[Tensor], processes: int) -> None:
     """Average gradients over processes in one exchange.
 
     Instead of DistributedDataParallel, which wants each network to run forward once for each backward, and no gradient
     penalties.
     """
-    gradients = list(gradients)
     flat = torch.cat([g.reshape(-1) for g in gradients])
     torch.distributed.all_reduce(flat)
     flat /= processes
-    start = 0
-    for gradient in gradients:
-        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
-        start += gradient.numel()
+    for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))

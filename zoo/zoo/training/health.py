@@ -1,13 +1,12 @@
-"""Whether a training does well: what stops it, and signs of failure, told from the lines of `metrics.jsonl`.
+"""Whether a training does well: what stops it, and problems that the lines of `metrics.jsonl` tell.
 
-Signs are functions of what is written down alone, so a resumed run sees the same ones as an undisturbed run, and
-`zoo diagnose` sees what the training saw.
+They are functions of what is written down alone, so a resumed run and `zoo diagnose` see what an undisturbed run saw.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import mean, median
@@ -18,20 +17,11 @@ from torch import nn
 
 from zoo_core import TrainingError
 
-CHECK = 50
-"""Most steps between two looks at whether all is finite, however rarely losses are written down."""
-
-LIMIT = 1e6
-"""A mean loss beyond it is as good as infinite."""
-
-STEPS, READINGS = 200, 5
-"""A sign is told from the readings of so many steps, and from so many readings at least."""
-
-WINS = 0.998
-"""Share of images told apart at which the discriminator wins outright."""
-
-VANISHED = 0.01
-"""Share of its usual norm under which the generator's gradient has vanished."""
+CHECK = 50  # most steps between two looks at whether all is finite, however rarely losses are written down
+LIMIT = 1e6  # a mean loss beyond it is as good as infinite
+STEPS, READINGS = 200, 5  # a problem is told from the readings of so many steps, and from so many readings at least
+WINS = 0.998  # share of images told apart at which the discriminator wins outright
+VANISHED = 0.01  # share of its usual norm under which the generator's gradient has vanished
 
 COLLAPSED, FALLEN, NEVER = 0.3, 0.5, 0.1
 """Diversity that is too low after a fall to less than FALLEN of its highest, and that is too low after EARLY images."""
@@ -54,23 +44,16 @@ class HealthWarning:
 
 @dataclass
 class History:
-    """The lines of a `metrics.jsonl` by kind.
-
-    Args:
-        readings: lines with losses.
-        measures: other lines: "diversity", or the value of an evaluation.
-    """
+    """The lines of a `metrics.jsonl`: readings have losses, measures "diversity" or the value of an evaluation."""
 
     readings: list[Mapping[str, Any]] = field(default_factory=list)
     measures: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """Take in a line."""
         (self.readings if "images_per_s" in line else self.measures).append(line)
 
     @classmethod
     def of(cls, lines: Sequence[Mapping[str, Any]]) -> History:
-        """The history that these lines tell."""
         history = cls()
         for line in lines:
             history.add(line)
@@ -90,9 +73,9 @@ class History:
 
 
 def detect_problems(history: History) -> list[HealthWarning]:
-    """The signs of failure at the end of a history."""
-    judges: tuple[Callable[[History], HealthWarning | None], ...] = (_winning, _vanishing, _collapsing, _oscillating)
-    return [sign for sign in (judge(history) for judge in judges) if sign is not None]
+    """The problems at the end of a history."""
+    found = (_winning(history), _vanishing(history), _collapsing(history), _oscillating(history))
+    return [warning for warning in found if warning is not None]
 
 
 def _values(lines: Sequence[Mapping[str, Any]], name: str) -> list[float]:
@@ -180,21 +163,18 @@ def _swings(values: Sequence[float]) -> int:
 def ensure_finite(means: Mapping[str, float], step: int) -> None:
     """Raise `TrainingError` unless all means are finite numbers, and losses of a size that means something."""
     for name, value in means.items():
-        bad = not math.isfinite(value) or (name.endswith("_loss") and abs(value) > LIMIT)
-        if bad:
-            raise _diverged(f"{name} is {value:.4g} at step {step}")
+        if not math.isfinite(value) or (name.endswith("_loss") and abs(value) > LIMIT):
+            raise diverged(f"{name} is {value:.4g} at step {step}")
 
 
 def ensure_finite_weights(networks: Mapping[str, nn.Module], step: int) -> None:
     """Raise `TrainingError` if a weight of any of the networks is not finite."""
     for name, network in networks.items():
-        norms = torch._foreach_norm(list(network.parameters()))
-        if not math.isfinite(torch.stack(norms).sum().item()):
-            raise _diverged(f"the {name} has weights that are not finite at step {step}")
+        if not torch.stack(torch._foreach_norm(list(network.parameters()))).isfinite().all():
+            raise diverged(f"the {name} has weights that are not finite at step {step}")
 
 
-def _diverged(what: str) -> TrainingError:
-    return TrainingError(
-        f"{what}: the training diverged",
-        hint="try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32",
-    )
+def diverged(what: str) -> TrainingError:
+    """The error that ends a training, with what to try next."""
+    hint = "try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32"
+    return TrainingError(f"{what}: the training diverged", hint=hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -15,8 +15,7 @@ from ..devices import Runtime
 from ..models.building import build_networks, meta_device
 from ..runs.config import RunConfig
 
-SHARE = 0.8
-"""Of free memory that a minibatch may take: kernels want room of their own."""
+SHARE = 0.8  # of free memory that a minibatch may take: kernels want room of their own
 
 SUSPICIOUS = 400
 """Where a minibatch's pixels, so many times over, are less than the free memory, nothing is estimated: it costs seconds."""
@@ -30,19 +29,15 @@ def free_memory(device: torch.device) -> int | None:
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
         return None
-    found = []
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-        found.append(int(lines["MemAvailable"].split()[0]) * 1024)
+        free = int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return None
-    try:  # a container may have less than the machine
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
-        found += [int(limit) - int(used)] if limit != "max" else []
-    except (OSError, ValueError):
-        pass
-    return max(0, min(found))
+    with suppress(OSError, ValueError):  # a container may have less than the machine; the limit of one may be "max"
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        free = min(free, int(limit) - int(used))
+    return max(0, free)
 
 
 def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
@@ -52,35 +47,32 @@ def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
     networks without memory; None for networks that cannot do that.
     """
     assert config.image is not None
-    batch, total = 2, 0
-    seen: set[int] = set()
+    batch = 2
+    kept: list[Tensor] = []  # a storage that is gone may leave its number to another
 
     def hold(tensor: Tensor) -> Tensor:
-        nonlocal total
-        storage = tensor.untyped_storage()
-        if storage._cdata not in seen:
-            seen.add(storage._cdata)
-            total += storage.nbytes()
-        kept.append(tensor)  # a storage that is gone may leave its number to another
+        kept.append(tensor)
         return tensor
 
-    kept: list[Tensor] = []
     try:
         with meta_device():
             networks = build_networks(config.parts, config.image)
             generator, discriminator = networks["generator"], networks.get("discriminator")
             labels = torch.zeros(batch, dtype=torch.int64) if config.image.num_classes else None
             parameters = [p for network in networks.values() for p in network.parameters()]
-            seen.update(p.untyped_storage()._cdata for p in parameters)
             with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
                 drawn = generator(torch.zeros(batch, generator.latent_dim), labels)
                 if isinstance(discriminator, Discriminator):
                     discriminator(drawn, labels)
             weights = {role: sum(p.numel() for p in network.parameters()) for role, network in networks.items()}
+            held = {storage._cdata: storage.nbytes() for storage in map(Tensor.untyped_storage, kept)}
+            own = {p.untyped_storage()._cdata for p in parameters}
     except (RuntimeError, NotImplementedError, ValueError):
         return None
     averaged = sum(weights[role] for role in config.build_algorithm().averages if role in weights)
-    return total // batch, FLOAT * (4 * sum(weights.values()) + averaged)
+    return sum(size for number, size in held.items() if number not in own) // batch, FLOAT * (
+        4 * sum(weights.values()) + averaged
+    )
 
 
 def fitting_batch(config: RunConfig, device: torch.device, unit: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -21,8 +22,7 @@ from ..files import TEMPORARY
 from ..packs import Pack
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
-from ..runs.options import split_options
-from ..runs.run import RunRecord, is_run, read_run
+from ..runs.run import is_run, read_run
 from .recorder import check_tracker
 
 DEFAULT_SEED = 0
@@ -33,15 +33,11 @@ class Plan:
     """What a training will do.
 
     Args:
-        config: what is computed.
-        budget: for how long.
         folder: the run folder, None for the next free name in runs/.
         resume: whether `folder` holds the run to go on with.
         device, precision: resolved.
         command: how to type it again.
-        track: "tensorboard" or None.
-        compile: whether the networks are compiled first.
-        deterministic: whether a GPU must compute the same, bit for bit, each time.
+        track, compile, deterministic: as `plan` takes them.
     """
 
     config: RunConfig
@@ -63,11 +59,7 @@ class Plan:
             "device": str(self.device),
             "precision": self.precision,
             "out": str(self.folder) if self.folder else None,
-            "resume": self.resume,
-            "track": self.track,
-            "compile": self.compile,
-            "deterministic": self.deterministic,
-            "command": self.command,
+            **{key: getattr(self, key) for key in ("resume", "track", "compile", "deterministic", "command")},
         }
 
 
@@ -92,15 +84,31 @@ def plan(
     compile: bool = False,
     deterministic: bool = False,
 ) -> Plan:
-    """Resolve and check everything that `train` takes, without training. Same arguments, same errors."""
+    """Resolve and check everything that `train` takes, without training. Same arguments, same errors.
+
+    Args:
+        recipe: what to train; not needed with `resume`.
+        dataset: registry name of the images.
+        data: where they lie, for a dataset that is not drawn by itself.
+        size, channels, batch, seed: height and width, 1 or 3, images in a minibatch, any whole number.
+        out: the run folder; by default runs/<recipe>-<dataset>.
+        epochs, images, minutes: the budget, one of them; counted from the beginning of the run.
+        options: what `--set` takes: {"generator.width": 128}.
+        precision: "auto", "fp32", "bf16" or "fp16". device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        resume: the run folder to go on with.
+        track: registry name of a tracker ("tensorboard").
+        compile: whether the networks are compiled (`torch.compile`) before they are trained.
+        deterministic: whether a GPU must compute the same, bit for bit, each time; CPUs do anyway.
+    """
     check_tracker(track)
     where = check_device(device)
     if compile:
         check_compiler(where)
     how = {"compile": compile, "deterministic": deterministic}
+    data = str(Path(data).expanduser().resolve()) if data is not None else None
     given: dict[str, Any] = {
         "dataset": dataset,
-        "data": str(Path(data).expanduser().resolve()) if data is not None else None,
+        "data": data,
         "size": size,
         "channels": channels,
         "batch": batch,
@@ -120,10 +128,9 @@ def plan(
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if dataset is None:
-        raise UsageError(
-            "name a dataset", hint=f"for example: zoo train {recipe} --dataset faces (zoo list datasets shows all)"
-        )
-    given["seed"] = DEFAULT_SEED if seed is None else seed
+        example = f"zoo train {recipe} --dataset faces (zoo list datasets shows all)"
+        raise UsageError("name a dataset", hint=f"for example: {example}")
+    given["seed"] = seed or DEFAULT_SEED
     config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
     config.with_schedule(budget, 1)  # refused before any picture is read
@@ -142,27 +149,24 @@ def check_compiler(device: torch.device) -> None:
         raise UsageError("--compile works on CUDA GPUs and CPUs, and this is mps", hint="leave --compile out")
     compilers = [os.environ.get("CXX", "g++"), "clang++", "cl"]
     if device.type == "cpu" and not any(map(shutil.which, compilers)):
-        raise UsageError(
-            "--compile needs a C++ compiler, and there is none here", hint="install g++, or leave --compile out"
-        )
+        hint = "install g++, or leave --compile out"
+        raise UsageError("--compile needs a C++ compiler, and there is none here", hint=hint)
 
 
 def refuse_existing(folder: Path, config: RunConfig) -> None:
     """Raise `UsageError` unless a new run can be made at `folder`: nothing is there, or an empty folder."""
     if is_run(folder):
-        lines = differences(_comparable(read_run(folder).config), _comparable(config))
+        # How many channels the pictures turned out to have is no matter.
+        old, new = ({**c.identity(), "channels": None} for c in (read_run(folder).config, config))
+        lines = differences(old, new)
         what = "with another configuration:\n  " + "\n  ".join(lines) if lines else "with this very configuration"
         hint = f"go on with it: zoo train --resume {shlex.quote(str(folder))}; or choose another folder: --out DIR"
         raise UsageError(f"{folder} holds a run {what}", hint=hint)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="choose another folder: --out DIR")
-    if folder.exists() and any(not _ours(path.name) for path in folder.iterdir()):
+    # A training that is killed before it began leaves a lock and unfinished files.
+    if folder.exists() and any(p.name != ".lock" and not p.name.startswith(TEMPORARY) for p in folder.iterdir()):
         raise UsageError(f"{folder} exists and is not empty", hint="choose another folder: --out DIR")
-
-
-def _ours(name: str) -> bool:
-    """Whether a file is what a training leaves that is killed before it began."""
-    return name == ".lock" or name.startswith(TEMPORARY)
 
 
 def _refuse_unwritable(folder: Path) -> None:
@@ -174,19 +178,10 @@ def _refuse_unwritable(folder: Path) -> None:
         raise UsageError(f"{folder} cannot be made: {place} cannot be written", hint="choose another folder: --out DIR")
 
 
-def _comparable(config: RunConfig) -> dict[str, Any]:
-    """What makes a run, without how many channels its pictures turned out to have."""
-    return {**config.identity(), "channels": None}
-
-
 def _resumed(
     folder: Path, config: RunConfig, recipe: str | None, given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> RunConfig:
-    """A run's configuration, with the settings changed that may be.
-
-    Raises:
-        UsageError: something else differs; says what.
-    """
+    """A run's configuration, with the settings changed that may be; raises `UsageError` where something else differs."""
     named = {key: value for key, value in given.items() if value is not None}
     assert config.dataset is not None
     lines = [
@@ -222,32 +217,22 @@ def _resumed(
 
 def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, Any]) -> RunConfig:
     """The configuration that a run would have, had it been begun with these flags and options too."""
-    dataset = config.dataset
-    assert dataset is not None
-    stored: dict[str, Any] = {f"training.{key}": value for key, value in config.to_json()["training"].items()}
-    for part, component in {**config.parts, "algorithm": config.algorithm, "dataset": dataset}.items():
-        stored.update({f"{part}.{key}": value for key, value in component["options"].items()})
-    for part, settings in config.optimizer.items():
-        stored.update({f"optimizer.{part}.{key}": value for key, value in settings.items()})
+    assert config.dataset is not None
     # An optimizer.* key speaks for all networks, so it must win over what the run holds for each.
-    for key, value in split_options(options, config.parts, config.roles)["optimizer"].items():
-        stored.update({f"optimizer.{role}.{key}": value for role in config.roles})
-    flags = {
-        "dataset": f"{dataset['distribution']}:{dataset['name']}",
-        "data": dataset["data"],
-        "split": dataset["split"],
-        "channels": config.channels,
-        "seed": config.seed,
+    shared = tuple(key.removeprefix("optimizer") for key in options if re.fullmatch(r"optimizer\.\w+", key))
+    held = {**config.identity(), **{f"training.{key}": getattr(config.training, key) for key in FREE}}
+    stored = {
+        key: value
+        for key, value in held.items()
+        if "." in key and not (shared and key.startswith("optimizer.") and key.endswith(shared))
     }
+    flags = {"data": config.dataset["data"], "split": config.dataset["split"]}
+    flags.update(dataset=config.request().dataset, channels=config.channels, seed=config.seed)
     return RunConfig.resolve(config.recipe["name"], **{**flags, **named}, options={**stored, **options})
 
 
 def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: Mapping[str, Any]) -> None:
-    """Raise `UsageError` when a run's budget is spent, with a larger one to type.
-
-    Args:
-        counters: "images" and "seconds" so far.
-    """
+    """Raise `UsageError` when a run's budget is spent by `counters`, "images" and "seconds"; says a larger one to type."""
     count, images = config.facts["count"], counters["images"]
     done = counters["seconds"] if budget.kind == "minutes" else images
     if done < budget.total(count):
@@ -283,11 +268,6 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
     return resolved.with_schedule(budget, len(pack))
-
-
-def record_of(plan: Plan, config: RunConfig) -> RunRecord:
-    """What `run.json` is to say of a plan, whose configuration now knows the pictures."""
-    return RunRecord(config, plan.budget, plan.precision, plan.command)
 
 
 def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any]) -> str:

@@ -12,25 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo_core import TrainingError
-
 from ..devices import Runtime
 from ..models.weights import fill
 from ..runs.checkpoints import tensors_below, write_checkpoint
 from ..runs.evaluation import Best
+from .health import diverged
 from .state import State
 
 COUNTERS = ("step", "images", "updates", "seconds")
 
 
 def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> None:
-    """Write the state as the newest checkpoint below `folder`; see `write_checkpoint`.
-
-    Every process calls it; only the main one writes.
-
-    Raises:
-        TrainingError: a weight is not finite; a run could not go on from there.
-        ZooError: the disk is full or the folder cannot be written; what was there is untouched.
+    """Write the state as the newest checkpoint below `folder`; see `write_checkpoint`. Every process calls it, the main one
+    writes. Raises `TrainingError` where a weight is not finite: a run could not go on from there.
     """
     states, meter = _random_states(runtime), state.meter.to_json(runtime)
     if not runtime.is_main:
@@ -38,10 +32,7 @@ def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> 
     networks = {f"{name}.{key}": t for name, net in state.tensors().items() for key, t in net.state_dict().items()}
     for key, tensor in networks.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise TrainingError(
-                f"{key} holds numbers that are not finite at step {state.step}: the training diverged",
-                hint="try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32",
-            )
+            raise diverged(f"{key} holds numbers that are not finite at step {state.step}")
     optimizers = {
         f"{role}.{index}.{key}": value
         for role, optimizer in state.optimizers.items()
@@ -64,10 +55,8 @@ def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> 
 def restore(
     state: State, runtime: Runtime, described: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]], path: Path
 ) -> None:
-    """Put a checkpoint's content into `state` and into the global random generators.
-
-    Raises:
-        ModelError: it is of other networks.
+    """Put a checkpoint's content into `state` and into the global random generators; raises `ModelError` where it is of
+    other networks.
     """
     for name, network in state.tensors().items():
         fill(network, tensors_below(tensors["networks.safetensors"], name), path / "networks.safetensors")
@@ -76,7 +65,10 @@ def restore(
         inner: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors_below(tensors["optimizers.safetensors"], role).items():
             index, _, what = key.partition(".")
-            inner.setdefault(int(index), {})[what] = _laid_out_like(parameters[int(index)], tensor)
+            like = parameters[int(index)]
+            if tensor.shape == like.shape:  # fused Adam pairs numbers by their place in memory, not by index
+                tensor = torch.empty_like(like).copy_(tensor)
+            inner.setdefault(int(index), {})[what] = tensor
         optimizer.load_state_dict({**optimizer.state_dict(), "state": inner})
     for counter in COUNTERS:
         setattr(state, counter, described[counter])
@@ -87,11 +79,6 @@ def restore(
     version, internal, gauss = described["python_random"]
     random.setstate((version, tuple(internal), gauss))
     _restore_random(tensors_below(tensors["random.safetensors"], str(runtime.rank)))
-
-
-def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """`tensor` in the memory format of its parameter: fused Adam pairs numbers by their place in memory, not by index."""
-    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
 
 
 def _random_states(runtime: Runtime) -> dict[str, Tensor]:

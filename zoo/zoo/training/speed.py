@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo_core import ImageSpec, UsageError
@@ -34,8 +34,7 @@ from .planning import check_compiler
 from .state import State
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-SIDES = (1024, 2048, 4096)
-"""Of the square matrices whose products give the peak."""
+SIDES = (1024, 2048, 4096)  # of the square matrices whose products give the peak
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,10 @@ class Speed:
     """What `bench` measured.
 
     Args:
-        recipe, size, channels, batch, precision, device, threads, compile: of what, and where.
         rounds: readings whose median counts; each of `steps` steps.
         images_per_s: real images shown in a second.
-        ms_per_step: milliseconds of a step.
         flop_per_image: operations needed for each real image.
-        flops: achieved operations a second.
-        peak_flops: those of matrix products, the best of three sizes.
+        flops, peak_flops: achieved operations a second, and those of matrix products, the best of three sizes.
         peak_share: the former divided by the latter.
         warm_up_s: seconds of the first steps, which are not counted; with `compile` they compile.
     """
@@ -96,7 +92,6 @@ def bench(
     Args:
         recipe, size, channels, batch, options, precision, device, compile: as `zoo.train` takes them; color by default.
         rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule.
-        report: hears the progress.
 
     Raises:
         UsageError: an argument is wrong. TrainingError: a minibatch does not fit into memory.
@@ -107,15 +102,17 @@ def bench(
     if compile:
         check_compiler(where)
     resolved = resolve_precision(precision, where)
-    config = _config(recipe, size, channels, batch, options)
+    given = {key: value for key, value in (options or {}).items() if not key.startswith("dataset.")}
+    config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
+    image = ImageSpec(config.training.size, channels or 3, 10 if config.conditional else 0)
+    config = config.with_image(image)
     runtime = Runtime(where, resolved, scaler=torch.amp.GradScaler(where.type) if resolved == "fp16" else None)
     refuse_too_large(config, runtime)
     told = (report or Reporter()).task("measuring", rounds + 2, "rounds")
     with keep_freed_memory_during(), told as task, translate_memory_errors(config, runtime):
         state = State.create(config, runtime)
         engine = Engine(config, state, runtime, compile=compile)
-        cycle = engine.cycle
-        steps = -(-steps // cycle) * cycle
+        steps = -(-steps // engine.cycle) * engine.cycle
         minibatch = random_minibatch(config, state, where)
 
         def run(count: int) -> float:
@@ -126,21 +123,20 @@ def bench(
             synchronize(where)
             return time.perf_counter() - begun
 
-        warm = run(cycle)
-        task.update(1)
+        warm = run(engine.cycle)
         readings = []
         for number in range(rounds):
+            task.update(number + 1)
             readings.append(run(steps) / steps)
-            task.update(number + 2)
+        task.update(rounds + 1)
         peak = matmul_peak(where, resolved)
         task.update(rounds + 2)
     seconds, needed = statistics.median(readings), flop_per_image(config)
-    assert config.image is not None
     rate = config.training.batch / seconds
     return Speed(
         recipe=config.recipe["name"],
-        size=config.image.size,
-        channels=config.image.channels,
+        size=image.size,
+        channels=image.channels,
         batch=config.training.batch,
         precision=resolved,
         device=torch.cuda.get_device_name(where) if where.type == "cuda" else str(where),
@@ -156,15 +152,6 @@ def bench(
         peak_share=needed * rate / peak,
         warm_up_s=warm,
     )
-
-
-def _config(
-    recipe: str, size: int | None, channels: int | None, batch: int | None, options: Mapping[str, Any] | None
-) -> RunConfig:
-    given = {key: value for key, value in (options or {}).items() if not key.startswith("dataset.")}
-    config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
-    classes = 10 if config.conditional else 0
-    return config.with_image(ImageSpec(config.training.size, channels or 3, classes))
 
 
 def random_minibatch(config: RunConfig, state: State, device: torch.device, n: int | None = None) -> Minibatch:
@@ -201,16 +188,11 @@ def matmul_peak(device: torch.device, precision: str, seconds: float = 0.5) -> f
     best = 0.0
     for side in SIDES:
         a, b = (torch.randn(side, side, device=device, dtype=DTYPES[precision]) for _ in range(2))
-        out = torch.empty_like(a)
-
-        def product(a: Tensor = a, b: Tensor = b, out: Tensor = out) -> None:
-            torch.mm(a, b, out=out)
-
-        best = max(best, 2 * side**3 / fastest(product, device, seconds))
+        best = max(best, 2 * side**3 / fastest(partial(torch.mm, a, b, out=torch.empty_like(a)), device, seconds))
     return best
 
 
-def fastest(work: Callable[[], None], device: torch.device, seconds: float) -> float:
+def fastest(work: Callable[[], Any], device: torch.device, seconds: float) -> float:
     """Seconds of the fastest of as many repetitions as fit into `seconds`, at least 3."""
     work()
     synchronize(device)
@@ -225,7 +207,5 @@ def fastest(work: Callable[[], None], device: torch.device, seconds: float) -> f
 
 def synchronize(device: torch.device) -> None:
     """Wait until the device has done all that it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize(*([device] if device.type == "cuda" else []))

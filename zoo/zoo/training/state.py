@@ -1,36 +1,80 @@
-"""What a training changes as it goes: networks, averages, optimizers, and how far it is."""
+"""What a training changes as it goes: networks, averages, optimizers, means of what it records, and how far it is."""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from zoo_core import Algorithm, Generator
+from zoo_core import Algorithm, Generator, TrainingError
 
 from ..devices import Runtime
 from ..models.model import estimate_statistics
 from ..optimizers import Adam
 from ..runs.config import RunConfig
 from ..runs.evaluation import Best
-from .meter import Meter
+
+CAPACITY = 64  # most names that an algorithm may record
+
+
+class Meter:
+    """Means of what is recorded between two lines of `metrics.jsonl`; `start` is the step of the last one.
+
+    Sums are kept on the device, so that no step waits for one, and in checkpoints, so that an interruption leaves no trace.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.start = 0
+        self.sums = torch.zeros(CAPACITY, device=device)
+        self.counts: dict[str, int] = {}  # in the order of the sums
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Add a scalar; a name is known from its first value on. Raises `TrainingError` for more than 64 names."""
+        if name not in self.counts and len(self.counts) == CAPACITY:
+            raise TrainingError(
+                f"an algorithm can record {CAPACITY} values in metrics.jsonl, and {name!r} is one more",
+                hint="let it log under fewer names",
+            )
+        self.counts[name] = self.counts.get(name, 0) + 1
+        self.sums[list(self.counts).index(name)] += value.detach()
+
+    def means(self, runtime: Runtime) -> dict[str, float]:
+        """Return the mean of each, over all processes, all of which must call it; names without a value are left out."""
+        return {name: total / count for name, (total, count) in self.to_json(runtime)["values"].items() if count}
+
+    def reset(self, step: int) -> None:
+        """Begin anew after the reading at `step`."""
+        self.start = step
+        self.sums.zero_()
+        self.counts = dict.fromkeys(self.counts, 0)
+
+    def to_json(self, runtime: Runtime) -> dict[str, Any]:
+        """Plain data for a checkpoint, over all processes, all of which must call it: name → [sum, count]."""
+        totals = runtime.mean(self.sums).tolist()
+        pairs = zip(self.counts.items(), totals, strict=False)
+        return {"start": self.start, "values": {name: [total, count] for (name, count), total in pairs}}
+
+    def load(self, value: Mapping[str, Any]) -> None:
+        """Take over what `to_json` gave."""
+        self.start, values = value["start"], value["values"]
+        self.counts = {name: count for name, (_, count) in values.items()}
+        self.sums.zero_()
+        self.sums[: len(values)] = self.sums.new_tensor([total for total, _ in values.values()])
 
 
 @dataclass
 class State:
     """Everything that a checkpoint holds, on the device of the training.
 
+    Networks are in training mode; algorithm and losses hold no state.
+
     Args:
-        algorithm: how the networks learn; holds no state.
-        networks: role → network, in training mode.
-        losses: role → loss; hold no state.
         averages: role → moving average of the network's parameters; empty where the recipe keeps none.
-        optimizers: role → `torch.optim.Optimizer`.
-        meter: the losses since they were last written down.
         step: minibatches so far.
         images: real images shown so far; also the position in the shuffled data.
         updates: role → optimizer steps so far.
@@ -69,9 +113,7 @@ class State:
     @property
     def generator(self) -> Generator:
         """The network that draws."""
-        found = self.networks["generator"]
-        assert isinstance(found, Generator)
-        return found
+        return cast(Generator, self.networks["generator"])
 
     def tensors(self) -> dict[str, nn.Module]:
         """Networks and averages by the name that a checkpoint gives them: "generator", …, "average.generator", …"""
@@ -81,10 +123,9 @@ class State:
         """Move a role's average toward its network, with decay min(ceiling, (1 + t) / (10 + t)) at its update t."""
         count = self.updates[role]
         decay = min(ceiling, (1 + count) / (10 + count))
+        mine: list[Tensor] = list(self.averages[role].parameters())
         with torch.no_grad():
-            mine: list[Tensor] = list(self.averages[role].parameters())
-            theirs: list[Tensor] = list(self.networks[role].parameters())
-            torch._foreach_lerp_(mine, theirs, 1 - decay)
+            torch._foreach_lerp_(mine, list(self.networks[role].parameters()), 1 - decay)
 
     def evaluated(self, role: str = "generator", *, raw: bool = False) -> Any:
         """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode.
@@ -92,11 +133,8 @@ class State:
         A generator's batch-norm statistics are estimated for them. In the memory format that a loaded model has: kernels
         round differently in another one.
         """
-        source = self.networks[role]
-        if not raw and role in self.averages:
-            source = self.averages[role]
-        drawn: Any = copy.deepcopy(source).requires_grad_(False)
-        drawn = drawn.to(memory_format=torch.contiguous_format)
+        source: Any = self.networks[role] if raw else self.averages.get(role, self.networks[role])
+        drawn = copy.deepcopy(source).requires_grad_(False).to(memory_format=torch.contiguous_format)
         with torch.no_grad():  # buffers that are not averaged, such as spectral norm's, are the network's own
             for mine, theirs in zip(drawn.buffers(), self.networks[role].buffers(), strict=True):
                 mine.copy_(theirs)
@@ -109,22 +147,18 @@ def make_optimizer(network: nn.Module, settings: dict[str, Any], device: torch.d
     """Make the optimizer that the settings of a role name; fused kernels where torch has them."""
     fused = {"fused": True} if device.type in ("cpu", "cuda", "mps") else {}
     common = {"lr": settings["lr"], "weight_decay": settings["weight_decay"]}
+    first, second, eps = settings["beta1"], settings["beta2"], settings["eps"]
     if settings["kind"] == "rmsprop":
-        return torch.optim.RMSprop(
-            network.parameters(), alpha=settings["beta2"], momentum=settings["beta1"], eps=settings["eps"], **common
-        )
+        return torch.optim.RMSprop(network.parameters(), alpha=second, momentum=first, eps=eps, **common)
     if settings["kind"] == "sgd":
-        return torch.optim.SGD(network.parameters(), momentum=settings["beta1"], **common, **fused)
+        return torch.optim.SGD(network.parameters(), momentum=first, **common, **fused)
     adam = Adam if settings["kind"] == "adam" else torch.optim.AdamW  # Adam's own decay is L2, as the authors have it
-    betas = (settings["beta1"], settings["beta2"])
-    return adam(network.parameters(), betas=betas, eps=settings["eps"], **common, **fused)
+    return adam(network.parameters(), betas=(first, second), eps=eps, **common, **fused)
 
 
 def learning_rate(settings: dict[str, Any], images: int) -> float:
-    """The learning rate of a role after so many real images.
-
-    A function of what was shown alone, so that a resumed run needs no memory of it: a linear warm-up, then constant, or
-    falling to 0 at `schedule_images` in a line or half a cosine.
+    """The learning rate of a role after so many real images: a linear warm-up, then constant, or falling to 0 at
+    `schedule_images` in a line or half a cosine. It depends on nothing else, so that a resumed run needs no memory of it.
     """
     rate, warm = float(settings["lr"]), int(settings["warmup_images"])
     if images < warm:

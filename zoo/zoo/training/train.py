@@ -9,36 +9,32 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from zoo_core import TrainingError, UsageError, ZooError
+from zoo_core import Tracker, TrainingError, ZooError, registry
 
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, start_runtime
 from ..files import remove_unfinished, translate_errors
 from ..models.folder import write_model
 from ..models.model import Model
-from ..packs import PackRequest, build_pack
+from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal
 from ..randomness import seed_everything
 from ..runs import run as runs
-from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints, newest_checkpoint
 from ..runs.config import RunConfig, model_config
 from ..runs.evaluation import Evaluation
-from . import opening
-from .batches import Batches, Feed, share_of
+from .batches import Batches, share_of
 from .callbacks import Callbacks
-from .control import Clock, Stop
-from .determinism import reproducible
+from .control import Clock, Stop, reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
-from .planning import Plan, record_of, refuse_existing, refuse_finished, resolve_pictures
+from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
-from .recorder import open_tracker
+from .recorder import describe, ended_schedules
 from .saving import restore
 from .state import State
 
-POLL = 10
-"""Steps after which several processes agree anew on the time and on whether to stop."""
+POLL = 10  # steps after which several processes agree anew on the time and on whether to stop
 
 
 def train(
@@ -55,20 +51,10 @@ def train(
 
     Args:
         recipe: what to train; not needed with `resume`.
-        dataset: registry name of the images.
-        data: where they lie, for a dataset that is not drawn by itself.
-        size, channels, batch, seed: height and width, 1 or 3, images in a minibatch, any whole number.
-        epochs, images, minutes: the budget, one of them; counted from the beginning of the run.
-        options: what `--set` takes: {"generator.width": 128}.
-        out: the run folder; by default runs/<recipe>-<dataset>.
-        precision: "auto", "fp32", "bf16" or "fp16". device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        compile: whether the networks are compiled (`torch.compile`) before they are trained.
-        deterministic: whether a GPU must compute the same, bit for bit, each time; CPUs do anyway.
-        resume: the run folder to go on with.
-        track: registry name of a tracker ("tensorboard").
         report: hears notes and progress; by default standard error does.
         workers: processes that decode pictures.
         evaluation: what to measure now and then, see `zoo.runs.evaluation`; the checkpoint with the best value is kept.
+        choices: what `zoo.plan` takes: dataset, budget, options, …
 
     Returns:
         The run; its folder holds a model folder when the budget is spent.
@@ -112,18 +98,10 @@ def execute(
                     refuse_finished(plan.folder, plan.config, plan.budget, checkpoint[1])
 
         # 3. The pictures; only now is it known how many channels they have.
-        pack = build_pack(_request(plan.config), workers=workers, report=report)
+        pack = build_pack(plan.config.request(), workers=workers, report=report)
         config = resolve_pictures(plan.config, pack, plan.budget)
-        batches = Batches(
-            pack,
-            config.training.batch,
-            config.seed,
-            runtime.device,
-            conditional=config.conditional,
-            mirror=config.training.mirror,
-            rank=runtime.rank,
-            world=runtime.world,
-        )
+        settings = (config.training.batch, config.seed, runtime.device, config.conditional, config.training.mirror)
+        batches = Batches(pack, *settings, rank=runtime.rank, world=runtime.world)
 
         # 4. The networks, as the seed or the checkpoint says.
         refuse_too_large(config, runtime)
@@ -136,12 +114,13 @@ def execute(
         # 5. The run folder, and who else hears.
         chosen = _begin(plan, config, stack) if runtime.is_main else Path()
         folder = Path(runtime.from_main(str(chosen)))
-        tracker = open_tracker(plan.track, folder, state, config) if plan.track and runtime.is_main else None
-        report.note(opening.describe(plan, config, pack, folder, state, runtime))
-        if ended := opening.ended_schedules(config, plan.budget, len(pack)):
+        tracker: Tracker | None = None
+        if plan.track and runtime.is_main:
+            given: dict[str, Any] = {"folder": folder, "images": state.images, "config": config.to_json()}
+            tracker = registry.create("trackers", plan.track, **given)
+        report.note(describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
+        if ended := ended_schedules(config, plan.budget):
             report.warn(ended)
-        if runtime.world > 1:
-            report.note(opening.describe_processes(config, state, runtime))
 
         # 6. Train, and write the model folder once the budget is spent.
         stop = stack.enter_context(Stop().listening())
@@ -149,13 +128,10 @@ def execute(
             with ExitStack() as training:
                 if tracker is not None:
                     training.enter_context(closing(tracker))
-                task = training.enter_context(
-                    report.task("training", plan.budget.total(len(pack)), opening.unit_of(plan.budget))
-                )
+                task = training.enter_context(report.task("training", plan.budget.total(len(pack)), plan.budget.unit))
                 training.enter_context(translate_memory_errors(config, runtime))
-                callbacks = Callbacks(
-                    folder, config, plan.budget, state, batches, runtime, task, report, tracker, evaluation
-                )
+                sinks = (task, report, tracker, evaluation)
+                callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *sinks)
                 finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks))
                 if finished and runtime.is_main:
                     _write_model(folder, config, state, plan.command)
@@ -178,17 +154,16 @@ def _loop(
     Raises:
         TrainingError: a loss or weight is no finite number any more.
     """
-    budget: Budget = plan.budget
+    budget = plan.budget
     poll = 1 if runtime.world == 1 else POLL
     engine = Engine(config, state, runtime, compile=plan.compile)
     warm = state.step + engine.cycle if plan.compile else None
     clock, saved, count = Clock(), state.seconds, len(batches.pack)
-    feed: Feed
 
-    with batches.ahead(state.generator) as feed:
+    with batches.ahead(state.generator) as take:
         while not budget.spent(state, count):
             # 1. A minibatch of real images and latents; the next is prepared meanwhile.
-            batch = feed.take(state.images, state.step)
+            batch = take(state.images, state.step)
 
             # 2. The networks whose phases are due learn from it.
             engine.step(batch)
@@ -234,15 +209,13 @@ def _enter(folder: Path, stack: ExitStack) -> None:
 
 def _begin(plan: Plan, config: RunConfig, stack: ExitStack) -> Path:
     """Write `run.json`, into a new run folder unless one is resumed; leave no folder without one."""
-    record = record_of(plan, config)
-    if plan.resume:
-        assert plan.folder is not None
+    record = runs.RunRecord(config, plan.budget, plan.precision, plan.command)
+    if plan.resume and plan.folder is not None:
         runs.write_run(plan.folder, record)
         return plan.folder
     made = True
     if plan.folder is None:
-        assert config.dataset is not None
-        folder = runs.make_folder(config.recipe["name"], config.dataset["name"])
+        folder = runs.make_folder(config.recipe["name"], config.request().dataset.rpartition(":")[2])
     else:
         folder, made = plan.folder, not plan.folder.exists()
         refuse_existing(folder, config)
@@ -256,17 +229,3 @@ def _begin(plan: Plan, config: RunConfig, stack: ExitStack) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
-
-
-def _request(config: RunConfig) -> PackRequest:
-    dataset = config.dataset
-    if dataset is None:
-        raise UsageError("there is no dataset to train on")
-    return PackRequest(
-        dataset=f"{dataset['distribution']}:{dataset['name']}",
-        data=dataset["data"],
-        split=dataset["split"],
-        size=config.training.size,
-        channels=config.channels,
-        options=dataset["options"],
-    )
