@@ -123,16 +123,12 @@ def _read_keys(folder: Path) -> list[bytes]:
         raise DataError(f"{folder / 'data.mdb'} is damaged: {error}", hint=ORIGIN.hint) from error
 
 
+# folder → stamp and database; LMDB lets a process open each file once only
 _OPEN: dict[str, tuple[str, lmdb.Environment]] = {}
-"""Folder → stamp and database. LMDB lets a process open each file once only."""
 
 
 def _environment(folder: Path) -> lmdb.Environment:
-    """The database in a folder, opened once per process.
-
-    Raises:
-        DataError: it is no LMDB, or cut short.
-    """
+    """The database in a folder, opened once per process; raises `DataError` where it is no LMDB or cut short."""
     import lmdb
 
     file = folder / "data.mdb"
@@ -148,11 +144,9 @@ def _environment(folder: Path) -> lmdb.Environment:
         raise DataError(f"{file} is no LMDB database, or its beginning is damaged: {error}", hint=ORIGIN.hint) from error
     # a read beyond the end of the file would not raise but end the process (SIGBUS)
     expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    size = file.stat().st_size
-    if size < expected:
+    if (size := file.stat().st_size) < expected:
         environment.close()
-        raise DataError(
-            f"{file} is cut short: {size:,} of {expected:,} bytes are there", hint="download and unpack it again"
-        )
+        hint = "download and unpack it again"
+        raise DataError(f"{file} is cut short: {size:,} of {expected:,} bytes are there", hint=hint)
     _OPEN[str(folder)] = (stamp, environment)
     return environment
