@@ -95,9 +95,9 @@ class ImageDataset(ABC):
         license: the images' license, where it is known; it goes into the model card.
         credit: whose work the images are, where known.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
-        prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material (faces
-            cut out of photographs): reads the folder `source`, writes what the dataset then reads into the empty folder
-            `out`, calls `progress(done, total)`, and returns a summary that JSON can hold. None where there is no such step.
+        prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material: reads
+            the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
+            `progress(done, total)`, and returns a summary that JSON can hold. None where there is no such step.
     """
 
     boxed: tuple[str, ...] = ()

@@ -87,8 +87,8 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
             typed = f"{flag}={has}" if flag.startswith("--set") else f"{flag} {str(has).partition(':')[2] or has}"
             what = flag.removeprefix("--set ").lstrip("-")
             raise UsageError(f"{folder} is a pack whose {what} is {has}, not {asked}", hint=f"type: {typed}")
-    label = f"{made['name'].partition(':')[2]} at {pack.spec.size}×{pack.spec.size}"
-    report.note(f"{len(pack):,} images of {label}, the pack {folder}")
+    name, size = made["name"].partition(":")[2], pack.spec.size
+    report.note(f"{len(pack):,} images of {name} at {size}×{size}, the pack {folder}")
     return pack
 
 
