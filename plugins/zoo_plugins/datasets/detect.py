@@ -1,8 +1,7 @@
 """Finding faces in photographs and cutting them out, as the authors of DCGAN did (Radford et al. 2015, section 4.2).
 
-Two of OpenCV's frontal face cascades (Viola and Jones 2001) work together: one searches, the other must agree. Of OpenCV's
-detectors they are the ones whose models come with the package, so that nothing is downloaded. OpenCV 5 ships them no longer,
-hence the extra `[faces]` asks for 4.
+Two of OpenCV's frontal face cascades (Viola and Jones 2001) work together: one searches, the other must agree. Their models
+come with OpenCV 4, not with 5, so that nothing is downloaded.
 """
 
 from __future__ import annotations

@@ -207,11 +207,9 @@ class ArrowRows:
 
 
 class ParquetRows:
-    """The same of parquet files: those on the Hub are downloaded whole when a picture in them is wanted.
+    """The same of parquet files: those on the Hub (hf://…) are downloaded whole when a picture in them is wanted.
 
-    Args:
-        files: their paths, or addresses that begin with hf://.
-        features: what the dataset's card says about the columns; None: what the first file says.
+    `features` is what the dataset's card says about the columns; None: what the first file says.
     """
 
     def __init__(self, files: Sequence[str], features: Mapping[str, Any] | None) -> None:
@@ -241,10 +239,8 @@ class ParquetRows:
         value = _pictures(self._files[file], group, self._column)[number - self._starts[place]].as_py()
         if isinstance(value, bytes):
             return {"bytes": value, "path": None}
-        if value is not None and self._files[file].startswith(_REMOTE):
-            return {**value, "path": None}  # a path from elsewhere means nothing here
-        found: dict[str, Any] | None = value
-        return found
+        remote = value is not None and self._files[file].startswith(_REMOTE)
+        return {**value, "path": None} if remote else value  # a path from elsewhere means nothing here
 
 
 def _at_once(read: Callable[[str], _T], files: Sequence[str]) -> list[_T]:

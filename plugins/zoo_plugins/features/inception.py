@@ -60,9 +60,8 @@ class Inception(FeatureExtractor):
             with torch.random.fork_rng(devices=[]):  # its initial weights are drawn before ours replace them
                 self.network = FeatureExtractorInceptionV3("inception", [layer], feature_extractor_weights_path=state)
         except (RuntimeError, KeyError) as error:
-            raise ModelError(
-                f"{weights or FILE} holds other weights than the FID's network has", hint=ALTERNATIVES
-            ) from error
+            wrong = f"{weights or FILE} holds other weights than the FID's network has"
+            raise ModelError(wrong, hint=ALTERNATIVES) from error
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Inception:
@@ -72,9 +71,8 @@ class Inception(FeatureExtractor):
 
     def forward(self, x: Tensor) -> Tensor:
         levels = x.detach().mul(127.5).add(127.5).round().clamp(0, 255).to(torch.uint8)
-        (features,) = self.network(levels.expand(-1, 3, -1, -1))
-        out: Tensor = features
-        return out  # [N, dim]
+        features: Tensor = self.network(levels.expand(-1, 3, -1, -1))[0]
+        return features  # [N, dim]
 
 
 def _fetched(url: str) -> Path:

@@ -127,14 +127,14 @@ def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | N
     """A small JPEG of which nothing is wanted but its pixels, all of them, and its crop; None for every other picture."""
     data = dataset.encoded(record)
     found = jpeg.header(data) if data is not None else None
-    if data is None or found is None or (channels == 1 and found.mode == "RGB"):
+    if data is None or found is None or (channels == 1 and found[2] == "RGB"):
         return None
     width, height, _ = found
     box = _checked(dataset.crop(width, height), width, height)
     reducible = min(box[2] - box[0], box[3] - box[1]) >= 2 * REDUCED * size
     if reducible or min(width, height) < max(2, size / 8) or width * height > MAX_PIXELS:
         return None
-    image = jpeg.pixels(data, found)
+    image = jpeg.pixels(data, *found)
     return None if image is None else (image, box)
 
 
