@@ -96,10 +96,8 @@ def prepare(
             progress(number + 1, len(listing.records))
     if not faces:
         read = len(listing.records) - len(unreadable)
-        raise DataError(
-            f"no faces of at least {min_size} pixels in the {read:,} photographs of {photos} that can be read",
-            hint=f"try smaller ones: --min-size {max(8, min_size // 2)}",
-        )
+        none = f"no faces of at least {min_size} pixels in the {read:,} photographs of {photos} that can be read"
+        raise DataError(none, hint=f"try smaller ones: --min-size {max(8, min_size // 2)}")
     broken = {"count": len(unreadable), "records": unreadable[:_LISTED]}
     return {"photos": len(listing.records), "faces": faces, "without": without, "unreadable": broken}
 

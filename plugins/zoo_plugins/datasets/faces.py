@@ -57,10 +57,8 @@ class Faces(ImageDataset):
         if data is not None:
             given = {"count": count != _COUNT, "seed": seed != _SEED, "resolution": resolution != _RESOLUTION}
             if extra := [f"dataset.{name}" for name, differs in given.items() if differs]:
-                raise OptionError(
-                    f"{' and '.join(extra)} belong to the drawn faces, not to the pictures in {data}",
-                    hint="leave out either --data or these options",
-                )
+                wrong = f"{' and '.join(extra)} belong to the drawn faces, not to the pictures in {data}"
+                raise OptionError(wrong, hint="leave out either --data or these options")
             return
         check_split("faces", split, ("train", "test"))
         if count < 1:

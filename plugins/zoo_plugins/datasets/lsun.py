@@ -58,10 +58,8 @@ class LSUN(ImageDataset):
     def listing(self) -> Listing:
         there = self._folders()
         if self.category is None and len(there) > 1:
-            raise UsageError(
-                f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}",
-                hint=f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}",
-            )
+            hint = f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}"
+            raise UsageError(f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}", hint=hint)
         chosen = list(dict.fromkeys(self.category or there))
         for name in chosen:
             if name not in there:
@@ -103,10 +101,8 @@ class LSUN(ImageDataset):
         if named[self.split]:
             return named[self.split]
         if zipped := sorted(data.glob("*_lmdb.zip")) if data.is_dir() else []:
-            raise DataError(
-                f"{data} holds {few(p.name for p in zipped)}, which must be unpacked: LMDB is read in place",
-                hint=f"type: cd {str(data)!r} && unzip {zipped[0].name}",
-            )
+            packed = f"{data} holds {few(p.name for p in zipped)}, which must be unpacked: LMDB is read in place"
+            raise DataError(packed, hint=f"type: cd {str(data)!r} && unzip {zipped[0].name}")
         others = " or ".join(f"--split {split}" for split in _SPLITS if named[split])
         hint = f"what is there: {others}" if others else ""
         raise ORIGIN.wrong(data, looked_for=f"<category>_{self.split}_lmdb/data.mdb", hint=hint)

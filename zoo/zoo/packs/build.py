@@ -128,10 +128,8 @@ def _build(target: Path, work: Path, source: Source, workers: int, report: Repor
             missing = (len(source.listing.records) - writer.position) * source.size**2 * writer.channels
             free = shutil.disk_usage(target.parent).free
             if missing > free:  # said at once, not after hours
-                raise ZooError(
-                    f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free",
-                    hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR",
-                )
+                few = f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free"
+                raise ZooError(few, hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR")
             info = _write(writer, source, workers, report)
             publish_folder(writer.folder, target, replace=True)
         except BaseException:

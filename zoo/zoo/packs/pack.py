@@ -157,10 +157,8 @@ def _looked_into(path: Path, view: dict[str, Any]) -> Path:
     """The folder of the pack that a view shows some images of, which must still be that pack."""
     files = path / str(view["path"])
     if read_info(files).get("key") != view["key"]:
-        raise DataError(
-            f"{path} shows images of the pack {os.path.normpath(files)}, which is not there",
-            hint="build that pack again (zoo data build), or this view (zoo data dedup)",
-        )
+        hint = "build that pack again (zoo data build), or this view (zoo data dedup)"
+        raise DataError(f"{path} shows images of the pack {os.path.normpath(files)}, which is not there", hint=hint)
     return files
 
 

@@ -141,10 +141,9 @@ def _in_workers(
             try:
                 chunk = future.result()
             except BrokenProcessPool as error:
-                raise DataError(
-                    f"a worker process died while it decoded pictures, about {records[0].key} to {records[-1].key}",
-                    hint="perhaps memory ran out; to decode them in one process, which shows more: workers=1",
-                ) from error
+                died = f"a worker process died while it decoded pictures, about {records[0].key} to {records[-1].key}"
+                hint = "perhaps memory ran out; to decode them in one process, which shows more: workers=1"
+                raise DataError(died, hint=hint) from error
             yield chunk
     finally:
         canceled.value = 1
