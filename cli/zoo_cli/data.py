@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,23 +33,14 @@ def data() -> None:
 
 @data.command(no_args_is_help=True)
 @click.argument("dataset")
-@click.option("--data", "where", metavar="PATH", help="Where the pictures lie.")
+@click.option("--data", metavar="PATH", help="Where the pictures lie.")
 @click.option("--split", default="train", show_default=True, help="Which part of the dataset.")
 @click.option("--size", type=int, default=64, show_default=True, help="Height and width of the images in pixels.")
 @click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that decode.  [default: the cores there are]")
 @click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*")
 @json_option
-def build(
-    dataset: str,
-    where: str | None,
-    split: str,
-    size: int,
-    channels: int | None,
-    workers: int | None,
-    options: dict[str, str],
-    as_json: bool,
-) -> None:
+def build(dataset: str, workers: int | None, options: dict[str, str], as_json: bool, **asked: Any) -> None:
     """Make the pack of DATASET, or find it in the cache, and say what it holds.
 
     A build that was interrupted, even killed, goes on when the same command is given again; the pack is the same.
@@ -61,8 +53,7 @@ def build(
     from zoo.packs.request import parse_options
 
     warn_about_plugins()
-    given = parse_options(dataset, options)
-    request = zoo.PackRequest(dataset, data=where, split=split, size=size, channels=channels, options=given)
+    request = zoo.PackRequest(dataset, options=parse_options(dataset, options), **asked)
     pack = zoo.build_pack(request, workers=workers, report=reporter_for_terminal())
     if as_json:
         keys = ("key", "dataset", "size", "channels", "count", "classes", "attributes", "skipped", "notes", "license")
@@ -70,7 +61,7 @@ def build(
         return
     click.echo(pack.path)
     classes = f", {len(pack.info['classes'])} classes" if pack.info["classes"] else ""
-    click.echo(f"{len(pack):,} images of {size}×{size}×{pack.spec.channels}{classes}, {_size(pack.nbytes)}")
+    click.echo(f"{len(pack):,} images of {request.size}×{request.size}×{pack.spec.channels}{classes}, {_size(pack.nbytes)}")
     for entry in pack.info["skipped"]["records"][:10]:
         click.echo(f"skipped {entry['key']}: {entry['reason']}")
     if pack.info["skipped"]["count"] > 10:
@@ -187,9 +178,7 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
 
 @data.command(no_args_is_help=True)
 @click.argument("pack")
-@click.option(
-    "--radius", type=int, default=0, show_default=True, help="Bits in which hashes may differ (needs the extra eval)."
-)
+@click.option("--radius", default=0, show_default=True, help="Bits in which hashes may differ (needs the extra eval).")
 @click.option("--out", metavar="DIR", help="Folder of the view.  [default: in the cache]")
 @click.option("--gallery", metavar="DIR", help="Where pairs to look at go.  [default: dedup-PACK]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the autoencoder.")

@@ -95,9 +95,9 @@ class ImageDataset(ABC):
         license: the images' license, where it is known; it goes into the model card.
         credit: whose work the images are, where known.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
-        prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material (faces
-            cut out of photographs): reads the folder `source`, writes what the dataset then reads into the empty folder
-            `out`, calls `progress(done, total)`, and returns a summary that JSON can hold. None where there is no such step.
+        prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material: reads
+            the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
+            `progress(done, total)`, and returns a summary that JSON can hold. None where there is no such step.
     """
 
     boxed: tuple[str, ...] = ()
@@ -221,28 +221,25 @@ def printable(name: str) -> str:
 def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:
     """All pictures below `root` as (path with '/', stamp), sorted by path, and the number of other files."""
     found: list[tuple[str, str]] = []
-    others = 0
-    pending, entered = [(root, "")], set()
-    while pending:
-        folder, prefix = pending.pop()
+    others, entered = 0, set()
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and real not in entered)
         if real in entered:  # a link back to a folder that contains it
             continue
         entered.add(real)
-        try:
-            entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-        except OSError as error:
-            raise DataError(f"{folder} cannot be read: {error.strerror}") from error
-        for entry in entries:
-            name = entry.name
-            if entry.is_dir():
-                pending.append((Path(entry.path), f"{prefix}{name}/"))
-            elif os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES:
-                stamp = "unreadable"  # a dangling link: decoding it will say so
-                with suppress(OSError):
-                    status = entry.stat()
-                    stamp = f"{status.st_size}:{status.st_mtime_ns}"
-                found.append((prefix + name, stamp))
-            else:
+        below = Path(folder).relative_to(root).as_posix()
+        for name in (name for name in files if not name.startswith(".")):
+            if os.path.splitext(name)[1].lower() not in PICTURE_SUFFIXES:
                 others += 1
+                continue
+            stamp = "unreadable"  # a dangling link: decoding it will say so
+            with suppress(OSError):
+                status = os.stat(os.path.join(folder, name))
+                stamp = f"{status.st_size}:{status.st_mtime_ns}"
+            found.append((name if below == "." else f"{below}/{name}", stamp))
     return sorted(found), others

@@ -92,7 +92,7 @@ def test_a_file_that_is_cut_short_is_skipped_with_pillows_words(share: float, tm
     cut = whole[: int(len(whole) * share)]
     (tmp_path / "x.jpg").write_bytes(cut)
     found = jpeg.header(cut)
-    assert found is None or jpeg.pixels(cut, found) is None
+    assert found is None or jpeg.pixels(cut, *found) is None
     result = decode.decode_one(FileDataset(data=str(tmp_path)), Record("x.jpg", source="x.jpg"), 16, None)
     assert isinstance(result, str)
     assert "truncated" in result

@@ -11,8 +11,7 @@ plugin = Plugin(
             license="drawings: free for personal and commercial use (https://avataaars.com/)",
         ),
         "folder": Component(
-            "zoo_core.datasets:FileDataset",
-            summary="the pictures of a folder (--data DIR); sub-folders become labels",
+            "zoo_core.datasets:FileDataset", summary="the pictures of a folder (--data DIR); sub-folders become labels"
         ),
         "lsun": Component(
             "zoo_plugins.datasets.lsun:LSUN",
@@ -42,8 +41,7 @@ plugin = Plugin(
             paper="LeCun et al. 1998",
         ),
         "hub": Component(
-            "zoo_plugins.datasets.hub:Hub",
-            summary="an image dataset of the Hugging Face Hub (--data user/name)",
+            "zoo_plugins.datasets.hub:Hub", summary="an image dataset of the Hugging Face Hub (--data user/name)"
         ),
     },
 )

@@ -71,10 +71,8 @@ class CelebA(ImageDataset):
         records, notes = list(listing.records), [*listing.notes]
         if partition is None:
             if self.split not in ("train", "all"):
-                raise DataError(
-                    f"split {self.split!r} of CelebA needs list_eval_partition.txt beside {images}",
-                    hint=f"download it {_GET}, or leave --split away to use all pictures",
-                )
+                missing = f"split {self.split!r} of CelebA needs list_eval_partition.txt beside {images}"
+                raise DataError(missing, hint=f"download it {_GET}, or leave --split away to use all pictures")
             notes.append("no list_eval_partition.txt: all pictures are used")
         elif self.split != "all":
             _, rows = _read(partition)
@@ -115,7 +113,6 @@ def _read(table: Path) -> tuple[list[str], dict[str, list[str]]]:
         elif not rows and not first.isdigit():  # what comes before the first picture are the names of the columns
             names = values if first == "image_id" else [first, *values]
     if not rows or any(not values for values in rows.values()):
-        raise DataError(
-            f"{table} is not CelebA's table: expected a file name and its values in each line", hint=f"download it {_GET}"
-        )
+        wrong = f"{table} is not CelebA's table: expected a file name and its values in each line"
+        raise DataError(wrong, hint=f"download it {_GET}")
     return names, rows

@@ -1,8 +1,7 @@
 """Finding faces in photographs and cutting them out, as the authors of DCGAN did (Radford et al. 2015, section 4.2).
 
-Two of OpenCV's frontal face cascades (Viola and Jones 2001) work together: one searches, the other must agree. Of OpenCV's
-detectors they are the ones whose models come with the package, so that nothing is downloaded. OpenCV 5 ships them no longer,
-hence the extra `[faces]` asks for 4.
+Two of OpenCV's frontal face cascades (Viola and Jones 2001) work together: one searches, the other must agree. Their models
+come with OpenCV 4, not with 5, so that nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -97,10 +96,8 @@ def prepare(
             progress(number + 1, len(listing.records))
     if not faces:
         read = len(listing.records) - len(unreadable)
-        raise DataError(
-            f"no faces of at least {min_size} pixels in the {read:,} photographs of {photos} that can be read",
-            hint=f"try smaller ones: --min-size {max(8, min_size // 2)}",
-        )
+        none = f"no faces of at least {min_size} pixels in the {read:,} photographs of {photos} that can be read"
+        raise DataError(none, hint=f"try smaller ones: --min-size {max(8, min_size // 2)}")
     broken = {"count": len(unreadable), "records": unreadable[:_LISTED]}
     return {"photos": len(listing.records), "faces": faces, "without": without, "unreadable": broken}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _COUNT, _SEED, _RESOLUTION = 10_000, 0, 128
+_TRY = "for example: --set dataset"
 _LFW_FOLDERS = ("", "lfw", "lfw_funneled", "lfw-deepfunneled", "lfw-deepfunneled/lfw-deepfunneled")
 
 
@@ -57,23 +57,16 @@ class Faces(ImageDataset):
         if data is not None:
             given = {"count": count != _COUNT, "seed": seed != _SEED, "resolution": resolution != _RESOLUTION}
             if extra := [f"dataset.{name}" for name, differs in given.items() if differs]:
-                raise OptionError(
-                    f"{' and '.join(extra)} belong to the drawn faces, not to the pictures in {data}",
-                    hint="leave out either --data or these options",
-                )
+                wrong = f"{' and '.join(extra)} belong to the drawn faces, not to the pictures in {data}"
+                raise OptionError(wrong, hint="leave out either --data or these options")
             return
         check_split("faces", split, ("train", "test"))
         if count < 1:
-            raise OptionError(
-                f"dataset.count must be at least 1, not {count}", hint="for example: --set dataset.count=10000"
-            )
+            raise OptionError(f"dataset.count must be at least 1, not {count}", hint=f"{_TRY}.count={_COUNT}")
         if not 16 <= resolution <= 1024:
-            raise OptionError(
-                f"dataset.resolution must be between 16 and 1024 pixels, not {resolution}",
-                hint=f"for example: --set dataset.resolution={_RESOLUTION}",
-            )
-        self.boxed = avatars.BOXED
-        self.default_channels = 3
+            wrong = f"dataset.resolution must be between 16 and 1024 pixels, not {resolution}"
+            raise OptionError(wrong, hint=f"{_TRY}.resolution={_RESOLUTION}")
+        self.boxed, self.default_channels = avatars.BOXED, 3
         self.license = "free for personal and commercial use (https://avataaars.com/)"
         self.credit = (
             "remix of “Avataaars” by Pablo Stanley (https://avataaars.com/), "
@@ -124,19 +117,11 @@ class Faces(ImageDataset):
         return FileDataset(data=str(self.data), split=self.split)
 
     @classmethod
-    def prepare(
-        cls,
-        source: Path,
-        out: Path,
-        *,
-        progress: Callable[[int, int], None] = lambda done, total: None,
-        min_size: int = 64,
-        margin: float = 0.25,
-    ) -> dict[str, Any]:
+    def prepare(cls, source: Path, out: Path, **options: Any) -> dict[str, Any]:
         """Detect faces in the photographs of `source` and write them into `out` as square pictures; see `detect.prepare`."""
         from .detect import prepare
 
-        return prepare(source, out, min_size=min_size, margin=margin, progress=progress)
+        return prepare(source, out, **options)
 
 
 def find_lfw(data: Path) -> Path | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import bisect
 import io
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from zoo_core.datasets import ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError, ZooError, unknown
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _REMOTE = "hf://"
 _AT_ONCE = 16  # files whose contents are asked for at once
-_T = TypeVar("_T")
 
 
 class Hub(ImageDataset):
@@ -134,10 +133,8 @@ class Hub(ImageDataset):
         if not images:
             raise DataError(f"{self.repository} has no column of images; its columns: {', '.join(rows.features) or 'none'}")
         if self.column is None and len(images) > 1:
-            raise UsageError(
-                f"{self.repository} has several columns of images: {', '.join(images)}",
-                hint=f"choose one: --set dataset.column={images[0]}",
-            )
+            several = f"{self.repository} has several columns of images: {', '.join(images)}"
+            raise UsageError(several, hint=f"choose one: --set dataset.column={images[0]}")
         rows.choose(self.column or images[0])
         self._rows = rows
         return builder, rows
@@ -207,18 +204,17 @@ class ArrowRows:
 
 
 class ParquetRows:
-    """The same of parquet files: those on the Hub are downloaded whole when a picture in them is wanted.
+    """The same of parquet files: those on the Hub (hf://…) are downloaded whole when a picture in them is wanted.
 
-    Args:
-        files: their paths, or addresses that begin with hf://.
-        features: what the dataset's card says about the columns; None: what the first file says.
+    `features` is what the dataset's card says about the columns; None: what the first file says.
     """
 
     def __init__(self, files: Sequence[str], features: Mapping[str, Any] | None) -> None:
         import datasets
 
         self._files = [*files]
-        contents = _at_once(lambda file: _opened(file).metadata, self._files)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            contents = list(pool.map(lambda file: _opened(file).metadata, self._files))
         self.features = features or datasets.Features.from_arrow_schema(contents[0].schema.to_arrow_schema())
         groups = [[table.row_group(i).num_rows for i in range(table.num_row_groups)] for table in contents]
         self._groups = [(file, i) for file, sizes in enumerate(groups) for i in range(len(sizes))]
@@ -232,8 +228,9 @@ class ParquetRows:
         self._column = column
 
     def values(self, column: str) -> list[Any]:
-        parts = _at_once(lambda file: _opened(file).read(columns=[column]).column(column).to_pylist(), self._files)
-        return [*itertools.chain(*parts)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            tables = pool.map(lambda file: _opened(file).read(columns=[column]), self._files)
+            return [value for table in tables for value in table.column(column).to_pylist()]
 
     def picture(self, number: int) -> dict[str, Any] | None:
         place = bisect.bisect_right(self._starts, number) - 1
@@ -241,15 +238,8 @@ class ParquetRows:
         value = _pictures(self._files[file], group, self._column)[number - self._starts[place]].as_py()
         if isinstance(value, bytes):
             return {"bytes": value, "path": None}
-        if value is not None and self._files[file].startswith(_REMOTE):
-            return {**value, "path": None}  # a path from elsewhere means nothing here
-        found: dict[str, Any] | None = value
-        return found
-
-
-def _at_once(read: Callable[[str], _T], files: Sequence[str]) -> list[_T]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(read, files))
+        remote = value is not None and self._files[file].startswith(_REMOTE)
+        return {**value, "path": None} if remote else value  # a path from elsewhere means nothing here
 
 
 def _opened(file: str) -> pq.ParquetFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,8 +57,7 @@ class ImageNet(ImageDataset):
         else:
             listing = FileDataset(data=str(self._source)).listing()
         if not listing.classes:
-            note = "no class folders: the pictures have no labels"
-            listing = Listing(listing.records, notes=(*listing.notes, note))
+            listing = replace(listing, notes=(*listing.notes, "no class folders: the pictures have no labels"))
         return listing
 
     def decode(self, record: Record) -> Image:
@@ -74,11 +74,9 @@ class ImageNet(ImageDataset):
             if re.fullmatch(r"ILSVRC2012_img_(train|val|test)(_v\d+)?\.tar", data.name) and self.split not in data.name:
                 raise ORIGIN.wrong(data, looked_for=name)
             return data
-        for folder in (data / below for below in _BELOW):
-            if (folder / self.split).is_dir():
-                return folder / self.split
-            if (folder / name).is_file():
-                return folder / name
+        for place in (data / below / part for below in _BELOW for part in (self.split, name)):
+            if place.is_file() if place.suffix == ".tar" else place.is_dir():
+                return place
         here = data.resolve().name
         sorted_here = any(_WNID.fullmatch(path.name) and path.is_dir() for path in data.iterdir())
         if here == self.split or (sorted_here and (here not in _SPLITS) and self.split == "train"):

@@ -113,11 +113,7 @@ def labels(drawn: Face) -> tuple[int, ...]:
 
 def hidden(drawn: Face) -> set[str]:
     """Attributes of which this face shows nothing: hair under a hat, the color of no hair, eyes behind dark glasses."""
-    names: set[str] = set()
-    if drawn.look("hat").drawn:
-        names |= {"hair", "hair_color"}
-    elif not drawn.look("hair").drawn:
-        names.add("hair_color")
-    if drawn.look("glasses").label == "sunglasses":
-        names |= {"eyes", "eyebrows"}
-    return names
+    hat, bald = drawn.look("hat").drawn, not drawn.look("hair").drawn
+    dark = drawn.look("glasses").label == "sunglasses"
+    covered = {"hair": hat, "hair_color": hat or bald, "eyes": dark, "eyebrows": dark}
+    return {name for name, by_something in covered.items() if by_something}

@@ -58,10 +58,8 @@ class LSUN(ImageDataset):
     def listing(self) -> Listing:
         there = self._folders()
         if self.category is None and len(there) > 1:
-            raise UsageError(
-                f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}",
-                hint=f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}",
-            )
+            hint = f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}"
+            raise UsageError(f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}", hint=hint)
         chosen = list(dict.fromkeys(self.category or there))
         for name in chosen:
             if name not in there:
@@ -103,10 +101,8 @@ class LSUN(ImageDataset):
         if named[self.split]:
             return named[self.split]
         if zipped := sorted(data.glob("*_lmdb.zip")) if data.is_dir() else []:
-            raise DataError(
-                f"{data} holds {few(p.name for p in zipped)}, which must be unpacked: LMDB is read in place",
-                hint=f"type: cd {str(data)!r} && unzip {zipped[0].name}",
-            )
+            packed = f"{data} holds {few(p.name for p in zipped)}, which must be unpacked: LMDB is read in place"
+            raise DataError(packed, hint=f"type: cd {str(data)!r} && unzip {zipped[0].name}")
         others = " or ".join(f"--split {split}" for split in _SPLITS if named[split])
         hint = f"what is there: {others}" if others else ""
         raise ORIGIN.wrong(data, looked_for=f"<category>_{self.split}_lmdb/data.mdb", hint=hint)
@@ -123,16 +119,12 @@ def _read_keys(folder: Path) -> list[bytes]:
         raise DataError(f"{folder / 'data.mdb'} is damaged: {error}", hint=ORIGIN.hint) from error
 
 
+# folder → stamp and database; LMDB lets a process open each file once only
 _OPEN: dict[str, tuple[str, lmdb.Environment]] = {}
-"""Folder → stamp and database. LMDB lets a process open each file once only."""
 
 
 def _environment(folder: Path) -> lmdb.Environment:
-    """The database in a folder, opened once per process.
-
-    Raises:
-        DataError: it is no LMDB, or cut short.
-    """
+    """The database in a folder, opened once per process; raises `DataError` where it is no LMDB or cut short."""
     import lmdb
 
     file = folder / "data.mdb"
@@ -148,11 +140,9 @@ def _environment(folder: Path) -> lmdb.Environment:
         raise DataError(f"{file} is no LMDB database, or its beginning is damaged: {error}", hint=ORIGIN.hint) from error
     # a read beyond the end of the file would not raise but end the process (SIGBUS)
     expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    size = file.stat().st_size
-    if size < expected:
+    if (size := file.stat().st_size) < expected:
         environment.close()
-        raise DataError(
-            f"{file} is cut short: {size:,} of {expected:,} bytes are there", hint="download and unpack it again"
-        )
+        hint = "download and unpack it again"
+        raise DataError(f"{file} is cut short: {size:,} of {expected:,} bytes are there", hint=hint)
     _OPEN[str(folder)] = (stamp, environment)
     return environment

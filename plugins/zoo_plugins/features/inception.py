@@ -50,19 +50,16 @@ class Inception(FeatureExtractor):
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
         except ImportError as error:
-            raise ZooError(
-                "the Inception network needs torch-fidelity, which is not installed",
-                hint='install it with: pip install "dcgan-zoo[eval]"; or choose other features: zoo list features',
-            ) from error
+            hint = 'install it with: pip install "dcgan-zoo[eval]"; or choose other features: zoo list features'
+            raise ZooError("the Inception network needs torch-fidelity, which is not installed", hint=hint) from error
         state = _plain(Path(weights).expanduser() if weights is not None else _fetched(URL_INCEPTION_V3))
         self.dim = DIMS[layer]
         try:
             with torch.random.fork_rng(devices=[]):  # its initial weights are drawn before ours replace them
                 self.network = FeatureExtractorInceptionV3("inception", [layer], feature_extractor_weights_path=state)
         except (RuntimeError, KeyError) as error:
-            raise ModelError(
-                f"{weights or FILE} holds other weights than the FID's network has", hint=ALTERNATIVES
-            ) from error
+            wrong = f"{weights or FILE} holds other weights than the FID's network has"
+            raise ModelError(wrong, hint=ALTERNATIVES) from error
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Inception:
@@ -72,9 +69,8 @@ class Inception(FeatureExtractor):
 
     def forward(self, x: Tensor) -> Tensor:
         levels = x.detach().mul(127.5).add(127.5).round().clamp(0, 255).to(torch.uint8)
-        (features,) = self.network(levels.expand(-1, 3, -1, -1))
-        out: Tensor = features
-        return out  # [N, dim]
+        features: Tensor = self.network(levels.expand(-1, 3, -1, -1))[0]
+        return features  # [N, dim]
 
 
 def _fetched(url: str) -> Path:
@@ -86,10 +82,8 @@ def _fetched(url: str) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), hash_prefix=HASH, progress=False)
     except (OSError, RuntimeError, ValueError) as error:  # no network, no such page, another checksum, no place to write
-        raise ZooError(
-            f"the weights of the Inception network are not here ({file}) and cannot be fetched from {url}: {error}",
-            hint=ALTERNATIVES,
-        ) from error
+        wrong = f"the weights of the Inception network are not here ({file}) and cannot be fetched from {url}: {error}"
+        raise ZooError(wrong, hint=ALTERNATIVES) from error
     return file
 
 

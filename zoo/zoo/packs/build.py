@@ -87,8 +87,8 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
             typed = f"{flag}={has}" if flag.startswith("--set") else f"{flag} {str(has).partition(':')[2] or has}"
             what = flag.removeprefix("--set ").lstrip("-")
             raise UsageError(f"{folder} is a pack whose {what} is {has}, not {asked}", hint=f"type: {typed}")
-    label = f"{made['name'].partition(':')[2]} at {pack.spec.size}×{pack.spec.size}"
-    report.note(f"{len(pack):,} images of {label}, the pack {folder}")
+    name, size = made["name"].partition(":")[2], pack.spec.size
+    report.note(f"{len(pack):,} images of {name} at {size}×{size}, the pack {folder}")
     return pack
 
 
@@ -128,10 +128,8 @@ def _build(target: Path, work: Path, source: Source, workers: int, report: Repor
             missing = (len(source.listing.records) - writer.position) * source.size**2 * writer.channels
             free = shutil.disk_usage(target.parent).free
             if missing > free:  # said at once, not after hours
-                raise ZooError(
-                    f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free",
-                    hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR",
-                )
+                few = f"{source.label} needs {missing / 1e9:,.1f} GB in {target.parent}, and {free / 1e9:,.1f} GB are free"
+                raise ZooError(few, hint="free some space, or choose another cache folder: export ZOO_CACHE=DIR")
             info = _write(writer, source, workers, report)
             publish_folder(writer.folder, target, replace=True)
         except BaseException:

@@ -78,9 +78,8 @@ def find_pack(name: str | Path) -> Path:
     if (Path(name) / "pack.json").is_file():
         return Path(name)
     if os.sep in str(name) or Path(name).is_dir():
-        raise UsageError(
-            f"{name} is no pack: there is no {Path(name) / 'pack.json'}", hint="to see the packs there are: zoo data list"
-        )
+        wrong = f"{name} is no pack: there is no {Path(name) / 'pack.json'}"
+        raise UsageError(wrong, hint="to see the packs there are: zoo data list")
     there = {stored.name: stored for stored in list_packs() if stored.kind != "unfinished"}
     if name in there:
         return there[str(name)].path

@@ -84,12 +84,18 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
     image = given.image if isinstance(given, Picture) else given
     if not isinstance(image, Image.Image):
         raise TypeError(f"the dataset gave a {type(image).__name__}, not a picture")
-    _refuse(image, size)
+    width, height = image.size
+    if min(width, height) < max(2, size / 8):
+        raise _Skip(f"{width}×{height} pixels: its shorter side is under {max(2, size / 8):g}")
+    if width * height > MAX_PIXELS:
+        raise _Skip(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
+    if image.format in _RUNS_PROGRAMS:
+        raise _Skip(f"{image.format} is not read: it would need another program")
     stored = isinstance(given, Picture)  # its boxes refer to the pixels as they are stored
     box, scale = None, 1
     if isinstance(image, JpegImageFile):
-        turned = not stored and _orientation(image) in _TURNED
-        width, height = image.size[::-1] if turned else image.size
+        if not stored and _orientation(image) in _TURNED:
+            width, height = height, width
         box = _checked(dataset.crop(width, height), width, height)
         scale = _reduce(image, "L" if channels == 1 else None, min(box[2] - box[0], box[3] - box[1]) / size)
     image.load()
@@ -127,14 +133,14 @@ def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | N
     """A small JPEG of which nothing is wanted but its pixels, all of them, and its crop; None for every other picture."""
     data = dataset.encoded(record)
     found = jpeg.header(data) if data is not None else None
-    if data is None or found is None or (channels == 1 and found.mode == "RGB"):
+    if data is None or found is None or (channels == 1 and found[2] == "RGB"):
         return None
     width, height, _ = found
     box = _checked(dataset.crop(width, height), width, height)
     reducible = min(box[2] - box[0], box[3] - box[1]) >= 2 * REDUCED * size
     if reducible or min(width, height) < max(2, size / 8) or width * height > MAX_PIXELS:
         return None
-    image = jpeg.pixels(data, found)
+    image = jpeg.pixels(data, *found)
     return None if image is None else (image, box)
 
 
@@ -159,17 +165,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data: the pixels are good all the same
         return 1
-
-
-def _refuse(image: Image.Image, size: int) -> None:
-    """Raise `_Skip` for what must not be decoded, judging by the header alone."""
-    width, height = image.size
-    if min(width, height) < max(2, size / 8):
-        raise _Skip(f"{width}×{height} pixels: its shorter side is under {max(2, size / 8):g}")
-    if width * height > MAX_PIXELS:
-        raise _Skip(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
-    if image.format in _RUNS_PROGRAMS:
-        raise _Skip(f"{image.format} is not read: it would need another program")
 
 
 def plain(image: Image.Image) -> Image.Image:

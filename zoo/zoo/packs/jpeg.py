@@ -7,8 +7,6 @@ or four channels, is left to Pillow altogether. Worker processes import this mod
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from PIL import Image
 
 _START, _SCAN = b"\xff\xd8\xff", 0xDA
@@ -17,16 +15,8 @@ _HARMLESS = frozenset((0xC4, 0xDB, 0xDD, 0xE0, 0xFE))  # tables, restart interva
 _MODES = {1: "L", 3: "RGB"}
 
 
-class Header(NamedTuple):
-    """What a plain JPEG file says of its pixels; `mode` is "L" or "RGB"."""
-
-    width: int
-    height: int
-    mode: str
-
-
-def header(data: bytes) -> Header | None:
-    """Size and mode of a JPEG file that has nothing but pixels, None for any other."""
+def header(data: bytes) -> tuple[int, int, str] | None:
+    """Width, height and mode ("L" or "RGB") of a JPEG file that has nothing but pixels, None for any other."""
     if data[:3] != _START:
         return None
     found, at = None, 2
@@ -39,16 +29,16 @@ def header(data: bytes) -> Header | None:
             height, width = data[at + 5] << 8 | data[at + 6], data[at + 7] << 8 | data[at + 8]
             if data[at + 4] != 8 or mode is None or not (width and height):
                 return None
-            found = Header(width, height, mode)
+            found = (width, height, mode)
         elif marker not in _HARMLESS:
             return None
         at += 2 + (data[at + 2] << 8 | data[at + 3])
     return None
 
 
-def pixels(data: bytes, found: Header) -> Image.Image | None:
+def pixels(data: bytes, width: int, height: int, mode: str) -> Image.Image | None:
     """The whole picture, None for a damaged file: Pillow tells what is wrong with it."""
     try:
-        return Image.frombytes(found.mode, (found.width, found.height), data, "jpeg", found.mode, "")
+        return Image.frombytes(mode, (width, height), data, "jpeg", mode, "")
     except (ValueError, OSError):
         return None

@@ -26,16 +26,14 @@ LABELS = "labels.safetensors"  # everything about the images but the images
 class Pack:
     """The images of one split at one size, on disk. Made by `open_pack`.
 
-    Pickling one pickles its path, so worker processes share the memory map. A view has some of another pack's images and
-    uses the files of that pack.
+    Pickling one pickles its path, so worker processes share the memory map. A view has some of another pack's images.
 
     Attributes:
         path: its folder.
         info: what `pack.json` says.
         spec: size, channels and number of classes of its images.
         key: names its content; equal keys, equal images.
-        shards: uint8 tensors [n, S, S, C] on memory maps: reading one reads only the pages that are touched. Those of a view
-            are the other pack's, with all its images.
+        shards: uint8 tensors [n, S, S, C] on memory maps; those of a view are the other pack's, with all its images.
         index: int64 [N], the number of each image in `shards`; None where they are all of them in order.
         files: the folder of the shards, which for a view is the other pack's.
         labels: int64 [N], index into `info["classes"]` (−1: none); None where the dataset has no classes.
@@ -117,13 +115,12 @@ def open_pack(folder: str | Path) -> Pack:
         raise DataError(f"{path} {what}", hint="to see the packs that exist: zoo data list") from None
     except (OSError, ValueError) as error:
         raise _damaged(path, f"pack.json cannot be read: {error}") from error
-    if isinstance(info, dict) and "licence" in info:  # as packs of before version 0.2 spell it
+    found = info.get("format") if isinstance(info, dict) else None
+    if found != FORMAT:
+        wrong = f"{path} is a pack of format {found}; this zoo reads format {FORMAT}"
+        raise DataError(wrong, hint="to build it again: zoo data build")
+    if "licence" in info:  # as packs of before version 0.2 spell it
         info["license"] = info.pop("licence")
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
-        found = info.get("format") if isinstance(info, dict) else None
-        raise DataError(
-            f"{path} is a pack of format {found}; this zoo reads format {FORMAT}", hint="to build it again: zoo data build"
-        )
     try:
         view = info.get("view")
         files = _looked_into(path, view) if view else path
@@ -160,10 +157,8 @@ def _looked_into(path: Path, view: dict[str, Any]) -> Path:
     """The folder of the pack that a view shows some images of, which must still be that pack."""
     files = path / str(view["path"])
     if read_info(files).get("key") != view["key"]:
-        raise DataError(
-            f"{path} shows images of the pack {os.path.normpath(files)}, which is not there",
-            hint="build that pack again (zoo data build), or this view (zoo data dedup)",
-        )
+        hint = "build that pack again (zoo data build), or this view (zoo data dedup)"
+        raise DataError(f"{path} shows images of the pack {os.path.normpath(files)}, which is not there", hint=hint)
     return files
 
 

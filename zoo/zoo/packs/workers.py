@@ -34,7 +34,6 @@ from .decode import Decoded, decode_one
 FEW = 256  # fewer records than this are decoded before worker processes would have started
 CHUNK = 64  # records that a worker takes at once, fewer for large pictures
 _CHUNK_BYTES = 8 << 20
-_MOST_WORKERS = 32
 
 
 class Chunk(NamedTuple):
@@ -53,8 +52,7 @@ class _Unusable(Exception):
 
 def default_workers() -> int:
     """The cores that this process may use, within reason."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS)
+    return min(32, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def decode_all(
@@ -110,14 +108,11 @@ def decode_chunk(
 
 def _pack(dataset: ImageDataset, record: Record) -> bytes | None:
     """The dataset as a worker process will receive it, None where that is impossible."""
-    if multiprocessing.current_process().daemon:  # such a process may not have children
-        return None
-    try:
-        with _bare_main():  # what was defined in the user's script cannot be sent: workers do not have that
+    if not multiprocessing.current_process().daemon:  # such a process may not have children
+        with suppress(Exception), _bare_main():  # what the user's script defines cannot be sent: workers do not have that
             pickle.dumps(record)
             return pickle.dumps(dataset)
-    except Exception:
-        return None
+    return None
 
 
 def _in_workers(
@@ -146,10 +141,9 @@ def _in_workers(
             try:
                 chunk = future.result()
             except BrokenProcessPool as error:
-                raise DataError(
-                    f"a worker process died while it decoded pictures, about {records[0].key} to {records[-1].key}",
-                    hint="perhaps memory ran out; to decode them in one process, which shows more: workers=1",
-                ) from error
+                died = f"a worker process died while it decoded pictures, about {records[0].key} to {records[-1].key}"
+                hint = "perhaps memory ran out; to decode them in one process, which shows more: workers=1"
+                raise DataError(died, hint=hint) from error
             yield chunk
     finally:
         canceled.value = 1
@@ -160,9 +154,8 @@ def _in_workers(
 def _bare_main() -> Iterator[None]:
     """Hide the user's script while processes are started or something is pickled for them.
 
-    A spawned process imports the parent's `__main__` again. A script that trains without `if __name__ == "__main__":` would
-    thus train again in every worker, and a script read from standard input could not be found. Workers need nothing of
-    either, so while they start `__main__` is a module that says neither its file nor its name.
+    A spawned process imports the parent's `__main__` again: a script that trains without `if __name__ == "__main__":` would
+    train again in every worker, and a script read from standard input could not be found. Workers need nothing of either.
     """
     ours = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -175,14 +168,13 @@ def _bare_main() -> Iterator[None]:
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Start processes with SIGINT blocked, which they inherit: Ctrl-C is the parent's to handle, even while they start."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    posix = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if posix else ()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if posix:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -198,10 +190,8 @@ def _start(packed: bytes, folder: str, canceled: c_byte) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.chdir(folder)  # where the parent is now, which need not be where it began
     _Worker.canceled = canceled
-    try:
+    with suppress(Exception):  # said by `_work`: an error here would only break the pool
         _Worker.dataset = pickle.loads(packed)
-    except Exception:
-        _Worker.dataset = None  # said by `_work`: an error here would only break the pool
 
 
 def _leave_with_parent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,16 +77,13 @@ class ShardWriter:
     Args:
         work: a folder for this writer alone; what an earlier one completed in it is taken over.
         key: of the pack; what was written for another one is thrown away.
-        size: S.
-        channels: C, or None to look at the images.
+        channels: C, or None to look at the images; as an attribute, C so far.
         total: how many records the listing has.
 
     Attributes:
-        channels: C so far.
         shards: the complete files.
         position: the record that `add` must be given next.
-        count: images so far.
-        resumed: images that an earlier writer had completed.
+        count, resumed: images so far, and those that an earlier writer had completed.
     """
 
     def __init__(self, work: Path, key: str, size: int, channels: int | None, total: int) -> None:
@@ -171,7 +169,7 @@ class ShardWriter:
         if file is None or shard is None:
             return
         shape = [shard.count, self.size, self.size, self.channels]
-        tensor = {"dtype": "U8", "shape": shape, "data_offsets": [0, int(np.prod(shape))]}
+        tensor = {"dtype": "U8", "shape": shape, "data_offsets": [0, math.prod(shape)]}
         header = json.dumps({"images": tensor}, separators=(",", ":")).encode().ljust(_HEADER - 8)
         file.seek(0)
         file.write(len(header).to_bytes(8, "little") + header)

@@ -35,13 +35,9 @@ VERSION = 1  # raised when the same pack would get other hashes
 SIDE, INPUTS, BITS = 32, 3072, 128
 SAMPLE, LEAST, STEPS, BATCH = 16384, 4096, 800, 128
 LEARNING_RATE, DROPOUT = 1e-3, 0.5
-SHIFT, RESCALE, BRIGHTNESS, QUALITY = 1 / 32, 0.02, 0.03, (50, 95)
-"""Most by which a copy is moved (as a share of its width, each way), rescaled and brightened, and the quality of the JPEG as
-which it is saved, from and below."""
-
-MOVES = (0, -0.4, 0.4, -0.8, 0.8)
-"""Movements across and down, as shares of `SHIFT`: none that a copy may have is further than a fifth of it away each way."""
-
+SHIFT, RESCALE, BRIGHTNESS = 1 / 32, 0.02, 0.03  # most by which a copy is moved (of its width), rescaled and brightened
+QUALITY = (50, 95)  # of the JPEG as which it is saved, from and below
+MOVES = (0, -0.4, 0.4, -0.8, 0.8)  # across and down, as shares of `SHIFT`; no copy is further than a fifth of it away
 _FLOOR = 0.01  # of the range of a pixel: least standard deviation of the noise
 _PLANE = SIDE * SIDE
 _BLOCK = 1024

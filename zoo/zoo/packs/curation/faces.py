@@ -31,11 +31,7 @@ def detect_faces(
         out: new or empty folder.
         min_size: least side of a crop in pixels.
         margin: what is added to a detected box on each side, as a share of its side.
-        dataset: registry name of a dataset that can be prepared from photographs.
-
-    Returns:
-        What the dataset's `prepare` says; for `faces` the numbers of "photos", "faces", photographs "without" any, and
-        "unreadable" ones with reasons.
+        dataset: registry name of a dataset that can be prepared from photographs; what its `prepare` says is returned.
 
     Raises:
         UsageError: `out` holds something, a number is impossible, or the dataset has no such step.

@@ -131,8 +131,6 @@ def _faiss() -> Any:
     try:
         import faiss
     except ImportError:
-        raise ZooError(
-            "a radius needs faiss, which is not installed",
-            hint='install it with: pip install "dcgan-zoo[eval]"; equal hashes need nothing: leave --radius out',
-        ) from None
+        hint = 'install it with: pip install "dcgan-zoo[eval]"; equal hashes need nothing: leave --radius out'
+        raise ZooError("a radius needs faiss, which is not installed", hint=hint) from None
     return faiss

@@ -17,7 +17,6 @@ from ...reports.pictures import grid, save_picture, to_picture
 from .. import Pack, open_pack
 from ..cache import list_packs
 
-SHEET, MEAN = "sheet.png", "mean.png"
 _BLOCK = 32 << 20  # bytes of images that are read at once
 
 
@@ -37,27 +36,21 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
     """
     out = Path(out)
     chosen = torch.linspace(0, len(pack) - 1, min(images, len(pack))).round().long()
-    sheet = save_picture(grid(pack.gather(chosen)), out / SHEET)
+    sheet = save_picture(grid(pack.gather(chosen)), out / "sheet.png")
     mean, std, picture = _statistics(pack, report)
-    save_picture(picture, out / MEAN)
+    mean_picture = save_picture(picture, out / "mean.png")
     info, sides = pack.info, pack.sides
     return {
         "pack": str(pack.path),
         "key": pack.key,
-        "count": len(pack),
-        "size": pack.spec.size,
-        "channels": pack.spec.channels,
-        "bytes": pack.nbytes,
+        **{"count": len(pack), "size": pack.spec.size, "channels": pack.spec.channels, "bytes": pack.nbytes},
         "classes": _counts(pack.labels, info["classes"]),
         "unlabeled": int((pack.labels < 0).sum()) if pack.labels is not None else len(pack),
         "attributes": {name: _counts(pack.attributes[name], values) for name, values in info["attributes"].items()},
         "chosen": info.get("chosen", []),
         "side": {"least": int(sides.min()), "median": int(sides.median()), "most": int(sides.max())},
         "enlarged": int((sides < pack.spec.size).sum()),
-        "mean": mean,
-        "std": std,
-        "sheet": str(sheet),
-        "mean_picture": str(out / MEAN),
+        **{"mean": mean, "std": std, "sheet": str(sheet), "mean_picture": str(mean_picture)},
         **{key: info[key] for key in ("dataset", "skipped", "notes", "license", "credit")},
     }
 
