@@ -59,9 +59,8 @@ def tensors_of(network: nn.Module, dtype: torch.dtype | None = None) -> dict[str
 def read_header(file: Path) -> dict[str, Stored]:
     """What a safetensors file holds, without reading the tensors.
 
-    Raises:
-        ModelError: it is missing, no regular file, or its header does not describe its bytes exactly: offsets that overlap,
-            leave holes or lie outside, shapes that do not fit them, dtypes that no network has.
+    Raises `ModelError` where it is missing, no regular file, or its header does not describe its bytes exactly: offsets that
+    overlap, leave holes or lie outside, shapes that do not fit them, dtypes that no network has.
     """
     if not file.is_file():
         raise ModelError(f"{file} is missing")
