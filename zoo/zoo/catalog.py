@@ -80,14 +80,9 @@ def describe_model_folder(folder: Path) -> PretrainedModel:
         hint = "recipe and dataset come from zoo train; the license from --license ID"
         raise ModelError(f"{folder} does not state its {' and its '.join(missing)}", hint=hint)
     files = [folder / file for file in files_of_model(model.config) if (folder / file).is_file()]
-    return PretrainedModel(
-        where=f"your_package:{folder.resolve().name}",
-        sha256={file.name: sha256(file) for file in files},
-        **stated,
-        size=model.image.size,
-        bytes=sum(file.stat().st_size for file in files),
-        paper=recipe.get("paper", ""),
-    )
+    sums, count = {file.name: sha256(file) for file in files}, sum(file.stat().st_size for file in files)
+    where, paper = f"your_package:{folder.resolve().name}", recipe.get("paper", "")
+    return PretrainedModel(where=where, sha256=sums, **stated, size=model.image.size, bytes=count, paper=paper)
 
 
 def main() -> None:

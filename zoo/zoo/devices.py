@@ -113,11 +113,7 @@ def start_runtime(device: torch.device, precision: str) -> Iterator[Runtime]:
     """Begin a training's communication where a launcher (`torchrun`) has started several processes, and end it.
 
     The process group is destroyed whatever happens: threads of one that is left may abort the process while Python exits,
-    after its work is done.
-
-    Args:
-        device: as `check_device` gives it; of several processes on GPUs each takes the one of its local rank.
-        precision: resolved, see `resolve_precision`.
+    after its work is done. Of several processes on GPUs each takes the one of its local rank. `precision` is resolved.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     joined = world > 1 and "MASTER_ADDR" in os.environ and not torch.distributed.is_initialized()

@@ -54,6 +54,19 @@ def translate_errors(path: Path, *, hint: str = "") -> Iterator[None]:
 
 
 @contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `target`; what has it after an error is deleted."""
+    with translate_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _unfinished(target)
+        try:
+            yield temporary
+        except BaseException:
+            _delete(temporary)
+            raise
+
+
+@contextmanager
 def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a new folder beside `target` that bears its name once the block ends without an error.
 
@@ -61,16 +74,10 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     replaced, in two renames, as no system swaps folders in one: whoever is killed just between them has neither. Raises
     `ZooError` where the disk is full or the place cannot be written.
     """
-    with translate_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = _unfinished(target)
+    with _beside(target) as folder:
         folder.mkdir()
-        try:
-            yield folder
-            publish_folder(folder, target, replace=replace)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        yield folder
+        publish_folder(folder, target, replace=replace)
 
 
 def publish_folder(folder: Path, target: Path, *, replace: bool = False) -> None:
@@ -94,17 +101,11 @@ def publish_folder(folder: Path, target: Path, *, replace: bool = False) -> None
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """Yield the temporary name of a file that bears the name `target` once the block ends without an error."""
-    with translate_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _unfinished(target)
-        try:
-            yield temporary
-            _flush(temporary)
-            os.replace(temporary, target)
-            _flush(target.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with _beside(target) as temporary:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
+        _flush(target.parent)
 
 
 def write_json(target: Path, value: Any) -> None:
@@ -125,10 +126,14 @@ def sha256(path: Path) -> str:
 def remove_unfinished(folder: Path) -> None:
     """Delete what a killed process left half-written in `folder`."""
     for path in folder.glob(f"{TEMPORARY}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _delete(path)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path) -> None:

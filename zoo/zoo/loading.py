@@ -103,11 +103,7 @@ def pull(
         to: a new folder for a copy that is yours to keep; without it the model stays in the Hub's cache.
         revision: branch, tag or commit on the Hub.
 
-    Raises:
-        UsageError: there is no such model, or `to` is not empty.
-        HubError: the Hub does not have it or cannot be reached.
-        ModelError: it is damaged, no zoo model, or not what its checksums say.
-        PluginError: a plugin that it needs is not installed; the message names it.
+    Raises as `load` does, and `UsageError` where `to` is not empty.
     """
     from .hub.fetching import FetchedModel, copy_model
 
@@ -147,10 +143,8 @@ def push(
         license: of this model ("apache-2.0"), for its card; not stated otherwise.
         dry_run: write the folder that would be published to dry-run/user/name, and ask nobody.
 
-    Raises:
-        UsageError: a name is not valid, or there is no such model.
-        HubError: the Hub refused, or could not be reached; it has what it had before.
-        ModelError, PluginError, CheckpointError: the model cannot be read.
+    Raises as `load` does, `UsageError` for a name that is not valid, and `HubError` where the Hub refused or could not be
+    reached; it has what it had before.
     """
     from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
@@ -183,9 +177,7 @@ def find_folder(where: str | Path) -> Path:
 def local_folder(where: str | Path) -> Path | None:
     """Return the run or model folder of this machine that `where` means: a path, or the name of an installed model.
 
-    Raises:
-        ModelError: there is a folder, and it is neither a run nor a model; or the installed model is damaged.
-        UsageError: there is a file, or no file can have this name.
+    Raises `ModelError` for a folder of anything else and a damaged installed model, `UsageError` for a file or no name.
     """
     return _locate(where)[0]
 

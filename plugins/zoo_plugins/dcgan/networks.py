@@ -37,11 +37,7 @@ Hidden = Annotated[int, "units of a fully connected hidden layer beside the 4x4 
 
 
 def stage_widths(size: int, width: int, max_width: int) -> list[int]:
-    """Feature maps at 4×4, 8×8, … up to half of `size`.
-
-    Raises:
-        OptionError: `size` is not a power of two from 16 to 256, or a width is below 1.
-    """
+    """Feature maps at 4×4, 8×8, … up to half of `size`; raises `OptionError` for another size, or a width below 1."""
     if size not in SIZES:
         near = sorted(sorted(SIZES, key=lambda s: abs(s - size))[:2])
         raise OptionError(
@@ -135,9 +131,7 @@ class DCGANGenerator(StagedGenerator):
         width: Width = 64,
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
-        upsample: Annotated[
-            Literal["transposed", "nearest"], "how maps grow; 'nearest' is followed by a convolution"
-        ] = "transposed",
+        upsample: Annotated[Literal["transposed", "nearest"], "how maps grow; nearest, then a convolution"] = "transposed",
         norm: Annotated[Literal["batch", "none"], "of the hidden layers"] = "batch",
         output_norm: Annotated[bool, "batch normalization before the Tanh too, against the guideline"] = False,
         projection_norm: Annotated[Literal["channel", "unit"], "what the projection's batch norm averages over"] = "channel",
@@ -183,9 +177,7 @@ class DCGANDiscriminator(StagedDiscriminator):
         width: Width = 64,
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
-        downsample: Annotated[
-            Literal["strided", "max", "avg"], "how maps shrink; pooling follows a convolution"
-        ] = "strided",
+        downsample: Annotated[Literal["strided", "max", "avg"], "how maps shrink; a convolution, then pooling"] = "strided",
         activation: Annotated[Literal["leaky-relu", "relu"], "of all hidden layers"] = "leaky-relu",
         slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
         norm: Annotated[Literal["batch", "none", "spectral"], "of the hidden layers; 'spectral' of all weights"] = "batch",

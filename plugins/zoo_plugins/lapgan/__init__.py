@@ -22,11 +22,6 @@ plugin = Plugin(
             summary="a pyramid of conditional generators, each level trained by itself on real pictures' low bands",
             paper=PAPER,
         ),
-        Recipe(
-            "lapgan-joint",
-            base="lapgan",
-            algorithm="gan",
-            summary="the pyramid trained together, as one generator",
-        ),
+        Recipe("lapgan-joint", base="lapgan", algorithm="gan", summary="the pyramid trained together, as one generator"),
     ],
 )

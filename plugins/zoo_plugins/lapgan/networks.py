@@ -54,13 +54,12 @@ def doubled(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def _initialize(network: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     """Weights that keep the size of what passes (He et al. 2015, arXiv:1502.01852): there is no normalization to do it, and
     with torch's own, smaller ones every latent began as nearly the same picture."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            assert module.bias is not None
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
             nn.init.zeros_(module.bias)
 
 
@@ -109,7 +108,7 @@ class LAPGANGenerator(Generator):
                 layers = (nn.Conv2d(inputs + classes, width, 5, padding=2), nn.ReLU(inplace=True))
                 self.hidden[f"{side}x{side}-{i}"] = nn.Sequential(*layers)
             self.high[f"{side}x{side}"] = nn.Conv2d(width + classes, channels, 5, padding=2)
-        _initialize(self)
+        self.apply(_initialize)
         for layer in self.high.values():
             assert isinstance(layer, nn.Conv2d)
             nn.init.normal_(layer.weight, 0.0, 0.01)  # little detail at first
@@ -163,7 +162,7 @@ class LAPGANDiscriminator(Discriminator):
         for i, inputs in enumerate((channels * coarsest**2, hidden), 1):
             self.hidden[f"top-{i}"] = nn.Sequential(nn.Linear(inputs + classes, hidden), nn.LeakyReLU(0.2, inplace=True))
         self.logits["top"] = nn.Linear(hidden + classes, 1)
-        _initialize(self)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         found = []

@@ -63,8 +63,7 @@ class MLPGenerator(StagedGenerator):
 class MLPDiscriminator(StagedDiscriminator):
     """Hidden layers of maxout (or LeakyReLU) units with dropout on what each is given, then one linear unit.
 
-    Raises:
-        OptionError: a width, depth or number of pieces below 1, a dropout outside of [0, 1).
+    Raises `OptionError` for a width, depth or number of pieces below 1, a dropout outside of [0, 1).
     """
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(8), "width": 16}

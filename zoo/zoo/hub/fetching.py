@@ -46,11 +46,8 @@ class FetchedModel:
 def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
     """Bring a published model into the Hub's cache and check it against what the Hub says of it.
 
-    Offline (`HF_HUB_OFFLINE`, or no connection) a copy that is in the cache already is taken.
-
-    Raises:
-        HubError: there is no such repository, revision or file, it may not be read, or the connection failed for good.
-        ModelError: it is no zoo model, or what arrived is not what the Hub has.
+    Offline (`HF_HUB_OFFLINE`, or no connection) a copy that is in the cache already is taken. Raises `HubError` where it may
+    not be read or the connection failed for good, `ModelError` where it is no zoo model, or arrives damaged.
     """
     report = report or Reporter()
     if constants.HF_HUB_OFFLINE:

@@ -38,18 +38,13 @@ def model_card(
 ) -> str:
     """The card of a model: Markdown with a YAML header that the Hugging Face Hub reads.
 
-    Args:
-        model: what it is about.
-        place: what `zoo.load` is told in the example: a Hub name, or "FOLDER".
-        metrics: what `read_metrics` gave.
-        curves, report: whether `curves.png` and `report.html` lie beside the card.
+    `place` is what `zoo.load` is told in the example, a Hub name or "FOLDER"; `metrics` is what `read_metrics` gave;
+    `curves` and `report` say whether `curves.png` and `report.html` lie beside the card.
     """
     from jinja2 import ChainableUndefined, Environment, FileSystemLoader
     from markupsafe import Markup
 
-    config = model.config
-    provenance = config.get("provenance", {})
-    name = str((config.get("recipe") or {}).get("name") or config["parts"]["generator"]["name"])
+    name = str((model.config.get("recipe") or {}).get("name") or model.config["parts"]["generator"]["name"])
     blocks = _blocks(metrics) if metrics else []
     comment = "" if place != "FOLDER" else "  # where this folder lies"
     example = f'import zoo\n\nmodel = zoo.load("{place}"){comment}\nzoo.save_grid(model.sample(64, seed=1), "samples.png")'
@@ -62,18 +57,11 @@ def model_card(
         keep_trailing_newline=True,
     )
     return environment.get_template("card.md.jinja").render(
-        header=Markup(_header(model, name, blocks)),
+        model=model,
         name=name,
-        config=config,
-        image=model.image,
-        generator=model.generator,
-        classes=", ".join(model.classes),
-        weights=config.get("weights", ""),
-        provenance=provenance,
-        dataset=provenance.get("dataset") or {},
-        unknown="not stated",
-        example=Markup(_fence(example, "python")),
-        command=Markup(_fence(provenance["command"], "sh")) if provenance.get("command") else "",
+        header=Markup(_header(model, name, blocks)),
+        example=example,
+        fence=lambda text, language: Markup(_fence(text, language)),
         measured=[_measured(block) for block in blocks],
         memorization_measured=any("memor" in key for block in blocks for key in block["metrics"]),
         curves=curves,
@@ -83,11 +71,8 @@ def model_card(
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
     """`metrics.json` of a folder: {"metrics": {"fid": 12.3, …}, "spread": {"fid": 0.2, …}, "protocol": {…}, "others": […]};
-    None where there is none. `spread` and `others`, results of other protocols in the same form, may be missing.
-
-    Raises:
-        ModelError: it is something else.
-    """
+    None where there is none. `spread` and `others`, results of other protocols in the same form, may be missing. Raises
+    `ModelError` where it is something else."""
     file = folder / METRICS
     if not file.exists():
         return None

@@ -67,13 +67,8 @@ _WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a model folder, checked key by key.
-
-    Raises:
-        ModelError: it is missing, no JSON, of a later format, or says something that the format does not know.
-    """
-    file = folder / CONFIG
-    return check_config(read_json(file, LIMIT, hint="is this a model folder?"), file)
+    """`config.json` of a model folder, checked key by key; raises `ModelError` as `read_json` and `check_config` do."""
+    return check_config(read_json(folder / CONFIG, LIMIT, hint="is this a model folder?"), folder / CONFIG)
 
 
 def check_config(value: Any, file: Path) -> dict[str, Any]:
@@ -128,9 +123,8 @@ def digest(config: Mapping[str, Any]) -> str:
 def read_json(file: Path, limit: int, *, hint: str = "") -> Any:
     """JSON that nobody vouches for, from a regular file of at most `limit` bytes.
 
-    Raises:
-        ModelError: it is missing, too large, no JSON, nested more than 32 deep, or has a key twice, text that is no Unicode
-            or a number that is not finite.
+    Raises `ModelError` where it is missing, too large, no JSON, nested more than 32 deep, or has a key twice, text that is
+    no Unicode or a number that is not finite.
     """
     try:
         if not file.is_file():

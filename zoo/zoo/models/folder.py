@@ -80,11 +80,8 @@ def read_model(folder: Path) -> Model:
     """Load a model folder, on the CPU, in evaluation mode. Runs only code that is installed here.
 
     Nothing is allocated before the configuration fits what the weights' header says, and the weights are compared with the
-    checksums in `config.json`, where it has any.
-
-    Raises:
-        ModelError: something is missing, damaged, changed, or written in a later format.
-        PluginError: a component's plugin is not installed.
+    checksums in `config.json`, where it has any. Raises `ModelError` where something is missing, damaged, changed, or of a
+    later format, `PluginError` where a component's plugin is not installed.
     """
     config = read_config(folder)
     image = ImageSpec(**config["image"])
