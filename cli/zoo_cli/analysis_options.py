@@ -13,14 +13,13 @@ from .train import read_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+search_option = click.option(
+    "--search", "searched", default=2048, show_default=True, help="Samples among which exemplars are looked for."
+)
 seed_option = click.option("--seed", default=0, show_default=True, help="Of the samples, as in zoo sample.")
 
 _SHARED = {
-    "search": [
-        click.option(
-            "--search", "searched", default=2048, show_default=True, help="Samples among which exemplars are looked for."
-        ),
-    ],
+    "search": [search_option],
     "images": [
         click.option("--dataset", shell_complete=completing("datasets"), help="Images.  [default: what it was trained on]"),
         click.option("--data", metavar="PATH", help="Where the pictures lie."),

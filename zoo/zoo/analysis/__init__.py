@@ -1,5 +1,4 @@
-"""Analyses of a model: walks, arithmetic, turning, features, forgetting, projection, and one report that shows it all.
+"""Analyses of a model, as in section 6 of the DCGAN paper (Radford et al. 2015, arXiv:1511.06434), and a report of them all.
 
-What section 6 of the DCGAN paper shows (Radford et al. 2015, arXiv:1511.06434), each with a number that says whether it
-worked. Everything goes through the interfaces of `zoo_core` alone, so that it works on anybody's networks.
+Each has a number that says whether it worked, and goes through the interfaces of `zoo_core` alone: any network will do.
 """

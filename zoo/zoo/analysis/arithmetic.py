@@ -26,11 +26,8 @@ from .attribute_classifier import confidence, load_classifier
 from .labels import Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
-NOISE = 0.25
-"""The paper's: eight neighbors of the result, each number of the latent moved by up to this much."""
-
-UNCLEAR = 0.05
-"""Proportion of samples that are less clear than what counts as clear."""
+NOISE = 0.25  # the paper's: eight neighbors of the result, each number of the latent moved by up to this much
+UNCLEAR = 0.05  # proportion of samples that are less clear than what counts as clear
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,11 @@ def arithmetic(
     near = draw(loaded, z + noise, label)
     found = Arithmetic(expression, terms, used, pictures, z, near, _add(terms, pictures).clamp(-1, 1))
     if chosen is None:
-        success, grid = _measure_success(loaded, terms, concepts, pool, groups, near, label)
+        sums, pixels = (
+            torch.stack([_add(terms, [members[ids] for ids in group]) for group in groups])
+            for members in (pool.latents, pool.images)
+        )
+        success, grid = _measure_success(terms, concepts, pool, draw(loaded, sums, label), pixels.clamp(-1, 1), near)
         found = replace(found, success=success, grid=grid)
     if file is not None:
         save_picture(found.picture(), file)
@@ -167,20 +168,13 @@ def _choose_exemplars(
 
 
 def _measure_success(
-    model: Model,
-    terms: list[Term],
-    concepts: list[Concept],
-    pool: ClassifiedSamples,
-    groups: list[list[Tensor]],
-    near: Tensor,
-    label: Label,
+    terms: list[Term], concepts: list[Concept], pool: ClassifiedSamples, images: Tensor, pixels: Tensor, near: Tensor
 ) -> tuple[Success, Proportion]:
-    """Do the arithmetic of every trial, with latents and with pixels; count what shows the goal there and in `near`."""
+    """Count what shows the goal: of the trials' images, of the same in pixels, of any samples, and of `near`."""
     truths = [dict(concept.facts) for concept in concepts]  # all of the same facts
+    named = [fact.attribute for fact in truths[0]]
     goal = Concept(tuple((fact, should_hold(terms, [each[fact] for each in truths])) for fact in truths[0]))
     classifier = pool.classifier
-    images = draw(model, torch.stack([_add(terms, [pool.latents[ids] for ids in group]) for group in groups]), label)
-    pixels = torch.stack([_add(terms, [pool.images[ids] for ids in group]).clamp(-1, 1) for group in groups])
     in_images, in_pixels, in_near = map(classifier.probabilities, (images, pixels, near))
     least = float(confidence(pool.probabilities).quantile(UNCLEAR))
 
@@ -195,11 +189,7 @@ def _measure_success(
         base=count(pool.probabilities),
         latent_clear=count(in_images, least),
         pixel_clear=count(in_pixels, least),
-        accuracy={
-            fact.attribute: classifier.accuracy[fact.attribute]
-            for fact in truths[0]
-            if fact.attribute in classifier.accuracy
-        },
+        accuracy={name: classifier.accuracy[name] for name in named if name in classifier.accuracy},
     )
     return success, count(in_near)
 

@@ -25,12 +25,8 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .labels import Vocabulary, attribute_labels, vocabulary_of
 
-VERSION = 2
-"""Raised when the same pack would get another classifier."""
-
-SIDE = 64
-"""Larger pictures are reduced to this."""
-
+VERSION = 2  # raised when the same pack would get another classifier
+SIDE = 64  # larger pictures are reduced to this
 BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS, RATE, BLOCK = 64, 5, 600, 1200, 2e-3, 256
 _STREAM = "judge"  # prefix of the names of its random streams; with another, other weights would be trained
 

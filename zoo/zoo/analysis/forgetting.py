@@ -29,9 +29,7 @@ from .labels import Concept, ImageSource, find_images, parse_fact
 from .localization import Detector, read_masks, resize_masks, weigh_maps
 from .samples import Label, Proportion, block, check_count, draw, open_model, preservation_json, search
 
-SAMPLES = 150
-"""The paper's number of samples with boxes drawn on them."""
-
+SAMPLES = 150  # the paper's number of samples with boxes drawn on them
 _CONTROLS = 5
 _SHOWN = 8
 

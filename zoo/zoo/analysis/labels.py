@@ -30,21 +30,13 @@ from ..runs.run import is_run, read_run
 ImageSource = Pack | PackRequest | None
 """Images beside a model: a pack, a request for one, or None for those that the model was trained on."""
 
-Vocabulary = Mapping[str, tuple[str, ...]]
-"""Attribute → names of its values."""
-
-CLASS = "class"
-"""The name under which a dataset's classes count as an attribute."""
-
+Vocabulary = Mapping[str, tuple[str, ...]]  # attribute → names of its values
+CLASS = "class"  # the name under which a dataset's classes count as an attribute
 _HINT = "say which images: --dataset NAME [--data PATH]; zoo list datasets shows all"
 
-ABSENT = ("none", "no", "absent", "false")
-"""Values that say that an attribute is not there, best first."""
-
+ABSENT = ("none", "no", "absent", "false")  # values that say that an attribute is not there, best first
 HIDDEN = "hidden"
-NEUTRAL = "neutral"
-"""A concept without facts of its own: whatever the rest of an expression names is absent from it."""
-
+NEUTRAL = "neutral"  # a concept without facts of its own: whatever the rest of an expression names is absent from it
 NEGATIONS = ("no-", "not-", "without-")
 
 _CONCEPT = re.compile(r"[\w=-]+(?:\+[\w=-]+)*")

@@ -23,9 +23,7 @@ from ..randomness import latents_for
 from ..reports.pictures import save_picture, sheet
 from .samples import Label, block, check_count, draw, open_model
 
-STEPS = 200
-"""Of the optimizer, for a model without an encoder."""
-
+STEPS = 200  # of the optimizer, for a model without an encoder
 _RATE = 0.05
 
 

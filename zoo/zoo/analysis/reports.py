@@ -27,7 +27,7 @@ from ..models.model import Model
 from ..packs import Pack
 from ..progress import SILENT, Reporter
 from ..reports.figures import svg
-from ..reports.page import Picture, write_page
+from ..reports.page import write_page
 from ..reports.pictures import SCALE, SIDE, sheet
 from ..runs.config import versions
 from ..runs.run import is_run, read_run
@@ -56,8 +56,8 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        named = {"sections": list(self.sections), "left_out": self.left_out, "numbers": self.numbers}
-        return {"report": str(self.path), **named}
+        told = {"sections": list(self.sections), "left_out": self.left_out, "numbers": self.numbers}
+        return {"report": str(self.path), **told}
 
 
 class Part(NamedTuple):
@@ -163,8 +163,9 @@ def report(
     lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
     config = loaded.config
     recipe = (config.get("recipe") or {}).get("name") or config.get("parts", {}).get("generator", {}).get("name", "model")
-    tools = {"picture": _picture, "dumps": json.dumps, "describe_preservation": describe_preservation}
-    given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED}
+    tools = {"dumps": json.dumps, "describe_preservation": describe_preservation, "scale": SCALE}
+    settings = json.loads((place / "run.json").read_text(encoding="utf-8")) if is_run(place) else config
+    given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED, "settings": settings}
     title = f"{recipe}, {loaded.image.size}×{loaded.image.size}"
     write_page(target, TEMPLATE, title=title, lead=lead, sections=parts, **given, **tools)
     left_out = {part.title: part.left_out for part in parts if part.left_out}
@@ -189,10 +190,6 @@ def _choose_words(pack: Pack, vocabulary: Vocabulary) -> tuple[str, str]:
     others = sorted(found, key=lambda each: (not each[0], *each[1:]))
     other = next((word for *_, word, name in others if name != attribute), "")
     return first, f"{first}+{other} - {other} + neutral" if other else ""
-
-
-def _picture(image: Image.Image, alt: str, caption: str = "", width: int = 0) -> Picture:
-    return Picture(image, alt, caption, width=width or image.width // SCALE)
 
 
 def _find_training(s: Subject) -> tuple[Any, Any]:
@@ -239,11 +236,6 @@ def _find_metrics(s: Subject) -> tuple[Any, Any]:
     return found, found
 
 
-def _find_settings(s: Subject) -> tuple[Any, Any]:
-    config = json.loads((s.place / "run.json").read_text(encoding="utf-8")) if is_run(s.place) else s.model.config
-    return {"config": config, "versions": versions()}, None
-
-
 SECTIONS: dict[str, Callable[[Subject], Any]] = {
     "Samples": lambda s: (sheet([block("", s.model.sample(SAMPLES, seed=s.seed))]), None),
     "Training": _find_training,
@@ -255,6 +247,6 @@ SECTIONS: dict[str, Callable[[Subject], Any]] = {
     "Turning": lambda s: turn(s.model, f"no-{s.attribute}", s.attribute, **s.labeled()),
     "Forgetting": lambda s: forget(s.model, s.attribute, **(s.labeled() | {"searched": s.searched // 2})),
     "Metrics": _find_metrics,
-    "Configuration and environment": _find_settings,
+    "Configuration and environment": lambda s: (versions(), None),
 }
 """Title → what finds the record that it tells of, or that and the numbers that its command's `--json` would hold."""

@@ -26,11 +26,8 @@ from .labels import Concept
 Label = str | int | None
 """A class by name or number; None gives sample i the class i mod num_classes, as `Model.sample` does."""
 
-SURE = 0.8
-"""Least probability of every fact in an exemplar."""
-
-_Z = 1.959964
-"""Standard deviations of a normal distribution that hold 95 % of it."""
+SURE = 0.8  # least probability of every fact in an exemplar
+_Z = 1.959964  # standard deviations of a normal distribution that hold 95 % of it
 
 
 def open_model(model: Model | str | Path, device: str, out: str | Path | None) -> tuple[Model, Path | None]:

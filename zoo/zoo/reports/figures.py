@@ -31,12 +31,8 @@ if TYPE_CHECKING:
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8a5a2b", "#b8a800", "#5e3c99")
 """Okabe and Ito's, told apart by people who see colors differently, and a few more."""
 
-GRAY = "#888888"
-"""Of what is compared with."""
-
-POINTS = 300
-"""Most points of a curve; each is the mean of the readings that it stands for."""
-
+GRAY = "#888888"  # of what is compared with
+POINTS = 300  # most points of a curve; each is the mean of the readings that it stands for
 _INK, _NOTE = "#1d2126", "note:"
 _WIDTH, _PNG_WIDTH, _PNG_DPI = 5.6, 7.6, 200  # inches; a PNG has twice the pixels that a page gives it
 _STYLE = Path(__file__).with_name("templates") / "figure.mplstyle"

@@ -17,8 +17,7 @@ from ..files import atomic_file
 from .pictures import data_url
 
 TEMPLATES = Path(__file__).with_name("templates")
-SECTIONS = TEMPLATES / "sections.html"
-"""The template of a page that is made of `Section`s."""
+SECTIONS = TEMPLATES / "sections.html"  # the template of a page that is made of `Section`s
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,7 @@ from torch.nn.functional import pad
 
 from ..files import atomic_file
 
-GAP = 2
-"""Pixels between the images of a grid."""
-
+GAP = 2  # pixels between the images of a grid
 SIDE, SCALE = 64, 2
 """On a sheet, images are enlarged, pixel by pixel, to about SIDE · SCALE, and all else is SCALE times as large as a page
 shows it, so that words are sharp on any screen."""
