@@ -29,11 +29,6 @@ COLUMNS = (
     *("images_per_s", "generator_parameters", "discriminator_parameters"),
 )
 _TEMPLATE = Path(__file__).with_name("report.html")
-_MEASURES = {
-    "Distance to the data": ("distance", "two halves of the data"),
-    "Diversity": ("diversity", "the data"),
-    "Distance between nearest samples": ("nearest", "the data"),
-}
 
 
 @dataclass(frozen=True)
@@ -119,17 +114,16 @@ def write_report(
     pack: Pack,
     described: Mapping[str, Any],
 ) -> None:
-    """Write the report; raises `ZooError` where it cannot be written.
-
-    Args:
-        rows: one for each recipe, in the order in which they were named.
-        trials: one for each recipe and seed.
-        described: what `comparison.json` holds.
-    """
+    """Write the report; raises `ZooError` where it cannot be written. `described` is what `comparison.json` holds."""
     colors = {row.recipe: COLORS[i % len(COLORS)] for i, row in enumerate(rows)}
     means = [row.distance.mean for row in rows if row.distance.mean is not None]
     info = pack.info
-    levels = {"distance": reference.floor, "diversity": 1.0, "nearest": 1.0}
+    measures = {
+        "Distance to the data": ("distance", reference.floor, "two halves of the data"),
+        "Diversity": ("diversity", 1.0, "the data"),
+        "Distance between nearest samples": ("nearest", 1.0, "the data"),
+    }
+    minutes = settings.budget.kind == "minutes"
     write_page(
         path,
         _TEMPLATE,
@@ -145,10 +139,7 @@ def write_report(
         credit="; ".join(info[key] for key in ("license", "credit") if info.get(key)),
         bounds=(COLLAPSED, REPEATING),
         best=(min if settings.criterion.metric.lower_is_better else max)(means, default=None),
-        measures={
-            caption: _over_time(trials, colors, what, settings.budget.kind == "minutes", levels[what], note)
-            for caption, (what, note) in _MEASURES.items()
-        },
+        measures={caption: _over_time(trials, colors, minutes, *measure) for caption, measure in measures.items()},
         losses={f"{recipe}: losses": _losses(recipe, trials) for recipe in colors},
         networks=NETWORKS,
         samples=_samples(pack, trials),
@@ -159,7 +150,7 @@ def write_report(
 
 
 def _over_time(
-    trials: Sequence[Trial], colors: Mapping[str, str], what: str, minutes: bool, level: float, level_note: str
+    trials: Sequence[Trial], colors: Mapping[str, str], minutes: bool, what: str, level: float, level_note: str
 ) -> str:
     """One curve for each recipe, the mean of its seeds as far as all that were begun have come, and their span."""
     lines = []

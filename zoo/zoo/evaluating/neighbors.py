@@ -15,8 +15,17 @@ from zoo_core import DataError, UsageError
 
 from ..metrics.extractors import extract, open_extractor
 from ..metrics.images import generate_images, open_data, read_images, require_labels, spread_numbers
-from ..metrics.nearest import BLOCK, NEIGHBORS, PERCENTILE, Space, detect_copies, load_faiss, nearest, read_pixels
-from ..metrics.showing import save_neighbors
+from ..metrics.nearest import (
+    BLOCK,
+    NEIGHBORS,
+    PERCENTILE,
+    Space,
+    detect_copies,
+    load_faiss,
+    nearest,
+    read_pixels,
+    save_neighbors,
+)
 from ..metrics.store import cache_features
 from ..models.model import Model
 from ..packs import PackRequest, to_images, to_uint8

@@ -43,23 +43,21 @@ def cache_features(
     described = {"format": FORMAT, "images": images.key, "extractor": extractor.describe(), "precision": precision}
     key = hash_json(described)[:32]
     target = cache_folder("features") / key
-    if not _is_complete(target, size):
-        with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
-            if not _is_complete(target, size):
-                remove_folder(target)
-                work = target.with_name(f"{TEMPORARY}{key}")
-                work.mkdir(exist_ok=True)
-                needed, free = size - _measure(work), shutil.disk_usage(work).free
-                if needed > free:
-                    raise ZooError(
-                        f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free "
-                        f"in {work}",
-                        hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
-                    )
-                _compute(extractor, images, work / _DATA, dtype, report)
-                write_json(work / _INFO, {**described, "count": images.count, "dim": dim})
-                publish_folder(work, target)
-        _prune(target.parent, keep=target)
+    with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
+        if not _is_complete(target, size):
+            remove_folder(target)
+            work = target.with_name(f"{TEMPORARY}{key}")
+            work.mkdir(exist_ok=True)
+            needed, free = size - _measure(work), shutil.disk_usage(work).free
+            if needed > free:
+                raise ZooError(
+                    f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {work}",
+                    hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
+                )
+            _compute(extractor, images, work / _DATA, dtype, report)
+            write_json(work / _INFO, {**described, "count": images.count, "dim": dim})
+            publish_folder(work, target)
+            _prune(target.parent, keep=target)
     return torch.from_file(str(target / _DATA), shared=False, size=images.count * dim, dtype=dtype).view(-1, dim)
 
 
