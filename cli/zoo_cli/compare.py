@@ -12,8 +12,8 @@ from .output import exit_by_signal, json_option, print_json, print_table, warn_a
 from .train import set_option, training_options
 
 if TYPE_CHECKING:
+    from zoo.comparing.page import Spread
     from zoo.comparing.running import Comparison
-    from zoo.comparing.summary import Spread
 
 
 @click.command(no_args_is_help=True)

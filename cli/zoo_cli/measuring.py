@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from .completion import completing
 from .output import device_option, json_option, print_json, print_table, warn_about_plugins
-from .train import set_option
-
-F = TypeVar("F", bound=Callable[..., Any])
+from .train import F, set_option
 
 
 def measuring_options(*, dataset: str | None = None, features: str | None = None) -> Callable[[F], F]:

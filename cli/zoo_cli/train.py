@@ -91,8 +91,7 @@ def train(
     networks), optimizer.generator.*, optimizer.discriminator.* (zoo show training, zoo show optimizer).
     """
     import zoo
-    from zoo.metrics.measuring import FEATURES
-    from zoo.metrics.watching import watch
+    from zoo.metrics.measuring import FEATURES, watch
     from zoo.training.train import execute
 
     warn_about_plugins()

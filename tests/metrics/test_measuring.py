@@ -16,7 +16,7 @@ from torch import Tensor
 from helpers.metrics import Heard, pack, pictures, replaying, saved
 from zoo.metrics.extractors import open_extractor
 from zoo.metrics.images import generate_images, read_images
-from zoo.metrics.measuring import check_counts, measure, open_criterion, open_metrics
+from zoo.metrics.measuring import check_counts, measure, open_criterion, open_metrics, watch
 from zoo_cli.main import zoo as command
 from zoo_core import Metric, Plugin, PluginError, UsageError, ZooError, registry
 from zoo_core.metrics import estimate_spread
@@ -92,8 +92,6 @@ def test_in_zoo_evaluate_and_in_the_card(tmp_path: Path) -> None:
 
 
 def test_in_zoo_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.metrics.watching import watch
-
     monkeypatch.setitem(watch.__kwdefaults__, "samples", 32)
     budget = ["--images", 64, "--evaluate-every", 32]
     for metric, name in (("brighter", "brighter_scattering"), ("acme:gap:counting", "gap_counting"), ("redness", "redness")):

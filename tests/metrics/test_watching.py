@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import zoo
 from helpers.metrics import pictures, replaying
-from zoo.metrics.watching import watch
+from zoo.metrics.measuring import watch
 from zoo_cli.main import zoo as command
 from zoo_core import UsageError
 

@@ -13,7 +13,7 @@ from .contract import ZooError as ZooError
 from .contract import registry as registry
 from .evaluating.evaluate import evaluate as evaluate
 from .evaluating.neighbors import neighbors as neighbors
-from .evaluating.one_nn import one_nn as one_nn
+from .evaluating.neighbors import one_nn as one_nn
 from .evaluating.probe import probe as probe
 from .evaluating.results import Results as Results
 from .hub.fetching import FetchedModel as FetchedModel

@@ -22,7 +22,14 @@ _SEED = 2020  # torch-fidelity's own
 _BLOCK = 2000
 
 
-class Kid(Metric):
+class _Whole(Metric):
+    """A metric whose library gives the standard error with the number, or that takes long."""
+
+    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
+        return self.evaluate(real, fake).values
+
+
+class Kid(_Whole):
     """Kernel Inception Distance: the squared maximum mean discrepancy under a polynomial kernel; may be below 0.
 
     Bińkowski et al. 2018, arXiv:1801.01401. Mean and standard deviation over random subsets.
@@ -30,9 +37,6 @@ class Kid(Metric):
 
     minimum = 10
     requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
-
-    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
-        return self.evaluate(real, fake).values
 
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
         from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
@@ -43,14 +47,11 @@ class Kid(Metric):
         return Measurement({"kid": found[KEY_METRIC_KID_MEAN]}, {"kid": found[KEY_METRIC_KID_STD]}, protocol)
 
 
-class SlicedWasserstein(Metric):
+class SlicedWasserstein(_Whole):
     """The 2-Wasserstein distance along random directions, root of its mean square: Bonneel et al. 2015."""
 
     requires, extra = "ot", "dcgan-zoo[eval]"
     protocol: ClassVar[Mapping[str, Any]] = {"swd_projections": PROJECTIONS}
-
-    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
-        return self.evaluate(real, fake).values
 
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
         from ot.sliced import sliced_wasserstein_distance
@@ -91,7 +92,7 @@ class DensityCoverage(Metric):
         return {name: float(found[name]) for name in ("density", "coverage")}
 
 
-class InceptionScore(Metric):
+class InceptionScore(_Whole):
     """Whether a classifier is sure of each sample, and samples are of many classes: Salimans et al. 2016, arXiv:1606.03498.
 
     Mean and standard deviation over `SPLITS` parts.
@@ -101,9 +102,6 @@ class InceptionScore(Metric):
     lower_is_better = False
     minimum, reliable = SPLITS, 5000
     requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
-
-    def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
-        return self.evaluate(real, fake).values
 
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
         from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric

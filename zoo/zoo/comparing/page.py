@@ -1,15 +1,18 @@
-"""The report of a comparison: one HTML file that needs no other file, no script and no network."""
+"""What is written about a comparison: a table as CSV, and a page that needs no other file, no script and no network."""
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import torch
 
+from ..files import atomic_file
 from ..models.curves import NETWORKS, curve
 from ..packs import Pack
 from ..randomness import generator_for
@@ -18,15 +21,88 @@ from ..reports.page import Picture, number, write_page
 from ..reports.pictures import grid
 from .measuring import COLLAPSED, REPEATING, Reference
 from .settings import Settings
-from .summary import Row
 from .trials import SHOWN, Trial
 
+LOSSES = ("d_loss", "g_loss", "d_real", "d_fake")
+COLUMNS = (
+    *("recipe", "seed", "images", "seconds", "distance", "diversity", "nearest", "collapsed", "diverged", *LOSSES),
+    *("images_per_s", "generator_parameters", "discriminator_parameters"),
+)
 _TEMPLATE = Path(__file__).with_name("report.html")
-_MEASURES = {
-    "Distance to the data": ("distance", "two halves of the data"),
-    "Diversity": ("diversity", "the data"),
-    "Distance between nearest samples": ("nearest", "the data"),
-}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, standard deviation (over n − 1) and the values themselves, one for each seed; None where there are too few."""
+
+    mean: float | None
+    deviation: float | None
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        """Summarize values."""
+        found = tuple(values)
+        mean, deviation = fmean(found) if found else None, stdev(found) if len(found) > 1 else None
+        return cls(mean, deviation, found)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one recipe, over its seeds; measures are of the seeds that came to the end and did not diverge."""
+
+    recipe: str
+    distance: Spread  # at the last measurement
+    best: Spread  # distance on the way
+    diversity: Spread
+    nearest: Spread
+    seeds: int  # that are done
+    diverged: int  # of them
+    collapsed: int  # of them, at the end
+    images_per_s: Spread  # of training alone
+    parameters: tuple[int, int]  # of generator and discriminator
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def summarize(recipe: str, trials: Sequence[Trial], points: int, *, lower_is_better: bool = True) -> Row:
+    """Return the row of a recipe; `points` is how many measurements make a trial whole."""
+    best = min if lower_is_better else max
+    whole = [trial for trial in trials if len(trial.points) >= points and not trial.diverged]
+    last = [trial.points[-1] for trial in whole]
+    diverged = sum(bool(trial.diverged) for trial in trials)
+    return Row(
+        recipe,
+        distance=Spread.of(point.distance for point in last),
+        best=Spread.of(best(point.distance for point in trial.points) for trial in whole),
+        diversity=Spread.of(point.diversity for point in last),
+        nearest=Spread.of(point.nearest for point in last),
+        seeds=diverged + len(whole),
+        diverged=diverged,
+        collapsed=sum(point.collapsed for point in last),
+        images_per_s=Spread.of(trial.points[-1].images_per_s for trial in trials if trial.points),
+        parameters=max((trial.parameters for trial in trials), default=(0, 0)),
+    )
+
+
+def write_csv(path: Path, trials: Sequence[Trial]) -> None:
+    """A line for each measurement, with the losses of the last reading before it; one more where a trial diverged."""
+    with atomic_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="")
+        writer.writeheader()
+        for trial in trials:
+            common = {"recipe": trial.recipe, "seed": trial.seed}
+            sizes = dict(zip(COLUMNS[-2:], trial.parameters, strict=True))
+            for point in trial.points:
+                before = [line for line in trial.readings if line.get("images", 0) <= point.images]
+                losses = {name: before[-1][name] for name in LOSSES if before and name in before[-1]}
+                more = {"collapsed": int(point.collapsed), "images_per_s": round(point.images_per_s, 2)}
+                writer.writerow({**common, **asdict(point), **losses, **more, **sizes})
+            if trial.diverged:
+                images = trial.readings[-1]["images"] if trial.readings else ""
+                writer.writerow({**common, "images": images, "diverged": trial.diverged})
 
 
 def write_report(
@@ -38,17 +114,16 @@ def write_report(
     pack: Pack,
     described: Mapping[str, Any],
 ) -> None:
-    """Write the report; raises `ZooError` where it cannot be written.
-
-    Args:
-        rows: one for each recipe, in the order in which they were named.
-        trials: one for each recipe and seed.
-        described: what `comparison.json` holds.
-    """
+    """Write the report; raises `ZooError` where it cannot be written. `described` is what `comparison.json` holds."""
     colors = {row.recipe: COLORS[i % len(COLORS)] for i, row in enumerate(rows)}
     means = [row.distance.mean for row in rows if row.distance.mean is not None]
     info = pack.info
-    levels = {"distance": reference.floor, "diversity": 1.0, "nearest": 1.0}
+    measures = {
+        "Distance to the data": ("distance", reference.floor, "two halves of the data"),
+        "Diversity": ("diversity", 1.0, "the data"),
+        "Distance between nearest samples": ("nearest", 1.0, "the data"),
+    }
+    minutes = settings.budget.kind == "minutes"
     write_page(
         path,
         _TEMPLATE,
@@ -64,10 +139,7 @@ def write_report(
         credit="; ".join(info[key] for key in ("license", "credit") if info.get(key)),
         bounds=(COLLAPSED, REPEATING),
         best=(min if settings.criterion.metric.lower_is_better else max)(means, default=None),
-        measures={
-            caption: _over_time(trials, colors, what, settings.budget.kind == "minutes", levels[what], note)
-            for caption, (what, note) in _MEASURES.items()
-        },
+        measures={caption: _over_time(trials, colors, minutes, *measure) for caption, measure in measures.items()},
         losses={f"{recipe}: losses": _losses(recipe, trials) for recipe in colors},
         networks=NETWORKS,
         samples=_samples(pack, trials),
@@ -78,7 +150,7 @@ def write_report(
 
 
 def _over_time(
-    trials: Sequence[Trial], colors: Mapping[str, str], what: str, minutes: bool, level: float, level_note: str
+    trials: Sequence[Trial], colors: Mapping[str, str], minutes: bool, what: str, level: float, level_note: str
 ) -> str:
     """One curve for each recipe, the mean of its seeds as far as all that were begun have come, and their span."""
     lines = []

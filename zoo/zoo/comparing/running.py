@@ -18,9 +18,8 @@ from ..metrics.measuring import FEATURES, check_counts, open_criterion
 from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal
 from .measuring import REAL, measure_data
-from .page import write_report
+from .page import Row, summarize, write_csv, write_report
 from .settings import FILE, Settings, describe, plan_recipes, refuse_other
-from .summary import Row, summarize, write_csv
 from .trials import read_trial, run_trial
 
 PAGE, TABLE = "report.html", "comparison.csv"

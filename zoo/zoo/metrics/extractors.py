@@ -1,9 +1,7 @@
-"""Feature extractors by name, and features of many images.
+"""Feature extractors by name, the kind `features` of the registry, and features of many images.
 
-    network = extractor("discriminator", model=zoo.load("runs/dcgan-faces"))
-    vectors = extract(network, images)  # [N, C, S, S] in [−1, 1] → [N, dim]
-
-Extractors are a plugin point: the kind `features` of the registry. `zoo list features` shows those that are installed.
+network = extractor("discriminator", model=zoo.load("runs/dcgan-faces"))
+vectors = extract(network, images)  # [N, C, S, S] in [−1, 1] → [N, dim]
 """
 
 from __future__ import annotations
@@ -68,16 +66,12 @@ def extractor(
     options: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
 ) -> FeatureExtractor:
-    """Return the feature extractor of a name, in evaluation mode.
+    """Return the feature extractor of a name: a module from images [N, 1 or 3, S, S] in [−1, 1], any S, to [N, dim].
 
     Args:
         name: in the registry: "inception", "discriminator", "pixels", those of plugins; "distribution:name" too.
         model: whose discriminator "discriminator" looks at, where `options` names no other.
         options: of the extractor; texts are read as `--set features.KEY=VALUE` reads them.
-        device: where it computes.
-
-    Returns:
-        A module from images [N, 1 or 3, S, S] in [−1, 1], any S, to features [N, dim].
 
     Raises:
         UsageError: no such extractor, option or device; a discriminator of a model that has none.

@@ -41,7 +41,7 @@ def read_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real 
             yield to_images(pack.gather(part))
 
     named = hashlib.sha256(numbers.numpy().tobytes()).hexdigest()
-    return Images(_hash({"pack": pack.key, "images": named}), len(numbers), label, pieces)
+    return Images(hash_json({"pack": pack.key, "images": named}), len(numbers), label, pieces)
 
 
 def choose_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
@@ -66,7 +66,7 @@ def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
     part = model.config["parts"]["generator"]
     made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": part}
     device = model.device.type  # kernels of another device round differently
-    return Images(_hash({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
+    return Images(hash_json({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
 
 
 def spread_numbers(count: int, most: int | None) -> Tensor:
@@ -124,5 +124,6 @@ def require_labels(pack: Pack, what: str) -> Tensor:
     return pack.labels
 
 
-def _hash(value: Any) -> str:
+def hash_json(value: Any) -> str:
+    """Return the SHA-256 of plain data, in hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -10,7 +10,6 @@ the images within its margin; some of the images tell which directions are steep
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -25,8 +24,11 @@ CHUNK = 256  # vectors that are turned into single precision together: so few th
 _COLUMNS = 16  # vectors that processors multiply a matrix by at once; ten take longer than sixteen
 
 
-class Matrix(ABC):
+class Matrix:
     """The images of a problem as vectors of `size` numbers.
+
+    `sweep` computes scores [n, K] for weights [K, m], in pieces, and returns Σ slack(scores, which)ᵀ x, [K, m]; `finish`
+    returns a solution in terms of features as they are: weights [K, d] and bias [K].
 
     Args:
         sample: [s, size], some of them, from which the steep directions of the objective are told.
@@ -46,14 +48,6 @@ class Matrix(ABC):
         change = ((1 + rho * self.squares).rsqrt() - 1) / self.squares
         found: Tensor = vectors + ((vectors @ self.sample.T @ self.directions) * change) @ self.directions.T @ self.sample
         return found
-
-    @abstractmethod
-    def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
-        """Scores [n, K] for weights [K, m], in pieces; returns Σ slack(scores, which)ᵀ x, [K, m]."""
-
-    @abstractmethod
-    def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the solution in terms of features as they are: weights [K, d] and bias [K]."""
 
 
 class Streamed(Matrix):

@@ -1,23 +1,29 @@
-"""Metrics by name: which are asked for, whether there are images enough for them, and what they find."""
+"""Metrics by name: which are asked for, whether there are images enough for them, what they find, also in a training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo_core import Measurement, Metric, UsageError, ZooError, registry
+from zoo_core import Generator, ImageSpec, Measurement, Metric, UsageError, ZooError, registry
 from zoo_core.errors import unknown
 
+from ..models.model import Model
+from ..packs import to_images, to_uint8
 from ..progress import SILENT, Reporter
+from ..runs.config import RunConfig
+from ..runs.evaluation import Evaluation
 from .extractors import Extractor, extract, find_device, open_extractor
-from .images import Images, spread_images
+from .images import Images, choose_images, open_data, spread_images, training_request
 from .store import cache_features
 
+SAMPLES, REAL = 1000, 5000  # that watch a training
 DEFAULT = ("fid", "kid", "precision", "recall")  # what `zoo evaluate` measures unless somebody says otherwise
 METRIC, FEATURES = "frechet", "scattering"  # likewise trainings and comparisons: quick, no weights, always there
 
@@ -162,7 +168,13 @@ def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, devic
         UsageError: there is no such metric, extractor or option.
         ZooError: its library is not installed, or the extractor cannot be made.
     """
-    metric, features = split_criterion(text)
+    known = {kind: {n for e in registry.entries(kind) for n in (e.name, e.qualified)} for kind in ("metrics", "features")}
+    words = text.split(":")
+    splits = [(":".join(words[:i]), ":".join(words[i:])) for i in (1, 2)]
+    metric, features = next((split for split in splits if split[0] in known["metrics"]), (METRIC, text))
+    if features == text and text not in known["features"]:
+        names = [*registry.names("metrics"), *registry.names("features")]
+        raise unknown("metric or feature extractor", text, names, hint="to see all: zoo list metrics; zoo list features")
     (made,) = open_metrics([metric]).values()
     extractor = open_extractor(features or made.features or FEATURES, options=options, device=device)
     if made.needs == "logits":
@@ -170,18 +182,39 @@ def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, devic
     return Criterion(registry.find("metrics", metric).qualified, made, extractor)
 
 
-def split_criterion(text: str) -> tuple[str, str]:
-    """Return the names of metric and extractor that `--metric` means; "" for an extractor that is not named.
+def watch(
+    config: RunConfig,
+    every: int,
+    *,
+    metric: str = FEATURES,
+    samples: int = SAMPLES,
+    device: str | torch.device = "cpu",
+    report: Reporter = SILENT,
+) -> Evaluation:
+    """Return what `zoo.train` takes as `evaluation`: a metric of samples against the training images.
+
+    Its name says whose features it sees ("frechet_scattering"): a Fréchet distance is no FID unless they are Inception's.
+
+    Args:
+        every: real images between two evaluations.
+        metric: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
+        samples: how many are drawn, from the same latents each time. At most 5,000 real images are looked at.
 
     Raises:
-        UsageError: it is neither a metric nor an extractor.
+        UsageError: no such metric or extractor; fewer samples than the metric needs; `every` below 1.
     """
-    metrics = {name for entry in registry.entries("metrics") for name in (entry.name, entry.qualified)}
-    words = text.split(":")
-    for count in (1, 2):
-        if (name := ":".join(words[:count])) in metrics:
-            return name, ":".join(words[count:])
-    if not any(text in (entry.name, entry.qualified) for entry in registry.entries("features")):
-        names = [*registry.names("metrics"), *registry.names("features")]
-        raise unknown("metric or feature extractor", text, names, hint="to see all: zoo list metrics; zoo list features")
-    return METRIC, text
+    if samples < 2:
+        raise UsageError(f"a distance needs at least 2 samples, not {samples}")
+    criterion = open_criterion(metric, device=device)
+    check_counts({criterion.name: criterion.metric}, samples, REAL, criterion.extractor.network.dim)
+
+    @cache
+    def real(image: ImageSpec) -> Tensor:
+        images = choose_images(open_data(image, training_request(config)), REAL)
+        return criterion.inputs(images.pieces(0), total=images.count, report=report)[0]
+
+    def measure(generator: Generator) -> float:
+        drawn = (to_images(to_uint8(images)) for images in Model(generator, None).batches(samples))
+        return criterion.measure(real(generator.image), criterion.inputs(drawn)[0])
+
+    return Evaluation(criterion.label, measure, every, criterion.metric.lower_is_better)

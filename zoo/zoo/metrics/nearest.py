@@ -11,8 +11,9 @@ least `SHARE` of all, are called copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,11 +22,14 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
-from ..packs import Pack, to_images
+from ..packs import Pack, to_images, to_uint8
 from ..progress import Task
+from ..reports.figures import Histogram, svg
+from ..reports.page import Picture, Section, write_page
+from ..reports.pictures import grid, save_picture, to_picture
 
 BLOCK = 4096  # vectors that are searched together
-NEIGHBORS = 50
+NEIGHBORS, SHOWN = 50, 3  # of each sample: those that are compared, and those that are shown
 PERCENTILE = 1.0
 SHARE, CHANCE = 0.05, 1e-3
 
@@ -141,3 +145,50 @@ def detect_copies(distances: Tensor, null: Tensor) -> Copying:
     table = [[count, len(x) - count] for count, x in zip(below, (ratios, others), strict=True)]
     p = float(fisher_exact(table, alternative="greater").pvalue)
     return Copying(ratios, others, threshold, below[0] / len(ratios), p)
+
+
+def save_neighbors(
+    folder: Path, pack: Pack, drawn: Tensor, spaces: Sequence[Space], shown: int, said: str, protocol: Mapping[str, Any]
+) -> tuple[Path, Path]:
+    """Write neighbors.png (sample, its nearest in pixels, its nearest in features; row by row) and neighbors.html.
+
+    Args:
+        folder: made if need be.
+        pack: the training images.
+        drawn: the samples [n, C, S, S] in [−1, 1].
+        spaces: where each has its nearest; their ratios become histograms.
+        shown: how many samples to show, the most suspicious first.
+        said: the verdict; `protocol` says how it was reached.
+    """
+    chosen = torch.stack([space.found.ratios for space in spaces]).amin(0).argsort()[:shown]
+    samples = to_uint8(drawn[chosen]).cpu()[:, None]  # [rows, 1, S, S, C]
+    numbers = torch.cat([space.numbers[chosen, :SHOWN] for space in spaces], 1)
+    real = pack.gather(numbers.flatten()).view(*numbers.shape, *samples.shape[2:])
+    together = torch.cat([samples, real], 1)
+    png = save_picture(grid(together.flatten(0, 1), columns=together.shape[1]), folder / "neighbors.png")
+    about_ratios = (
+        "Distance to the nearest training image, divided by the mean distance to the nearest ones: a copy is near to one "
+        "image and to no other. The dashed line is the first percentile of held-out images."
+    )
+    about_cards = "The most suspicious come first. Sample on the left, then the nearest in pixels and in features."
+    charts = []
+    for name, _, _, found in spaces:
+        values = {"samples": found.ratios.tolist(), "held-out images": found.null.tolist()}
+        drawing = Histogram(values, f"ratio in {name}", mark=found.threshold)
+        charts.append(svg(drawing, f"ratio in {name} of samples and of held-out images"))
+    cards = [(_card(number, spaces, row), "") for number, row in zip(chosen.tolist(), together, strict=True)]
+    sections = [
+        Section("Distances", [about_ratios], charts=charts),
+        Section("Samples and their nearest training images", [about_cards], cards=cards),
+        Section("Protocol", facts=protocol),
+    ]
+    return png, write_page(folder / "neighbors.html", title="Nearest training images", lead=said, sections=sections)
+
+
+def _card(sample: int, spaces: Sequence[Space], images: Tensor) -> list[Picture]:
+    ratios = ", ".join(f"{space.name} {space.found.ratios[sample]:.2f}" for space in spaces)
+    words = [(f"sample {sample}", f"sample {sample}; ratio in {ratios}")]
+    for space in spaces:
+        found = zip(space.numbers[sample, :SHOWN].tolist(), space.distances[sample, :SHOWN].tolist(), strict=True)
+        words += [(f"training image {n}", f"{space.name}: image {n}, {distance:.3g} away") for n, distance in found]
+    return [Picture(to_picture(image), *told) for image, told in zip(images, words, strict=True)]

@@ -5,8 +5,6 @@ They lie in the cache's folder `features`, each under a name of its content: ima
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from contextlib import suppress
@@ -22,7 +20,7 @@ from zoo_core import ZooError
 from ..files import TEMPORARY, cache_folder, publish_folder, remove_folder, translate_errors, write_json
 from ..progress import SILENT, Reporter
 from .extractors import BATCH, Extractor, stream_features
-from .images import Images
+from .images import Images, hash_json
 
 FORMAT = 1
 LIMIT = 16 << 30  # bytes of features that stay in the cache
@@ -43,25 +41,23 @@ def cache_features(
     dim, dtype = extractor.network.dim, getattr(torch, precision)
     size = images.count * dim * dtype.itemsize
     described = {"format": FORMAT, "images": images.key, "extractor": extractor.describe(), "precision": precision}
-    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+    key = hash_json(described)[:32]
     target = cache_folder("features") / key
-    if not _is_complete(target, size):
-        with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
-            if not _is_complete(target, size):
-                remove_folder(target)
-                work = target.with_name(f"{TEMPORARY}{key}")
-                work.mkdir(exist_ok=True)
-                needed, free = size - _measure(work), shutil.disk_usage(work).free
-                if needed > free:
-                    raise ZooError(
-                        f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free "
-                        f"in {work}",
-                        hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
-                    )
-                _compute(extractor, images, work / _DATA, dtype, report)
-                write_json(work / _INFO, {**described, "count": images.count, "dim": dim})
-                publish_folder(work, target)
-        _prune(target.parent, keep=target)
+    with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
+        if not _is_complete(target, size):
+            remove_folder(target)
+            work = target.with_name(f"{TEMPORARY}{key}")
+            work.mkdir(exist_ok=True)
+            needed, free = size - _measure(work), shutil.disk_usage(work).free
+            if needed > free:
+                raise ZooError(
+                    f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {work}",
+                    hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
+                )
+            _compute(extractor, images, work / _DATA, dtype, report)
+            write_json(work / _INFO, {**described, "count": images.count, "dim": dim})
+            publish_folder(work, target)
+            _prune(target.parent, keep=target)
     return torch.from_file(str(target / _DATA), shared=False, size=images.count * dim, dtype=dtype).view(-1, dim)
 
 

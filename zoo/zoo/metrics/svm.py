@@ -27,7 +27,7 @@ from torch import Tensor
 
 from zoo_core import DataError, ZooError
 
-from .matrices import CHUNK, Gram, Matrix, Streamed
+from .matrices import CHUNK, Gram, Streamed
 
 Solver = Literal["auto", "sklearn", "torch"]
 GAP = 1e-4  # share of the objective that it may lie above its minimum
@@ -91,7 +91,7 @@ class Problem:
         self._solution: Tensor | None = None
 
     @cached_property
-    def matrix(self) -> Matrix:
+    def matrix(self) -> Gram | Streamed:
         """The images in the coordinates in which torch solves."""
         few = len(self.rows) <= min(GRAM, self.features.shape[1])
         return (Gram if few else Streamed)(self.features, self.rows, self.scale)
@@ -135,7 +135,7 @@ def compute_objective(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c
 
 
 def minimize(
-    matrix: Matrix, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
+    matrix: Gram | Streamed, signs: Tensor, c: float, start: Tensor, gap: float, heard: Callable[[int, float], None]
 ) -> tuple[Tensor, float, float, int]:
     """L-BFGS from `start` [K, m] until the optimum is certainly near; returns weights, objective, relative gap, evaluations.
 
