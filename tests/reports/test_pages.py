@@ -139,11 +139,7 @@ def test_numbers() -> None:
 
 
 def test_nothing_heavy_is_loaded_before_something_is_drawn() -> None:
-<<<<<<< HEAD
-    rooms = "zoo.comparing.page, zoo.metrics.showing, zoo.models.sampling, zoo.training.curves, zoo.packs.curation.dedup"
-=======
-    rooms = "zoo.comparing.page, zoo.metrics.nearest, zoo.models.sampling, zoo.training.curves, zoo.packs.curation.gallery"
->>>>>>> slimd
+    rooms = "zoo.comparing.page, zoo.metrics.nearest, zoo.models.sampling, zoo.training.curves, zoo.packs.curation.dedup"
     code = f"import sys, {rooms}; print(*{{'matplotlib', 'jinja2', 'torchvision'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -51,7 +51,8 @@ def cache_features(
             needed, free = size - _measure(work), shutil.disk_usage(work).free
             if needed > free:
                 raise ZooError(
-                    f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {work}",
+                    f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in "
+                    f"{work}",
                     hint="take fewer images, or choose another cache folder: export ZOO_CACHE=DIR",
                 )
             _compute(extractor, images, work / _DATA, dtype, report)
