@@ -39,14 +39,11 @@ class Finding:
 
 
 def check_plugins(name: str, *, reserved: Collection[str] = ()) -> Iterator[Finding]:
-    """Check all that a distribution or one of its plugins provides.
+    """Check all that a distribution or one of its plugins provides; yields a finding for each check, as soon as it is there.
 
     Args:
         name: of an installed distribution, or of a plugin's entry point.
         reserved: names of commands that a plugin cannot have.
-
-    Yields:
-        One finding for each check, as soon as it is there.
 
     Raises:
         UnknownNameError: nothing installed bears the name.

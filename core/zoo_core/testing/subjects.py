@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import OptionError, ZooError
 from ..records import ImageSpec
@@ -184,12 +184,6 @@ def random_state_is_untouched(what: str, call: Callable[[], Any]) -> Any:
     untouched = torch.equal(torch_state, torch.get_rng_state()) and state == random.getstate()
     require(untouched, f"{what} draws from the global random numbers, expected none in evaluation mode")
     return result
-
-
-def parameters_without_gradient(network: nn.Module) -> list[str]:
-    """Names of trainable parameters whose gradient is missing or zero everywhere."""
-    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    return [name for name, p in named if p.grad is None or not p.grad.any()]
 
 
 def listed(names: Sequence[str], limit: int = 5) -> str:

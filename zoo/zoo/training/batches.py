@@ -35,7 +35,6 @@ class Batches:
 
     Args:
         batch: images in a minibatch, over all processes.
-        seed: of the order and of the latents.
         conditional: whether labels go with the images.
         mirror: whether each real image is flipped left to right with probability ½.
 
@@ -135,11 +134,9 @@ class Batches:
         return tensor.to(self.device, non_blocking=True)
 
     def _permutation(self, epoch: int) -> Tensor:
-        known, order = self._newest
-        if epoch != known:
-            order = torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
-            self._newest = epoch, order
-        return order
+        if epoch != self._newest[0]:
+            self._newest = epoch, torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
+        return self._newest[1]
 
 
 def share_of(batch: int, world: int, accumulate: int = 1) -> int:

@@ -1,14 +1,14 @@
 """Faster weight gradients of convolutions, for float32 on CPUs with AVX2 and no AVX-512.
 
-oneDNN, which torch asks, is slow at the gradient of a strided convolution's weights where feature maps are small: for 256
-maps of 8×8 it was seen to reach less than half of what a matrix product does. Laid out as one matrix product of unfolded
-windows, in pieces that stay in the cache, it runs at nearly the speed of any matrix product. Everything else of a
-convolution stays torch's own, and the networks do not know. With AVX-512 there is nothing to gain, and other processors were
+oneDNN, which torch asks, is slow at the gradient of a strided convolution's weights where feature maps are small. Laid out
+as one matrix product of unfolded windows, in pieces that stay in the cache, it runs at nearly the speed of any matrix
+product. Everything else of a convolution stays torch's own. With AVX-512 there is nothing to gain, and other processors were
 not measured (docs/results/own-parts.md).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -34,7 +34,9 @@ class FastConvolutions(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is conv2d and not kwargs:
             x, weight, bias, stride, padding, dilation, groups = (*tuple(args), *_DEFAULTS[len(args) :])
-            if _fits(x, weight, stride, padding, dilation, groups) and _positions(x, weight, stride, padding) <= LARGEST:
+            fits = _fits(x, weight, stride, padding, dilation, groups)
+            sides = ((x.shape[i + 2] + 2 * padding[i] - weight.shape[i + 2]) // stride[i] + 1 for i in (0, 1) if fits)
+            if fits and math.prod(sides) <= LARGEST:
                 return _Convolution.apply(x, weight, bias, stride, padding, None)
         elif function is conv_transpose2d and not kwargs:
             x, weight, bias, stride, padding, extra, groups, dilation = (*tuple(args), *_TRANSPOSED[len(args) :])
@@ -62,12 +64,6 @@ def _fits(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, g
         and max(stride) > 1
         and min(weight.shape[:2]) >= CHANNELS
     )
-
-
-def _positions(x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> int:
-    """Positions of a convolution's output for one image."""
-    sides = [(x.shape[i + 2] + 2 * padding[i] - weight.shape[i + 2]) // stride[i] + 1 for i in (0, 1)]
-    return sides[0] * sides[1]
 
 
 class _Convolution(torch.autograd.Function):

@@ -30,14 +30,12 @@ DEFAULT_SEED = 0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will do.
+    """What a training will do, as `plan` resolved it.
 
     Args:
         folder: the run folder, None for the next free name in runs/.
         resume: whether `folder` holds the run to go on with.
-        device, precision: resolved.
         command: how to type it again.
-        track, compile, deterministic: as `plan` takes them.
     """
 
     config: RunConfig
@@ -172,10 +170,9 @@ def refuse_existing(folder: Path, config: RunConfig) -> None:
 def _refuse_unwritable(folder: Path) -> None:
     """Raise `UsageError` where `folder` cannot be made, before hours are spent on the way to it."""
     place = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not place.is_dir():
-        raise UsageError(f"{folder} cannot be made: {place} is a file", hint="choose another folder: --out DIR")
-    if not os.access(place, os.W_OK):
-        raise UsageError(f"{folder} cannot be made: {place} cannot be written", hint="choose another folder: --out DIR")
+    why = "is a file" if not place.is_dir() else "cannot be written" if not os.access(place, os.W_OK) else ""
+    if why:
+        raise UsageError(f"{folder} cannot be made: {place} {why}", hint="choose another folder: --out DIR")
 
 
 def _resumed(
@@ -184,25 +181,15 @@ def _resumed(
     """A run's configuration, with the settings changed that may be; raises `UsageError` where something else differs."""
     named = {key: value for key, value in given.items() if value is not None}
     assert config.dataset is not None
-    lines = [
-        f"{what}: {old!r} in the run, {new!r} now"
-        for what, old, new in (
-            ("recipe", config.recipe["name"], recipe),
-            ("dataset", config.dataset["name"], named.get("dataset")),
-        )
-        if new is not None and new.rpartition(":")[2] != old
-    ]
+    old = {"recipe": config.recipe["name"], "dataset": config.dataset["name"]}
+    asked = {"recipe": recipe, "dataset": named.get("dataset")}
+    others = {key: name for key, name in asked.items() if name and name.rpartition(":")[2] != old[key]}
+    lines = differences(old, {**old, **others})
     if (named or options) and not lines:
         wanted = _wanted(config, named, options)
-        old, new = config.identity(), wanted.identity()
         # Data that moved are the same data; the pack tells. Channels that nobody names stay what they are.
-        for identity in (old, new):
-            identity.pop("data", None)
-        if "channels" in named:
-            new["channels"] = named["channels"]
-        else:
-            old.pop("channels", None)
-            new.pop("channels", None)
+        old = {"channels": None, **config.identity(), "data": None}
+        new = {**wanted.identity(), "data": None, "channels": named.get("channels", old["channels"])}
         lines = differences(old, new)
         free = {key: getattr(wanted.training, key) for key in FREE}
         moved = {**config.dataset, "data": named.get("data", config.dataset["data"])}

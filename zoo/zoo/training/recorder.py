@@ -85,7 +85,6 @@ class Recorder:
         path: the file; lines of a sitting whose checkpoint is lost are cut off.
         state: where the training is when it begins.
         count: images in the dataset.
-        tracker: takes the same numbers.
         writes: whether this process writes at all.
     """
 

@@ -78,7 +78,7 @@ def restore(
         runtime.scaler.load_state_dict(described["scaler"])
     version, internal, gauss = described["python_random"]
     random.setstate((version, tuple(internal), gauss))
-    _restore_random(tensors_below(tensors["random.safetensors"], str(runtime.rank)))
+    _restore_random(tensors_below(tensors["random.safetensors"], str(runtime.rank)), runtime.device.type)
 
 
 def _random_states(runtime: Runtime) -> dict[str, Tensor]:
@@ -90,21 +90,17 @@ def _random_states(runtime: Runtime) -> dict[str, Tensor]:
         "numpy_keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
         "numpy_rest": torch.tensor([position, has_gauss, cached], dtype=torch.float64),
     }
-    if runtime.device.type == "cuda":
-        mine["cuda"] = torch.cuda.get_rng_state(runtime.device)
-    elif runtime.device.type == "mps":
-        mine["mps"] = torch.mps.get_rng_state()
+    if (kind := runtime.device.type) != "cpu":
+        mine[kind] = getattr(torch, kind).get_rng_state()
     return {f"{rank}.{key}": tensor for rank, states in enumerate(runtime.gather(mine)) for key, tensor in states.items()}
 
 
-def _restore_random(states: dict[str, Tensor]) -> None:
+def _restore_random(states: dict[str, Tensor], kind: str) -> None:
     if "torch" not in states:  # a process that the run did not have before
         return
     torch.set_rng_state(states["torch"])
     position, has_gauss, cached = states["numpy_rest"].tolist()
     keys = states["numpy_keys"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
-    if "mps" in states and torch.backends.mps.is_available():
-        torch.mps.set_rng_state(states["mps"])
+    if kind in states:
+        getattr(torch, kind).set_rng_state(states[kind])

@@ -69,13 +69,10 @@ class Meter:
 
 @dataclass
 class State:
-    """Everything that a checkpoint holds, on the device of the training.
-
-    Networks are in training mode; algorithm and losses hold no state.
+    """Everything that a checkpoint holds, on the device of the training. Networks are in training mode.
 
     Args:
         averages: role → moving average of the network's parameters; empty where the recipe keeps none.
-        step: minibatches so far.
         images: real images shown so far; also the position in the shuffled data.
         updates: role → optimizer steps so far.
         seconds: of training, over all sittings.

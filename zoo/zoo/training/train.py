@@ -50,11 +50,10 @@ def train(
     Ctrl-C and SIGTERM finish the step, save and return; a second Ctrl-C leaves at once.
 
     Args:
-        recipe: what to train; not needed with `resume`.
         report: hears notes and progress; by default standard error does.
         workers: processes that decode pictures.
         evaluation: what to measure now and then, see `zoo.runs.evaluation`; the checkpoint with the best value is kept.
-        choices: what `zoo.plan` takes: dataset, budget, options, …
+        recipe, choices: what `zoo.plan` takes: dataset, budget, options, …
 
     Returns:
         The run; its folder holds a model folder when the budget is spent.
