@@ -101,11 +101,7 @@ class Algorithm(ABC):
             algorithm's own kinds of network are not the usual ones.
     """
 
-    parts: ClassVar[Mapping[str, str]] = {
-        "generator": "generators",
-        "discriminator": "discriminators",
-        "loss": "losses",
-    }
+    parts: ClassVar[Mapping[str, str]] = {"generator": "generators", "discriminator": "discriminators", "loss": "losses"}
     averages: ClassVar[tuple[str, ...]] = ("generator",)
     tiny: ClassVar[Mapping[str, Any]] = {}
     conditional: bool = False

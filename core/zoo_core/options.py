@@ -193,7 +193,5 @@ def _type_name(kind: Any) -> str:
 
 
 def _ill_typed(option: Option, value: Any, key: str) -> OptionError:
-    return OptionError(
-        f"{key} must be {option.type_name}, not {value!r}",
-        hint=f"for example: --set {key}={'none' if option.default is None else option.default}",
-    )
+    hint = f"for example: --set {key}={'none' if option.default is None else option.default}"
+    return OptionError(f"{key} must be {option.type_name}, not {value!r}", hint=hint)

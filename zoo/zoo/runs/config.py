@@ -136,10 +136,8 @@ class RunConfig:
         """
         open_ended = [s for s in self.optimizer.values() if s["schedule"] != "constant" and not s["schedule_images"]]
         if open_ended and budget.kind == "minutes":
-            raise UsageError(
-                f"a {open_ended[0]['schedule']} schedule has to end at a number of images, and the budget is {budget}",
-                hint="give --images or --epochs, or --set optimizer.schedule_images=N",
-            )
+            what = f"a {open_ended[0]['schedule']} schedule has to end at a number of images, and the budget is {budget}"
+            raise UsageError(what, hint="give --images or --epochs, or --set optimizer.schedule_images=N")
         end = {"schedule_images": int(budget.total(count))}
         return replace(self, optimizer={r: {**s, **end} if s in open_ended else s for r, s in self.optimizer.items()})
 

@@ -96,10 +96,8 @@ def _write_model(folder: Path) -> dict[str, str]:
 def package_name(name: str) -> str:
     """The import package of a distribution; raises `UsageError` where `name` is none, or would hide another module."""
     if not _DISTRIBUTION.fullmatch(name):
-        raise UsageError(
-            f"{name!r} is no name for a distribution: letters, digits, '-', '_' and '.', first and last a letter or digit",
-            hint="for example: zoo plugins new zoo-acme",
-        )
+        what = f"{name!r} is no name for a distribution: letters, digits, '-', '_' and '.', first and last a letter or digit"
+        raise UsageError(what, hint="for example: zoo plugins new zoo-acme")
     with suppress(importlib.metadata.PackageNotFoundError):
         importlib.metadata.distribution(name)
         raise UsageError(f"a distribution {name!r} is installed already", hint="choose another name")

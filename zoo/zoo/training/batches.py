@@ -55,10 +55,8 @@ class Batches:
         world: int = 1,
     ) -> None:
         if batch > len(pack):
-            raise UsageError(
-                f"a minibatch of {batch} is more than the {len(pack):,} images there are",
-                hint=f"try: --batch {1 << (len(pack).bit_length() - 1)}",
-            )
+            hint = f"try: --batch {1 << (len(pack).bit_length() - 1)}"
+            raise UsageError(f"a minibatch of {batch} is more than the {len(pack):,} images there are", hint=hint)
         share = share_of(batch, world)  # images of each process
         self.pack, self.batch, self.seed, self.device = pack, batch, seed, device
         self.conditional, self.mirror = conditional, mirror
@@ -146,8 +144,6 @@ def share_of(batch: int, world: int, accumulate: int = 1) -> int:
     unit = world * accumulate
     if batch % unit:
         pieces = f", in {accumulate} pieces each" if accumulate > 1 else ""
-        raise UsageError(
-            f"a minibatch of {batch} cannot be shared by {world} process{'es' if world > 1 else ''}{pieces}",
-            hint=f"try: --batch {batch // unit * unit or unit}",
-        )
+        what = f"a minibatch of {batch} cannot be shared by {world} process{'es' if world > 1 else ''}{pieces}"
+        raise UsageError(what, hint=f"try: --batch {batch // unit * unit or unit}")
     return batch // unit

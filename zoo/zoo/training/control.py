@@ -83,10 +83,8 @@ def reproducible(deterministic: bool, device: torch.device) -> Iterator[None]:
         yield
     except RuntimeError as error:
         if deterministic and "deterministic" in str(error):
-            raise TrainingError(
-                f"--deterministic: {str(error).splitlines()[0]}",
-                hint="leave --deterministic out; results then differ in the last digits from run to run",
-            ) from error
+            hint = "leave --deterministic out; results then differ in the last digits from run to run"
+            raise TrainingError(f"--deterministic: {str(error).splitlines()[0]}", hint=hint) from error
         raise
     finally:
         if deterministic:

@@ -118,8 +118,7 @@ def weight_gradient(
         count, height, width = part.shape[:3]
         # One row of a window is contiguous: kernel width times channels.
         windows = part.as_strided(
-            (count, h, w, kernel[0], kernel[1] * b),
-            (height * width * b, stride[0] * width * b, stride[1] * b, width * b, 1),
+            (count, h, w, kernel[0], kernel[1] * b), (height * width * b, stride[0] * width * b, stride[1] * b, width * b, 1)
         )
         total.addmm_(rows[start : start + piece].reshape(-1, a).t(), windows.reshape(count * h * w, -1))
     return total.view(a, *kernel, b).permute(0, 3, 1, 2)

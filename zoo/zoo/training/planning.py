@@ -195,10 +195,8 @@ def _resumed(
         moved = {**config.dataset, "data": named.get("data", config.dataset["data"])}
         config = replace(config, training=replace(config.training, **free), dataset=moved)
     if lines:
-        raise UsageError(
-            f"{folder} was begun otherwise:\n  " + "\n  ".join(lines),
-            hint="leave these out to go on with the run, or begin another: zoo train … without --resume",
-        )
+        hint = "leave these out to go on with the run, or begin another: zoo train … without --resume"
+        raise UsageError(f"{folder} was begun otherwise:\n  " + "\n  ".join(lines), hint=hint)
     return config
 
 
@@ -225,10 +223,8 @@ def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: M
     if done < budget.total(count):
         return
     more = {"epochs": images / count * 2, "images": images * 2, "minutes": done / 30}[budget.kind]
-    raise UsageError(
-        f"{folder} is finished: {images:,} images shown, and its budget is {budget}",
-        hint=f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}",
-    )
+    hint = f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}"
+    raise UsageError(f"{folder} is finished: {images:,} images shown, and its budget is {budget}", hint=hint)
 
 
 def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig:
@@ -241,16 +237,12 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
     content = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
     if config.pack:
         if config.pack != content:
-            raise UsageError(
-                "the pictures are not those that the run was begun with",
-                hint="give the folder that holds the same pictures: --data DIR; or begin another run",
-            )
+            hint = "give the folder that holds the same pictures: --data DIR; or begin another run"
+            raise UsageError("the pictures are not those that the run was begun with", hint=hint)
         return config
     if config.conditional and not pack.spec.num_classes:
-        raise OptionError(
-            f"recipe {config.recipe['name']!r} wants labels, and these images have none",
-            hint="put the pictures of each class into a folder of their own",
-        )
+        hint = "put the pictures of each class into a folder of their own"
+        raise OptionError(f"recipe {config.recipe['name']!r} wants labels, and these images have none", hint=hint)
     classes = pack.spec.num_classes if config.conditional else 0
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)

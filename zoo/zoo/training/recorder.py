@@ -30,10 +30,8 @@ def check_tracker(name: str | None) -> None:
         return
     found: type[Tracker] = registry.load("trackers", name)
     if found.requires and find_spec(found.requires) is None:
-        raise UsageError(
-            f"--track {name} needs {found.requires}, which is not installed",
-            hint=f'install it with: pip install "{found.extra or found.requires}"',
-        )
+        hint = f'install it with: pip install "{found.extra or found.requires}"'
+        raise UsageError(f"--track {name} needs {found.requires}, which is not installed", hint=hint)
 
 
 def describe(config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool) -> str:

@@ -36,10 +36,8 @@ class Meter:
     def add(self, name: str, value: Tensor) -> None:
         """Add a scalar; a name is known from its first value on. Raises `TrainingError` for more than 64 names."""
         if name not in self.counts and len(self.counts) == CAPACITY:
-            raise TrainingError(
-                f"an algorithm can record {CAPACITY} values in metrics.jsonl, and {name!r} is one more",
-                hint="let it log under fewer names",
-            )
+            what = f"an algorithm can record {CAPACITY} values in metrics.jsonl, and {name!r} is one more"
+            raise TrainingError(what, hint="let it log under fewer names")
         self.counts[name] = self.counts.get(name, 0) + 1
         self.sums[list(self.counts).index(name)] += value.detach()
 

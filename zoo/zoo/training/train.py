@@ -67,11 +67,7 @@ def train(
 
 
 def execute(
-    plan: Plan,
-    *,
-    report: Reporter | None = None,
-    workers: int | None = None,
-    evaluation: Evaluation | None = None,
+    plan: Plan, *, report: Reporter | None = None, workers: int | None = None, evaluation: Evaluation | None = None
 ) -> runs.Run:
     """Train what `plan` resolved; see `train`."""
     with ExitStack() as stack:
