@@ -12,20 +12,7 @@ from typing import Any, cast
 from . import options as _options
 from .discovery import InstalledPlugin, discover, normalize
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
-from .records import CONTRACT, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
-
-_INTERFACES = {
-    "algorithms": ".algorithms:Algorithm",
-    "generators": ".interfaces:Generator",
-    "discriminators": ".interfaces:Discriminator",
-    "networks": ".interfaces:Network",
-    "losses": ".interfaces:Loss",
-    "augmentations": ".interfaces:Augmentation",
-    "features": ".interfaces:FeatureExtractor",
-    "datasets": ".datasets:ImageDataset",
-    "metrics": ".metrics:Metric",
-    "trackers": ".trackers:Tracker",
-}
+from .records import COMPONENTS, CONTRACT, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
 
 DEFAULT_ALGORITHM = "gan"  # what a recipe trains with that names no algorithm
 PART_KINDS = ("generators", "discriminators", "networks", "losses")  # kinds that a part of an algorithm can have
@@ -140,7 +127,7 @@ class Registry:
         who = f"{SINGULAR[kind]} {entry.name!r} of {plugin.distribution}"
         _check_contract(entry, who)
         target = import_target(component.target, who)
-        if kind in _INTERFACES:
+        if kind in COMPONENTS:
             check_class(kind, target, f"{who}: {component.target}")
             _options.schema(target)
         return target
@@ -244,7 +231,8 @@ def contract_problem(contract: int, who: str) -> str:
 
 def interface_of(kind: str) -> type:
     """The class of `zoo_core` that components of a kind subclass. Imports torch where the interface needs it."""
-    interface: type = import_target(f"zoo_core{_INTERFACES[kind]}", "zoo")
+    name = "ImageDataset" if kind == "datasets" else "".join(word.capitalize() for word in SINGULAR[kind].split())
+    interface: type = import_target(f"zoo_core:{name}", "zoo")
     return interface
 
 

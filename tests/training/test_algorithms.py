@@ -18,7 +18,7 @@ from helpers.packs import pictures
 from helpers.training import differing, readings, resume, samples, tensors, train
 from zoo.devices import Runtime
 from zoo.runs.config import RunConfig
-from zoo.training import recorder
+from zoo.training import callbacks
 from zoo.training.engine import Engine
 from zoo.training.speed import random_minibatch
 from zoo.training.state import State
@@ -31,7 +31,7 @@ ROLES = ("generator", "encoder", "discriminator")
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(recorder, "TICK", 0.0)  # progress, and so `stop_at`, at every step
+    monkeypatch.setattr(callbacks, "TICK", 0.0)  # progress, and so `stop_at`, at every step
     BUILT.clear()
     PHASES.clear()
     with samples(), tandem():

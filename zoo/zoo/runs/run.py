@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from zoo_core import CheckpointError, ModelError, OptionError, UsageError
+from zoo_core import CheckpointError, ModelError, OptionError, UsageError, ZooError
 
-from ..files import translate_errors, write_json
+from ..files import atomic_file, translate_errors, write_json
 from ..models.building import build_networks
 from ..models.config import read_config
 from ..models.folder import read_model
@@ -192,3 +192,42 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "torch": torch.__version__,
         "command": shlex.join(words),
     }
+
+
+def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
+    """Keep readings up to step `reading` and measures up to `step`, and return them; final measures go.
+
+    A line that a killed process left half-written goes too.
+    """
+    if not path.exists():
+        return []
+
+    def stays(line: dict[str, Any]) -> bool:
+        return bool(line["step"] <= (reading if "images_per_s" in line else step)) and not line.get("final")
+
+    kept = [line for line in read_log(path) if stays(line)]
+    with atomic_file(path) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    return kept
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
+
+    Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures have
+    "diversity" or the name of an evaluation, and a training that could not go on says why under "stopped". "signs" names the
+    kinds of warnings (`zoo.training.health`) that there were.
+    """
+    lines = []
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {error.strerror}") from error
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict) and isinstance(value.get("step"), int):
+            lines.append(value)
+    return lines

@@ -9,8 +9,7 @@ from statistics import mean
 from typing import Any, Literal
 
 from ..runs.checkpoints import checkpoints
-from ..runs.log import read_log
-from ..runs.run import RunRecord, read_run
+from ..runs.run import RunRecord, read_log, read_run
 from .health import HealthWarning, History, detect_problems
 
 Verdict = Literal["healthy", "ailing", "stopped", "unknown"]

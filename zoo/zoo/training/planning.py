@@ -23,7 +23,7 @@ from ..packs import Pack
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.run import is_run, read_run
-from .recorder import check_tracker
+from .opening import check_tracker
 
 DEFAULT_SEED = 0
 

@@ -28,9 +28,9 @@ from .callbacks import Callbacks
 from .control import Clock, Stop, reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
+from .opening import describe, ended_schedules
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
-from .recorder import describe, ended_schedules
 from .saving import restore
 from .state import State
 
@@ -171,7 +171,7 @@ def _loop(
                 elapsed, asked = runtime.greatest(clock.read(), stop.signal or 0)
                 state.seconds += elapsed
             if state.step == warm:
-                callbacks.recorder.warmed(state)
+                callbacks.warmed()
 
             # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
