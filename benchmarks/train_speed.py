@@ -274,7 +274,7 @@ def interludes(state: Any, runtime: Any, folder: Path) -> dict[str, float]:
     """Seconds that one sample grid and one checkpoint take, by both clocks."""
     from zoo.models.model import Model
     from zoo.training.callbacks import SAMPLES, save_samples
-    from zoo.training.saving import save_checkpoint
+    from zoo.training.state import save_checkpoint
 
     drawn = timed(lambda: save_samples(Model(state.evaluated(), None).sample(SAMPLES), folder / "samples", 0), 1)
     saved = timed(lambda: save_checkpoint(folder / "checkpoints", state, runtime, 2), 1)

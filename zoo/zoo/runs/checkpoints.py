@@ -6,7 +6,7 @@ step-00000400/
     random.safetensors       the states of torch's and numpy's random generators, for each process
     state.json               counters, unwritten losses, Python's random state, gradient scaler; checksums of all
 
-What of a training goes into them is `zoo.training.saving`'s affair.
+What of a training goes into them is `zoo.training.state`'s affair.
 """
 
 from __future__ import annotations

@@ -31,8 +31,7 @@ from ..runs.evaluation import Evaluation, better
 from ..runs.run import cut_log
 from .batches import Batches
 from .health import CHECK, History, detect_problems, ensure_finite, ensure_finite_weights
-from .saving import save_checkpoint
-from .state import State
+from .state import State, save_checkpoint
 
 TICK = 0.5  # least seconds between two updates of the progress line without a reading
 SAMPLES, REAL = 64, 256  # images of a sample grid, and real images whose distances are taken

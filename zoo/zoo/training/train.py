@@ -31,8 +31,7 @@ from .memory import refuse_too_large, translate_memory_errors
 from .opening import describe, ended_schedules
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
-from .saving import restore
-from .state import State
+from .state import State, restore
 
 POLL = 10  # steps after which several processes agree anew on the time and on whether to stop
 
