@@ -199,8 +199,7 @@ class Loss(ABC):
 class Augmentation(ABC):
     """A random change of images that gradients pass through (Zhao et al. 2020, arXiv:2006.10738). Holds no tensors.
 
-    The engine applies it, in training only, to real and generated images alike before any discriminator sees them, so that
-    every network and every recipe has it: `--set training.augment=color,translation`.
+    The engine applies it, in training only, to all that any discriminator sees: `--set training.augment=color,translation`.
     """
 
     tiny: ClassVar[Mapping[str, Any]] = {}

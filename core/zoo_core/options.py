@@ -39,10 +39,8 @@ class Option:
 
 
 def schema(target: Callable[..., Any]) -> dict[str, Option]:
-    """The options of a class (or function), by name, in the order of its signature.
-
-    Raises:
-        PluginError: a positional argument, a missing annotation or default, or a default that JSON cannot hold.
+    """The options of a class (or function), by name, in the order of its signature; raises `PluginError` for a positional
+    argument, a missing annotation or default, or a default that JSON cannot hold.
     """
     function = target.__init__ if inspect.isclass(target) else target
     label = getattr(target, "__qualname__", str(target))

@@ -60,9 +60,8 @@ def inputs(network: nn.Module, n: int = N, *, seed: int = 1) -> Inputs:
 
 
 def call(network: nn.Module, given: Inputs) -> Tensor:
-    """One forward pass, labels only where there are some.
-
-    Other networks are given latents for each further argument; what they return comes as one tensor [N, …].
+    """One forward pass, labels only where there are some. Other networks are given latents for each further argument; what
+    they return comes as one tensor [N, …].
     """
     first, labels = given
     if not isinstance(network, Network):

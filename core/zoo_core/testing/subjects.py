@@ -120,9 +120,8 @@ def run(checks: Sequence[Callable[[AnySubject], str | None]], subject: AnySubjec
 
 @contextmanager
 def _isolated() -> Iterator[None]:
-    """Random states, gradient mode, default type and threads as they were; torch starts from a fixed seed.
-
-    One thread: networks are tiny, and on a busy machine threads mostly wait for each other.
+    """Random states, gradient mode, default type and threads as they were; torch starts from a fixed seed, on one thread:
+    networks are tiny, and on a busy machine threads mostly wait for each other.
     """
     dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), random.getstate()
     torch.set_num_threads(1)

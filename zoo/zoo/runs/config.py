@@ -69,10 +69,8 @@ class RunConfig:
         seed: int = 0,
         options: Mapping[str, Any] | None = None,
     ) -> RunConfig:
-        """Put a recipe, the flags and the `--set` options together, later ones winning, and check all of it.
-
-        Values of `options` of type str are read as `--set` reads them. Raises `UsageError` for a name, key or value that is
-        not valid.
+        """Put a recipe, the flags and the `--set` options (texts are read as `--set` reads them) together, later ones
+        winning, and check all of it; raises `UsageError` for a name, key or value that is not valid.
         """
         found = registry.recipe(recipe)
         roles = registry.parts(found)
@@ -130,9 +128,8 @@ class RunConfig:
         return replace(self, image=image, pack=pack, facts=dict(facts or {}))
 
     def with_schedule(self, budget: Budget, count: int) -> RunConfig:
-        """This configuration with the end of each learning-rate schedule that takes the budget's, for `count` images.
-
-        Raises `UsageError` where a schedule has no end: minutes are none that every machine reaches alike.
+        """This configuration with the end of each learning-rate schedule that takes the budget's, for `count` images; raises
+        `UsageError` where it has none, as minutes are none that every machine reaches alike.
         """
         open_ended = [s for s in self.optimizer.values() if s["schedule"] != "constant" and not s["schedule_images"]]
         if open_ended and budget.kind == "minutes":

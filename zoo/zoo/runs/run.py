@@ -79,10 +79,8 @@ class RunRecord:
 
 
 def read_run(folder: Path) -> RunRecord:
-    """What the `run.json` of a run folder says.
-
-    Raises:
-        UsageError: it is no run folder. CheckpointError: the file is damaged, or of a later version.
+    """What the `run.json` of a run folder says; raises `UsageError` where it is none, `CheckpointError` where the file is
+    damaged or of a later version.
     """
     if not is_run(folder):
         hint = "zoo train makes run folders in runs/"
@@ -133,11 +131,9 @@ def make_folder(recipe: str, dataset: str) -> Path:
 
 
 def model_of_run(folder: Path, *, raw: bool = False) -> Model:
-    """The model at a run's newest whole checkpoint: the finished model folder where it is of that checkpoint, else from the
-    checkpoint with batch-norm statistics estimated anew; `raw` takes the weights themselves instead of their average.
-
-    Raises:
-        CheckpointError: there is no whole checkpoint.
+    """The model at a run's newest whole checkpoint: the finished model folder where it is of that checkpoint, else with
+    batch-norm statistics estimated anew. `raw` takes the weights themselves instead of their average. Raises
+    `CheckpointError` where there is no whole checkpoint.
     """
     record = read_run(folder)
     config = record.config
@@ -195,9 +191,8 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
 
 
 def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
-    """Keep readings up to step `reading` and measures up to `step`, and return them; final measures go.
-
-    A line that a killed process left half-written goes too.
+    """Keep readings up to step `reading` and measures up to `step`, and return them; final measures and half-written lines
+    go.
     """
     if not path.exists():
         return []
@@ -214,9 +209,8 @@ def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
 def read_log(path: Path) -> list[dict[str, Any]]:
     """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
 
-    Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures have
-    "diversity" or the name of an evaluation, and a training that could not go on says why under "stopped". "signs" names the
-    kinds of warnings (`zoo.training.health`) that there were.
+    Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures "diversity" or
+    the name of an evaluation, a training that could not go on says why under "stopped". "signs" names kinds of warnings.
     """
     lines = []
     try:

@@ -101,10 +101,9 @@ class Batches:
     def ahead(self, generator: Generator) -> Iterator[Callable[[int, int], Minibatch]]:
         """Yield a function that returns the minibatch at a stream position with the latents of a step.
 
-        A thread then begins with the one after it, while the caller computes on this one. What a minibatch holds depends on
-        position and step alone, so that preparing one that is never asked for changes nothing. The thread computes without
-        helpers: its own would make those of the training step sleep instead of waiting for work, as there would be more of
-        them than processors.
+        A thread then begins with the one after it; preparing one that is never asked for changes nothing. It computes
+        without helpers: with its own there would be more threads than processors, and those of the training step would
+        sleep.
         """
         threads = torch.get_num_threads()
         waiting: dict[tuple[int, int], Future[Minibatch]] = {}
@@ -138,9 +137,7 @@ class Batches:
 
 
 def share_of(batch: int, world: int, accumulate: int = 1) -> int:
-    """Images that go through the networks together, where `world` processes take a minibatch in `accumulate` pieces each;
-    raises `UsageError` where it cannot be shared equally.
-    """
+    """Images that go through the networks together; raises `UsageError` where a minibatch cannot be shared equally."""
     unit = world * accumulate
     if batch % unit:
         pieces = f", in {accumulate} pieces each" if accumulate > 1 else ""

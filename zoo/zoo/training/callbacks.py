@@ -103,10 +103,8 @@ class Callbacks:
         self._tell(now)
 
     def measure(self, name: str, value: float, *, final: bool = False) -> None:
-        """Write a measure down, and show it from now on.
-
-        One that is `final` is only taken because the budget is spent: going on takes it away again. If there is one of this
-        step already, it is not written twice.
+        """Write a measure down, and show it from now on. One that is `final` is only taken because the budget is spent:
+        going on takes it away again, and it is not written twice for one step.
         """
         if final and any(line["step"] == self.state.step and name in line for line in self.history.measures[-4:]):
             return
@@ -187,10 +185,9 @@ class Callbacks:
             self.saved = self.state.step
 
     def draw(self, *, final: bool = False) -> None:
-        """Write a sample grid, and how different the samples are, in units of real images.
+        """Write a sample grid of the same latents each time, and how different the samples are, in units of real images.
 
-        The latents are always the same, so that grids can be compared. A collapsed generator draws the same for every
-        latent, and its samples lie close together: distances between pixels tell a collapse, and little about quality.
+        A collapsed generator draws the same for every latent. Distances between pixels tell that, and little about quality.
         """
         if not self.runtime.is_main:
             return

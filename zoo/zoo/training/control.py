@@ -23,9 +23,8 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Take Ctrl-C and SIGTERM as a wish to finish the step and save; a second Ctrl-C leaves at once.
-
-        Outside of the main thread Python delivers no signals, and nothing is changed.
+        """Take Ctrl-C and SIGTERM as a wish to finish the step and save; a second Ctrl-C leaves at once. Outside of the main
+        thread Python delivers no signals, and nothing is changed.
         """
         wanted = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
         old = {number: signal.getsignal(number) for number in wanted}

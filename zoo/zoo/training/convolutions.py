@@ -26,9 +26,8 @@ LARGEST = 256  # most positions of one image's small side; above it torch's own 
 
 
 class FastConvolutions(TorchFunctionMode):
-    """Within this context convolutions compute the gradients of their weights by matrix products, where that is faster.
-
-    Results differ from torch's by rounding alone. They cannot be differentiated twice: penalties belong outside.
+    """Within this context convolutions compute the gradients of their weights by matrix products, where that is faster; they
+    cannot be differentiated twice. Results differ from torch's by rounding alone.
     """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

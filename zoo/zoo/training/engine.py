@@ -30,9 +30,7 @@ GRADIENTS = {"generator": "g_grad", "discriminator": "d_grad"}
 
 
 class Engine:
-    """Takes training steps, which change `state` in place; `cycle` is after how many the phases repeat, those that join
-    another left out. Raises `PluginError` where a phase joins one that updates other roles.
-    """
+    """Takes training steps, which change `state` in place; raises `PluginError` where a phase joins one of other roles."""
 
     def __init__(self, config: RunConfig, state: State, runtime: Runtime, *, compile: bool = False) -> None:
         self.settings, self.optimizer, self.state, self.runtime = config.training, config.optimizer, state, runtime

@@ -228,10 +228,8 @@ def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: M
 
 
 def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig:
-    """Return the configuration with what the pack says; a resumed run must find the pictures that it was begun with.
-
-    Raises:
-        UsageError: they are others, or have no labels where the recipe wants some.
+    """Return the configuration with what the pack says; raises `UsageError` where the pictures are not those that a resumed
+    run was begun with, or have no labels where the recipe wants some.
     """
     files = [*pack.info["shards"], pack.info["labels"]]
     content = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()

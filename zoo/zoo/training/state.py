@@ -30,9 +30,8 @@ CAPACITY = 64  # most names that an algorithm may record
 
 
 class Meter:
-    """Means of what is recorded between two lines of `metrics.jsonl`; `start` is the step of the last one.
-
-    Sums are kept on the device, so that no step waits for one, and in checkpoints, so that an interruption leaves no trace.
+    """Means of what is recorded between two lines of `metrics.jsonl`; `start` is the step of the last one. Sums are kept on
+    the device, so that no step waits for one, and in checkpoints, so that an interruption leaves no trace.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -130,10 +129,8 @@ class State:
             torch._foreach_lerp_(mine, list(self.networks[role].parameters()), 1 - decay)
 
     def evaluated(self, role: str = "generator", *, raw: bool = False) -> Any:
-        """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode.
-
-        A generator's batch-norm statistics are estimated for them. In the memory format that a loaded model has: kernels
-        round differently in another one.
+        """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode, statistics estimated for them,
+        and the memory format that a loaded model has: kernels round differently in another one.
         """
         source: Any = self.networks[role] if raw else self.averages.get(role, self.networks[role])
         drawn = copy.deepcopy(source).requires_grad_(False).to(memory_format=torch.contiguous_format)

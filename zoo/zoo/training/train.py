@@ -143,11 +143,7 @@ def execute(
 def _loop(
     plan: Plan, config: RunConfig, state: State, batches: Batches, runtime: Runtime, stop: Stop, callbacks: Callbacks
 ) -> bool:
-    """Train until the budget is spent or somebody asks to stop; returns whether it is spent.
-
-    Raises:
-        TrainingError: a loss or weight is no finite number any more.
-    """
+    """Train until the budget is spent or somebody asks to stop; returns whether it is spent."""
     budget = plan.budget
     poll = 1 if runtime.world == 1 else POLL
     engine = Engine(config, state, runtime, compile=plan.compile)
