@@ -22,8 +22,7 @@ from PIL import Image
 import zoo
 from zoo.files import write_json
 from zoo.packs import PackRequest, build_pack
-from zoo.runs.log import read_log
-from zoo.runs.run import is_complete
+from zoo.runs.run import is_complete, read_log
 from zoo_core import TrainingError, registry
 
 SIZE = 32

@@ -28,7 +28,7 @@ from train_speed import cache, random_pictures
 import zoo
 from zoo.devices import resolve_precision
 from zoo.progress import Reporter
-from zoo.runs.log import read_log
+from zoo.runs.run import read_log
 from zoo_core import ZooError
 
 

@@ -30,7 +30,7 @@ from safetensors.torch import load_file
 from train_speed import random_pictures
 
 from zoo.runs.checkpoints import checkpoints
-from zoo.runs.log import read_log
+from zoo.runs.run import read_log
 
 
 def main() -> None:

@@ -219,10 +219,10 @@ def timed(step: Callable[[], object], count: int) -> dict[str, float]:
 def whole(given: argparse.Namespace, out: Path, precision: str) -> dict[str, float]:
     """Seconds of a step of `zoo train`, from what it says of its progress; the first `WARM_UP` are not counted."""
     import zoo
-    from zoo.training import recorder
+    from zoo.training import callbacks
 
     heard = Heard()
-    before, recorder.TICK = recorder.TICK, 0.0  # progress at each step
+    before, callbacks.TICK = callbacks.TICK, 0.0  # progress at each step
     try:
         zoo.train(
             given.recipe,
@@ -240,7 +240,7 @@ def whole(given: argparse.Namespace, out: Path, precision: str) -> dict[str, flo
             workers=1,
         )
     finally:
-        recorder.TICK = before
+        callbacks.TICK = before
     first, last = heard.at[given.batch * WARM_UP], heard.at[given.batch * (WARM_UP + given.steps)]
     return {clock: (last[clock] - first[clock]) / given.steps for clock in CLOCKS.values()}
 
@@ -274,7 +274,7 @@ def interludes(state: Any, runtime: Any, folder: Path) -> dict[str, float]:
     """Seconds that one sample grid and one checkpoint take, by both clocks."""
     from zoo.models.model import Model
     from zoo.training.callbacks import SAMPLES, save_samples
-    from zoo.training.saving import save_checkpoint
+    from zoo.training.state import save_checkpoint
 
     drawn = timed(lambda: save_samples(Model(state.evaluated(), None).sample(SAMPLES), folder / "samples", 0), 1)
     saved = timed(lambda: save_checkpoint(folder / "checkpoints", state, runtime, 2), 1)

@@ -90,7 +90,7 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from zoo.checking import check_plugins
+    from zoo.describing import check_plugins
 
     from .main import BUILT_IN
 

@@ -21,6 +21,7 @@ from .interfaces import FeatureExtractor as FeatureExtractor
 from .interfaces import Generator as Generator
 from .interfaces import Loss as Loss
 from .interfaces import Network as Network
+from .interfaces import Tracker as Tracker
 from .metrics import Measurement as Measurement
 from .metrics import Metric as Metric
 from .records import CONTRACT as CONTRACT
@@ -31,4 +32,3 @@ from .records import PretrainedModel as PretrainedModel
 from .records import Recipe as Recipe
 from .registries import Registry as Registry
 from .registries import registry as registry
-from .trackers import Tracker as Tracker

@@ -101,26 +101,19 @@ class Algorithm(ABC):
             algorithm's own kinds of network are not the usual ones.
     """
 
-    parts: ClassVar[Mapping[str, str]] = {
-        "generator": "generators",
-        "discriminator": "discriminators",
-        "loss": "losses",
-    }
+    parts: ClassVar[Mapping[str, str]] = {"generator": "generators", "discriminator": "discriminators", "loss": "losses"}
     averages: ClassVar[tuple[str, ...]] = ("generator",)
     tiny: ClassVar[Mapping[str, Any]] = {}
     conditional: bool = False
 
     @abstractmethod
     def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
-        """The phases of the training, in the order in which they come within a step.
-
-        Args:
-            parts: role → network or loss, for intervals that a part asks for.
+        """The phases of the training, in the order in which they come within a step; `parts` are role → network or loss, for
+        intervals that a part asks for.
         """
 
     @abstractmethod
     def losses(self, phase: str, step: Step) -> Iterator[Tensor]:
-        """Yield the scalars that a phase minimizes, for one piece of a minibatch.
-
-        Each is differentiated before the next is asked for, so that its graph is gone by then; their gradients add up.
+        """Yield the scalars that a phase minimizes, for one piece of a minibatch. Each is differentiated before the next is
+        asked for, so that its graph is gone by then; their gradients add up.
         """

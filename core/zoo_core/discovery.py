@@ -113,12 +113,8 @@ def load(point: entrypoints.EntryPoint) -> InstalledPlugin:
 
 
 def discover(path: list[str] | None = None) -> tuple[list[InstalledPlugin], list[str]]:
-    """Load every installed plugin, our own first, then by distribution and name.
-
-    `ZOO_PLUGINS=a,b` limits the set to the entry points a and b (and our own built-ins, which are always there).
-
-    Returns:
-        The plugins, broken ones included, and lines about entry-point files that could not be read.
+    """Load every installed plugin, broken ones included, our own first, then by distribution and name; and lines about files
+    that could not be read. `ZOO_PLUGINS=a,b` limits the set to the entry points a and b and our own.
     """
     points, problems = entry_points(path=path)
     wanted = os.environ.get("ZOO_PLUGINS")

@@ -1,4 +1,4 @@
-"""The interfaces of networks, losses, augmentations and feature extractors.
+"""The interfaces of networks, losses, augmentations, feature extractors and trackers.
 
 Networks compute, losses return scalars, and only the training loop calls `backward` and `step`. Constructors take keyword
 arguments only: they are the schema of the component's options (`zoo_core.options`). Each class states in `tiny` the options
@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from .records import ImageSpec
 from .settings import Latent
 
-__all__ = ["Augmentation", "Discriminator", "FeatureExtractor", "Generator", "ImageSpec", "Loss", "Network"]
+__all__ = ["Augmentation", "Discriminator", "FeatureExtractor", "Generator", "ImageSpec", "Loss", "Network", "Tracker"]
 
 Features = list[Tensor]  # activations of every stage of a discriminator, lowest first
 
@@ -198,8 +199,7 @@ class Loss(ABC):
 class Augmentation(ABC):
     """A random change of images that gradients pass through (Zhao et al. 2020, arXiv:2006.10738). Holds no tensors.
 
-    The engine applies it, in training only, to real and generated images alike before any discriminator sees them, so that
-    every network and every recipe has it: `--set training.augment=color,translation`.
+    The engine applies it, in training only, to all that any discriminator sees: `--set training.augment=color,translation`.
     """
 
     tiny: ClassVar[Mapping[str, Any]] = {}
@@ -211,3 +211,36 @@ class Augmentation(ABC):
         Returns:
             Images of the same shape, device and type, differentiable with respect to `images`. Never waits for the device.
         """
+
+
+class Tracker(ABC):
+    """Somewhere else that numbers and pictures of one training go, besides its run folder.
+
+    Made by the main process alone, after the run folder. Raises `ZooError` where it cannot write.
+
+    Args:
+        folder: the run folder; what a tracker writes goes below it.
+        images: real images shown so far, of a run that goes on; what was recorded behind them counts no more.
+        config: the resolved configuration of the run, plain data.
+
+    Attributes:
+        requires: the Python module that it needs, "" for none.
+        extra: what to install for it ("dcgan-zoo[tensorboard]").
+    """
+
+    requires: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
+
+    def __init__(self, *, folder: Path, images: int, config: Mapping[str, Any]) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def scalars(self, values: Mapping[str, float], images: int) -> None:
+        """Record numbers by name, after `images` real images."""
+
+    @abstractmethod
+    def picture(self, name: str, image: Any, images: int) -> None:
+        """Record a picture, a uint8 tensor [C, H, W], after `images` real images."""
+
+    def close(self) -> None:  # noqa: B027
+        """Write out what is left. Nothing is called afterwards."""

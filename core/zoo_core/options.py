@@ -13,6 +13,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +39,8 @@ class Option:
 
 
 def schema(target: Callable[..., Any]) -> dict[str, Option]:
-    """The options of a class (or function), by name, in the order of its signature.
-
-    Raises:
-        PluginError: a positional argument, a missing annotation or default, or a default that JSON cannot hold.
+    """The options of a class (or function), by name, in the order of its signature; raises `PluginError` for a positional
+    argument, a missing annotation or default, or a default that JSON cannot hold.
     """
     function = target.__init__ if inspect.isclass(target) else target
     label = getattr(target, "__qualname__", str(target))
@@ -81,28 +80,11 @@ def parse(option: Option, text: str, *, key: str) -> Any:
     """Turn the text behind `--set KEY=` into a value of the option's type; raises `OptionError`, naming `key`, where it is
     none.
     """
-    for member in sorted(_members(option.type), key=_specific):
-        if typing.get_origin(member) is typing.Literal:
-            for value in typing.get_args(member):
-                if text == str(value):
-                    return value
-        elif member is type(None) and text.lower() in ("none", "null"):
-            return None
-        elif member is bool and text.lower() in _BOOLEANS:
-            return _BOOLEANS[text.lower()]
-        elif member in (int, float):
-            try:
-                return check(Option(option.name, member, option.default), member(text), key=key)
-            except (ValueError, OptionError):
-                continue
-        elif typing.get_origin(member) in (tuple, list, dict):
-            try:
-                return check(option, json.loads(text), key=key)
-            except json.JSONDecodeError:
-                if typing.get_origin(member) is not dict and typing.get_args(member)[0] is str:
-                    return check(option, text.split(","), key=key)
-        elif member is str:
-            return text
+    if any(typing.get_origin(m) is typing.Literal and text in typing.get_args(m) for m in _members(option.type)):
+        return text  # also where it is "none" or "true"
+    for read in _READERS:
+        with suppress(KeyError, ValueError, OptionError):
+            return check(option, read(text), key=key)
     raise _ill_typed(option, text, key)
 
 
@@ -158,15 +140,19 @@ def complete(
     return found
 
 
-_BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
-
-
-def _specific(kind: Any) -> int:
-    """Order in which the members of a union read a text: `str` takes anything, hence last."""
-    order = (type(None), bool, int, float)
-    if typing.get_origin(kind) is typing.Literal:
-        return -1
-    return order.index(kind) if kind in order else len(order) + (kind is str)
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("none", "null")),
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+_READERS: tuple[Callable[[str], Any], ...] = (
+    lambda text: _WORDS[text.lower()],
+    int,
+    float,
+    json.loads,
+    lambda text: text.split(","),
+    str,  # which takes anything, hence last
+)
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
@@ -193,7 +179,5 @@ def _type_name(kind: Any) -> str:
 
 
 def _ill_typed(option: Option, value: Any, key: str) -> OptionError:
-    return OptionError(
-        f"{key} must be {option.type_name}, not {value!r}",
-        hint=f"for example: --set {key}={'none' if option.default is None else option.default}",
-    )
+    hint = f"for example: --set {key}={'none' if option.default is None else option.default}"
+    return OptionError(f"{key} must be {option.type_name}, not {value!r}", hint=hint)

@@ -12,20 +12,7 @@ from typing import Any, cast
 from . import options as _options
 from .discovery import InstalledPlugin, discover, normalize
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
-from .records import CONTRACT, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
-
-_INTERFACES = {
-    "algorithms": ".algorithms:Algorithm",
-    "generators": ".interfaces:Generator",
-    "discriminators": ".interfaces:Discriminator",
-    "networks": ".interfaces:Network",
-    "losses": ".interfaces:Loss",
-    "augmentations": ".interfaces:Augmentation",
-    "features": ".interfaces:FeatureExtractor",
-    "datasets": ".datasets:ImageDataset",
-    "metrics": ".metrics:Metric",
-    "trackers": ".trackers:Tracker",
-}
+from .records import COMPONENTS, CONTRACT, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
 
 DEFAULT_ALGORITHM = "gan"  # what a recipe trains with that names no algorithm
 PART_KINDS = ("generators", "discriminators", "networks", "losses")  # kinds that a part of an algorithm can have
@@ -82,10 +69,8 @@ class Registry:
         self._index = None
 
     def add(self, plugin: Plugin, *, distribution: str = "local") -> Any:
-        """Register a plugin in this process, for notebooks and tests.
-
-        Returns:
-            A context manager; leaving it takes the plugin out again. It may be ignored.
+        """Register a plugin in this process, for notebooks and tests; leaving the context that is returned takes it out
+        again.
         """
         if not isinstance(plugin, Plugin):
             raise PluginError(f"registry.add takes a zoo_core.Plugin, not a {type(plugin).__name__}")
@@ -105,11 +90,8 @@ class Registry:
         return [e for (k, _), claims in sorted(self._entries().items()) if k == kind for e in claims]
 
     def find(self, kind: str, name: str) -> Entry:
-        """Look up a name, or "distribution:name".
-
-        Raises:
-            UnknownNameError: nothing bears it; near matches are named.
-            AmbiguousNameError: two distributions claim it.
+        """Look up a name, or "distribution:name"; raises `UnknownNameError`, with near matches, where nothing bears it, and
+        `AmbiguousNameError` where two distributions claim it.
         """
         distribution, _, bare = name.rpartition(":")
         claims = self._entries().get((kind, bare), [])
@@ -128,11 +110,8 @@ class Registry:
         return claims[0]
 
     def load(self, kind: str, name: str) -> Any:
-        """Import the class that bears a name and check that it is what its kind promises.
-
-        Raises:
-            PluginError: the import fails, the class does not implement the interface, its constructor is no schema, or its
-                plugin was written for another version of the contract.
+        """Import the class that bears a name; raises `PluginError` where the import fails, the class does not implement the
+        interface of its kind, its constructor is no schema, or its plugin was written for another version of the contract.
         """
         entry = self.find(kind, name)
         plugin, component = entry.plugin, entry.value
@@ -140,7 +119,7 @@ class Registry:
         who = f"{SINGULAR[kind]} {entry.name!r} of {plugin.distribution}"
         _check_contract(entry, who)
         target = import_target(component.target, who)
-        if kind in _INTERFACES:
+        if kind in COMPONENTS:
             check_class(kind, target, f"{who}: {component.target}")
             _options.schema(target)
         return target
@@ -148,11 +127,8 @@ class Registry:
     def recipe(self, name: str) -> Recipe:
         """A recipe with everything that it inherits from its bases: an algorithm is named, `base` is None.
 
-        Whether all parts are there that the algorithm asks for is a question to `Registry.parts`.
-
         Raises:
-            UnknownNameError: it or one of its bases does not exist.
-            UsageError: its bases go round in a circle.
+            UnknownNameError: it or one of its bases does not exist. UsageError: its bases go round in a circle.
             PluginError: its plugin was written for another version of the contract.
         """
         chain: dict[str, Recipe] = {}  # by qualified name, the bases last
@@ -244,7 +220,8 @@ def contract_problem(contract: int, who: str) -> str:
 
 def interface_of(kind: str) -> type:
     """The class of `zoo_core` that components of a kind subclass. Imports torch where the interface needs it."""
-    interface: type = import_target(f"zoo_core{_INTERFACES[kind]}", "zoo")
+    name = "ImageDataset" if kind == "datasets" else "".join(word.capitalize() for word in SINGULAR[kind].split())
+    interface: type = import_target(f"zoo_core:{name}", "zoo")
     return interface
 
 

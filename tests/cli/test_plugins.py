@@ -203,7 +203,7 @@ def test_a_broken_plugin_and_a_heavy_one_fail_the_check(tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     fresh = Registry()
-    monkeypatch.setattr("zoo.checking.registry", fresh)
+    monkeypatch.setattr("zoo.describing.registry", fresh)
     heavy = run("plugins", "check", "heavy")
     assert heavy.exit_code == 1
     assert "importing heavy imports torch, expected a record without it" in heavy.stdout

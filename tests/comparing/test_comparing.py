@@ -29,7 +29,7 @@ from zoo.metrics.measuring import open_criterion
 from zoo.progress import Reporter
 from zoo.reports.figures import COLORS
 from zoo.runs.budget import Budget
-from zoo.training import recorder
+from zoo.training import callbacks
 from zoo_core import CheckpointError, Plugin, Recipe, UsageError, ZooError, registry
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ SMALL: dict[str, Any] = {"images": 80, "seeds": 2, "samples": 32, "points": 2, "
 
 @pytest.fixture(autouse=True)
 def _prepared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(recorder, "TICK", 0.0)  # progress at every step
+    monkeypatch.setattr(callbacks, "TICK", 0.0)  # progress at every step
     with samples():
         yield
 

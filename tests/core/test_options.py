@@ -115,7 +115,7 @@ def test_text_is_read_as_the_options_type(kind: Any, text: str, value: Any) -> N
         (Literal["batch", "none"], "Batch", "batch | none"),
         (int | None, "nothing", "int | none"),
         (tuple[int, ...], "1,2", "list of int"),
-        (tuple[int, ...], '["a"]', "int"),
+        (tuple[int, ...], '["a"]', "list of int"),
         (tuple[int, ...], "[1", "list of int"),
         (tuple[int, ...], "5", "list of int"),
         (tuple[int, int], "[1]", "list of int, int"),

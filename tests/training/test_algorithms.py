@@ -13,17 +13,17 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import zoo
-from helpers.algorithms import BUILT, PHASES, tandem
+from helpers.algorithms import BUILT, PHASES, Tandem, tandem
 from helpers.packs import pictures
 from helpers.training import differing, readings, resume, samples, tensors, train
 from zoo.devices import Runtime
 from zoo.runs.config import RunConfig
-from zoo.training import recorder
+from zoo.training import callbacks
 from zoo.training.engine import Engine
 from zoo.training.speed import random_minibatch
 from zoo.training.state import State
 from zoo_cli.main import zoo as command
-from zoo_core import ImageSpec, OptionError, TrainingError, UnknownNameError, UsageError
+from zoo_core import ImageSpec, OptionError, Phase, PluginError, TrainingError, UnknownNameError, UsageError
 
 CPU = torch.device("cpu")
 ROLES = ("generator", "encoder", "discriminator")
@@ -31,7 +31,7 @@ ROLES = ("generator", "encoder", "discriminator")
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(recorder, "TICK", 0.0)  # progress, and so `stop_at`, at every step
+    monkeypatch.setattr(callbacks, "TICK", 0.0)  # progress, and so `stop_at`, at every step
     BUILT.clear()
     PHASES.clear()
     with samples(), tandem():
@@ -242,3 +242,20 @@ def test_networks_are_built_twice(data: Path, tmp_path: Path) -> None:
     BUILT.clear()
     resume(run.path, images=48, batch=8)  # what was said is compared with what the run is
     assert BUILT == ["encoder on meta", "encoder on cpu"]
+
+
+def test_a_joining_phase_must_follow_one_of_the_same_roles(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = [Phase("discriminator", ("discriminator",)), Phase("extra", ("generator",), every=2, joins=True)]
+    monkeypatch.setattr(Tandem, "phases", lambda self, parts: wrong)
+    with pytest.raises(PluginError, match=r"Tandem: phase 'extra' joins .* in step 0 that is 'discriminator'"):
+        engine_of()
+
+
+def test_an_algorithm_records_64_names_at_most() -> None:
+    _, state, _ = engine_of()
+    for number in range(64):
+        state.meter.add(f"n{number}", torch.tensor(float(number)))
+    state.meter.add("n63", torch.tensor(1.0))
+    assert state.meter.means(Runtime(CPU))["n63"] == 32
+    with pytest.raises(TrainingError, match=r"an algorithm can record 64 values in metrics\.jsonl, and 'n64' is one more"):
+        state.meter.add("n64", torch.tensor(1.0))

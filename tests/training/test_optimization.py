@@ -18,7 +18,7 @@ from helpers.training import Heard, differing, readings, resume, samples, train
 from zoo.devices import Runtime
 from zoo.runs.budget import Budget
 from zoo.runs.config import RunConfig
-from zoo.training import recorder
+from zoo.training import callbacks
 from zoo.training.engine import Engine
 from zoo.training.speed import random_minibatch
 from zoo.training.state import State, learning_rate, make_optimizer
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def _prepared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(recorder, "TICK", 0.0)  # progress, and so `stop_at`, at every step
+    monkeypatch.setattr(callbacks, "TICK", 0.0)  # progress, and so `stop_at`, at every step
     with samples():
         yield
 

@@ -87,17 +87,11 @@ def check_recipe(name: str, *, within: Registry | None = None) -> list[Outcome]:
     return run(recipes.CHECKS, recipes.RecipeSubject(name, within or registry), stop=True)
 
 
-def assert_conforms(
-    kind: str,
-    target: type | Component | PretrainedModel | str,
-    *,
-    options: Mapping[str, Any] | None = None,
-    image: ImageSpec | None = None,
-) -> None:
+def assert_conforms(kind: str, target: type | Component | PretrainedModel | str, **choices: Any) -> None:
     """Raise `AssertionError` with every problem that `check_component` finds, in words; its arguments are the same."""
     named = getattr(target, "target", getattr(target, "where", target))
     label = f"{target.__module__}:{target.__qualname__}" if isinstance(target, type) else named
-    _raise(f"{kind}: {label}", check_component(kind, target, options=options, image=image))
+    _raise(f"{kind}: {label}", check_component(kind, target, **choices))
 
 
 def assert_recipe(name: str, *, within: Registry | None = None) -> None:

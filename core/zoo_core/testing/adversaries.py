@@ -106,12 +106,4 @@ def features(subject: Subject) -> None:
 
 REST = (*networks.STAGED, *networks.WEIGHTS)
 GENERATORS = (attributes, latents, images, different_latents_different_images, *networks.CALLS, *REST)
-DISCRIMINATORS = (
-    networks.image,
-    logits,
-    logits_are_no_probabilities,
-    *networks.CALLS,
-    networks.stages,
-    features,
-    *REST[1:],
-)
+DISCRIMINATORS = (networks.image, logits, logits_are_no_probabilities, *networks.CALLS, networks.stages, features, *REST[1:])

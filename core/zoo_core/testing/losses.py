@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..interfaces import Features, Loss
 from ..records import ImageSpec
-from .steps import SmallDiscriminator, SmallGenerator, never_waiting, without_numbers
+from .algorithms import SmallDiscriminator, SmallGenerator, never_waiting, without_numbers
 from .subjects import LATENT, Failed, N, Subject, difference, listed, require, same
 
 EXTREME = 100.0  # logits of a discriminator that has won

@@ -24,7 +24,6 @@ from .subjects import (
     Subject,
     as_tensor,
     listed,
-    parameters_without_gradient,
     random_state_is_untouched,
     require,
     require_same,
@@ -61,9 +60,8 @@ def inputs(network: nn.Module, n: int = N, *, seed: int = 1) -> Inputs:
 
 
 def call(network: nn.Module, given: Inputs) -> Tensor:
-    """One forward pass, labels only where there are some.
-
-    Other networks are given latents for each further argument; what they return comes as one tensor [N, …].
+    """One forward pass, labels only where there are some. Other networks are given latents for each further argument; what
+    they return comes as one tensor [N, …].
     """
     first, labels = given
     if not isinstance(network, Network):
@@ -101,9 +99,10 @@ def gradients(network: nn.Module) -> None:
     out = call(network, (first, labels))
     torch.manual_seed(2)
     torch.autograd.backward((out * torch.rand_like(out)).sum())
-    lost = parameters_without_gradient(network)
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    lost = [name for name, p in named if p.grad is None or not p.grad.any()]
     require(not lost, f"no gradient reaches {listed(lost)}, expected one for every parameter of {type(network).__name__}")
-    wrong = [name for name, p in network.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
+    wrong = [name for name, p in named if p.grad is not None and not torch.isfinite(p.grad).all()]
     require(not wrong, f"the gradient of {listed(wrong)} is not finite")
     reached = first.grad is not None and bool(first.grad.any())
     require(reached, "no gradient reaches the input of forward, expected one")
@@ -145,10 +144,9 @@ def independent(network: nn.Module) -> Tensor:
     whole = call(network, (first, labels))
     alone = (first[:1], None if labels is None else labels[:1])
     for given, how in (((others, other_labels), "beside others"), (alone, "alone")):
-        what = (
-            f"the first output {how} differs by {{:.3g}} in evaluation mode, expected it not to depend on the rest of the "
-        )
-        require_same(whole[0], call(network, given)[0], what + "batch", tolerance=1e-4)
+        what = f"the first output {how} differs by {{:.3g}} in evaluation mode"
+        what += ", expected it not to depend on the rest of the batch"
+        require_same(whole[0], call(network, given)[0], what, tolerance=1e-4)
     return whole
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..records import PretrainedModel
 from . import networks
-from .steps import never_waiting, without_numbers
+from .algorithms import never_waiting, without_numbers
 from .subjects import Failed, N, Subject, as_tensor, listed, require, same
 
 PUBLISHED = (".safetensors", ".json", ".png")  # endings of files that a model may consist of, besides `README.md`

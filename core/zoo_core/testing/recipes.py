@@ -10,7 +10,7 @@ from ..options import complete
 from ..records import ImageSpec, Recipe
 from ..registries import Registry
 from ..settings import OptimizerSettings, TrainingSettings
-from . import steps
+from . import algorithms
 from .subjects import Failed, place, supplied
 
 
@@ -67,7 +67,7 @@ def networks_fit(subject: RecipeSubject) -> None:
     """One step with every phase at the recipe's own size, on tensors without numbers, which take no memory."""
     image = ImageSpec(subject.training.size, 3, 2 if subject.algorithm.conditional else 0)
     made: dict[str, Any] = {}
-    with steps.without_numbers():
+    with algorithms.without_numbers():
         for role, (kind, name) in sorted(subject.parts.items(), key=lambda item: item[0] != "generator"):
             latent_dim = made["generator"].latent_dim if made else 0
             given = supplied(subject.registry.load(kind, name), image, latent_dim)
@@ -75,7 +75,7 @@ def networks_fit(subject: RecipeSubject) -> None:
         phases = subject.algorithm.phases(made)
         try:
             for number in {min(phase.at) for phase in phases}:
-                list(steps.run_phases(subject.algorithm, made, phases, number))
+                list(algorithms.run_phases(subject.algorithm, made, phases, number))
         except (RuntimeError, TypeError, ValueError) as error:
             where = f"{error} {place(error)}".strip()
             raise Failed(f"{', '.join(made)} do not fit together at {image}: {where}") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import OptionError, ZooError
 from ..records import ImageSpec
@@ -120,9 +120,8 @@ def run(checks: Sequence[Callable[[AnySubject], str | None]], subject: AnySubjec
 
 @contextmanager
 def _isolated() -> Iterator[None]:
-    """Random states, gradient mode, default type and threads as they were; torch starts from a fixed seed.
-
-    One thread: networks are tiny, and on a busy machine threads mostly wait for each other.
+    """Random states, gradient mode, default type and threads as they were; torch starts from a fixed seed, on one thread:
+    networks are tiny, and on a busy machine threads mostly wait for each other.
     """
     dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), random.getstate()
     torch.set_num_threads(1)
@@ -184,12 +183,6 @@ def random_state_is_untouched(what: str, call: Callable[[], Any]) -> Any:
     untouched = torch.equal(torch_state, torch.get_rng_state()) and state == random.getstate()
     require(untouched, f"{what} draws from the global random numbers, expected none in evaluation mode")
     return result
-
-
-def parameters_without_gradient(network: nn.Module) -> list[str]:
-    """Names of trainable parameters whose gradient is missing or zero everywhere."""
-    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    return [name for name, p in named if p.grad is None or not p.grad.any()]
 
 
 def listed(names: Sequence[str], limit: int = 5) -> str:

@@ -19,8 +19,7 @@ from ..models.folder import OTHERS, SAMPLES, read_model, weight_file, write_conf
 from ..models.grids import save_grid
 from ..models.model import Model
 from ..progress import Reporter
-from ..runs.log import read_log
-from ..runs.run import is_run, model_of_run
+from ..runs.run import is_run, model_of_run, read_log
 from .client import HubError, HubName, api, call, printable
 
 EXTRAS = ("curves.png", "report.html")

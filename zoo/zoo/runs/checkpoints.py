@@ -6,7 +6,7 @@ step-00000400/
     random.safetensors       the states of torch's and numpy's random generators, for each process
     state.json               counters, unwritten losses, Python's random state, gradient scaler; checksums of all
 
-What of a training goes into them is `zoo.training.saving`'s affair.
+What of a training goes into them is `zoo.training.state`'s affair.
 """
 
 from __future__ import annotations
@@ -108,10 +108,8 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
     if not found:
         again = f"zoo train --resume {shlex.quote(str(folder.parent))}"
         raise CheckpointError(f"there is no checkpoint in {folder} yet", hint=f"to train it: {again}")
-    raise CheckpointError(
-        f"none of the {len(found)} checkpoints in {folder} is whole",
-        hint="train it again from the start, into another folder",
-    )
+    hint = "train it again from the start, into another folder"
+    raise CheckpointError(f"none of the {len(found)} checkpoints in {folder} is whole", hint=hint)
 
 
 def best_checkpoint(folder: Path) -> tuple[Path, Best] | None:

@@ -69,10 +69,8 @@ class RunConfig:
         seed: int = 0,
         options: Mapping[str, Any] | None = None,
     ) -> RunConfig:
-        """Put a recipe, the flags and the `--set` options together, later ones winning, and check all of it.
-
-        Values of `options` of type str are read as `--set` reads them. Raises `UsageError` for a name, key or value that is
-        not valid.
+        """Put a recipe, the flags and the `--set` options (texts are read as `--set` reads them) together, later ones
+        winning, and check all of it; raises `UsageError` for a name, key or value that is not valid.
         """
         found = registry.recipe(recipe)
         roles = registry.parts(found)
@@ -130,16 +128,13 @@ class RunConfig:
         return replace(self, image=image, pack=pack, facts=dict(facts or {}))
 
     def with_schedule(self, budget: Budget, count: int) -> RunConfig:
-        """This configuration with the end of each learning-rate schedule that takes the budget's, for `count` images.
-
-        Raises `UsageError` where a schedule has no end: minutes are none that every machine reaches alike.
+        """This configuration with the end of each learning-rate schedule that takes the budget's, for `count` images; raises
+        `UsageError` where it has none, as minutes are none that every machine reaches alike.
         """
         open_ended = [s for s in self.optimizer.values() if s["schedule"] != "constant" and not s["schedule_images"]]
         if open_ended and budget.kind == "minutes":
-            raise UsageError(
-                f"a {open_ended[0]['schedule']} schedule has to end at a number of images, and the budget is {budget}",
-                hint="give --images or --epochs, or --set optimizer.schedule_images=N",
-            )
+            what = f"a {open_ended[0]['schedule']} schedule has to end at a number of images, and the budget is {budget}"
+            raise UsageError(what, hint="give --images or --epochs, or --set optimizer.schedule_images=N")
         end = {"schedule_images": int(budget.total(count))}
         return replace(self, optimizer={r: {**s, **end} if s in open_ended else s for r, s in self.optimizer.items()})
 

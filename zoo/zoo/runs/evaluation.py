@@ -48,9 +48,8 @@ class Best:
 
 
 def better(evaluation: Evaluation, value: float, step: int, best: Best | None) -> Best | None:
-    """The best of what there was and a new value; ties and values that are no numbers leave the old one.
-
-    A best of another measure does not count.
+    """The best of what there was and a new value; ties, values that are no numbers and those of another measure do not
+    count.
     """
     sign = 1 if evaluation.lower_is_better else -1
     stays = best is not None and best.name == evaluation.name and sign * value >= sign * best.value

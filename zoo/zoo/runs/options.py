@@ -21,9 +21,8 @@ MOVED = {
 
 
 def split_options(options: Mapping[str, Any], roles: Iterable[str], learning: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Group `--set` keys by what stands before the last dot: a role, "optimizer.ROLE" for one that is learning, …
-
-    Raises `UnknownNameError` for a key that has no such group.
+    """Group `--set` keys by what stands before the last dot: a role, "optimizer.ROLE" for one that is learning, …; raises
+    `UnknownNameError` for a key that has no such group.
     """
     names = [*roles, "algorithm", "dataset", "training", "optimizer", *(f"optimizer.{role}" for role in learning)]
     groups: dict[str, dict[str, Any]] = {name: {} for name in names}

@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from zoo_core import CheckpointError, ModelError, OptionError, UsageError
+from zoo_core import CheckpointError, ModelError, OptionError, UsageError, ZooError
 
-from ..files import translate_errors, write_json
+from ..files import atomic_file, translate_errors, write_json
 from ..models.building import build_networks
 from ..models.config import read_config
 from ..models.folder import read_model
@@ -79,10 +79,8 @@ class RunRecord:
 
 
 def read_run(folder: Path) -> RunRecord:
-    """What the `run.json` of a run folder says.
-
-    Raises:
-        UsageError: it is no run folder. CheckpointError: the file is damaged, or of a later version.
+    """What the `run.json` of a run folder says; raises `UsageError` where it is none, `CheckpointError` where the file is
+    damaged or of a later version.
     """
     if not is_run(folder):
         hint = "zoo train makes run folders in runs/"
@@ -133,11 +131,9 @@ def make_folder(recipe: str, dataset: str) -> Path:
 
 
 def model_of_run(folder: Path, *, raw: bool = False) -> Model:
-    """The model at a run's newest whole checkpoint: the finished model folder where it is of that checkpoint, else from the
-    checkpoint with batch-norm statistics estimated anew; `raw` takes the weights themselves instead of their average.
-
-    Raises:
-        CheckpointError: there is no whole checkpoint.
+    """The model at a run's newest whole checkpoint: the finished model folder where it is of that checkpoint, else with
+    batch-norm statistics estimated anew. `raw` takes the weights themselves instead of their average. Raises
+    `CheckpointError` where there is no whole checkpoint.
     """
     record = read_run(folder)
     config = record.config
@@ -192,3 +188,40 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "torch": torch.__version__,
         "command": shlex.join(words),
     }
+
+
+def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
+    """Keep readings up to step `reading` and measures up to `step`, and return them; final measures and half-written lines
+    go.
+    """
+    if not path.exists():
+        return []
+
+    def stays(line: dict[str, Any]) -> bool:
+        return bool(line["step"] <= (reading if "images_per_s" in line else step)) and not line.get("final")
+
+    kept = [line for line in read_log(path) if stays(line)]
+    with atomic_file(path) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    return kept
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
+
+    Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures "diversity" or
+    the name of an evaluation, a training that could not go on says why under "stopped". "signs" names kinds of warnings.
+    """
+    lines = []
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {error.strerror}") from error
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict) and isinstance(value.get("step"), int):
+            lines.append(value)
+    return lines

@@ -32,20 +32,16 @@ _HERE = Path(__file__).parent
 
 
 def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license: str = "none", author: str = "") -> Path:
-    """Write a plugin package with a record, one component, tests and a README.
+    """Write a plugin package with a record, one component, tests and a README; returns its folder, `into`/`name`.
 
     Args:
         name: of the distribution ("zoo-acme"). The import package is it with underscores, the component it without "zoo-".
         kind: of the component, one of `zoo_core.records.KINDS`; "pair" for a generator, a discriminator and a recipe.
-        into: the folder in which `name` is made.
         license: one of `LICENSES`.
         author: "Name" or "Name <address>".
 
-    Returns:
-        The new folder.
-
     Raises:
-        UsageError: the name, kind, license or author is not possible, or the folder exists.
+        UsageError: the name, kind, license or author is not possible, or the folder `into`/`name` exists.
     """
     if kind not in ("pair", *KINDS):
         raise unknown("kind", kind, KINDS)
@@ -98,16 +94,10 @@ def _write_model(folder: Path) -> dict[str, str]:
 
 
 def package_name(name: str) -> str:
-    """The import package of a distribution.
-
-    Raises:
-        UsageError: `name` is no distribution name, or its package would hide another module.
-    """
+    """The import package of a distribution; raises `UsageError` where `name` is none, or would hide another module."""
     if not _DISTRIBUTION.fullmatch(name):
-        raise UsageError(
-            f"{name!r} is no name for a distribution: letters, digits, '-', '_' and '.', first and last a letter or digit",
-            hint="for example: zoo plugins new zoo-acme",
-        )
+        what = f"{name!r} is no name for a distribution: letters, digits, '-', '_' and '.', first and last a letter or digit"
+        raise UsageError(what, hint="for example: zoo plugins new zoo-acme")
     with suppress(importlib.metadata.PackageNotFoundError):
         importlib.metadata.distribution(name)
         raise UsageError(f"a distribution {name!r} is installed already", hint="choose another name")

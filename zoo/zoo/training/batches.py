@@ -35,7 +35,6 @@ class Batches:
 
     Args:
         batch: images in a minibatch, over all processes.
-        seed: of the order and of the latents.
         conditional: whether labels go with the images.
         mirror: whether each real image is flipped left to right with probability ½.
 
@@ -56,10 +55,8 @@ class Batches:
         world: int = 1,
     ) -> None:
         if batch > len(pack):
-            raise UsageError(
-                f"a minibatch of {batch} is more than the {len(pack):,} images there are",
-                hint=f"try: --batch {1 << (len(pack).bit_length() - 1)}",
-            )
+            hint = f"try: --batch {1 << (len(pack).bit_length() - 1)}"
+            raise UsageError(f"a minibatch of {batch} is more than the {len(pack):,} images there are", hint=hint)
         share = share_of(batch, world)  # images of each process
         self.pack, self.batch, self.seed, self.device = pack, batch, seed, device
         self.conditional, self.mirror = conditional, mirror
@@ -104,10 +101,9 @@ class Batches:
     def ahead(self, generator: Generator) -> Iterator[Callable[[int, int], Minibatch]]:
         """Yield a function that returns the minibatch at a stream position with the latents of a step.
 
-        A thread then begins with the one after it, while the caller computes on this one. What a minibatch holds depends on
-        position and step alone, so that preparing one that is never asked for changes nothing. The thread computes without
-        helpers: its own would make those of the training step sleep instead of waiting for work, as there would be more of
-        them than processors.
+        A thread then begins with the one after it; preparing one that is never asked for changes nothing. It computes
+        without helpers: with its own there would be more threads than processors, and those of the training step would
+        sleep.
         """
         threads = torch.get_num_threads()
         waiting: dict[tuple[int, int], Future[Minibatch]] = {}
@@ -135,22 +131,16 @@ class Batches:
         return tensor.to(self.device, non_blocking=True)
 
     def _permutation(self, epoch: int) -> Tensor:
-        known, order = self._newest
-        if epoch != known:
-            order = torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
-            self._newest = epoch, order
-        return order
+        if epoch != self._newest[0]:
+            self._newest = epoch, torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
+        return self._newest[1]
 
 
 def share_of(batch: int, world: int, accumulate: int = 1) -> int:
-    """Images that go through the networks together, where `world` processes take a minibatch in `accumulate` pieces each;
-    raises `UsageError` where it cannot be shared equally.
-    """
+    """Images that go through the networks together; raises `UsageError` where a minibatch cannot be shared equally."""
     unit = world * accumulate
     if batch % unit:
         pieces = f", in {accumulate} pieces each" if accumulate > 1 else ""
-        raise UsageError(
-            f"a minibatch of {batch} cannot be shared by {world} process{'es' if world > 1 else ''}{pieces}",
-            hint=f"try: --batch {batch // unit * unit or unit}",
-        )
+        what = f"a minibatch of {batch} cannot be shared by {world} process{'es' if world > 1 else ''}{pieces}"
+        raise UsageError(what, hint=f"try: --batch {batch // unit * unit or unit}")
     return batch // unit

@@ -1,12 +1,15 @@
-"""What a training does beside learning: readings, sample grids, evaluations, checkpoints."""
+"""What a training does beside learning: readings, progress, samples, evaluations, checkpoints."""
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +18,7 @@ from torch import Tensor
 from zoo_core import Generator, Tracker, TrainingError
 
 from ..devices import Runtime
-from ..files import atomic_file
+from ..files import atomic_file, translate_errors
 from ..models.grids import grid_picture
 from ..models.model import Model
 from ..packs import to_images
@@ -25,18 +28,22 @@ from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation, better
+from ..runs.run import cut_log
 from .batches import Batches
-from .health import CHECK, ensure_finite, ensure_finite_weights
-from .recorder import Recorder
-from .saving import save_checkpoint
-from .state import State
+from .health import CHECK, History, detect_problems, ensure_finite, ensure_finite_weights
+from .state import State, save_checkpoint
 
+TICK = 0.5  # least seconds between two updates of the progress line without a reading
 SAMPLES, REAL = 64, 256  # images of a sample grid, and real images whose distances are taken
 
 
 @dataclass
 class Callbacks:
-    """Everything that a training writes into its run folder and tells others while it runs, and when."""
+    """Everything that a training writes into its run folder and tells others while it runs, and when.
+
+    A reading is a line of `metrics.jsonl` with losses, one for each `training.log_every` steps. Any other line is a measure:
+    of the samples' diversity, or an evaluation. Lines of a sitting whose checkpoint is lost are cut off.
+    """
 
     folder: Path
     config: RunConfig
@@ -48,25 +55,28 @@ class Callbacks:
     report: Reporter
     tracker: Tracker | None = None
     evaluation: Evaluation | None = None
-    recorder: Recorder = field(init=False)
-    saved: int | None = field(init=False)
-    measured: int = field(init=False, default=-1)
+    measured: int = -1
 
     def __post_init__(self) -> None:
         self.saved = self.state.step if checkpoints(self.folder / "checkpoints") else None
         self.task.update(self.budget.done(self.state))  # a resumed run begins in the middle
-        log, writes = self.folder / "metrics.jsonl", self.runtime.is_main
-        self.recorder = Recorder(log, self.state, len(self.batches.pack), self.task, self.tracker, self.report, writes)
+        self.log = self.folder / "metrics.jsonl"
+        self.read, self.told = (time.monotonic(), self.state.images), time.monotonic()
+        self.shown: dict[str, str] = {}
+        lines = cut_log(self.log, self.state.meter.start, self.state.step) if self.runtime.is_main else []
+        self.history = History.of(lines)
+        self.seen = {warning.kind for warning in detect_problems(self.history)}
 
     def run(self, loop: Callable[[], bool]) -> bool:
         """Run the loop and write what belongs to its end; returns whether the budget is spent."""
         try:
             finished = loop()
-            meter = self.state.meter
-            if finished and self.state.step != meter.start:  # not reset: a larger budget goes on as if nothing had happened
-                self.recorder.record(self.state, meter.means(self.runtime), self.budget.done(self.state))
+            if (
+                finished and self.state.step != self.state.meter.start
+            ):  # not reset: a larger budget goes on as if nothing had happened
+                self.record()
         except TrainingError as error:
-            self.recorder.stopped(self.state, error.message)
+            self._write({"stopped": error.message, "final": True})
             raise
         self.task.update(self.budget.done(self.state))
         if finished:
@@ -76,15 +86,80 @@ class Callbacks:
             self.draw(final=True)
         return finished
 
+    def record(self) -> None:
+        """Write a reading down and show it; raises `TrainingError` where a mean is not finite."""
+        state, means = self.state, self.state.meter.means(self.runtime)
+        ensure_finite(means, state.step)
+        now = time.monotonic()
+        speed = (state.images - self.read[1]) / max(now - self.read[0], 1e-9)
+        self.read = (now, state.images)
+        numbers = {name: round(value, 6) for name, value in means.items()}
+        self._write({**numbers, "images_per_s": round(speed, 2)})
+        self._track({**means, "images_per_s": speed})
+        words = {"d_real": "D(real)", "d_fake": "D(fake)"}
+        shown = ("d_loss", "g_loss", "d_real", "d_fake")
+        self.shown.update({words.get(name, name): f"{means[name]:.3f}" for name in shown if name in means})
+        self.shown["images_per_s"] = f"{speed:.0f}"
+        self._tell(now)
+
+    def measure(self, name: str, value: float, *, final: bool = False) -> None:
+        """Write a measure down, and show it from now on. One that is `final` is only taken because the budget is spent:
+        going on takes it away again, and it is not written twice for one step.
+        """
+        if final and any(line["step"] == self.state.step and name in line for line in self.history.measures[-4:]):
+            return
+        self._write({name: round(value, 6), **({"final": True} if final else {})})
+        self._track({name: value})
+        self.shown[name] = f"{value:.3f}"
+
+    def warmed(self) -> None:
+        """Say how long the first steps took, which compiled the networks, and count the speed from here."""
+        now = time.monotonic()
+        self.report.note(f"compiled, with the first steps, in {now - self.read[0]:.0f} s; images/s are counted from here")
+        self.read = (now, self.state.images)
+
+    def _track(self, values: dict[str, float]) -> None:
+        if self.runtime.is_main and self.tracker is not None:
+            self.tracker.scalars(values, self.state.images)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        """Write a line, with the kinds of problems that there are; new ones are said."""
+        if not self.runtime.is_main:
+            return
+        state = self.state
+        line: dict[str, Any] = {
+            "step": state.step,
+            "images": state.images,
+            "epoch": round(state.images / len(self.batches.pack), 4),
+            "seconds": round(state.seconds, 3),
+            **values,
+        }
+        self.history.add(line)
+        found = detect_problems(self.history)
+        if found:
+            line["signs"] = [warning.kind for warning in found]
+        with translate_errors(self.log), open(self.log, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        for warning in found:
+            if warning.kind not in self.seen:
+                self.report.warn(f"{warning.words}; {warning.advice}")
+        self.seen = {warning.kind for warning in found}
+
     def tick(self) -> None:
-        """Show how far the training is, now and then."""
-        self.recorder.tick(self.budget.done(self.state))
+        """Show how far it is, now and then, with what the last reading said."""
+        now = time.monotonic()
+        if now - self.told >= TICK:
+            self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        self.told = now
+        self.task.update(self.budget.done(self.state), **self.shown)
 
     def after_step(self, before: int) -> None:
         """Do what is due after a step; `before` is how many images had been shown before it."""
         state, settings = self.state, self.config.training
         if state.step % settings.log_every == 0:
-            self.recorder.record(state, state.meter.means(self.runtime), self.budget.done(state))
+            self.record()
             state.meter.reset(state.step)
         elif state.step % CHECK == 0:
             ensure_finite(state.meter.means(self.runtime), state.step)
@@ -110,17 +185,16 @@ class Callbacks:
             self.saved = self.state.step
 
     def draw(self, *, final: bool = False) -> None:
-        """Write a sample grid, and how different the samples are, in units of real images.
+        """Write a sample grid of the same latents each time, and how different the samples are, in units of real images.
 
-        The latents are always the same, so that grids can be compared. A collapsed generator draws the same for every
-        latent, and its samples lie close together: distances between pixels tell a collapse, and little about quality.
+        A collapsed generator draws the same for every latent. Distances between pixels tell that, and little about quality.
         """
         if not self.runtime.is_main:
             return
         generator: Generator = self.state.evaluated()
         samples = Model(generator, None).sample(SAMPLES)
         picture = save_samples(samples, self.folder / "samples", self.state.images)
-        self.recorder.measure(self.state, "diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
+        self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
         if self.tracker is not None:
             self.tracker.picture("samples", picture, self.state.images)
 
@@ -134,7 +208,7 @@ class Callbacks:
             with preserve_rng_state(self.runtime.device):
                 value = float(evaluation.measure(state.evaluated()))
             if math.isfinite(value):
-                self.recorder.measure(state, evaluation.name, value, final=final)
+                self.measure(evaluation.name, value, final=final)
             else:
                 self.report.warn(f"{evaluation.name} is {value} at {state.images:,} images")
         self.measured, before = state.step, state.best

@@ -23,9 +23,8 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Take Ctrl-C and SIGTERM as a wish to finish the step and save; a second Ctrl-C leaves at once.
-
-        Outside of the main thread Python delivers no signals, and nothing is changed.
+        """Take Ctrl-C and SIGTERM as a wish to finish the step and save; a second Ctrl-C leaves at once. Outside of the main
+        thread Python delivers no signals, and nothing is changed.
         """
         wanted = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
         old = {number: signal.getsignal(number) for number in wanted}
@@ -83,10 +82,8 @@ def reproducible(deterministic: bool, device: torch.device) -> Iterator[None]:
         yield
     except RuntimeError as error:
         if deterministic and "deterministic" in str(error):
-            raise TrainingError(
-                f"--deterministic: {str(error).splitlines()[0]}",
-                hint="leave --deterministic out; results then differ in the last digits from run to run",
-            ) from error
+            hint = "leave --deterministic out; results then differ in the last digits from run to run"
+            raise TrainingError(f"--deterministic: {str(error).splitlines()[0]}", hint=hint) from error
         raise
     finally:
         if deterministic:

@@ -1,14 +1,14 @@
 """Faster weight gradients of convolutions, for float32 on CPUs with AVX2 and no AVX-512.
 
-oneDNN, which torch asks, is slow at the gradient of a strided convolution's weights where feature maps are small: for 256
-maps of 8×8 it was seen to reach less than half of what a matrix product does. Laid out as one matrix product of unfolded
-windows, in pieces that stay in the cache, it runs at nearly the speed of any matrix product. Everything else of a
-convolution stays torch's own, and the networks do not know. With AVX-512 there is nothing to gain, and other processors were
+oneDNN, which torch asks, is slow at the gradient of a strided convolution's weights where feature maps are small. Laid out
+as one matrix product of unfolded windows, in pieces that stay in the cache, it runs at nearly the speed of any matrix
+product. Everything else of a convolution stays torch's own. With AVX-512 there is nothing to gain, and other processors were
 not measured (docs/results/own-parts.md).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -26,15 +26,16 @@ LARGEST = 256  # most positions of one image's small side; above it torch's own 
 
 
 class FastConvolutions(TorchFunctionMode):
-    """Within this context convolutions compute the gradients of their weights by matrix products, where that is faster.
-
-    Results differ from torch's by rounding alone. They cannot be differentiated twice: penalties belong outside.
+    """Within this context convolutions compute the gradients of their weights by matrix products, where that is faster; they
+    cannot be differentiated twice. Results differ from torch's by rounding alone.
     """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is conv2d and not kwargs:
             x, weight, bias, stride, padding, dilation, groups = (*tuple(args), *_DEFAULTS[len(args) :])
-            if _fits(x, weight, stride, padding, dilation, groups) and _positions(x, weight, stride, padding) <= LARGEST:
+            fits = _fits(x, weight, stride, padding, dilation, groups)
+            sides = ((x.shape[i + 2] + 2 * padding[i] - weight.shape[i + 2]) // stride[i] + 1 for i in (0, 1) if fits)
+            if fits and math.prod(sides) <= LARGEST:
                 return _Convolution.apply(x, weight, bias, stride, padding, None)
         elif function is conv_transpose2d and not kwargs:
             x, weight, bias, stride, padding, extra, groups, dilation = (*tuple(args), *_TRANSPOSED[len(args) :])
@@ -62,12 +63,6 @@ def _fits(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, g
         and max(stride) > 1
         and min(weight.shape[:2]) >= CHANNELS
     )
-
-
-def _positions(x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> int:
-    """Positions of a convolution's output for one image."""
-    sides = [(x.shape[i + 2] + 2 * padding[i] - weight.shape[i + 2]) // stride[i] + 1 for i in (0, 1)]
-    return sides[0] * sides[1]
 
 
 class _Convolution(torch.autograd.Function):
@@ -122,8 +117,7 @@ def weight_gradient(
         count, height, width = part.shape[:3]
         # One row of a window is contiguous: kernel width times channels.
         windows = part.as_strided(
-            (count, h, w, kernel[0], kernel[1] * b),
-            (height * width * b, stride[0] * width * b, stride[1] * b, width * b, 1),
+            (count, h, w, kernel[0], kernel[1] * b), (height * width * b, stride[0] * width * b, stride[1] * b, width * b, 1)
         )
         total.addmm_(rows[start : start + piece].reshape(-1, a).t(), windows.reshape(count * h * w, -1))
     return total.view(a, *kernel, b).permute(0, 3, 1, 2)

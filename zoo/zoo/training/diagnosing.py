@@ -9,8 +9,7 @@ from statistics import mean
 from typing import Any, Literal
 
 from ..runs.checkpoints import checkpoints
-from ..runs.log import read_log
-from ..runs.run import RunRecord, read_run
+from ..runs.run import RunRecord, read_log, read_run
 from .health import HealthWarning, History, detect_problems
 
 Verdict = Literal["healthy", "ailing", "stopped", "unknown"]
@@ -61,10 +60,8 @@ class Diagnosis:
 
 
 def diagnose(run: str | Path) -> Diagnosis:
-    """Tell the health of a run folder, also while it is training.
-
-    Raises:
-        UsageError: it is no run folder. CheckpointError: its `run.json` is damaged. ZooError: a file cannot be read.
+    """Tell the health of a run folder, also while it is training. Raises `UsageError` where it is none, `CheckpointError`
+    where its `run.json` is damaged, `ZooError` where a file cannot be read.
     """
     folder = Path(run)
     record = read_run(folder)

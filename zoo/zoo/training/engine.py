@@ -30,15 +30,7 @@ GRADIENTS = {"generator": "g_grad", "discriminator": "d_grad"}
 
 
 class Engine:
-    """Takes training steps, which change `state` in place.
-
-    Attributes:
-        phases: of the algorithm, in the order in which they come within a step.
-        cycle: steps after which the phases repeat, those that join another left out.
-
-    Raises:
-        PluginError: a phase joins one that updates other roles.
-    """
+    """Takes training steps, which change `state` in place; raises `PluginError` where a phase joins one of other roles."""
 
     def __init__(self, config: RunConfig, state: State, runtime: Runtime, *, compile: bool = False) -> None:
         self.settings, self.optimizer, self.state, self.runtime = config.training, config.optimizer, state, runtime
@@ -59,11 +51,8 @@ class Engine:
         self.scheduled = [role for role, s in self.optimizer.items() if s["schedule"] != "constant" or s["warmup_images"]]
 
     def step(self, batch: Minibatch, *, penalties: bool = True) -> None:
-        """Take one step on this process's share of a minibatch; the caller counts it.
-
-        Args:
-            batch: real images [n, C, S, S], labels [n] or None, latents [n, latent_dim].
-            penalties: whether phases come that join another; for measuring what a step costs without.
+        """Take one step on this process's share of a minibatch; the caller counts it. Without `penalties` no phase comes
+        that joins another, for measuring what a step costs without.
         """
         due = [p for p in self.phases if p.due(self.state.step) and (penalties or not p.joins)]
         pieces = self._cut(batch, frozenset(phase.name for phase in due))
@@ -191,19 +180,16 @@ class NetworkCall:
 
 
 def synchronize_batch_norm(network: nn.Module) -> nn.Module:
-    """Make a view of a network with the same parameters and buffers, whose batch statistics are those of all processes.
-
-    The network itself stays plain: whoever draws from it in one process alone would wait for the others for ever.
+    """Make a view of a network with the same parameters and buffers, whose batch statistics are those of all processes. The
+    network itself stays plain: whoever draws from it in one process alone would wait for the others for ever.
     """
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(network, shared)))  # type: ignore[no-untyped-call]
 
 
 def average_gradients(gradients: list[Tensor], processes: int) -> None:
-    """Average gradients over processes in one exchange.
-
-    Instead of DistributedDataParallel, which wants each network to run forward once for each backward, and no gradient
-    penalties.
+    """Average gradients over processes in one exchange; DistributedDataParallel wants one forward for each backward, and no
+    gradient penalties.
     """
     flat = torch.cat([g.reshape(-1) for g in gradients])
     torch.distributed.all_reduce(flat)

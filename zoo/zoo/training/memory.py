@@ -41,10 +41,8 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
-    """Bytes for each image of a step, and for weights, gradients, moments and average, in float32.
-
-    Each image's are what the generator's graph and one of the discriminator's hold for the backward pass. Computed on
-    networks without memory; None for networks that cannot do that.
+    """Bytes for each image of a step (what the graphs of the generator and of one pass of the discriminator hold), and for
+    weights, gradients, moments and average, in float32; None for networks that do not compute without memory.
     """
     assert config.image is not None
     batch = 2
@@ -85,9 +83,8 @@ def fitting_batch(config: RunConfig, device: torch.device, unit: int) -> int | N
 
 
 def refuse_too_large(config: RunConfig, runtime: Runtime) -> None:
-    """Raise `TrainingError` where a minibatch cannot fit into the CPU's memory, whose system would kill the process.
-
-    A GPU says so by itself; see `translate_memory_errors`.
+    """Raise `TrainingError` where a minibatch cannot fit into the CPU's memory, whose system would kill the process. A GPU
+    says so by itself.
     """
     device, pieces = runtime.device, runtime.world * config.training.accumulate
     share, image = config.training.batch // pieces, config.image

@@ -23,21 +23,19 @@ from ..packs import Pack
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.run import is_run, read_run
-from .recorder import check_tracker
+from .opening import check_tracker
 
 DEFAULT_SEED = 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will do.
+    """What a training will do, as `plan` resolved it.
 
     Args:
         folder: the run folder, None for the next free name in runs/.
         resume: whether `folder` holds the run to go on with.
-        device, precision: resolved.
         command: how to type it again.
-        track, compile, deterministic: as `plan` takes them.
     """
 
     config: RunConfig
@@ -172,10 +170,9 @@ def refuse_existing(folder: Path, config: RunConfig) -> None:
 def _refuse_unwritable(folder: Path) -> None:
     """Raise `UsageError` where `folder` cannot be made, before hours are spent on the way to it."""
     place = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not place.is_dir():
-        raise UsageError(f"{folder} cannot be made: {place} is a file", hint="choose another folder: --out DIR")
-    if not os.access(place, os.W_OK):
-        raise UsageError(f"{folder} cannot be made: {place} cannot be written", hint="choose another folder: --out DIR")
+    why = "is a file" if not place.is_dir() else "cannot be written" if not os.access(place, os.W_OK) else ""
+    if why:
+        raise UsageError(f"{folder} cannot be made: {place} {why}", hint="choose another folder: --out DIR")
 
 
 def _resumed(
@@ -184,34 +181,22 @@ def _resumed(
     """A run's configuration, with the settings changed that may be; raises `UsageError` where something else differs."""
     named = {key: value for key, value in given.items() if value is not None}
     assert config.dataset is not None
-    lines = [
-        f"{what}: {old!r} in the run, {new!r} now"
-        for what, old, new in (
-            ("recipe", config.recipe["name"], recipe),
-            ("dataset", config.dataset["name"], named.get("dataset")),
-        )
-        if new is not None and new.rpartition(":")[2] != old
-    ]
+    old = {"recipe": config.recipe["name"], "dataset": config.dataset["name"]}
+    asked = {"recipe": recipe, "dataset": named.get("dataset")}
+    others = {key: name for key, name in asked.items() if name and name.rpartition(":")[2] != old[key]}
+    lines = differences(old, {**old, **others})
     if (named or options) and not lines:
         wanted = _wanted(config, named, options)
-        old, new = config.identity(), wanted.identity()
         # Data that moved are the same data; the pack tells. Channels that nobody names stay what they are.
-        for identity in (old, new):
-            identity.pop("data", None)
-        if "channels" in named:
-            new["channels"] = named["channels"]
-        else:
-            old.pop("channels", None)
-            new.pop("channels", None)
+        old = {"channels": None, **config.identity(), "data": None}
+        new = {**wanted.identity(), "data": None, "channels": named.get("channels", old["channels"])}
         lines = differences(old, new)
         free = {key: getattr(wanted.training, key) for key in FREE}
         moved = {**config.dataset, "data": named.get("data", config.dataset["data"])}
         config = replace(config, training=replace(config.training, **free), dataset=moved)
     if lines:
-        raise UsageError(
-            f"{folder} was begun otherwise:\n  " + "\n  ".join(lines),
-            hint="leave these out to go on with the run, or begin another: zoo train … without --resume",
-        )
+        hint = "leave these out to go on with the run, or begin another: zoo train … without --resume"
+        raise UsageError(f"{folder} was begun otherwise:\n  " + "\n  ".join(lines), hint=hint)
     return config
 
 
@@ -238,32 +223,24 @@ def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: M
     if done < budget.total(count):
         return
     more = {"epochs": images / count * 2, "images": images * 2, "minutes": done / 30}[budget.kind]
-    raise UsageError(
-        f"{folder} is finished: {images:,} images shown, and its budget is {budget}",
-        hint=f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}",
-    )
+    hint = f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}"
+    raise UsageError(f"{folder} is finished: {images:,} images shown, and its budget is {budget}", hint=hint)
 
 
 def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig:
-    """Return the configuration with what the pack says; a resumed run must find the pictures that it was begun with.
-
-    Raises:
-        UsageError: they are others, or have no labels where the recipe wants some.
+    """Return the configuration with what the pack says; raises `UsageError` where the pictures are not those that a resumed
+    run was begun with, or have no labels where the recipe wants some.
     """
     files = [*pack.info["shards"], pack.info["labels"]]
     content = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
     if config.pack:
         if config.pack != content:
-            raise UsageError(
-                "the pictures are not those that the run was begun with",
-                hint="give the folder that holds the same pictures: --data DIR; or begin another run",
-            )
+            hint = "give the folder that holds the same pictures: --data DIR; or begin another run"
+            raise UsageError("the pictures are not those that the run was begun with", hint=hint)
         return config
     if config.conditional and not pack.spec.num_classes:
-        raise OptionError(
-            f"recipe {config.recipe['name']!r} wants labels, and these images have none",
-            hint="put the pictures of each class into a folder of their own",
-        )
+        hint = "put the pictures of each class into a folder of their own"
+        raise OptionError(f"recipe {config.recipe['name']!r} wants labels, and these images have none", hint=hint)
     classes = pack.spec.num_classes if config.conditional else 0
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)

@@ -1,9 +1,8 @@
 """How fast a recipe trains here: images per second, and how near that is to what the machine can do.
 
-Only floating-point operations that are needed count: those of the convolutions and matrix products that one step of
-`zoo.training.engine` makes, which computes no gradient that nobody uses. They are counted, not estimated, by running a step
-on two images under torch's counter. The share is that of the machine's own rate of large matrix products in the same
-precision, measured in the same minute.
+Operations are those of the convolutions and matrix products of one step, counted, not estimated, by running it on two
+images under torch's counter. The share is that of the machine's own rate of large matrix products in the same precision,
+measured in the same minute.
 """
 
 from __future__ import annotations

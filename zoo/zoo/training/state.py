@@ -1,13 +1,16 @@
-"""What a training changes as it goes: networks, averages, optimizers, means of what it records, and how far it is."""
+"""What a training changes as it goes: networks, averages, optimizers, what it records, and what checkpoints hold of it."""
 
 from __future__ import annotations
 
 import copy
 import math
+import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,17 +18,20 @@ from zoo_core import Algorithm, Generator, TrainingError
 
 from ..devices import Runtime
 from ..models.model import estimate_statistics
+from ..models.weights import fill
 from ..optimizers import Adam
+from ..runs.checkpoints import tensors_below, write_checkpoint
 from ..runs.config import RunConfig
 from ..runs.evaluation import Best
+from .health import diverged
 
+COUNTERS = ("step", "images", "updates", "seconds")
 CAPACITY = 64  # most names that an algorithm may record
 
 
 class Meter:
-    """Means of what is recorded between two lines of `metrics.jsonl`; `start` is the step of the last one.
-
-    Sums are kept on the device, so that no step waits for one, and in checkpoints, so that an interruption leaves no trace.
+    """Means of what is recorded between two lines of `metrics.jsonl`; `start` is the step of the last one. Sums are kept on
+    the device, so that no step waits for one, and in checkpoints, so that an interruption leaves no trace.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -36,10 +42,8 @@ class Meter:
     def add(self, name: str, value: Tensor) -> None:
         """Add a scalar; a name is known from its first value on. Raises `TrainingError` for more than 64 names."""
         if name not in self.counts and len(self.counts) == CAPACITY:
-            raise TrainingError(
-                f"an algorithm can record {CAPACITY} values in metrics.jsonl, and {name!r} is one more",
-                hint="let it log under fewer names",
-            )
+            what = f"an algorithm can record {CAPACITY} values in metrics.jsonl, and {name!r} is one more"
+            raise TrainingError(what, hint="let it log under fewer names")
         self.counts[name] = self.counts.get(name, 0) + 1
         self.sums[list(self.counts).index(name)] += value.detach()
 
@@ -69,13 +73,10 @@ class Meter:
 
 @dataclass
 class State:
-    """Everything that a checkpoint holds, on the device of the training.
-
-    Networks are in training mode; algorithm and losses hold no state.
+    """Everything that a checkpoint holds, on the device of the training. Networks are in training mode.
 
     Args:
         averages: role → moving average of the network's parameters; empty where the recipe keeps none.
-        step: minibatches so far.
         images: real images shown so far; also the position in the shuffled data.
         updates: role → optimizer steps so far.
         seconds: of training, over all sittings.
@@ -128,10 +129,8 @@ class State:
             torch._foreach_lerp_(mine, list(self.networks[role].parameters()), 1 - decay)
 
     def evaluated(self, role: str = "generator", *, raw: bool = False) -> Any:
-        """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode.
-
-        A generator's batch-norm statistics are estimated for them. In the memory format that a loaded model has: kernels
-        round differently in another one.
+        """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode, statistics estimated for them,
+        and the memory format that a loaded model has: kernels round differently in another one.
         """
         source: Any = self.networks[role] if raw else self.averages.get(role, self.networks[role])
         drawn = copy.deepcopy(source).requires_grad_(False).to(memory_format=torch.contiguous_format)
@@ -168,3 +167,87 @@ def learning_rate(settings: dict[str, Any], images: int) -> float:
     done = min(1.0, (images - warm) / max(1, settings["schedule_images"] - warm))
     left = 1 - done if settings["schedule"] == "linear" else (1 + math.cos(math.pi * done)) / 2
     return rate * left
+
+
+def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> None:
+    """Write the state as the newest checkpoint below `folder`; see `write_checkpoint`. Every process calls it, the main one
+    writes. Raises `TrainingError` where a weight is not finite: a run could not go on from there.
+    """
+    states, meter = _random_states(runtime), state.meter.to_json(runtime)
+    if not runtime.is_main:
+        return
+    networks = {f"{name}.{key}": t for name, net in state.tensors().items() for key, t in net.state_dict().items()}
+    for key, tensor in networks.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise diverged(f"{key} holds numbers that are not finite at step {state.step}")
+    optimizers = {
+        f"{role}.{index}.{key}": value
+        for role, optimizer in state.optimizers.items()
+        for index, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)  # SGD without momentum holds None
+    }
+    version, internal, gauss = random.getstate()
+    description = {
+        **{counter: getattr(state, counter) for counter in COUNTERS},
+        "meter": meter,
+        "best": asdict(state.best) if state.best else None,
+        "python_random": [version, list(internal), gauss],
+        "scaler": runtime.scaler.state_dict() if runtime.scaler is not None else None,
+    }
+    tensors = {"networks.safetensors": networks, "optimizers.safetensors": optimizers, "random.safetensors": states}
+    write_checkpoint(folder, description, tensors, keep)
+
+
+def restore(
+    state: State, runtime: Runtime, described: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]], path: Path
+) -> None:
+    """Put a checkpoint's content into `state` and into the global random generators; raises `ModelError` where it is of
+    other networks.
+    """
+    for name, network in state.tensors().items():
+        fill(network, tensors_below(tensors["networks.safetensors"], name), path / "networks.safetensors")
+    for role, optimizer in state.optimizers.items():
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        inner: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors_below(tensors["optimizers.safetensors"], role).items():
+            index, _, what = key.partition(".")
+            like = parameters[int(index)]
+            if tensor.shape == like.shape:  # fused Adam pairs numbers by their place in memory, not by index
+                tensor = torch.empty_like(like).copy_(tensor)
+            inner.setdefault(int(index), {})[what] = tensor
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": inner})
+    for counter in COUNTERS:
+        setattr(state, counter, described[counter])
+    state.meter.load(described["meter"])
+    state.best = Best(**described["best"]) if described.get("best") else None
+    if runtime.scaler is not None and described["scaler"]:
+        runtime.scaler.load_state_dict(described["scaler"])
+    version, internal, gauss = described["python_random"]
+    random.setstate((version, tuple(internal), gauss))
+    _restore_random(tensors_below(tensors["random.safetensors"], str(runtime.rank)), runtime.device.type)
+
+
+def _random_states(runtime: Runtime) -> dict[str, Tensor]:
+    """The global random states of every process, by "<process>.<what>"."""
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    assert kind == "MT19937"
+    mine = {
+        "torch": torch.get_rng_state(),
+        "numpy_keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        "numpy_rest": torch.tensor([position, has_gauss, cached], dtype=torch.float64),
+    }
+    if (kind := runtime.device.type) != "cpu":
+        mine[kind] = getattr(torch, kind).get_rng_state()
+    return {f"{rank}.{key}": tensor for rank, states in enumerate(runtime.gather(mine)) for key, tensor in states.items()}
+
+
+def _restore_random(states: dict[str, Tensor], kind: str) -> None:
+    if "torch" not in states:  # a process that the run did not have before
+        return
+    torch.set_rng_state(states["torch"])
+    position, has_gauss, cached = states["numpy_rest"].tolist()
+    keys = states["numpy_keys"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))
+    if kind in states:
+        getattr(torch, kind).set_rng_state(states[kind])

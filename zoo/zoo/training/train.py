@@ -28,11 +28,10 @@ from .callbacks import Callbacks
 from .control import Clock, Stop, reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
+from .opening import describe, ended_schedules
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
-from .recorder import describe, ended_schedules
-from .saving import restore
-from .state import State
+from .state import State, restore
 
 POLL = 10  # steps after which several processes agree anew on the time and on whether to stop
 
@@ -50,11 +49,10 @@ def train(
     Ctrl-C and SIGTERM finish the step, save and return; a second Ctrl-C leaves at once.
 
     Args:
-        recipe: what to train; not needed with `resume`.
         report: hears notes and progress; by default standard error does.
         workers: processes that decode pictures.
         evaluation: what to measure now and then, see `zoo.runs.evaluation`; the checkpoint with the best value is kept.
-        choices: what `zoo.plan` takes: dataset, budget, options, …
+        recipe, choices: what `zoo.plan` takes: dataset, budget, options, …
 
     Returns:
         The run; its folder holds a model folder when the budget is spent.
@@ -68,11 +66,7 @@ def train(
 
 
 def execute(
-    plan: Plan,
-    *,
-    report: Reporter | None = None,
-    workers: int | None = None,
-    evaluation: Evaluation | None = None,
+    plan: Plan, *, report: Reporter | None = None, workers: int | None = None, evaluation: Evaluation | None = None
 ) -> runs.Run:
     """Train what `plan` resolved; see `train`."""
     with ExitStack() as stack:
@@ -149,11 +143,7 @@ def execute(
 def _loop(
     plan: Plan, config: RunConfig, state: State, batches: Batches, runtime: Runtime, stop: Stop, callbacks: Callbacks
 ) -> bool:
-    """Train until the budget is spent or somebody asks to stop; returns whether it is spent.
-
-    Raises:
-        TrainingError: a loss or weight is no finite number any more.
-    """
+    """Train until the budget is spent or somebody asks to stop; returns whether it is spent."""
     budget = plan.budget
     poll = 1 if runtime.world == 1 else POLL
     engine = Engine(config, state, runtime, compile=plan.compile)
@@ -176,7 +166,7 @@ def _loop(
                 elapsed, asked = runtime.greatest(clock.read(), stop.signal or 0)
                 state.seconds += elapsed
             if state.step == warm:
-                callbacks.recorder.warmed(state)
+                callbacks.warmed()
 
             # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
