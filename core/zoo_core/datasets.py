@@ -189,10 +189,8 @@ class FileDataset(ImageDataset):
         tops = {key.split("/")[0] if "/" in key else "" for key in keys}
         classes = tuple(sorted(tops)) if "" not in tops and len(tops) > 1 else ()
         index = {name: i for i, name in enumerate(classes)}
-        records = [
-            Record(key, path, stamp, index.get(key.split("/")[0], -1))
-            for key, (path, stamp) in zip(keys, found, strict=True)
-        ]
+        labels = [index.get(key.split("/")[0], -1) for key in keys]
+        records = [Record(key, *picture, label) for key, picture, label in zip(keys, found, labels, strict=True)]
         notes = [f"{others} files are no pictures by their name and were left out"] if others else []
         folders = sorted(printable(e.name) for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
         if classes and (empty := [name for name in folders if name not in index]):
