@@ -56,11 +56,7 @@ class Reference:
 
 
 def measure(model: Model, criterion: Criterion, reference: Reference, samples: int) -> tuple[float, float, float]:
-    """Return distance, diversity and nearest of `Point`, from `samples` pictures of latents that are always the same.
-
-    Raises:
-        ZooError: a feature is not finite.
-    """
+    """Return distance, diversity and nearest of `Point`, from `samples` pictures of latents that are always the same."""
     drawn, features = criterion.inputs(model.batches(samples))
     diversity = mean_distance(features) / reference.mean_distance
     nearest = nearest_distance(features) / (reference.nearest_distance or 1.0)  # 0: the data repeat themselves
@@ -68,11 +64,7 @@ def measure(model: Model, criterion: Criterion, reference: Reference, samples: i
 
 
 def measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporter) -> Reference:
-    """Return the reference, from at most `REAL` images. Their features stay in the cache.
-
-    Raises:
-        ZooError: there are too few images, they are all alike, or a feature is not finite.
-    """
+    """Return the reference, from at most `REAL` images; raises `ZooError` where they are too few, or all alike."""
     try:
         least = max(4, 2 * criterion.metric.minimum)
         if len(pack) < least:

@@ -103,9 +103,9 @@ def compare(
 
         def write() -> tuple[Row, ...]:
             """Write page and table from what has been measured so far."""
-            better = criterion.metric.lower_is_better
             found = [read_trial(folder, recipe, seed) for recipe, seed in names]
             of = {name: [trial for trial in found if trial.recipe == name] for name in plans}
+            better = criterion.metric.lower_is_better
             rows = tuple(summarize(name, of[name], points, lower_is_better=better) for name in plans)
             write_csv(folder / TABLE, found)
             write_report(folder / PAGE, settings, reference, rows, found, pack, described)

@@ -48,11 +48,7 @@ class Settings:
 def plan_recipes(
     recipes: Sequence[str], dataset: str | None, out: Path, images: int | None, minutes: float | None, **choices: Any
 ) -> dict[str, Plan]:
-    """Plan each recipe's training, resolved and checked.
-
-    Raises:
-        UsageError: a name or an option is wrong, a recipe is named twice, or they would draw from different data.
-    """
+    """Plan each recipe's training, resolved and checked; raises `UsageError` also where their data would differ."""
     if images is None and minutes is None:
         raise UsageError(
             "name a budget that every recipe gets", hint="for example: --images 20000 (real images shown), or --minutes 10"

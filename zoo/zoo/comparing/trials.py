@@ -82,8 +82,7 @@ def run_trial(
 ) -> Trial:
     """Train and measure what is left of a trial; `first` says how its recipe is trained.
 
-    Raises:
-        ZooError: the training cannot go on, for another reason than that it diverged.
+    Raises `ZooError` where the training cannot go on, for another reason than that it diverged.
     """
     while not trial.done(settings):
         try:

@@ -13,11 +13,9 @@ from ..metrics.images import choose_images, generate_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
 from ..models.model import Model
 from ..progress import SILENT, Reporter
-from .results import Results, publish
-from .subject import choose_data, describe, open_model
+from .results import Results, choose_data, describe, open_model, publish
 
 SAMPLES = 50_000  # and most real images: what the field takes for the FID
-RESAMPLES = 10
 
 
 def evaluate(
@@ -33,7 +31,7 @@ def evaluate(
     real: int = SAMPLES,
     seed: int = 0,
     raw: bool = False,
-    resamples: int = RESAMPLES,
+    resamples: int = 10,
     device: str = "auto",
     out: str | Path | None = None,
     write: bool = True,

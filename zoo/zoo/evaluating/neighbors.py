@@ -32,8 +32,7 @@ from ..packs import PackRequest, to_images, to_uint8
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .published import published
-from .results import Results, publish
-from .subject import choose_data, describe, open_model
+from .results import Results, choose_data, describe, open_model, publish
 
 LEAST = 100  # samples, held-out images and training images from which anything is concluded
 

@@ -8,7 +8,7 @@ plugin = Plugin(
     summary="Features of any model's discriminator",
     features={
         "discriminator": Component(
-            "zoo.evaluating.subject:DiscriminatorFeatures",
+            "zoo.evaluating.results:DiscriminatorFeatures",
             "all convolutional stages of a model's discriminator, pooled (--set features.model=MODEL)",
             "Radford, Metz and Chintala 2015, arXiv:1511.06434, section 5",
         )

@@ -29,15 +29,13 @@ from ..packs import Pack, PackRequest, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .published import FEW, published
-from .results import Results, publish
-from .subject import describe, open_model
+from .results import Results, describe, open_model, publish
 
 HELD_OUT, HELD_OUT_OF_FEW = 0.1, 0.25  # shares of the labeled training images on which C is chosen
 CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # that are tried, for features whose mean squared length is 1
 CHOOSING = 1e-2  # share of its objective that a classifier may lie above its minimum while C is chosen
 MANY = 2000  # held-out images of which one worse value of C is believed
 STATISTICS, BATCH = 10_000, 100  # training images that give batch-norm statistics anew, and how many go together
-REPEATS = 10
 
 
 def probe(
@@ -91,7 +89,7 @@ def probe(
         )
     bare = str(train.info["dataset"]["name"]).rpartition(":")[2]
     wanted: int | str = labels if labels is not None else FEW.get(bare, "all")
-    count = (1 if wanted == "all" else REPEATS) if repeats is None else repeats
+    count = (1 if wanted == "all" else 10) if repeats is None else repeats
     if count < 1:
         raise OptionError(f"repeats must be at least 1, not {count}")
     choices = [_choose(truth[0], classes, wanted, seed, number) for number in range(count)]
@@ -151,12 +149,7 @@ def _open_discriminator(where: str | Path | Model, untrained: bool, seed: int, d
 
 
 def _choose(labels: Tensor, classes: Sequence[str], wanted: int | str, seed: int, number: int) -> tuple[Tensor, Tensor]:
-    """Choose labeled images of every class; return the numbers of those to fit, and of those held out, sorted.
-
-    Raises:
-        DataError: a class has fewer than are wanted, or than 2.
-        UsageError: fewer than 2 per class are wanted.
-    """
+    """Choose labeled images of every class; return the numbers of those to fit, and of those held out, sorted."""
     if wanted != "all" and (not isinstance(wanted, int) or wanted < 2):
         raise UsageError(f"labels must be 'all' or at least 2 per class, not {wanted}", hint="for example: --labels 400")
     rng = generator_for(seed, "labeled images", number)

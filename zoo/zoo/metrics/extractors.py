@@ -191,12 +191,7 @@ class StageFeatures(FeatureExtractor):
     smaller than the grid stays as it is. Images of another size or of other channels are resized, antialiased, and made gray
     or three equal channels. A conditional discriminator is told class 0 throughout.
 
-    Args:
-        discriminator: in evaluation mode from now on; its weights stay as they are.
-
-    Raises:
-        OptionError: a grid below 1.
-        ModelError: the discriminator has no stage.
+    The discriminator is in evaluation mode from now on. Raises `ModelError` for one without stages.
     """
 
     resizing: ClassVar[str] = "bilinear, antialiased, where the size differs from the discriminator's"

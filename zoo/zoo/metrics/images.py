@@ -88,18 +88,16 @@ def spread_images(images: Images, most: int) -> Tensor:
 
 def training_request(config: RunConfig) -> PackRequest:
     """Return the request for the pictures that a run is trained on."""
-    dataset, size = config.dataset, config.training.size
+    dataset = config.dataset
     assert dataset is not None
-    name = f"{dataset['distribution']}:{dataset['name']}"
+    name, size = f"{dataset['distribution']}:{dataset['name']}", config.training.size
     return PackRequest(name, dataset["data"], dataset["split"], size, config.channels, dataset["options"])
 
 
 def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILENT) -> Pack:
     """Build or find the pack of a dataset, at the size and channels of a model's images whatever the request says.
 
-    Raises:
-        UsageError: no such dataset or split; its `data` is a pack of other images than the model's.
-        DataError: the source is not there.
+    Raises `UsageError` where its `data` is a pack of other images than the model's, and as `build_pack` does.
     """
     folder = Path(request.data).expanduser() if request.data is not None else None
     if folder is not None and (folder / "pack.json").is_file():

@@ -29,12 +29,7 @@ METRIC, FEATURES = "frechet", "scattering"  # likewise trainings and comparisons
 
 
 def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
-    """Return metrics by their names in the registry.
-
-    Raises:
-        UsageError: there is no name, or nothing bears one of them.
-        ZooError: the library of one is not installed.
-    """
+    """Return metrics by their names in the registry; raises `ZooError` where the library of one is not installed."""
     found: dict[str, Metric] = {}
     for name in names:
         metric = found[name] = registry.create("metrics", name)
@@ -53,11 +48,7 @@ def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
 def check_counts(
     metrics: Mapping[str, Metric], samples: int, real: int, dim: int, *, warn: Callable[[str], None] = SILENT.warn
 ) -> None:
-    """Refuse what cannot be measured from so few images or so many features, and warn of what is unreliable.
-
-    Raises:
-        UsageError: fewer samples or real images than a metric needs; features that are out of its reach.
-    """
+    """Refuse, by a `UsageError`, what cannot be measured from so few images or so many features; warn of the unreliable."""
     for name, metric in metrics.items():
         for count, what, flag in ((samples, "samples", "--samples"), (real, "real images", "--real")):
             if count < metric.minimum:
@@ -81,11 +72,7 @@ def measure(
     seed: int,
     report: Reporter,
 ) -> dict[str, Measurement]:
-    """Measure by all metrics, in their order; those that are one class under several names together.
-
-    Raises:
-        UsageError: a metric needs the logits of a classifier, and the extractor is none.
-    """
+    """Measure by all metrics, in their order; those that are one class under several names together."""
     inputs: dict[tuple[str, bool], tuple[Tensor, Tensor]] = {}
     found: dict[type[Metric], Measurement] = {}
     for name, metric in metrics.items():
@@ -162,11 +149,8 @@ class Criterion:
 def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, device: str | torch.device = "cpu") -> Criterion:
     """The criterion that `--metric` names: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
 
-    Each is "name" or "distribution:name"; `options` and `device` are the extractor's.
-
-    Raises:
-        UsageError: there is no such metric, extractor or option.
-        ZooError: its library is not installed, or the extractor cannot be made.
+    Each is "name" or "distribution:name"; `options` and `device` are the extractor's. Raises `UsageError` for an unknown
+    name or option, and `ZooError` where a library is not installed or the extractor cannot be made.
     """
     known = {kind: {n for e in registry.entries(kind) for n in (e.name, e.qualified)} for kind in ("metrics", "features")}
     words = text.split(":")
@@ -203,8 +187,6 @@ def watch(
     Raises:
         UsageError: no such metric or extractor; fewer samples than the metric needs; `every` below 1.
     """
-    if samples < 2:
-        raise UsageError(f"a distance needs at least 2 samples, not {samples}")
     criterion = open_criterion(metric, device=device)
     check_counts({criterion.name: criterion.metric}, samples, REAL, criterion.extractor.network.dim)
 

@@ -37,11 +37,8 @@ SHARE, CHANCE = 0.05, 1e-3
 def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None = None) -> tuple[Tensor, Tensor]:
     """Find the k nearest of all vectors [n, d] in `pieces` to each query [m, d], by Euclidean distance, exactly.
 
-    Returns:
-        Distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces.
-
-    Raises:
-        ZooError: faiss is not installed, or there are fewer than k vectors.
+    Returns distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces. Raises `ZooError` where
+    faiss is not installed, or for fewer than k vectors.
     """
     faiss, start = load_faiss(), 0
     asked = queries.float().contiguous().numpy()
@@ -153,7 +150,6 @@ def save_neighbors(
     """Write neighbors.png (sample, its nearest in pixels, its nearest in features; row by row) and neighbors.html.
 
     Args:
-        folder: made if need be.
         pack: the training images.
         drawn: the samples [n, C, S, S] in [−1, 1].
         spaces: where each has its nearest; their ratios become histograms.

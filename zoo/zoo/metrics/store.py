@@ -33,10 +33,8 @@ def cache_features(
 ) -> Tensor:
     """Return features [N, dim] of images, from the cache or computed now, on a private memory map.
 
-    What an interrupted computation left is gone on from; only what is touched of the map is read.
-
-    Raises:
-        ZooError: features are not finite, or too large for half precision; the disk is full or cannot be written.
+    What an interrupted computation left is gone on from; only what is touched of the map is read. Raises `ZooError` for
+    features that are not finite or too large for half precision, and for a disk that is full or cannot be written.
     """
     dim, dtype = extractor.network.dim, getattr(torch, precision)
     size = images.count * dim * dtype.itemsize

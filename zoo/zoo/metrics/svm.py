@@ -101,11 +101,7 @@ class Problem:
     ) -> Classifier:
         """Return the classifier for one C, within `gap` of the optimum. Begins where the last solution ended.
 
-        Args:
-            heard: is told the evaluations so far and the gap.
-
-        Raises:
-            ZooError: the optimum is not reached.
+        `heard` is told the evaluations so far and the gap. Raises `ZooError` where the optimum is not reached.
         """
         if self.solver == "sklearn":
             return self._by_sklearn(c)
@@ -139,8 +135,7 @@ def minimize(
 ) -> tuple[Tensor, float, float, int]:
     """L-BFGS from `start` [K, m] until the optimum is certainly near; returns weights, objective, relative gap, evaluations.
 
-    Raises:
-        ZooError: it is not near after `STEPS` evaluations.
+    Raises `ZooError` where it is not near after `STEPS` evaluations.
     """
     moved = torch.nn.Parameter(torch.zeros_like(start))
     best: dict[str, Any] = {"objective": float("inf")}
