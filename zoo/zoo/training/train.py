@@ -9,6 +9,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from torch.nn.modules.batchnorm import _BatchNorm
+
 from zoo_core import Tracker, TrainingError, ZooError, registry
 
 from ..allocator import keep_freed_memory_during
@@ -20,6 +22,7 @@ from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal
 from ..randomness import seed_everything
 from ..runs import run as runs
+from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints, newest_checkpoint
 from ..runs.config import RunConfig, model_config
 from ..runs.evaluation import Evaluation
@@ -28,7 +31,6 @@ from .callbacks import Callbacks
 from .control import Clock, Stop, reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
-from .opening import describe, ended_schedules
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
 from .state import State, restore
@@ -112,8 +114,8 @@ def execute(
         if plan.track and runtime.is_main:
             given: dict[str, Any] = {"folder": folder, "images": state.images, "config": config.to_json()}
             tracker = registry.create("trackers", plan.track, **given)
-        report.note(describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
-        if ended := ended_schedules(config, plan.budget):
+        report.note(_describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
+        if ended := _ended_schedules(config, plan.budget):
             report.warn(ended)
 
         # 6. Train, and write the model folder once the budget is spent.
@@ -219,3 +221,42 @@ def _begin(plan: Plan, config: RunConfig, stack: ExitStack) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
+
+
+def _describe(config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool) -> str:
+    """Say what is about to happen, in a few lines."""
+    assert config.image is not None
+    sizes = [f"{role} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for role, net in state.networks.items()]
+    sizes[0] += " parameters"
+    verb = f"resuming at {state.images:,} images" if resumes else "training"
+    size, kind, count = config.image.size, "gray" if config.image.channels == 1 else "color", config.facts["count"]
+    processes = f", {runtime.world} processes" if runtime.world > 1 else ""
+    lines = [
+        f"{verb}: {config.recipe['name']} on {count:,} images, {size}×{size} {kind}, for {budget} "
+        f"({budget.total(count):,.0f} {budget.unit})",
+        f"{', '.join(sizes)}; batch {config.training.batch}, seed {config.seed}, {runtime.device} in {runtime.precision}"
+        f"{processes}",
+        f"run folder: {folder} (Ctrl-C saves and stops)",
+    ]
+    return "\n".join([*lines, _describe_processes(config, state, runtime)] if runtime.world > 1 else lines)
+
+
+def _describe_processes(config: RunConfig, state: State, runtime: Runtime) -> str:
+    """Say what several processes have in common and what each has by itself."""
+    share = config.training.batch // runtime.world
+    text = f"{runtime.world} processes of {share} images each: gradients are averaged, weights are the same"
+    if not any(isinstance(m, _BatchNorm) for network in state.networks.values() for m in network.modules()):
+        return text
+    if config.training.sync_bn and runtime.device.type == "cuda":
+        return f"{text}, and so are batch statistics"
+    why = "; torch synchronizes them on GPUs only" if config.training.sync_bn else ""
+    return f"{text}, but batch normalization sees the {share // config.training.accumulate} images of its own process{why}"
+
+
+def _ended_schedules(config: RunConfig, budget: Budget) -> str:
+    """Say which learning rates are 0 before the budget is spent, as those of a run that goes on for longer; "" for none."""
+    ends = {role: s["schedule_images"] for role, s in config.optimizer.items() if s["schedule"] != "constant"}
+    ends = {role: end for role, end in ends.items() if end < int(budget.total(config.facts["count"]))}
+    if not ends or budget.kind == "minutes":
+        return ""
+    return f"nothing is learned by {' and '.join(ends)} from {min(ends.values()):,} images on: the schedule ends there"
