@@ -32,9 +32,7 @@ def list_plugins() -> list[dict[str, Any]]:
     """All plugins: name, distribution, version, status ("ok" or "broken: reason"), what each provides, seconds to import."""
     return [
         {
-            "name": installed.name,
-            "distribution": installed.distribution,
-            "version": installed.version,
+            **{key: getattr(installed, key) for key in ("name", "distribution", "version")},
             "status": _status(installed),
             "summary": installed.plugin.summary if installed.plugin else "",
             "provides": {kind: sorted(found) for kind, found in installed.provides().items() if found},
@@ -125,14 +123,8 @@ def _options(target: Any) -> list[dict[str, Any]]:
 
 
 def _common(entry: Entry) -> dict[str, Any]:
-    return {
-        "kind": entry.kind,
-        "name": entry.name,
-        "summary": entry.summary,
-        "paper": entry.value.paper,
-        "distribution": entry.plugin.distribution,
-        "version": entry.plugin.version,
-    }
+    told = {"kind": entry.kind, "name": entry.name, "summary": entry.summary, "paper": entry.value.paper}
+    return {**told, "distribution": entry.plugin.distribution, "version": entry.plugin.version}
 
 
 _WITHOUT_TORCH = """

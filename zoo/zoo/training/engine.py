@@ -58,7 +58,10 @@ class Engine:
         pieces = self._cut(batch, frozenset(phase.name for phase in due))
         for position, phase in enumerate(due):
             # 1. What this phase or a later one of this step updates may be part of a graph; everything else is frozen.
-            self._freeze({role for later in due[position:] for role in later.updates})
+            learning = {role for later in due[position:] for role in later.updates}
+            for role, parameters in self.trained.items():
+                for parameter in parameters:
+                    parameter.requires_grad_(role in learning)
 
             # 2. Each scalar is differentiated as it comes, so that its graph is gone before the next is made.
             inputs: list[Tensor] = [p for role in phase.updates for p in self.trained[role]]
@@ -76,11 +79,6 @@ class Engine:
         labels = batch.labels.chunk(count) if batch.labels is not None else [None] * count
         cut = zip(batch.real.chunk(count), labels, batch.z.chunk(count), strict=True)
         return [Step(real, label, z, self.parts, due, count, record=self.state.meter.add) for real, label, z in cut]
-
-    def _freeze(self, learning: set[str]) -> None:
-        for role, parameters in self.trained.items():
-            for parameter in parameters:
-                parameter.requires_grad_(role in learning)
 
     def _backward(self, loss: Tensor, inputs: list[Tensor]) -> None:
         self.scaler.scale(loss).backward(inputs=inputs)  # type: ignore[no-untyped-call]

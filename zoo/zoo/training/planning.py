@@ -104,14 +104,8 @@ def plan(
         check_compiler(where)
     how = {"compile": compile, "deterministic": deterministic}
     data = str(Path(data).expanduser().resolve()) if data is not None else None
-    given: dict[str, Any] = {
-        "dataset": dataset,
-        "data": data,
-        "size": size,
-        "channels": channels,
-        "batch": batch,
-        "seed": seed,
-    }
+    given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
+    given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
     options = options or {}
     if resume is not None:

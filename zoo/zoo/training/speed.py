@@ -68,7 +68,6 @@ class Speed:
     warm_up_s: float
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
         return asdict(self)
 
 
@@ -129,7 +128,6 @@ def bench(
             readings.append(run(steps) / steps)
         task.update(rounds + 1)
         peak = matmul_peak(where, resolved)
-        task.update(rounds + 2)
     seconds, needed = statistics.median(readings), flop_per_image(config)
     rate = config.training.batch / seconds
     return Speed(

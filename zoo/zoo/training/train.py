@@ -126,8 +126,8 @@ def execute(
                     training.enter_context(closing(tracker))
                 task = training.enter_context(report.task("training", plan.budget.total(len(pack)), plan.budget.unit))
                 training.enter_context(translate_memory_errors(config, runtime))
-                sinks = (task, report, tracker, evaluation)
-                callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *sinks)
+                told = (task, report, tracker, evaluation)
+                callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *told)
                 finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks))
                 if finished and runtime.is_main:
                     _write_model(folder, config, state, plan.command)
@@ -184,7 +184,6 @@ def _loop(
 
 
 def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
-    """Write the model folder of a finished run."""
     provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, command)
     described = model_config(config, provenance, "moving average" if state.averages else "raw")
     networks = {role: state.evaluated(role) for role in state.networks}
