@@ -110,13 +110,10 @@ class Engine:
 
 
 class NetworkCall:
-    """A network as algorithms call it: in the training's precision, augmented, compiled, with the fastest kernels.
+    """A network as algorithms call it: in the training's precision, compiled, `fast` with our own weight gradients of float32
+    convolutions, and the first argument augmented in training mode.
 
     Anything else that is asked of it is the network's own (`latent_dim`, `image`, …); methods compute in the same precision.
-
-    Args:
-        augment: augmentations of the first argument, in training mode only.
-        fast: whether float32 convolutions may take our own weight gradients.
 
     Attributes:
         exact: the same network in float32, not compiled and with torch's own kernels, for what is differentiated twice.

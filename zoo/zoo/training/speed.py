@@ -42,10 +42,8 @@ class Speed:
 
     Args:
         rounds: readings whose median counts; each of `steps` steps.
-        images_per_s: real images shown in a second.
-        flop_per_image: operations needed for each real image.
+        images_per_s, flop_per_image: of real images.
         flops, peak_flops: achieved operations a second, and those of matrix products, the best of three sizes.
-        peak_share: the former divided by the latter.
         warm_up_s: seconds of the first steps, which are not counted; with `compile` they compile.
     """
 
