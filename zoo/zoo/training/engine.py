@@ -110,8 +110,8 @@ class Engine:
 
 
 class NetworkCall:
-    """A network as algorithms call it: in the training's precision, compiled, `fast` with our own weight gradients of float32
-    convolutions, and the first argument augmented in training mode.
+    """A network as algorithms call it: in the training's precision, compiled, `fast` with our own weight gradients of
+    float32 convolutions, and the first argument augmented in training mode.
 
     Anything else that is asked of it is the network's own (`latent_dim`, `image`, …); methods compute in the same precision.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import signal
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from ..runs.config import RunConfig, model_config
 from ..runs.evaluation import Evaluation
 from .batches import Batches, share_of
 from .callbacks import Callbacks
-from .control import Clock, Stop, reproducible
+from .control import Stop, reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
@@ -150,10 +151,11 @@ def _loop(
     poll = 1 if runtime.world == 1 else POLL
     engine = Engine(config, state, runtime, compile=plan.compile)
     warm = state.step + engine.cycle if plan.compile else None
-    clock, saved, count = Clock(), state.seconds, len(batches.pack)
+    elapsed, saved, count = 0.0, state.seconds, len(batches.pack)
 
     with batches.ahead(state.generator) as take:
         while not budget.spent(state, count):
+            begun = time.monotonic()
             # 1. A minibatch of real images and latents; the next is prepared meanwhile.
             batch = take(state.images, state.step)
 
@@ -164,22 +166,22 @@ def _loop(
             before, asked = state.images, 0.0
             state.step += 1
             state.images += config.training.batch
+            elapsed += time.monotonic() - begun  # what follows does not count
             if state.step % poll == 0:
-                elapsed, asked = runtime.greatest(clock.read(), stop.signal or 0)
-                state.seconds += elapsed
+                passed, asked = runtime.greatest(elapsed, stop.signal or 0)
+                state.seconds, elapsed = state.seconds + passed, 0.0
             if state.step == warm:
                 callbacks.warmed()
 
             # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
-            with clock.paused():
-                callbacks.after_step(before)
-                if asked:
-                    stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
-                    break
-                if state.seconds - saved >= config.training.checkpoint_minutes * 60:
-                    callbacks.save()
-                    saved = state.seconds
+            callbacks.after_step(before)
+            if asked:
+                stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
+                break
+            if state.seconds - saved >= config.training.checkpoint_minutes * 60:
+                callbacks.save()
+                saved = state.seconds
     return budget.spent(state, count)
 
 
