@@ -64,16 +64,9 @@ def _print_published(author: str | None, search: str | None, as_json: bool) -> N
     if not models:
         click.echo("no published model matches" if author or search else "nobody has published a model yet")
         return
-    print_table(
-        [
-            (
-                m.name,
-                m.dataset or "dataset not stated",
-                f"{m.size}×{m.size}" if m.size else "",
-                f"{m.bytes / 1e6:,.1f} MB" if m.bytes else "",
-                f"{m.downloads:,} downloads",
-                "private" if m.private else m.license or "license not stated",
-            )
-            for m in models
-        ]
-    )
+    rows = []
+    for m in models:
+        size, megabytes = f"{m.size}×{m.size}" if m.size else "", f"{m.bytes / 1e6:,.1f} MB" if m.bytes else ""
+        license = "private" if m.private else m.license or "license not stated"
+        rows.append((m.name, m.dataset or "dataset not stated", size, megabytes, f"{m.downloads:,} downloads", license))
+    print_table(rows)

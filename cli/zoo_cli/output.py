@@ -31,12 +31,9 @@ def warn_about_plugins() -> None:
 
     from .main import BUILT_IN
 
-    hidden = [
-        f"command {entry.name!r} of {entry.plugin.distribution} is left out: zoo has one of that name"
-        for entry in registry.entries("commands")
-        if entry.name in BUILT_IN
-    ]
-    for line in [*registry.problems(), *hidden]:
+    hidden = [e for e in registry.entries("commands") if e.name in BUILT_IN]
+    left_out = [f"command {e.name!r} of {e.plugin.distribution} is left out: zoo has one of that name" for e in hidden]
+    for line in [*registry.problems(), *left_out]:
         click.secho(f"warning: {line}", fg="yellow", err=True)
 
 

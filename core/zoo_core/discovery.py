@@ -31,14 +31,8 @@ def normalize(distribution: str) -> str:
 
 @dataclass(frozen=True)
 class InstalledPlugin:
-    """A plugin as it was found.
-
-    Args:
-        name: of its entry point.
-        distribution: normalized name of the package that it came with.
-        version: of that package, "" where unknown.
-        plugin: the record, None for a broken one; `problem` says why.
-        seconds: what its import took.
+    """A plugin as it was found: name of its entry point, normalized name and version of the package that it came with, its
+    record or what is wrong with it, and what its import took.
     """
 
     name: str

@@ -125,12 +125,10 @@ class PretrainedModel:
     Args:
         where: "package:folder/within" for files of an installed package, or "user/name@revision" on the Hub.
         sha256: file name → checksum of every file that belongs to it.
-        recipe, dataset: what it was trained with.
+        recipe, dataset: what it was trained with; `paper` says where the recipe comes from.
         license: of the weights.
         summary: one line for `zoo pull`.
-        size: height and width of its pictures in pixels.
-        bytes: of all its files.
-        paper: where the recipe comes from.
+        size, bytes: height and width of its pictures in pixels, and bytes of all its files.
     """
 
     where: str

@@ -168,10 +168,9 @@ class Registry:
                 raise PluginError(f"algorithm {recipe.algorithm!r} asks for {kind!r} as its {role}; valid: {valid}")
         missing = [role for role in wanted if role not in named]
         if missing:
-            raise UsageError(
-                f"recipe {recipe.name!r} names no {' and no '.join(missing)}, and neither does its base",
-                hint=f"algorithm {recipe.algorithm} asks for: {', '.join(wanted)} (zoo show {recipe.algorithm})",
-            )
+            hint = f"algorithm {recipe.algorithm} asks for: {', '.join(wanted)} (zoo show {recipe.algorithm})"
+            what = f"names no {' and no '.join(missing)}, and neither does its base"
+            raise UsageError(f"recipe {recipe.name!r} {what}", hint=hint)
         for role in named:
             if role not in wanted:
                 raise unknown(f"role of algorithm {recipe.algorithm}", role, wanted)
@@ -179,11 +178,8 @@ class Registry:
             bare = named[role].rpartition(":")[2]
             others = [other for other in PART_KINDS if other != kind and bare in self.names(other)]
             if others and bare not in self.names(kind):
-                raise UsageError(
-                    f"recipe {recipe.name!r}: its {role} must be one of the {kind}, and {named[role]!r} is a "
-                    f"{SINGULAR[others[0]]}",
-                    hint=f"to see all: zoo list {kind}",
-                )
+                what = f"its {role} must be one of the {kind}, and {named[role]!r} is a {SINGULAR[others[0]]}"
+                raise UsageError(f"recipe {recipe.name!r}: {what}", hint=f"to see all: zoo list {kind}")
         return {role: (kind, named[role]) for role, kind in wanted.items()}
 
     def create(self, kind: str, name: str, given: Mapping[str, Any] | None = None, **supplied: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import zoo
 from helpers import training_samples
 from helpers.packs import pictures
 from helpers.training import TINY, newest, readings, resume, samples, tensors, train
@@ -18,7 +20,8 @@ from helpers.training_samples import SEEN
 from zoo.devices import Runtime
 from zoo.models.model import Model, estimate_statistics
 from zoo.runs.config import RunConfig
-from zoo.training.control import Clock
+from zoo.training.batches import Minibatch
+from zoo.training.engine import Engine
 from zoo.training.state import State
 from zoo_core import Discriminator, Generator, ImageSpec, Loss
 
@@ -192,18 +195,22 @@ def test_statistics_are_those_of_fixed_latents_and_of_nothing_else() -> None:
     assert not any(module.training for module in drawn.modules())
 
 
-def test_the_clock_has_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.training import control
+def test_the_clock_has_pauses(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, step = [10.0], Engine.step
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
-    now = [10.0]
-    monkeypatch.setattr(control.time, "monotonic", lambda: now[0])
-    clock = Clock()
-    now[0] += 2
-    with clock.paused():
+    def slow(self: Engine, batch: Minibatch) -> None:
+        now[0] += 2
+        step(self, batch)
+
+    def measure(generator: Generator) -> float:
         now[0] += 5
-    now[0] += 1
-    assert clock.read() == 3
-    assert clock.read() == 0
+        return 1.0
+
+    monkeypatch.setattr(Engine, "step", slow)
+    run = train("linear", data, tmp_path / "run", images=32, evaluation=zoo.Evaluation("mine", measure, every=8))
+    assert now[0] == 10 + 4 * 2 + 4 * 5
+    assert run.seconds == 4 * 2
 
 
 def test_samples_of_the_tests_are_what_they_claim() -> None:

@@ -32,9 +32,7 @@ def list_plugins() -> list[dict[str, Any]]:
     """All plugins: name, distribution, version, status ("ok" or "broken: reason"), what each provides, seconds to import."""
     return [
         {
-            "name": installed.name,
-            "distribution": installed.distribution,
-            "version": installed.version,
+            **{key: getattr(installed, key) for key in ("name", "distribution", "version")},
             "status": _status(installed),
             "summary": installed.plugin.summary if installed.plugin else "",
             "provides": {kind: sorted(found) for kind, found in installed.provides().items() if found},
@@ -125,27 +123,11 @@ def _options(target: Any) -> list[dict[str, Any]]:
 
 
 def _common(entry: Entry) -> dict[str, Any]:
-    return {
-        "kind": entry.kind,
-        "name": entry.name,
-        "summary": entry.summary,
-        "paper": entry.value.paper,
-        "distribution": entry.plugin.distribution,
-        "version": entry.plugin.version,
-    }
+    told = {"kind": entry.kind, "name": entry.name, "summary": entry.summary, "paper": entry.value.paper}
+    return {**told, "distribution": entry.plugin.distribution, "version": entry.plugin.version}
 
 
-_WITHOUT_TORCH = """
-import importlib, sys
-
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Hidden())
-importlib.import_module(sys.argv[1])
-"""
+_WITHOUT_TORCH = "import importlib, sys; sys.modules['torch'] = None; importlib.import_module(sys.argv[1])"
 """Import a module where there is no torch, which is quicker than to import it and look."""
 
 
@@ -195,7 +177,7 @@ def _record(installed: InstalledPlugin) -> Iterator[Finding]:
 
 def _weight(module: str) -> str:
     done = subprocess.run([sys.executable, "-c", _WITHOUT_TORCH, module], capture_output=True, text=True, check=False)
-    if "No module named 'torch" not in done.stderr:
+    if "import of torch halted" not in done.stderr:
         return ""
     return f"importing {module} imports torch, expected a record without it: name classes by import strings"
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import networks
-from .subjects import Failed, N, Subject, as_tensor, random_state_is_untouched, require, require_same, same
+from .subjects import Failed, N, Subject, as_tensor, require, require_no_draws, require_same, same
 
 
 def attributes(subject: Subject) -> None:
@@ -25,7 +25,7 @@ def latents(subject: Subject) -> None:
         def draw(n: int, seed: int) -> Any:
             return network.sample_latent(n, torch.Generator().manual_seed(seed))
 
-        z = random_state_is_untouched("sample_latent(n, rng)", lambda: draw(N, 1))
+        z = require_no_draws("sample_latent(n, rng)", lambda: draw(N, 1))
         as_tensor(z, f"sample_latent({N}, rng)", shape=[N, network.latent_dim], meaning="[n, latent_dim]")
         require(same(z, draw(N, 1)), "sample_latent differs for two rng of one seed, expected equal latents")
         require(not same(z, draw(N, 2)), "sample_latent is the same for two seeds of rng, expected others")

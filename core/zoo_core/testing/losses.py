@@ -23,10 +23,6 @@ def _scalar(value: object, what: str) -> Tensor:
     return value
 
 
-def _plain(value: Tensor) -> float:
-    return float(value.detach())
-
-
 def _logits(*values: float) -> Tensor:
     return torch.tensor(values).requires_grad_()
 
@@ -115,9 +111,9 @@ def same_input_same_output(subject: Subject) -> None:
     """A loss holds no state."""
     loss = subject.build()
     logits = _logits(0.3, -0.1), _logits(-0.2, 0.4)
-    first = {name: _plain(value) for name, value in _both(loss, *logits).items()}
+    first = {name: value.item() for name, value in _both(loss, *logits).items()}
     torch.manual_seed(5)
-    second = {name: _plain(value) for name, value in _both(loss, *logits).items()}
+    second = {name: value.item() for name, value in _both(loss, *logits).items()}
     require(first == second, f"two calls on the same logits give {first} and {second}, expected equal ones")
 
 
@@ -126,10 +122,10 @@ def direction(subject: Subject) -> None:
     loss = subject.build()
     low, high = _logits(-0.5, -0.4, -0.6), _logits(0.5, 0.4, 0.6)
     less = "expected the first to be less"
-    wrong, right = _plain(loss.discriminator(low, high)), _plain(loss.discriminator(high, low))
+    wrong, right = loss.discriminator(low, high).item(), loss.discriminator(high, low).item()
     what = f"discriminator gives {right:.3g} where real logits are high and fake ones low, {wrong:.3g} the other way round"
     require(right < wrong, f"{what}; {less}")
-    caught, fooling = _plain(_of_generator(loss, low, high)), _plain(_of_generator(loss, high, high))
+    caught, fooling = _of_generator(loss, low, high).item(), _of_generator(loss, high, high).item()
     what = f"generator gives {fooling:.3g} where fake logits are high and {caught:.3g} where they are low"
     require(fooling < caught, f"{what}; {less}")
 

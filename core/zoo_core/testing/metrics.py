@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..metrics import Measurement, Metric
-from .subjects import Failed, Subject, random_state_is_untouched, require, same
+from .subjects import Failed, Subject, require, require_no_draws, same
 
 SHAPES = {"features": (8,), "logits": (10,), "images": (3, 48, 48)}
 """What one image is, for each of the things that a metric can need."""
@@ -49,7 +49,7 @@ def finite_numbers(subject: Subject) -> None:
     found = _check(metric.measure(real, fake), "measure")
     require(torch.equal(before[0], real) and torch.equal(before[1], fake), "measure changes its input in place")
     torch.manual_seed(99)
-    again = random_state_is_untouched("measure", lambda: metric.measure(real, fake))  # the first call imported things
+    again = require_no_draws("measure", lambda: metric.measure(real, fake))  # the first call imported things
     for name, value in found.items():
         require(
             name in again and same(torch.tensor(value), torch.tensor(again[name])),

@@ -17,19 +17,7 @@ from torch import Tensor, nn
 
 from ..interfaces import Generator, Network
 from ..records import ImageSpec
-from .subjects import (
-    LATENT,
-    Failed,
-    N,
-    Subject,
-    as_tensor,
-    listed,
-    random_state_is_untouched,
-    require,
-    require_same,
-    same,
-    supplied,
-)
+from .subjects import LATENT, Failed, N, Subject, as_tensor, listed, require, require_no_draws, require_same, same, supplied
 
 SECONDS = 5.0  # CPU seconds that a forward and backward pass of a small instance may take, for 8 images
 
@@ -121,7 +109,7 @@ def repeatable(network: nn.Module) -> Tensor:
     """Fail unless two calls in evaluation mode agree and draw no random numbers; returns the output."""
     given = inputs(network)
     before = given[0].clone()
-    first: Tensor = random_state_is_untouched("forward", lambda: call(network, given))
+    first: Tensor = require_no_draws("forward", lambda: call(network, given))
     require(torch.equal(before, given[0]), "forward changes its input in place, expected it untouched")
     torch.manual_seed(99)
     what = "two calls in evaluation mode on the same input differ by {:.3g}, expected equal outputs"
@@ -162,16 +150,13 @@ def save_and_load(subject: Subject) -> None:
     again.load_state_dict(stored)
     with torch.no_grad():
         before, after = (call(net.eval(), inputs(network)) for net in (network, again))
-    what = (
-        "after saving and loading the output differs by {:.3g}, expected it equal: something that forward needs is not in "
-    )
-    require_same(before, after, what + "state_dict")
+    what = "after saving and loading the output differs by {:.3g}, expected it equal"
+    require_same(before, after, f"{what}: something that forward needs is not in state_dict")
 
 
 def can_be_copied(subject: Subject) -> None:
     """The moving average is a deep copy, made when the network may have been used."""
-    network = trained(subject)
-    network.train()
+    network = trained(subject).train()
     torch.autograd.backward(call(network, inputs(network)).sum())
     twin = copy.deepcopy(network).eval()
     network.eval()
@@ -224,8 +209,7 @@ def stages(subject: Subject) -> None:
     with torch.no_grad(), recorded(named) as seen:
         result = call(network, inputs(network))
     called = [name for name, _ in seen]
-    for name in named:
-        times = called.count(name)
+    for name, times in {name: called.count(name) for name in named}.items():
         require(times == 1, f"forward calls stage {name!r} {times} times, expected once, by calling the module itself")
     order = listed([*named])
     require(called == [*named], f"forward calls the stages as {listed(called)}, expected the order of stages(): {order}")

@@ -62,12 +62,10 @@ class Subject:
 
     @property
     def label(self) -> str:
-        """ "module:Class", for messages."""
         return f"{getattr(self.cls, '__module__', '?')}:{getattr(self.cls, '__qualname__', self.cls)}"
 
     @property
     def is_network(self) -> bool:
-        """Whether it is told what its images are."""
         return self.kind in ("generators", "discriminators", "networks")
 
     def build(self, *, image: ImageSpec | None = None, seed: int = 0) -> Any:
@@ -176,7 +174,7 @@ def difference(one: Tensor, other: Tensor) -> float:
     return float((one - other).detach().abs().max())
 
 
-def random_state_is_untouched(what: str, call: Callable[[], Any]) -> Any:
+def require_no_draws(what: str, call: Callable[[], Any]) -> Any:
     """Run `call`; fail if it draws from torch's or Python's global random numbers."""
     torch_state, state = torch.get_rng_state(), random.getstate()
     result = call()

@@ -222,14 +222,19 @@ def _resolve_dataset(name: str | None, given: dict[str, Any], reserved: dict[str
     return {**component_config("datasets", name, kept), **reserved}
 
 
+def pass_through(networks: Mapping[str, Any], image: ImageSpec, n: int) -> None:
+    """Let `n` latents go through the generator, and what it draws through the discriminator."""
+    generator, discriminator = networks["generator"], networks.get("discriminator")
+    labels = torch.zeros(n, dtype=torch.int64) if image.num_classes else None
+    drawn = generator(torch.zeros(n, generator.latent_dim), labels)
+    if isinstance(discriminator, Discriminator):
+        discriminator(drawn, labels)
+
+
 def _try_one(networks: Mapping[str, Any], image: ImageSpec) -> None:
     """Raise `OptionError` where the networks cannot learn from one image at a time (batch normalization of vectors)."""
-    generator, discriminator = networks["generator"], networks.get("discriminator")
-    label = torch.zeros(1, dtype=torch.int64) if image.num_classes else None
     try:
-        drawn = generator(torch.zeros(1, generator.latent_dim), label)
-        if isinstance(discriminator, Discriminator):
-            discriminator(drawn, label)
+        pass_through(networks, image, 1)
     except ValueError as error:
         raise OptionError(f"these networks cannot learn from minibatches of 1: {error}", hint="try: --batch 64") from error
     except (NotImplementedError, RuntimeError):  # not every network computes without numbers

@@ -1,8 +1,6 @@
-"""Periodic evaluation: the hook through which a measure such as the Fréchet distance watches a training.
+"""Periodic evaluation: a measure such as the Fréchet distance watches a training; the checkpoint with the best value stays.
 
-    zoo.train("dcgan", dataset="faces", evaluation=Evaluation("fid", measure, every=20_000))
-
-The value goes into `metrics.jsonl`, in a line of its own, and onto the screen. The checkpoint with the best value stays.
+zoo.train("dcgan", dataset="faces", evaluation=Evaluation("fid", measure, every=20_000))
 """
 
 from __future__ import annotations

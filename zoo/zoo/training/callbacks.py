@@ -71,10 +71,8 @@ class Callbacks:
         """Run the loop and write what belongs to its end; returns whether the budget is spent."""
         try:
             finished = loop()
-            if (
-                finished and self.state.step != self.state.meter.start
-            ):  # not reset: a larger budget goes on as if nothing had happened
-                self.record()
+            if finished and self.state.step != self.state.meter.start:
+                self.record()  # and no reset: a larger budget goes on as if nothing had happened
         except TrainingError as error:
             self._write({"stopped": error.message, "final": True})
             raise
@@ -94,13 +92,12 @@ class Callbacks:
         speed = (state.images - self.read[1]) / max(now - self.read[0], 1e-9)
         self.read = (now, state.images)
         numbers = {name: round(value, 6) for name, value in means.items()}
-        self._write({**numbers, "images_per_s": round(speed, 2)})
-        self._track({**means, "images_per_s": speed})
+        self._write({**numbers, "images_per_s": round(speed, 2)}, {**means, "images_per_s": speed})
         words = {"d_real": "D(real)", "d_fake": "D(fake)"}
         shown = ("d_loss", "g_loss", "d_real", "d_fake")
         self.shown.update({words.get(name, name): f"{means[name]:.3f}" for name in shown if name in means})
         self.shown["images_per_s"] = f"{speed:.0f}"
-        self._tell(now)
+        self.tick(now=True)
 
     def measure(self, name: str, value: float, *, final: bool = False) -> None:
         """Write a measure down, and show it from now on. One that is `final` is only taken because the budget is spent:
@@ -108,8 +105,7 @@ class Callbacks:
         """
         if final and any(line["step"] == self.state.step and name in line for line in self.history.measures[-4:]):
             return
-        self._write({name: round(value, 6), **({"final": True} if final else {})})
-        self._track({name: value})
+        self._write({name: round(value, 6), **({"final": True} if final else {})}, {name: value})
         self.shown[name] = f"{value:.3f}"
 
     def warmed(self) -> None:
@@ -118,22 +114,14 @@ class Callbacks:
         self.report.note(f"compiled, with the first steps, in {now - self.read[0]:.0f} s; images/s are counted from here")
         self.read = (now, self.state.images)
 
-    def _track(self, values: dict[str, float]) -> None:
-        if self.runtime.is_main and self.tracker is not None:
-            self.tracker.scalars(values, self.state.images)
-
-    def _write(self, values: dict[str, Any]) -> None:
+    def _write(self, values: dict[str, Any], tracked: dict[str, float] | None = None) -> None:
         """Write a line, with the kinds of problems that there are; new ones are said."""
         if not self.runtime.is_main:
             return
         state = self.state
-        line: dict[str, Any] = {
-            "step": state.step,
-            "images": state.images,
-            "epoch": round(state.images / len(self.batches.pack), 4),
-            "seconds": round(state.seconds, 3),
-            **values,
-        }
+        line: dict[str, Any] = {"step": state.step, "images": state.images}
+        line["epoch"] = round(state.images / len(self.batches.pack), 4)
+        line.update({"seconds": round(state.seconds, 3), **values})
         self.history.add(line)
         found = detect_problems(self.history)
         if found:
@@ -144,16 +132,14 @@ class Callbacks:
             if warning.kind not in self.seen:
                 self.report.warn(f"{warning.words}; {warning.advice}")
         self.seen = {warning.kind for warning in found}
+        if tracked and self.tracker is not None:
+            self.tracker.scalars(tracked, state.images)
 
-    def tick(self) -> None:
-        """Show how far it is, now and then, with what the last reading said."""
-        now = time.monotonic()
-        if now - self.told >= TICK:
-            self._tell(now)
-
-    def _tell(self, now: float) -> None:
-        self.told = now
-        self.task.update(self.budget.done(self.state), **self.shown)
+    def tick(self, *, now: bool = False) -> None:
+        """Show how far it is, now or every now and then, with what the last reading said."""
+        if now or time.monotonic() - self.told >= TICK:
+            self.told = time.monotonic()
+            self.task.update(self.budget.done(self.state), **self.shown)
 
     def after_step(self, before: int) -> None:
         """Do what is due after a step; `before` is how many images had been shown before it."""

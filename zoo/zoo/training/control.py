@@ -1,11 +1,10 @@
-"""What surrounds a training: who may end it before its budget is spent, the clock, and the choice of kernels."""
+"""What surrounds a training: who may end it before its budget is spent, and the choice of kernels."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -41,26 +40,6 @@ class Stop:
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
-
-
-class Clock:
-    """Counts seconds, without the pauses."""
-
-    def __init__(self) -> None:
-        self.since = time.monotonic()
-
-    def read(self) -> float:
-        """Seconds since the last reading."""
-        now = time.monotonic()
-        elapsed, self.since = now - self.since, now
-        return elapsed
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """What happens within does not count."""
-        begun = time.monotonic()
-        yield
-        self.since += time.monotonic() - begun
 
 
 @contextmanager

@@ -58,7 +58,10 @@ class Engine:
         pieces = self._cut(batch, frozenset(phase.name for phase in due))
         for position, phase in enumerate(due):
             # 1. What this phase or a later one of this step updates may be part of a graph; everything else is frozen.
-            self._freeze({role for later in due[position:] for role in later.updates})
+            learning = {role for later in due[position:] for role in later.updates}
+            for role, parameters in self.trained.items():
+                for parameter in parameters:
+                    parameter.requires_grad_(role in learning)
 
             # 2. Each scalar is differentiated as it comes, so that its graph is gone before the next is made.
             inputs: list[Tensor] = [p for role in phase.updates for p in self.trained[role]]
@@ -76,11 +79,6 @@ class Engine:
         labels = batch.labels.chunk(count) if batch.labels is not None else [None] * count
         cut = zip(batch.real.chunk(count), labels, batch.z.chunk(count), strict=True)
         return [Step(real, label, z, self.parts, due, count, record=self.state.meter.add) for real, label, z in cut]
-
-    def _freeze(self, learning: set[str]) -> None:
-        for role, parameters in self.trained.items():
-            for parameter in parameters:
-                parameter.requires_grad_(role in learning)
 
     def _backward(self, loss: Tensor, inputs: list[Tensor]) -> None:
         self.scaler.scale(loss).backward(inputs=inputs)  # type: ignore[no-untyped-call]
@@ -112,13 +110,10 @@ class Engine:
 
 
 class NetworkCall:
-    """A network as algorithms call it: in the training's precision, augmented, compiled, with the fastest kernels.
+    """A network as algorithms call it: in the training's precision, compiled, `fast` with our own weight gradients of
+    float32 convolutions, and the first argument augmented in training mode.
 
     Anything else that is asked of it is the network's own (`latent_dim`, `image`, …); methods compute in the same precision.
-
-    Args:
-        augment: augmentations of the first argument, in training mode only.
-        fast: whether float32 convolutions may take our own weight gradients.
 
     Attributes:
         exact: the same network in float32, not compiled and with torch's own kernels, for what is differentiated twice.

@@ -7,13 +7,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
+from rich.filesize import decimal
 from torch import Tensor
 
-from zoo_core import Discriminator, TrainingError
+from zoo_core import TrainingError
 
 from ..devices import Runtime
 from ..models.building import build_networks, meta_device
-from ..runs.config import RunConfig
+from ..runs.config import RunConfig, pass_through
 
 SHARE = 0.8  # of free memory that a minibatch may take: kernels want room of their own
 
@@ -55,22 +56,17 @@ def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
     try:
         with meta_device():
             networks = build_networks(config.parts, config.image)
-            generator, discriminator = networks["generator"], networks.get("discriminator")
-            labels = torch.zeros(batch, dtype=torch.int64) if config.image.num_classes else None
             parameters = [p for network in networks.values() for p in network.parameters()]
             with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
-                drawn = generator(torch.zeros(batch, generator.latent_dim), labels)
-                if isinstance(discriminator, Discriminator):
-                    discriminator(drawn, labels)
+                pass_through(networks, config.image, batch)
             weights = {role: sum(p.numel() for p in network.parameters()) for role, network in networks.items()}
             held = {storage._cdata: storage.nbytes() for storage in map(Tensor.untyped_storage, kept)}
             own = {p.untyped_storage()._cdata for p in parameters}
     except (RuntimeError, NotImplementedError, ValueError):
         return None
     averaged = sum(weights[role] for role in config.build_algorithm().averages if role in weights)
-    return sum(size for number, size in held.items() if number not in own) // batch, FLOAT * (
-        4 * sum(weights.values()) + averaged
-    )
+    images = sum(size for number, size in held.items() if number not in own)
+    return images // batch, FLOAT * (4 * sum(weights.values()) + averaged)
 
 
 def fitting_batch(config: RunConfig, device: torch.device, unit: int) -> int | None:
@@ -94,8 +90,8 @@ def refuse_too_large(config: RunConfig, runtime: Runtime) -> None:
         return
     needs = bytes_of_step(config)
     if needs is not None and share * needs[0] + needs[1] > free:
-        what = f"a minibatch of {config.training.batch:,} needs about {_size(share * needs[0] + needs[1])} of memory"
-        raise _too_large(f"{what}, and {_size(free)} are free", config, device, pieces)
+        what = f"a minibatch of {config.training.batch:,} needs about {decimal(share * needs[0] + needs[1])} of memory"
+        raise _too_large(f"{what}, and {decimal(free)} are free", config, device, pieces)
 
 
 @contextmanager
@@ -126,11 +122,3 @@ def _too_large(what: str, config: RunConfig, device: torch.device, pieces: int) 
         accumulate += 1
     hint = f"this would fit: --batch {fits}; or, with the same minibatch in pieces: --set training.accumulate={accumulate}"
     return TrainingError(what, hint=hint)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

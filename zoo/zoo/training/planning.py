@@ -9,12 +9,13 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zoo_core import OptionError, UsageError
+from zoo_core import OptionError, Tracker, UsageError, registry
 from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
@@ -23,7 +24,6 @@ from ..packs import Pack
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.run import is_run, read_run
-from .opening import check_tracker
 
 DEFAULT_SEED = 0
 
@@ -98,20 +98,14 @@ def plan(
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time; CPUs do anyway.
     """
-    check_tracker(track)
+    _check_tracker(track)
     where = check_device(device)
     if compile:
         check_compiler(where)
     how = {"compile": compile, "deterministic": deterministic}
     data = str(Path(data).expanduser().resolve()) if data is not None else None
-    given: dict[str, Any] = {
-        "dataset": dataset,
-        "data": data,
-        "size": size,
-        "channels": channels,
-        "batch": batch,
-        "seed": seed,
-    }
+    given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
+    given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
     options = options or {}
     if resume is not None:
@@ -139,6 +133,16 @@ def plan(
     command = _command(recipe, given, budget, options)
     resolved = resolve_precision(precision or "auto", where)
     return Plan(config, budget, place, False, where, resolved, command, track, **how)
+
+
+def _check_tracker(name: str | None) -> None:
+    """Raise `UsageError` unless `name` is a tracker that can be used here, or None."""
+    if name is None:
+        return
+    found: type[Tracker] = registry.load("trackers", name)
+    if found.requires and find_spec(found.requires) is None:
+        hint = f'install it with: pip install "{found.extra or found.requires}"'
+        raise UsageError(f"--track {name} needs {found.requires}, which is not installed", hint=hint)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -42,10 +42,8 @@ class Speed:
 
     Args:
         rounds: readings whose median counts; each of `steps` steps.
-        images_per_s: real images shown in a second.
-        flop_per_image: operations needed for each real image.
+        images_per_s, flop_per_image: of real images.
         flops, peak_flops: achieved operations a second, and those of matrix products, the best of three sizes.
-        peak_share: the former divided by the latter.
         warm_up_s: seconds of the first steps, which are not counted; with `compile` they compile.
     """
 
@@ -68,7 +66,6 @@ class Speed:
     warm_up_s: float
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
         return asdict(self)
 
 
@@ -129,7 +126,6 @@ def bench(
             readings.append(run(steps) / steps)
         task.update(rounds + 1)
         peak = matmul_peak(where, resolved)
-        task.update(rounds + 2)
     seconds, needed = statistics.median(readings), flop_per_image(config)
     rate = config.training.batch / seconds
     return Speed(

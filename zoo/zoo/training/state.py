@@ -102,14 +102,9 @@ class State:
         for network in networks.values():
             network.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         averaged = [role for role in algorithm.averages if role in networks] if config.training.ema > 0 else []
-        return cls(
-            algorithm,
-            networks,
-            config.build_losses(),
-            {role: copy.deepcopy(networks[role]).requires_grad_(False).eval() for role in averaged},
-            {role: make_optimizer(network, config.optimizer[role], device) for role, network in networks.items()},
-            Meter(device),
-        )
+        averages: dict[str, nn.Module] = {r: copy.deepcopy(networks[r]).requires_grad_(False).eval() for r in averaged}
+        optimizers = {r: make_optimizer(network, config.optimizer[r], device) for r, network in networks.items()}
+        return cls(algorithm, networks, config.build_losses(), averages, optimizers, Meter(device))
 
     @property
     def generator(self) -> Generator:

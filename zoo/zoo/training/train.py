@@ -5,9 +5,12 @@ from __future__ import annotations
 import shlex
 import shutil
 import signal
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
+
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Tracker, TrainingError, ZooError, registry
 
@@ -20,15 +23,15 @@ from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal
 from ..randomness import seed_everything
 from ..runs import run as runs
+from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints, newest_checkpoint
 from ..runs.config import RunConfig, model_config
 from ..runs.evaluation import Evaluation
 from .batches import Batches, share_of
 from .callbacks import Callbacks
-from .control import Clock, Stop, reproducible
+from .control import Stop, reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
-from .opening import describe, ended_schedules
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
 from .state import State, restore
@@ -112,8 +115,8 @@ def execute(
         if plan.track and runtime.is_main:
             given: dict[str, Any] = {"folder": folder, "images": state.images, "config": config.to_json()}
             tracker = registry.create("trackers", plan.track, **given)
-        report.note(describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
-        if ended := ended_schedules(config, plan.budget):
+        report.note(_describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
+        if ended := _ended_schedules(config, plan.budget):
             report.warn(ended)
 
         # 6. Train, and write the model folder once the budget is spent.
@@ -124,8 +127,8 @@ def execute(
                     training.enter_context(closing(tracker))
                 task = training.enter_context(report.task("training", plan.budget.total(len(pack)), plan.budget.unit))
                 training.enter_context(translate_memory_errors(config, runtime))
-                sinks = (task, report, tracker, evaluation)
-                callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *sinks)
+                told = (task, report, tracker, evaluation)
+                callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *told)
                 finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks))
                 if finished and runtime.is_main:
                     _write_model(folder, config, state, plan.command)
@@ -148,10 +151,11 @@ def _loop(
     poll = 1 if runtime.world == 1 else POLL
     engine = Engine(config, state, runtime, compile=plan.compile)
     warm = state.step + engine.cycle if plan.compile else None
-    clock, saved, count = Clock(), state.seconds, len(batches.pack)
+    elapsed, saved, count = 0.0, state.seconds, len(batches.pack)
 
     with batches.ahead(state.generator) as take:
         while not budget.spent(state, count):
+            begun = time.monotonic()
             # 1. A minibatch of real images and latents; the next is prepared meanwhile.
             batch = take(state.images, state.step)
 
@@ -162,27 +166,26 @@ def _loop(
             before, asked = state.images, 0.0
             state.step += 1
             state.images += config.training.batch
+            elapsed += time.monotonic() - begun  # what follows does not count
             if state.step % poll == 0:
-                elapsed, asked = runtime.greatest(clock.read(), stop.signal or 0)
-                state.seconds += elapsed
+                passed, asked = runtime.greatest(elapsed, stop.signal or 0)
+                state.seconds, elapsed = state.seconds + passed, 0.0
             if state.step == warm:
                 callbacks.warmed()
 
             # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
-            with clock.paused():
-                callbacks.after_step(before)
-                if asked:
-                    stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
-                    break
-                if state.seconds - saved >= config.training.checkpoint_minutes * 60:
-                    callbacks.save()
-                    saved = state.seconds
+            callbacks.after_step(before)
+            if asked:
+                stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
+                break
+            if state.seconds - saved >= config.training.checkpoint_minutes * 60:
+                callbacks.save()
+                saved = state.seconds
     return budget.spent(state, count)
 
 
 def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
-    """Write the model folder of a finished run."""
     provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, command)
     described = model_config(config, provenance, "moving average" if state.averages else "raw")
     networks = {role: state.evaluated(role) for role in state.networks}
@@ -219,3 +222,42 @@ def _begin(plan: Plan, config: RunConfig, stack: ExitStack) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
+
+
+def _describe(config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool) -> str:
+    """Say what is about to happen, in a few lines."""
+    assert config.image is not None
+    sizes = [f"{role} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for role, net in state.networks.items()]
+    sizes[0] += " parameters"
+    verb = f"resuming at {state.images:,} images" if resumes else "training"
+    size, kind, count = config.image.size, "gray" if config.image.channels == 1 else "color", config.facts["count"]
+    processes = f", {runtime.world} processes" if runtime.world > 1 else ""
+    lines = [
+        f"{verb}: {config.recipe['name']} on {count:,} images, {size}×{size} {kind}, for {budget} "
+        f"({budget.total(count):,.0f} {budget.unit})",
+        f"{', '.join(sizes)}; batch {config.training.batch}, seed {config.seed}, {runtime.device} in {runtime.precision}"
+        f"{processes}",
+        f"run folder: {folder} (Ctrl-C saves and stops)",
+    ]
+    return "\n".join([*lines, _describe_processes(config, state, runtime)] if runtime.world > 1 else lines)
+
+
+def _describe_processes(config: RunConfig, state: State, runtime: Runtime) -> str:
+    """Say what several processes have in common and what each has by itself."""
+    share = config.training.batch // runtime.world
+    text = f"{runtime.world} processes of {share} images each: gradients are averaged, weights are the same"
+    if not any(isinstance(m, _BatchNorm) for network in state.networks.values() for m in network.modules()):
+        return text
+    if config.training.sync_bn and runtime.device.type == "cuda":
+        return f"{text}, and so are batch statistics"
+    why = "; torch synchronizes them on GPUs only" if config.training.sync_bn else ""
+    return f"{text}, but batch normalization sees the {share // config.training.accumulate} images of its own process{why}"
+
+
+def _ended_schedules(config: RunConfig, budget: Budget) -> str:
+    """Say which learning rates are 0 before the budget is spent, as those of a run that goes on for longer; "" for none."""
+    ends = {role: s["schedule_images"] for role, s in config.optimizer.items() if s["schedule"] != "constant"}
+    ends = {role: end for role, end in ends.items() if end < int(budget.total(config.facts["count"]))}
+    if not ends or budget.kind == "minutes":
+        return ""
+    return f"nothing is learned by {' and '.join(ends)} from {min(ends.values()):,} images on: the schedule ends there"
