@@ -11,7 +11,7 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def completing(*kinds: str) -> Complete:
-    """What `shell_complete=` takes: the names of these kinds in the registry, or of "plugins"."""
+    """Return what `shell_complete=` takes: the names of these kinds in the registry, or of "plugins"."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from zoo_core import registry

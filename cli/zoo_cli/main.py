@@ -71,7 +71,7 @@ class Zoo(click.Group):
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def _ours(self, ctx: click.Context, name: str, room: int = 45) -> str:
-        """The short help of a command of ours, "" of another."""
+        """Return the short help of a command of ours, "" of another."""
         command = self.get_command(ctx, name) if name in BUILT_IN else None
         return command.get_short_help_str(room) if command else ""
 

@@ -41,7 +41,7 @@ class Phase:
     joins: bool = False
 
     def due(self, step: int) -> bool:
-        """Whether it comes in step number `step`."""
+        """Return whether it comes in step number `step`."""
         return step % self.every in self.at
 
 

@@ -138,12 +138,12 @@ class ImageDataset(ABC):
         return None
 
     def crop(self, width: int, height: int) -> Box:
-        """The square of a width × height picture that is kept; by default the largest one in the center."""
+        """Return the square of a width × height picture that is kept; by default the largest one in the center."""
         return central_square(width, height)
 
 
 def central_square(width: int, height: int, side: int | None = None) -> Box:
-    """The square in the middle of a width × height picture, `side` pixels wide where there are so many."""
+    """Return the square in the middle of a width × height picture, `side` pixels wide where there are so many."""
     side = min(width, height, side or width)
     left, top = (width - side) / 2, (height - side) / 2
     return (left, top, left + side, top + side)
@@ -165,7 +165,7 @@ class FileDataset(ImageDataset):
         super().__init__(data=data, split=split)
 
     def folder(self) -> Path:
-        """The folder to read; raises `DataError` where there is none."""
+        """Return the folder to read; raises `DataError` where there is none."""
         if self.data is None:
             raise UsageError("this dataset needs a folder of pictures", hint="add: --data DIR")
         if not self.data.exists():
@@ -212,12 +212,12 @@ class FileDataset(ImageDataset):
 
 
 def printable(name: str) -> str:
-    """A file's name for people: bytes that are no UTF-8, which Python carries as lone surrogates, become "\\xff"."""
+    """Return a file's name for people: bytes that are no UTF-8, which Python carries as lone surrogates, become "\\xff"."""
     return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:
-    """All pictures below `root` as (path with '/', stamp), sorted by path, and the number of other files."""
+    """Return all pictures below `root` as (path with '/', stamp), sorted by path, and the number of other files."""
     found: list[tuple[str, str]] = []
     others, entered = 0, set()
 

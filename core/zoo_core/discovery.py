@@ -25,7 +25,7 @@ SLOW = 0.5  # seconds of import time above which a plugin is named
 
 
 def normalize(distribution: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
+    """Return a distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
@@ -43,7 +43,7 @@ class InstalledPlugin:
     seconds: float = 0.0
 
     def provides(self) -> dict[str, dict[str, Any]]:
-        """All that it provides: kind → name → record; nothing where it is broken."""
+        """Return all that it provides: kind → name → record; nothing where it is broken."""
         if self.plugin is None:
             return {}
         recipes = {recipe.name: recipe for recipe in self.plugin.recipes}
@@ -51,7 +51,7 @@ class InstalledPlugin:
 
 
 def entry_points(group: str = GROUP, path: list[str] | None = None) -> tuple[list[entrypoints.EntryPoint], list[str]]:
-    """All entry points of a group, and a line about each entry-point file that could not be read."""
+    """Return all entry points of a group, and a line about each entry-point file that could not be read."""
     problems: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", entrypoints.BadEntryPoint)

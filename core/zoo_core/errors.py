@@ -35,7 +35,7 @@ class UsageError(ZooError):
 
 
 class UnknownNameError(UsageError):
-    """A name that nothing bears."""
+    """A name that is not registered."""
 
 
 class OptionError(UsageError):
@@ -43,7 +43,7 @@ class OptionError(UsageError):
 
 
 class AmbiguousNameError(UsageError):
-    """Two distributions claim one name."""
+    """A name that two distributions provide."""
 
 
 class PluginError(ZooError):
@@ -67,7 +67,7 @@ class TrainingError(ZooError):
 
 
 def near(name: str, valid: Iterable[str], *, limit: int = 3) -> list[str]:
-    """The valid names closest to `name`, best first, at most `limit`."""
+    """Return the valid names closest to `name`, best first, at most `limit`."""
     valid = sorted(set(valid))
     close = difflib.get_close_matches(name, valid, n=limit, cutoff=0.5)
     inside = [v for v in valid if v not in close and (name in v or v in name)] if len(name) > 1 else []
@@ -75,7 +75,7 @@ def near(name: str, valid: Iterable[str], *, limit: int = 3) -> list[str]:
 
 
 def unknown(what: str, name: str, valid: Iterable[str], *, hint: str = "") -> UnknownNameError:
-    """An error for an unknown `what` called `name`, with the near matches or all the valid names."""
+    """Return an error for an unknown `what` called `name`, with the near matches or all the valid names."""
     valid = sorted(set(valid))
     if close := near(name, valid):
         advice = f"did you mean {' or '.join(close)}?"

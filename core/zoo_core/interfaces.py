@@ -104,7 +104,7 @@ class Discriminator(_OfImages):
             return self(x, labels), seen
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Features:
-        """The activations of every stage, lowest first, as they are in `forward(x, labels)`."""
+        """Return the activations of every stage, lowest first, as they are in `forward(x, labels)`."""
         return self.logits_and_features(x, labels)[1]
 
 
@@ -175,7 +175,7 @@ class Loss(ABC):
         """
 
     def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
-        """A scalar added to the discriminator's loss; None for a loss without one.
+        """Return a scalar added to the discriminator's loss; None for a loss without one.
 
         Args:
             discriminator: (images, labels) → logits, in float32, to be differentiated twice. Called with the very tensor
@@ -186,7 +186,7 @@ class Loss(ABC):
         return None
 
     def generator_penalty(self, generator: Drawing, z: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
-        """A scalar added to the generator's loss; None for a loss without one.
+        """Return a scalar added to the generator's loss; None for a loss without one.
 
         Args:
             generator: (latents, labels) → images, in float32, to be differentiated twice.

@@ -116,7 +116,7 @@ def check(option: Option, value: Any, *, key: str) -> Any:
 def complete(
     target: Callable[..., Any], given: Mapping[str, Any], *, where: str, hint: str = "", texts: bool = False
 ) -> dict[str, Any]:
-    """All options of `target` with their values: those given, checked, and the defaults of the rest.
+    """Return all options of `target` with their values: those given, checked, and the defaults of the rest.
 
     Args:
         target: class or function whose signature is the schema.

@@ -53,7 +53,7 @@ class Registry:
         self._index: dict[tuple[str, str], list[Entry]] | None = None
 
     def plugins(self) -> list[InstalledPlugin]:
-        """All plugins, broken ones included, in a stable order."""
+        """Return all plugins, broken ones included, in a stable order."""
         if self._installed is None:
             self._installed, self._problems = discover()
         return [*self._installed, *self._added]
@@ -82,11 +82,11 @@ class Registry:
         return stack
 
     def names(self, kind: str) -> list[str]:
-        """All names of a kind ("generators", …, "recipes", "commands"), sorted."""
+        """Return all names of a kind ("generators", …, "recipes", "commands"), sorted."""
         return sorted(name for k, name in self._entries() if k == kind)
 
     def entries(self, kind: str) -> list[Entry]:
-        """All entries of a kind, sorted by name; names that two distributions claim are there twice."""
+        """Return all entries of a kind, sorted by name; names that two distributions claim are there twice."""
         return [e for (k, _), claims in sorted(self._entries().items()) if k == kind for e in claims]
 
     def find(self, kind: str, name: str) -> Entry:
@@ -125,7 +125,7 @@ class Registry:
         return target
 
     def recipe(self, name: str) -> Recipe:
-        """A recipe with everything that it inherits from its bases: an algorithm is named, `base` is None.
+        """Return a recipe with everything that it inherits from its bases: an algorithm is named, `base` is None.
 
         Raises:
             UnknownNameError: it or one of its bases does not exist. UsageError: its bases go round in a circle.
@@ -152,7 +152,7 @@ class Registry:
         return replace(resolved, algorithm=resolved.algorithm or DEFAULT_ALGORITHM)
 
     def parts(self, recipe: Recipe) -> dict[str, tuple[str, str]]:
-        """The parts of a resolved recipe: role → (kind, registry name), as its algorithm asks for them.
+        """Return the parts of a resolved recipe: role → (kind, registry name), as its algorithm asks for them.
 
         Raises:
             UsageError: a part is missing, a role is named that the algorithm does not know, a name is of another kind.
@@ -215,7 +215,7 @@ def contract_problem(contract: int, who: str) -> str:
 
 
 def interface_of(kind: str) -> type:
-    """The class of `zoo_core` that components of a kind subclass. Imports torch where the interface needs it."""
+    """Return the class of `zoo_core` that components of a kind subclass. Imports torch where the interface needs it."""
     name = "ImageDataset" if kind == "datasets" else "".join(word.capitalize() for word in SINGULAR[kind].split())
     interface: type = import_target(f"zoo_core:{name}", "zoo")
     return interface

@@ -49,7 +49,7 @@ def keep_freed_memory() -> bool:
 
 
 def _glibc() -> Any:
-    """The C library, None where it is not glibc or its user has set how it allocates."""
+    """Return the C library, None where it is not glibc or its user has set how it allocates."""
     if not sys.platform.startswith("linux") or _is_set_by_user():
         return None
     try:

@@ -51,7 +51,7 @@ def _status(installed: InstalledPlugin) -> str:
 
 
 def describe(name: str) -> list[dict[str, Any]]:
-    """Everything that bears a name, of whatever kind, with options, types and defaults; raises `UnknownNameError`."""
+    """Return everything that bears a name, of whatever kind, with options, types and defaults; raises `UnknownNameError`."""
     if name in SETTINGS:
         target = SETTINGS[name]
         summary = target.__doc__.partition(" Raises")[0]

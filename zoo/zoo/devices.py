@@ -80,7 +80,7 @@ class Runtime:
             torch.distributed.barrier()
 
     def mean(self, tensor: Tensor) -> Tensor:
-        """The mean of a tensor over all processes, all of which must call it; `tensor` itself is left as it is."""
+        """Return the mean of a tensor over all processes, all of which must call it; `tensor` itself is left as it is."""
         if self.world == 1:
             return tensor
         total = tensor.clone()
@@ -88,7 +88,7 @@ class Runtime:
         return total / self.world
 
     def greatest(self, *values: float) -> list[float]:
-        """The greatest that any process has of each value; every process must call it together."""
+        """Return the greatest that any process has of each value; every process must call it together."""
         if self.world == 1:
             return list(values)
         found = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -96,11 +96,11 @@ class Runtime:
         return list(found.tolist())
 
     def from_main(self, value: str) -> str:
-        """The main process's text, on every process."""
+        """Return the main process's text, on every process."""
         return str(self.gather(value)[0])
 
     def gather(self, value: Any) -> list[Any]:
-        """What every process has, in the order of their ranks."""
+        """Return what every process has, in the order of their ranks."""
         if self.world == 1:
             return [value]
         held: list[Any] = [None] * self.world

@@ -23,7 +23,7 @@ TEMPORARY = ".unfinished-"
 
 
 def cache_folder(*parts: str) -> Path:
-    """A folder in the zoo's cache, made if need be; raises `ZooError` where it cannot be written.
+    """Return a folder in the zoo's cache, made if need be; raises `ZooError` where it cannot be written.
 
     The cache is `$ZOO_CACHE`, else `$XDG_CACHE_HOME/dcgan-zoo`, else `~/.cache/dcgan-zoo`.
     """
@@ -115,7 +115,7 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The checksum of a file, in hexadecimal."""
+    """Return the checksum of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -145,7 +145,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def _unfinished(target: Path) -> Path:
-    """A new name beside `target`, with the same ending, from which writers tell the format."""
+    """Return a new name beside `target`, with the same ending, from which writers tell the format."""
     return target.with_name(f"{TEMPORARY}{target.name}-{uuid.uuid4().hex[:8]}{target.suffix}")
 
 

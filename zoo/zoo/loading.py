@@ -183,7 +183,7 @@ def local_folder(where: str | Path) -> Path | None:
 
 
 def model_not_found(where: str) -> UsageError:
-    """An error for a name that no model has."""
+    """Return an error for a name that no model has."""
     close = near(where, registry.names("models"))
     meant = f"; did you mean {' or '.join(close)}?" if close else ""
     return UsageError(

@@ -22,7 +22,7 @@ from zoo_core import Generator
 
 
 def generator_for(seed: int, purpose: str, index: int = 0) -> torch.Generator:
-    """A CPU random generator for draw `index` of `purpose` under `seed`, which may be any whole number."""
+    """Return a CPU random generator for draw `index` of `purpose` under `seed`, which may be any whole number."""
     return torch.Generator().manual_seed(_derived(seed, purpose, index))
 
 
@@ -47,7 +47,7 @@ def seed_everything(seed: int, process: int = 0) -> None:
 
 
 def latents_for(generator: Generator, seed: int, indices: Iterable[int]) -> Tensor:
-    """The latents [n, latent_dim] of samples number `indices` under `seed`, each drawn by itself."""
+    """Return the latents [n, latent_dim] of samples number `indices` under `seed`, each drawn by itself."""
     return torch.cat([generator.sample_latent(1, generator_for(seed, "sample", i)) for i in indices])
 
 

@@ -24,7 +24,7 @@ Made = tuple[Algorithm, dict[str, Any], Sequence[Phase]]
 
 
 def without_numbers() -> FakeTensorMode:
-    """A context in which tensors have shapes and no numbers, and take no memory."""
+    """Return a context in which tensors have shapes and no numbers, and take no memory."""
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 

@@ -33,7 +33,7 @@ def _features(logits: Tensor) -> Features:
 
 
 def _of_generator(loss: Loss, fake: Tensor, real: Tensor) -> Tensor:
-    """The generator's loss, given what it says that it needs, as algorithms do."""
+    """Return the generator's loss, given what it says that it needs, as algorithms do."""
     against = real if loss.needs_real_logits else None
     if loss.needs_features:
         return loss.generator(fake, against, (_features(fake), [f.detach() for f in _features(real)]))
@@ -147,7 +147,7 @@ def _networks() -> tuple[SmallDiscriminator, SmallGenerator]:
 
 
 def _differentiable(value: Any, what: str, network: nn.Module, given: list[Tensor], before: list[Tensor]) -> list[Tensor]:
-    """The gradients of a penalty with respect to the weights."""
+    """Return the gradients of a penalty with respect to the weights."""
     _scalar(value, what)
     require(all(map(torch.equal, before, given)), f"{what} changes what it is given in place")
     left = [name for name, p in network.named_parameters() if p.grad is not None]

@@ -25,13 +25,13 @@ Inputs = tuple[Tensor, Tensor | None]
 
 
 def takes(network: nn.Module) -> list[str]:
-    """What `forward` of a network takes besides labels: names of its arguments without a default."""
+    """Return what `forward` of a network takes besides labels: names of its arguments without a default."""
     given = inspect.signature(network.forward).parameters.values()
     return [p.name for p in given if p.name != "labels" and p.default is p.empty]
 
 
 def _latents(network: nn.Module, n: int) -> Tensor:
-    """The same for every batch."""
+    """Return the same for every batch."""
     return torch.sin(torch.arange(n)[:, None] * 7 + torch.arange(getattr(network, "latent_dim", LATENT)) * 3.0)
 
 
@@ -63,7 +63,7 @@ def call(network: nn.Module, given: Inputs) -> Tensor:
 
 
 def moved(network: nn.Module) -> nn.Module:
-    """A network as training leaves it: weights a little off their initial values, statistics from two batches."""
+    """Return a network as training leaves it: weights a little off their initial values, statistics from two batches."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.02)
@@ -74,7 +74,7 @@ def moved(network: nn.Module) -> nn.Module:
 
 
 def trained(subject: Subject, *, seed: int = 0) -> nn.Module:
-    """A moved network in evaluation mode."""
+    """Return a moved network in evaluation mode."""
     network: nn.Module = subject.build(seed=seed)
     return moved(network).eval()
 

@@ -135,7 +135,7 @@ def stated(record: PretrainedModel) -> None:
 
 
 def files(record: PretrainedModel) -> str:
-    """Every file is there with its checksum, and no other."""
+    """Return every file is there with its checksum, and no other."""
     package, inside, folder = record.where.partition(":")
     if not inside:
         return "not checked: lies on the Hub"

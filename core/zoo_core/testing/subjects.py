@@ -69,14 +69,14 @@ class Subject:
         return self.kind in ("generators", "discriminators", "networks")
 
     def build(self, *, image: ImageSpec | None = None, seed: int = 0) -> Any:
-        """A new instance; weights come from `seed`."""
+        """Return a new instance; weights come from `seed`."""
         torch.manual_seed(seed)
         if self.is_network:
             return self.cls(**supplied(self.cls, image or self.image), **self.options)
         return self.cls(**self.options)
 
     def build_or_refuse(self, image: ImageSpec) -> Any:
-        """A new instance, or None where the component refuses such images by `OptionError`."""
+        """Return a new instance, or None where the component refuses such images by `OptionError`."""
         try:
             return self.build(image=image)
         except OptionError:
@@ -84,7 +84,7 @@ class Subject:
 
 
 def supplied(cls: type, image: ImageSpec, latent_dim: int = LATENT) -> dict[str, Any]:
-    """What the zoo hands to the constructor of a part of an algorithm beside its options."""
+    """Return what the zoo hands to the constructor of a part of an algorithm beside its options."""
     wanted = inspect.signature(cls).parameters
     given: dict[str, Any] = {"image": image} if "image" in wanted else {}
     if "latent_dim" in wanted and wanted["latent_dim"].default is inspect.Parameter.empty:
@@ -155,7 +155,7 @@ def as_tensor(value: object, what: str, *, shape: Sequence[int], meaning: str) -
 
 
 def same(one: Tensor, other: Tensor, *, tolerance: float = 0.0) -> bool:
-    """Whether two tensors agree, relative to the larger of 1 and their largest value."""
+    """Return whether two tensors agree, relative to the larger of 1 and their largest value."""
     if one.shape != other.shape:
         return False
     if not tolerance:
@@ -184,6 +184,6 @@ def require_no_draws(what: str, call: Callable[[], Any]) -> Any:
 
 
 def listed(names: Sequence[str], limit: int = 5) -> str:
-    """The first few names, and how many more there are."""
+    """Return the first few names, and how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

@@ -152,7 +152,7 @@ class GAN(Algorithm):
 
     @staticmethod
     def _goes_on(step: Step) -> bool:
-        """Whether what the discriminator's phase draws is what the generator's phase learns from."""
+        """Return whether what the discriminator's phase draws is what the generator's phase learns from."""
         return {"discriminator", "generator"} <= step.due and step.pieces == 1
 
 

@@ -79,7 +79,7 @@ class Members:
             examples.append(repr(name))
 
     def listing(self) -> Listing:
-        """The pictures with their first-level folders as labels; a single folder around everything does not count."""
+        """Return the pictures with their first-level folders as labels; a single folder around everything does not count."""
         names = sorted(self.pictures)
         around = posixpath.commonpath(names).split("/") if names else []
         depth = len([part for part in around if part]) if len(names) > 1 else max(0, names[0].count("/")) if names else 0
@@ -102,20 +102,20 @@ class Members:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a member's name would stay below the folder into which an archive is unpacked, on any system."""
+    """Return whether a member's name would stay below the folder into which an archive is unpacked, on any system."""
     outside = name.startswith("/") or re.match(r"[A-Za-z]:", name) or "\\" in name or "\0" in name
     return bool(name) and not outside and ".." not in name.split("/")
 
 
 def open_picture(source: str | tuple[Any, ...], folder: Path) -> Image:
-    """The picture of a record: in an archive, or a file below `folder`."""
+    """Return the picture of a record: in an archive, or a file below `folder`."""
     from PIL import Image
 
     return Image.open(io.BytesIO(read(source)) if isinstance(source, tuple) else folder / source)
 
 
 def read(where: tuple[Any, ...]) -> bytes:
-    """The bytes of a member: (path, name) of a zip, (path, offset, size) of a tar.
+    """Return the bytes of a member: (path, name) of a zip, (path, offset, size) of a tar.
 
     Raises whatever is wrong with it: checksum, encryption, method, a size that is no picture's.
     """
@@ -170,7 +170,7 @@ def zip_members(path: Path) -> Members:
 
 
 def tar_members(path: Path) -> Members:
-    """The pictures in an uncompressed tar and in the tars inside it, those called "inner/name"; links are left out.
+    """Return the pictures in an uncompressed tar and in the tars inside it, those called "inner/name"; links are left out.
 
     Headers are read and contents are not; of a large archive the result is kept, for as long as the archive does not change.
     That is only ever a shortcut: where it is missing, damaged or cannot be written, the archive is read.

@@ -92,7 +92,7 @@ def boxes(drawn: Face, *, resolution: int) -> dict[str, Box]:
 
 
 def _options(drawn: Face, without: str = "") -> dict[str, Any]:
-    """The face in DiceBear's words: all that is drawn is stated, so that nothing is left to its own random numbers.
+    """Return the face in DiceBear's words: all that is drawn is stated, so that nothing is left to its own random numbers.
 
     What is not drawn is not mentioned further: DiceBear checks every option against a schema, a tenth of a face's time.
     """
@@ -133,7 +133,7 @@ def _options(drawn: Face, without: str = "") -> dict[str, Any]:
 
 
 def _shift(drawn: Face) -> tuple[float, float]:
-    """How far the canvas moves right and down, in hundredths of its side."""
+    """Return how far the canvas moves right and down, in hundredths of its side."""
     return drawn.x, drawn.y + 100 * _ZOOM * (CANVAS / 2 - _MIDDLE) / CANVAS
 
 
@@ -172,13 +172,13 @@ def _style() -> Style:
 
 
 def definition() -> dict[str, Any]:
-    """The artwork as DiceBear ships it, with its license and author under "meta"."""
+    """Return the artwork as DiceBear ships it, with its license and author under "meta"."""
     found: dict[str, Any] = json.loads(files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8"))
     return found
 
 
 def versions() -> str:
-    """What the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …"; `DataError` without these."""
+    """Return what the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …"; `DataError` without these."""
     try:
         packages = [f"{package} {version(package)}" for package in ("dicebear-core", "dicebear-styles", "resvg-py")]
     except PackageNotFoundError as error:

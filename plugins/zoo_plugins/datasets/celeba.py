@@ -103,7 +103,7 @@ def _name(record: Record) -> str:
 
 
 def _read(table: Path) -> tuple[list[str], dict[str, list[str]]]:
-    """A table of CelebA as the names of its columns (none in the partition's) and file name → values."""
+    """Return a table of CelebA as the names of its columns (none in the partition's) and file name → values."""
     names: list[str] = []
     rows: dict[str, list[str]] = {}
     for line in table.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -166,7 +166,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _official(listing: Listing, data: Path) -> Listing:
-    """The same records with the labels that CIFAR-10 gives its classes."""
+    """Return the same records with the labels that CIFAR-10 gives its classes."""
     if not listing.classes or not set(listing.classes) <= set(CLASSES):
         there = few(listing.classes) or "no class folders"
         raise ORIGIN.wrong(data, looked_for=f"the class folders {', '.join(CLASSES)} (there are {there})")

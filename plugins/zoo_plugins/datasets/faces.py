@@ -125,7 +125,7 @@ class Faces(ImageDataset):
 
 
 def find_lfw(data: Path) -> Path | None:
-    """The folder of LFW's persons in or below `data`, known by their names (`Ann_Lee/Ann_Lee_0001.jpg`), or None."""
+    """Return the folder of LFW's persons in or below `data`, known by their names (`Ann_Lee/Ann_Lee_0001.jpg`), or None."""
     for folder in (data / name for name in _LFW_FOLDERS):
         if folder.is_dir():
             persons = list(itertools.islice((p for p in folder.iterdir() if p.is_dir()), 20))

@@ -82,7 +82,7 @@ class Hub(ImageDataset):
         return Image.open(io.BytesIO(value["bytes"]) if value["bytes"] is not None else value["path"])
 
     def _license(self) -> str:
-        """What the dataset's card says, "" where it says nothing."""
+        """Return what the dataset's card says, "" where it says nothing."""
         from huggingface_hub import DatasetCard
 
         card = str(self.repository) if self._remote() else Path(str(self.repository)) / "README.md"
@@ -96,7 +96,7 @@ class Hub(ImageDataset):
         return self.repository is not None and not Path(self.repository).exists()
 
     def _load(self) -> tuple[DatasetBuilder, ArrowRows | ParquetRows]:
-        """The dataset, and in `_rows` the rows of the split."""
+        """Return the dataset, and in `_rows` the rows of the split."""
         if self.repository is None:
             raise UsageError(
                 "hub needs the name of a dataset",
@@ -140,7 +140,7 @@ class Hub(ImageDataset):
         return builder, rows
 
     def _labels(self, rows: ArrowRows | ParquetRows) -> tuple[tuple[str, ...], list[int] | None]:
-        """The names of the classes, and each row's index into them."""
+        """Return the names of the classes, and each row's index into them."""
         import datasets
 
         labeled = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
@@ -194,7 +194,7 @@ class ArrowRows:
         self._encoded = self._rows.select_columns([column]).cast_column(column, datasets.Image(decode=False))
 
     def values(self, column: str) -> list[Any]:
-        """All values of a column that is no picture."""
+        """Return all values of a column that is no picture."""
         return list(self._rows.select_columns([column])[:][column])
 
     def picture(self, number: int) -> dict[str, Any] | None:
@@ -243,7 +243,7 @@ class ParquetRows:
 
 
 def _opened(file: str) -> pq.ParquetFile:
-    """A parquet file of which a little is wanted; of one on the Hub no more is downloaded than that."""
+    """Return a parquet file of which a little is wanted; of one on the Hub no more is downloaded than that."""
     import pyarrow.parquet as pq
 
     if not file.startswith(_REMOTE):
@@ -255,13 +255,13 @@ def _opened(file: str) -> pq.ParquetFile:
 
 @lru_cache(maxsize=2)
 def _pictures(file: str, group: int, column: str) -> pa.ChunkedArray:
-    """A column of pictures of one row group, encoded: neighbors are read together."""
+    """Return a column of pictures of one row group, encoded: neighbors are read together."""
     return _local(file).read_row_group(group, columns=[column]).column(column)
 
 
 @lru_cache(maxsize=2)
 def _local(file: str) -> pq.ParquetFile:
-    """A parquet file on this machine, downloaded first where it is not."""
+    """Return a parquet file on this machine, downloaded first where it is not."""
     import pyarrow.parquet as pq
 
     if file.startswith(_REMOTE):

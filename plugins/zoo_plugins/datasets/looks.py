@@ -76,12 +76,12 @@ class Face(NamedTuple):
     scale: float  # about 1
 
     def look(self, attribute: str) -> Look:
-        """The look that was chosen for an attribute, whether or not it is visible."""
+        """Return the look that was chosen for an attribute, whether or not it is visible."""
         return LOOKS[attribute][self.looks[_ORDER[attribute]]]
 
 
 def face(seed: int, split: str, index: int) -> Face:
-    """The face that (seed, split, index) determine, on every machine and Python alike."""
+    """Return the face that (seed, split, index) determine, on every machine and Python alike."""
     draw = Random(f"{seed}/{split}/{index}").random  # the one method whose sequence Python promises never to change
     looks = tuple(_pick(looks, draw()) for looks in LOOKS.values())
     return Face(

@@ -109,7 +109,7 @@ class LSUN(ImageDataset):
 
 
 def _read_keys(folder: Path) -> list[bytes]:
-    """The keys alone, in the database's order: the pictures, hundreds of times larger, are not touched."""
+    """Return the keys alone, in the database's order: the pictures, hundreds of times larger, are not touched."""
     import lmdb
 
     try:
@@ -124,7 +124,7 @@ _OPEN: dict[str, tuple[str, lmdb.Environment]] = {}
 
 
 def _environment(folder: Path) -> lmdb.Environment:
-    """The database in a folder, opened once per process; raises `DataError` where it is no LMDB or cut short."""
+    """Return the database in a folder, opened once per process; raises `DataError` where it is no LMDB or cut short."""
     import lmdb
 
     file = folder / "data.mdb"

@@ -73,7 +73,7 @@ class MNIST(ArrayDataset):
 
 
 def _read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """An idx file of bytes as an array of that many dimensions."""
+    """Return an idx file of bytes as an array of that many dimensions."""
     header = 4 + 4 * dimensions
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:

@@ -87,7 +87,7 @@ class Origin:
         return data
 
     def wrong(self, data: Path, *, looked_for: str = "", hint: str = "") -> ZooError:
-        """The error for a folder or file that is not this dataset: what was expected and what was found."""
+        """Return the error for a folder or file that is not this dataset: what was expected and what was found."""
         return DataError(
             f"{data} does not hold {self.name}: expected {looked_for or self.layout}; found {_found(data)}",
             hint=hint or self.hint,
@@ -113,7 +113,7 @@ def _found(data: Path) -> str:
 
 
 def few(names: Iterable[str], most: int = 5, *, number: int | None = None) -> str:
-    """The first names, shortened, and how many more there are of `number` (by default of the names given)."""
+    """Return the first names, shortened, and how many more there are of `number` (by default of the names given)."""
     names = list(names)
     shown, number = names[:most], len(names) if number is None else number
     text = ", ".join(name if len(name) <= 60 else f"{name[:57]}…" for name in shown)

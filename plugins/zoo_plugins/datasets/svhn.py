@@ -76,7 +76,7 @@ class SVHN(ArrayDataset):
 
 
 def read_arrays(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
-    """The arrays with the given names from a file of MATLAB's version 5, in its order of dimensions.
+    """Return the arrays with the given names from a file of MATLAB's version 5, in its order of dimensions.
 
     The format is MathWorks' "MAT-File Level 5 File Format": a header of 128 bytes, then elements of a type, a length and
     that many bytes; an array is an element of elements, mostly inside one that is deflated. scipy reads it too, but there a

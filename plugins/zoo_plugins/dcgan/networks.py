@@ -57,7 +57,7 @@ def check_channels(image: ImageSpec) -> None:
 
 
 def _same(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    """A convolution that keeps height and width. Needs an odd kernel: 4 becomes 3."""
+    """Return a convolution that keeps height and width. Needs an odd kernel: 4 becomes 3."""
     odd = kernel - 1 + kernel % 2
     return nn.Conv2d(inputs, outputs, odd, padding=odd // 2, bias=False)
 

@@ -88,7 +88,7 @@ def _fetched(url: str) -> Path:
 
 
 def _plain(file: Path) -> io.BytesIO:
-    """The weights as a pickle that we wrote ourselves, from tensors alone: torch-fidelity trusts any."""
+    """Return the weights as a pickle that we wrote ourselves, from tensors alone: torch-fidelity trusts any."""
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:

@@ -63,7 +63,7 @@ class Moments:
 
 
 def frechet_distance(one: Gaussian, other: Gaussian) -> float:
-    """The squared 2-Wasserstein distance of two normal distributions.
+    """Return the squared 2-Wasserstein distance of two normal distributions.
 
     The trace of the root of a product is that of a symmetric matrix, so that it is real and covariances without full rank
     do no harm.
@@ -85,7 +85,7 @@ class Frechet(Metric):
         return {self.name: self.distance(Moments.of(fake).gaussian(), Moments.of(real).gaussian())}
 
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
-        """The standard error is the spread over halves of both sets, put together from `PARTS` random parts."""
+        """Return the standard error is the spread over halves of both sets, put together from `PARTS` random parts."""
         moments = [Moments.of(x, PARTS) for x in (fake, real)]
         values = {self.name: self.distance(*(m.gaussian() for m in moments))}
         if resamples < 2 or min(len(real), len(fake)) < 4 * PARTS:

@@ -61,14 +61,14 @@ class Arithmetic:
     grid: Proportion | None = None
 
     def picture(self) -> Image.Image:
-        """The exemplars, the 3×3 grid and the pixel-space control."""
+        """Return the exemplars, the 3×3 grid and the pixel-space control."""
         rows = [block(str(term), images, len(images)) for term, images in zip(self.terms, self.exemplar_images, strict=True)]
         left = sheet([*rows, block("the same in pixel space", self.pixels[None])])
         right = sheet([block(f"= {self.expression}, and around it noise of {NOISE}", self.images, 3)])
         return arrange([left, right], columns=2)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, as plain data."""
+        """Return the numbers, as plain data."""
         exemplars = {str(term): list(ids) for term, ids in zip(self.terms, self.exemplars, strict=True)}
         found: dict[str, Any] = {"expression": self.expression, "exemplars": exemplars}
         if self.success is not None and self.grid is not None:

@@ -108,7 +108,7 @@ def bake_ablation(model: Model, stage: str, maps: Sequence[int]) -> Generator:
         return images
 
     def layers(generator: Generator) -> list[tuple[Any, int]]:
-        """The layers with weights of their own, and how many channels or units each puts out for each of the maps."""
+        """Return the layers with weights of their own, and how many channels or units each puts out for each of the maps."""
         found = []
         for module in generator.stages()[stage].modules():
             outputs = next((getattr(module, name) for kind, name in _OUTPUTS.items() if isinstance(module, kind)), 0)

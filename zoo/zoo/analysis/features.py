@@ -68,7 +68,7 @@ class FeatureComparison:
         return arrange(parts, columns=len(parts))
 
     def responses_picture(self, responses: Responses) -> Image.Image:
-        """The images to which one of the two responds, and guided gradients below them."""
+        """Return the images to which one of the two responds, and guided gradients below them."""
         title = "trained" if responses is self.trained else "random weights"
         blocks = []
         for i, feature in enumerate(responses.features):
@@ -78,7 +78,7 @@ class FeatureComparison:
         return sheet(blocks)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, as plain data."""
+        """Return the numbers, as plain data."""
         trained, random = self.trained, self.untrained
         found: dict[str, Any] = {"images": self.count, "stage": trained.stage, "features": list(trained.features)}
         if trained.mean is not None and random.mean is not None:

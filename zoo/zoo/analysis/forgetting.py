@@ -75,7 +75,7 @@ class Ablation:
         return sheet([block(heading, images[ids], len(ids)) for heading, images in rows.items()])
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, as plain data."""
+        """Return the numbers, as plain data."""
         change = {"inside": self.inside, "outside": self.outside, "outside_random": self.outside_random}
         found: dict[str, Any] = {
             "stage": self.stage,

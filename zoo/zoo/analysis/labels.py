@@ -153,7 +153,7 @@ class Fact:
     word: str
 
     def probability(self, probabilities: Mapping[str, Tensor], vocabulary: Vocabulary) -> Tensor:
-        """The probability [N] that it holds, from those of all values [N, values] of each attribute."""
+        """Return the probability [N] that it holds, from those of all values [N, values] of each attribute."""
         return probabilities[self.attribute][:, [vocabulary[self.attribute].index(v) for v in self.values]].sum(1)
 
 
@@ -164,7 +164,7 @@ class Concept:
     facts: tuple[tuple[Fact, bool], ...] = ()
 
     def probability(self, probabilities: Mapping[str, Tensor], vocabulary: Vocabulary) -> Tensor:
-        """The least of the facts' probabilities [N]; 1 without facts."""
+        """Return the least of the facts' probabilities [N]; 1 without facts."""
         every = [torch.ones(len(next(iter(probabilities.values()))))]
         for fact, holds in self.facts:
             p = fact.probability(probabilities, vocabulary)

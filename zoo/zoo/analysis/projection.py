@@ -40,11 +40,11 @@ class Projection:
     how: str  # "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization"
 
     def picture(self) -> Image.Image:
-        """The given picture beside the nearest one."""
+        """Return the given picture beside the nearest one."""
         return sheet([block("given", self.target[None]), block("nearest", self.image[None])], columns=2)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers and the latent, as plain data."""
+        """Return the numbers and the latent, as plain data."""
         return {
             "how": self.how,
             "error": round(self.error, 3),

@@ -97,7 +97,7 @@ class Subject:
         return {"images": self.pack, "searched": self.searched, "seed": self.seed, "report": self.report}
 
     def command(self, verb: str, *words: str) -> str:
-        """What to type to get a section by itself."""
+        """Return what to type to get a section by itself."""
         images: list[str] = []
         if self.images is not None and not isinstance(self.images, Pack) and verb not in ("walk", "sample"):
             images = ["--dataset", self.images.dataset, *(["--data", str(self.images.data)] if self.images.data else [])]

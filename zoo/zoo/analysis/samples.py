@@ -117,7 +117,7 @@ class Proportion:
         return (max(0.0, middle - half), min(1.0, middle + half))
 
     def to_json(self) -> Any:
-        """The numbers, as plain data."""
+        """Return the numbers, as plain data."""
         return round_values({"rate": self.rate, "count": self.count, "of": self.of, "interval95": self.interval})
 
     def __str__(self) -> str:

@@ -58,11 +58,11 @@ class Walk:
     how: str  # "linear" or "spherical"
 
     def picture(self) -> Image.Image:
-        """A row for each path."""
+        """Return a row for each path."""
         return sheet([block("", self.images.flatten(0, 1), self.images.shape[1])])
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, as plain data."""
+        """Return the numbers, as plain data."""
         paths, steps = self.images.shape[:2]
         smoothness = {space: round_values(vars(numbers)) for space, numbers in self.smoothness.items()}
         return {"paths": paths, "steps": steps, "interpolation": self.how, "smoothness": smoothness}
@@ -167,11 +167,11 @@ class Turning:
     accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
 
     def picture(self) -> Image.Image:
-        """A row for each of the first samples."""
+        """Return a row for each of the first samples."""
         return sheet([block("", self.images[:_SHOWN].flatten(0, 1), self.images.shape[1])])
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, as plain data."""
+        """Return the numbers, as plain data."""
         numbers = {name: value for name, value in vars(self).items() if name not in ("direction", "images", "accuracy")}
         kept = preservation_json(self.kept, self.kept_random)
         return {**round_values(numbers), **kept, "classifier_accuracy": dict(self.accuracy)}

@@ -40,7 +40,7 @@ class Settings:
         return f"the metric {told[0]} of the features {told[1]}"
 
     def stage(self, number: int) -> Budget:
-        """The budget up to measurement `number`, from 1 to `points`."""
+        """Return the budget up to measurement `number`, from 1 to `points`."""
         amount = self.budget.amount * number / self.points
         return Budget(self.budget.kind, round(amount) if self.budget.kind == "images" else amount)
 

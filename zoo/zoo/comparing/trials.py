@@ -53,11 +53,11 @@ class Trial:
         return self.out / "measurements" / f"{self.run.name}.json"
 
     def samples(self, number: int) -> Path:
-        """The picture of samples at measurement `number`, from 1."""
+        """Return the picture of samples at measurement `number`, from 1."""
         return self.out / "samples" / f"{self.run.name}-{number}.png"
 
     def done(self, settings: Settings) -> bool:
-        """Whether nothing is left to do."""
+        """Return whether nothing is left to do."""
         return bool(self.diverged) or len(self.points) >= settings.points
 
 

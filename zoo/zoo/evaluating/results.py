@@ -115,7 +115,7 @@ class Results:
         return {**self.block(), **self.details, "written": str(self.written) if self.written else None}
 
     def block(self) -> dict[str, Any]:
-        """What a file says of them."""
+        """Return what a file says of them."""
         return {"metrics": self.metrics, "spread": self.spread, "protocol": self.protocol}
 
 

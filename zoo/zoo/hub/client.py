@@ -93,7 +93,7 @@ class HubName:
 
 
 def is_hub_name(text: str) -> bool:
-    """Whether `text` could be `user/name` or `user/name@revision`."""
+    """Return whether `text` could be `user/name` or `user/name@revision`."""
     repo, sign, revision = text.partition("@")
     return _is_repo(repo) and (not sign or _is_revision(revision))
 

@@ -107,7 +107,7 @@ def _spread(count: int, wanted: int) -> Tensor:
 
 
 def _cholesky(kernel: Tensor) -> Tensor:
-    """The factor of a Gram matrix that rounding, or images that stand twice, may have left without full rank."""
+    """Return the factor of a Gram matrix that rounding, or images that stand twice, may have left without full rank."""
     jitter = 1e-7 * kernel.diagonal().mean()
     for _ in range(6):
         factor, wrong = torch.linalg.cholesky_ex(kernel + jitter * torch.eye(len(kernel), dtype=kernel.dtype))

@@ -91,12 +91,12 @@ def measure(
 
 
 def pick_number(name: str, values: Mapping[str, float]) -> float:
-    """The number that a registered metric shows: the one of its name, else the first."""
+    """Return the number that a registered metric shows: the one of its name, else the first."""
     return float(values.get(name.rpartition(":")[2], next(iter(values.values()))))
 
 
 def open_classifier(extractor: Extractor, name: str) -> Extractor:
-    """The classifier whose logits metric `name` needs; raises `UsageError` for features of no classifier."""
+    """Return the classifier whose logits metric `name` needs; raises `UsageError` for features of no classifier."""
     options = type(extractor.network).logits
     if options is None:
         raise UsageError(
@@ -129,7 +129,7 @@ class Criterion:
     def inputs(
         self, images: Iterable[Tensor], *, total: int | None = None, report: Reporter = SILENT
     ) -> tuple[Tensor, Tensor]:
-        """What the metric is given of images [n, C, S, S] in pieces, and their features [N, dim]."""
+        """Return what the metric is given of images [n, C, S, S] in pieces, and their features [N, dim]."""
         kept: list[Tensor] = []
 
         def watched() -> Iterator[Tensor]:
@@ -142,12 +142,12 @@ class Criterion:
         return (torch.cat(kept) if kept else features), features
 
     def measure(self, real: Tensor, fake: Tensor) -> float:
-        """The number, of what `inputs` gave."""
+        """Return the number, of what `inputs` gave."""
         return pick_number(self.name, self.metric.measure(real if self.metric.uses_real else real[:0], fake))
 
 
 def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, device: str | torch.device = "cpu") -> Criterion:
-    """The criterion that `--metric` names: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
+    """Return the criterion that `--metric` names: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
 
     Each is "name" or "distribution:name"; `options` and `device` are the extractor's. Raises `UsageError` for an unknown
     name or option, and `ZooError` where a library is not installed or the extractor cannot be made.

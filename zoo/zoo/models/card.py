@@ -36,7 +36,7 @@ def model_card(
     curves: bool = False,
     report: bool = False,
 ) -> str:
-    """The card of a model: Markdown with a YAML header that the Hugging Face Hub reads.
+    """Return the card of a model: Markdown with a YAML header that the Hugging Face Hub reads.
 
     `place` is what `zoo.load` is told in the example, a Hub name or "FOLDER"; `metrics` is what `read_metrics` gave;
     `curves` and `report` say whether `curves.png` and `report.html` lie beside the card.
@@ -83,14 +83,14 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
 
 
 def escape(text: object) -> str:
-    """A text of anybody's as one line of Markdown that shows it as it stands: no markup, no HTML, no links."""
+    """Return a text of anybody's as one line of Markdown that shows it as it stands: no markup, no HTML, no links."""
     line = "".join(c for c in " ".join(str(text).split()) if c.isprintable())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", line)
 
 
 def _header(model: Model, name: str, blocks: list[Mapping[str, Any]]) -> str:
-    """The YAML that the Hub reads."""
+    """Return the YAML that the Hub reads."""
     from huggingface_hub import EvalResult, ModelCardData
 
     provenance = model.config.get("provenance", {})
@@ -123,7 +123,7 @@ def _header(model: Model, name: str, blocks: list[Mapping[str, Any]]) -> str:
 
 
 def _is_block(value: Any) -> bool:
-    """Whether it is a result with the protocol that is its own."""
+    """Return whether it is a result with the protocol that is its own."""
     return isinstance(value, dict) and all(isinstance(value.get(key), dict) for key in ("metrics", "protocol"))
 
 
@@ -133,7 +133,7 @@ def _blocks(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _measured(block: Mapping[str, Any]) -> dict[str, Any]:
-    """The rows of a result's table."""
+    """Return the rows of a result's table."""
     spread = block.get("spread")
     spread = spread if isinstance(spread, dict) else {}
     values = {
@@ -145,7 +145,7 @@ def _measured(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(block: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """The metrics that are one number, or a number with something beside it ({"value": …})."""
+    """Return the metrics that are one number, or a number with something beside it ({"value": …})."""
     found = []
     for key, value in block["metrics"].items():
         number = value.get("value", value.get("mean")) if isinstance(value, dict) else value
@@ -159,6 +159,6 @@ def _title(key: str) -> str:
 
 
 def _fence(text: str, language: str) -> str:
-    """A block of code that its text cannot end."""
+    """Return a block of code that its text cannot end."""
     ticks = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
     return f"{ticks}{language}\n{text}\n{ticks}"

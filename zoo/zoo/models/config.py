@@ -72,7 +72,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_config(value: Any, file: Path) -> dict[str, Any]:
-    """The configuration in today's format; raises `ModelError` naming `file` and what is wrong in it."""
+    """Return the configuration in today's format; raises `ModelError` naming `file` and what is wrong in it."""
     if not isinstance(value, dict) or type(value.get("format")) is not int:
         raise ModelError(f"{file} is no configuration of a zoo model: it states no format")
     config: dict[str, Any] = value
@@ -214,6 +214,6 @@ def _check_image(config: Mapping[str, Any]) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value as a message shows it: escaped, and short whatever it is."""
+    """Return a value as a message shows it: escaped, and short whatever it is."""
     text = ascii(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of more than 30 digits"
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -12,7 +12,7 @@ NETWORKS = {"generator": COLORS[0], "discriminator": COLORS[1]}
 
 
 def curve(lines: Sequence[Mapping[str, object]], name: str, label: str, color: str) -> Line:
-    """A reading of the lines of a `metrics.jsonl` over real images shown, where it is a finite number."""
+    """Return a reading of the lines of a `metrics.jsonl` over real images shown, where it is a finite number."""
     found = []
     for line in lines:
         x, y = line.get("images"), line.get(name)

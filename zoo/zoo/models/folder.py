@@ -36,12 +36,12 @@ OTHERS = ("README.md", "samples.png", "metrics.json")
 
 
 def weight_file(role: str) -> str:
-    """The name of the file that holds a role's weights."""
+    """Return the name of the file that holds a role's weights."""
     return f"{role}.safetensors"
 
 
 def files_of_model(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """All names that the model folder of a configuration has; nothing else is ever fetched."""
+    """Return all names that the model folder of a configuration has; nothing else is ever fetched."""
     return (CONFIG, *(weight_file(role) for role in config["parts"]), *OTHERS)
 
 

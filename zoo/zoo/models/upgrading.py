@@ -37,7 +37,7 @@ def upgrade_format_1(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def gan(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The algorithm that every recipe of format 1 trained with."""
+    """Return the algorithm that every recipe of format 1 trained with."""
     return {"kind": "algorithms", "name": "gan", "distribution": "dcgan-zoo", "options": dict(options)}
 
 
@@ -53,7 +53,7 @@ def take_augment(parts: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def two_sided(loss: Mapping[str, Any]) -> dict[str, Any]:
-    """A loss of ours whose one option meant both sides, with both said."""
+    """Return a loss of ours whose one option meant both sides, with both said."""
     options = dict(loss.get("options", {}))
     if loss.get("distribution") == "dcgan-zoo" and loss.get("name") in TWO_SIDED and "smoothing" in options:
         options["smoothing_fake"] = options["smoothing"]
@@ -61,5 +61,5 @@ def two_sided(loss: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spell_license(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A mapping whose key "licence" is spelled as it is today."""
+    """Return a mapping whose key "licence" is spelled as it is today."""
     return {"license" if key == "licence" else key: item for key, item in value.items()}

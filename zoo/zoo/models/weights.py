@@ -41,7 +41,7 @@ class Stored:
 
 
 def tensors_of(network: nn.Module, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
-    """A network's parameters and buffers, contiguous and on the CPU, as safetensors wants them.
+    """Return a network's parameters and buffers, contiguous and on the CPU, as safetensors wants them.
 
     Parameters are stored in `dtype`; buffers (batch-norm statistics) stay as they are, for they are small and rounding them
     would shift every image.
@@ -57,7 +57,7 @@ def tensors_of(network: nn.Module, dtype: torch.dtype | None = None) -> dict[str
 
 
 def read_header(file: Path) -> dict[str, Stored]:
-    """What a safetensors file holds, without reading the tensors.
+    """Return what a safetensors file holds, without reading the tensors.
 
     Raises `ModelError` where it is missing, no regular file, or its header does not describe its bytes exactly: offsets that
     overlap, leave holes or lie outside, shapes that do not fit them, dtypes that no network has.

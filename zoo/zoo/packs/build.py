@@ -27,7 +27,7 @@ LISTED = 1000  # most skipped records that `pack.json` lists; their number is ex
 
 
 def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = SILENT) -> Pack:
-    """The pack that answers a request: from the cache, or built now.
+    """Return the pack that answers a request: from the cache, or built now.
 
     A second process that wants the same pack waits for the first and takes its result. After an error, Ctrl-C or a kill only
     complete files of images stay behind, and the next call goes on from them; the pack is the same, byte for byte. Where
@@ -64,7 +64,7 @@ def build_pack(request: PackRequest, *, workers: int | None = None, report: Repo
 
 
 def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
-    """The pack, or view of one, in the folder that `request.data` names; None where that folder holds no pack.
+    """Return the pack, or view of one, in the folder that `request.data` names; None where that folder holds no pack.
 
     Raises:
         UsageError: it holds other images than those asked for; says what to type.
@@ -190,7 +190,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
 
 
 def _summary(source: Source, info: Mapping[str, Any]) -> str:
-    """The pack in one line: count, what was skipped and why, channels and who chose them."""
+    """Return the pack in one line: count, what was skipped and why, channels and who chose them."""
     skipped = info["skipped"]
     why = f", {skipped['count']:,} skipped ({_reasons(skipped['records'])})" if skipped["count"] else ""
     channels = "1 channel" if info["channels"] == 1 else f"{info['channels']} channels"

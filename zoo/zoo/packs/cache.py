@@ -63,13 +63,13 @@ class Stored:
 
 
 def list_packs() -> list[Stored]:
-    """Everything in the cache of packs, by name."""
+    """Return everything in the cache of packs, by name."""
     folder = cache_folder("packs")
     return sorted((_describe(path) for path in folder.iterdir() if path.is_dir()), key=lambda stored: stored.name)
 
 
 def find_pack(name: str | Path) -> Path:
-    """The folder of a pack: a folder as it is, else what the cache has under that name or the only one that begins so
+    """Return the folder of a pack: a folder as it is, else what the cache has under that name or the only one that begins so
     (the only pack, where views of it begin so too).
 
     Raises:
@@ -129,7 +129,7 @@ def clear_packs(
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """What `pack.json` in a folder says, nothing where there is none or it cannot be read."""
+    """Return what `pack.json` in a folder says, nothing where there is none or it cannot be read."""
     try:
         info = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

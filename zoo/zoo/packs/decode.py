@@ -112,7 +112,7 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
 
 
 def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int | None, boxes: NDArray[np.int16]) -> Decoded:
-    """The part `box` of a picture of mode "L", "RGB" or "F" that was decoded at 1/`scale`."""
+    """Return the part `box` of a picture of mode "L", "RGB" or "F" that was decoded at 1/`scale`."""
     if channels == 1 and image.mode == "RGB":
         image = image.convert("L")
     left, top, right, bottom = (edge / scale for edge in box)
@@ -168,7 +168,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """A picture of any mode as "L", "RGB", or as "F" with grays from 0 to 255 where it has more than 8 bits.
+    """Return a picture of any mode as "L", "RGB", or as "F" with grays from 0 to 255 where it has more than 8 bits.
 
     Transparent parts become white.
 
@@ -191,7 +191,7 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def _checked(box: Box, width: int, height: int) -> Box:
-    """The crop without the last digits by which rounding may leave the picture."""
+    """Return the crop without the last digits by which rounding may leave the picture."""
     left, top, right, bottom = box
     if min(left, top) < -0.5 or right > width + 0.5 or bottom > height + 0.5 or not (left < right and top < bottom):
         raise ValueError(f"the dataset's crop {box} does not lie in the picture of {width}×{height} pixels")
@@ -199,7 +199,7 @@ def _checked(box: Box, width: int, height: int) -> Box:
 
 
 def _move(box: Box, crop: Box, size: int) -> NDArray[np.float64]:
-    """A box of the decoded picture in pixels of the packed one, −1 four times where nothing of it is left."""
+    """Return a box of the decoded picture in pixels of the packed one, −1 four times where nothing of it is left."""
     begin, end = np.array(crop[:2]), np.array(crop[2:])
     low = (np.maximum(box[:2], begin) - begin) * size / (end - begin)
     high = (np.minimum(box[2:], end) - begin) * size / (end - begin)

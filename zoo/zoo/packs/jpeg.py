@@ -37,7 +37,7 @@ def header(data: bytes) -> tuple[int, int, str] | None:
 
 
 def pixels(data: bytes, width: int, height: int, mode: str) -> Image.Image | None:
-    """The whole picture, None for a damaged file: Pillow tells what is wrong with it."""
+    """Return the whole picture, None for a damaged file: Pillow tells what is wrong with it."""
     try:
         return Image.frombytes(mode, (width, height), data, "jpeg", mode, "")
     except (ValueError, OSError):

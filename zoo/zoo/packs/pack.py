@@ -154,7 +154,7 @@ def open_pack(folder: str | Path) -> Pack:
 
 
 def _looked_into(path: Path, view: dict[str, Any]) -> Path:
-    """The folder of the pack that a view shows some images of, which must still be that pack."""
+    """Return the folder of the pack that a view shows some images of, which must still be that pack."""
     files = path / str(view["path"])
     if read_info(files).get("key") != view["key"]:
         hint = "build that pack again (zoo data build), or this view (zoo data dedup)"
@@ -163,7 +163,7 @@ def _looked_into(path: Path, view: dict[str, Any]) -> Path:
 
 
 def _tensors(path: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a file. On the CPU safetensors puts them on a private memory map of it and reads nothing yet."""
+    """Return the tensors of a file. On the CPU safetensors puts them on a private memory map of it and reads nothing yet."""
     try:
         with safe_open(str(path / name), framework="pt", device="cpu") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)

@@ -62,7 +62,7 @@ class Source:
 
 
 def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
-    """What `--set dataset.KEY=VALUE` says, as options of the dataset.
+    """Return what `--set dataset.KEY=VALUE` says, as options of the dataset.
 
     Raises:
         UsageError: a key that is no option of the dataset, or a value that is none of the option's.
@@ -79,7 +79,7 @@ def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
 
 
 def changed_options(dataset: str, options: Mapping[str, Any]) -> dict[str, str]:
-    """The options that are not the dataset's defaults, as `--set` takes them."""
+    """Return the options that are not the dataset's defaults, as `--set` takes them."""
     known = schema.schema(registry.load("datasets", dataset))
     return {
         key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -131,7 +131,7 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
 
 
 def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
-    """The dataset's listing, after a look whether its labels and attributes are what it says."""
+    """Return the dataset's listing, after a look whether its labels and attributes are what it says."""
     try:
         listing = dataset.listing()
     except (ZooError, MemoryError):

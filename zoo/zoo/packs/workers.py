@@ -51,7 +51,7 @@ class _Unusable(Exception):
 
 
 def default_workers() -> int:
-    """The cores that this process may use, within reason."""
+    """Return the cores that this process may use, within reason."""
     return min(32, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -107,7 +107,7 @@ def decode_chunk(
 
 
 def _pack(dataset: ImageDataset, record: Record) -> bytes | None:
-    """The dataset as a worker process will receive it, None where that is impossible."""
+    """Return the dataset as a worker process will receive it, None where that is impossible."""
     if not multiprocessing.current_process().daemon:  # such a process may not have children
         with suppress(Exception), _bare_main():  # what the user's script defines cannot be sent: workers do not have that
             pickle.dumps(record)

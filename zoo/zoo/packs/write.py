@@ -54,7 +54,7 @@ class Shard:
 
     @staticmethod
     def load(path: Path, key: str) -> Shard | None:
-        """What `save` wrote, None where it is not of the pack `key` or cannot be read."""
+        """Return what `save` wrote, None where it is not of the pack `key` or cannot be read."""
         try:
             with safe_open(str(path), framework="np") as file:
                 about = json.loads((file.metadata() or {})["shard"])

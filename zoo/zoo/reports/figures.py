@@ -129,7 +129,7 @@ Chart = Curves | Histogram
 
 
 def svg(chart: Chart, alt: str) -> Markup | str:
-    """A chart as SVG that stands in a page, "" where there is nothing to draw; `alt` is what a screen reader says."""
+    """Return a chart as SVG that stands in a page, "" where there is nothing to draw; `alt` is what a screen reader says."""
     from markupsafe import Markup, escape
 
     if chart.empty:

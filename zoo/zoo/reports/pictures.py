@@ -58,7 +58,7 @@ def grid(images: Tensor, *, columns: int | None = None, numbered: bool = False, 
 
 
 def sheet(blocks: Sequence[Block], *, columns: int = 1) -> Image.Image:
-    """All blocks as one picture for people to look at, `columns` of them in a row."""
+    """Return all blocks as one picture for people to look at, `columns` of them in a row."""
     return arrange([_block(block) for block in blocks], columns=columns)
 
 
@@ -103,7 +103,7 @@ def _font() -> ImageFont.FreeTypeFont:
 
 
 def data_url(picture: Image.Image | bytes) -> str:
-    """A picture, or the bytes of a PNG, as a URL that holds it."""
+    """Return a picture, or the bytes of a PNG, as a URL that holds it."""
     if isinstance(picture, Image.Image):
         buffer = io.BytesIO()
         picture.save(buffer, "PNG", optimize=True)

@@ -32,7 +32,7 @@ class Budget:
 
     @classmethod
     def choose(cls, given: Mapping[Kind, float | None], default: Budget) -> Budget:
-        """The one budget that was given, else `default`; raises `UsageError` for more than one."""
+        """Return the one budget that was given, else `default`; raises `UsageError` for more than one."""
         named = [(kind, amount) for kind, amount in given.items() if amount is not None]
         if len(named) > 1:
             flags = [f"--{kind}" for kind, _ in named]
@@ -40,7 +40,7 @@ class Budget:
         return cls(*named[0]) if named else default
 
     def total(self, count: int) -> float:
-        """The budget in its progress unit: images, or seconds. `count`: images in the dataset."""
+        """Return the budget in its progress unit: images, or seconds. `count`: images in the dataset."""
         return self.amount * {"epochs": count, "images": 1, "minutes": 60}[self.kind]
 
     @property
@@ -49,11 +49,11 @@ class Budget:
         return "seconds" if self.kind == "minutes" else "images"
 
     def done(self, progress: Progress) -> float:
-        """How much of `total` is used up."""
+        """Return how much of `total` is used up."""
         return progress.seconds if self.kind == "minutes" else progress.images
 
     def spent(self, progress: Progress, count: int) -> bool:
-        """Whether to stop."""
+        """Return whether to stop."""
         return self.done(progress) >= self.total(count)
 
     def __str__(self) -> str:

@@ -63,12 +63,12 @@ def write_checkpoint(folder: Path, state: Mapping[str, Any], tensors: Mapping[st
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """All checkpoints below `folder`, oldest first."""
+    """Return all checkpoints below `folder`, oldest first."""
     return sorted((path for path in folder.glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name)), key=step_of)
 
 
 def step_of(path: Path) -> int:
-    """The step that a checkpoint's name tells."""
+    """Return the step that a checkpoint's name tells."""
     return int(path.name.removeprefix("step-"))
 
 
@@ -123,14 +123,14 @@ def best_checkpoint(folder: Path) -> tuple[Path, Best] | None:
 
 
 def later_version(path: Path) -> CheckpointError:
-    """The error for what a later version of the zoo has written."""
+    """Return the error for what a later version of the zoo has written."""
     return _LaterError(
         f"{path} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
     )
 
 
 def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix` and a dot, without it."""
+    """Return the tensors whose names begin with `prefix` and a dot, without it."""
     return {key.removeprefix(f"{prefix}."): t for key, t in tensors.items() if key.startswith(f"{prefix}.")}
 
 

@@ -117,7 +117,7 @@ class RunConfig:
         return self.build_algorithm().conditional
 
     def request(self) -> PackRequest:
-        """The request for the pictures that the run is trained on."""
+        """Return the request for the pictures that the run is trained on."""
         assert self.dataset is not None
         dataset, size = self.dataset, self.training.size
         name = f"{dataset['distribution']}:{dataset['name']}"
@@ -168,7 +168,7 @@ class RunConfig:
         return found
 
     def identity(self) -> dict[str, Any]:
-        """What a resumed run may not change, flat: {"generator.width": 64, …}."""
+        """Return what a resumed run may not change, flat: {"generator.width": 64, …}."""
         training = {key: value for key, value in asdict(self.training).items() if key not in FREE}
         flat: dict[str, Any] = {"recipe": self.recipe["name"], "seed": self.seed}
         for part, component in {"algorithm": self.algorithm, **self.parts, "dataset": self.dataset}.items():
@@ -203,7 +203,7 @@ def _create(kind: str, component: Mapping[str, Any]) -> Any:
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """A mapping as JSON gives it back: tuples become lists."""
+    """Return a mapping as JSON gives it back: tuples become lists."""
     found: dict[str, Any] = json.loads(json.dumps(value))
     return found
 
@@ -242,7 +242,7 @@ def _try_one(networks: Mapping[str, Any], image: ImageSpec) -> None:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "the run") -> list[str]:
-    """A line for each key whose value differs: "generator.width: 64 in the run, 128 now"."""
+    """Return a line for each key whose value differs: "generator.width: 64 in the run, 128 now"."""
     absent = object()
     lines = []
     for key in sorted({*old, *new}):
@@ -256,7 +256,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "th
 def model_config(
     config: RunConfig, provenance: Mapping[str, Any] | None = None, weights: str = "untrained"
 ) -> dict[str, Any]:
-    """The model folder's `config.json` for a run."""
+    """Return the model folder's `config.json` for a run."""
     assert config.image is not None
     image = config.image
     return {

@@ -64,7 +64,7 @@ class Run:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether `folder` is a run folder."""
+    """Return whether `folder` is a run folder."""
     return (folder / "run.json").is_file()
 
 
@@ -159,7 +159,7 @@ def model_of_run(folder: Path, *, raw: bool = False) -> Model:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether the model folder in a run folder is that of its newest checkpoint."""
+    """Return whether the model folder in a run folder is that of its newest checkpoint."""
     found = checkpoints(folder / "checkpoints")
     if not found or not (folder / "model" / "config.json").is_file():
         return False
@@ -207,7 +207,7 @@ def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
+    """Return all whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
 
     Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures "diversity" or
     the name of an evaluation, a training that could not go on says why under "stopped". "signs" names kinds of warnings.

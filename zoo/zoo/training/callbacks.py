@@ -219,5 +219,5 @@ def spread(images: Tensor) -> float:
 
 
 def passed(before: int, now: int, every: int) -> bool:
-    """Whether a multiple of `every` lies in (before, now]."""
+    """Return whether a multiple of `every` lies in (before, now]."""
     return before // every != now // every

@@ -49,7 +49,7 @@ _TRANSPOSED: tuple[Any, ...] = (None, None, None, (1, 1), (0, 0), (0, 0), 1, (1,
 
 
 def _fits(x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
-    """Whether this is a plain strided convolution with enough channels whose weights want a gradient."""
+    """Return whether this is a plain strided convolution with enough channels whose weights want a gradient."""
     return (
         PAYS
         and torch.is_grad_enabled()
@@ -101,7 +101,7 @@ class _Convolution(torch.autograd.Function):
 def weight_gradient(
     small: Tensor, large: Tensor, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
 ) -> Tensor:
-    """The gradient [a, b, *kernel] of a strided convolution's weights, in channels-last memory format.
+    """Return the gradient [a, b, *kernel] of a strided convolution's weights, in channels-last memory format.
 
     Args:
         small: [N, a, h, w], the gradient of the output (for a transposed convolution, its input).

@@ -50,7 +50,7 @@ class Diagnosis:
         }
 
     def measured(self) -> dict[str, list[tuple[int, float]]]:
-        """Every measure by name: (images shown, value)."""
+        """Return every measure by name: (images shown, value)."""
         found: dict[str, list[tuple[int, float]]] = {}
         for line in self.measures:
             for name, value in line.items():

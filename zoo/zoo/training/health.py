@@ -60,7 +60,7 @@ class History:
         return history
 
     def recent(self) -> list[Mapping[str, Any]]:
-        """The readings of the last steps; empty while there are too few to judge."""
+        """Return the readings of the last steps; empty while there are too few to judge."""
         if not self.readings:
             return []
         since = self.readings[-1]["step"] - STEPS
@@ -68,12 +68,12 @@ class History:
         return found if len(found) >= READINGS and self.readings[-1]["step"] >= STEPS else []
 
     def diversities(self) -> list[float]:
-        """All measured diversities, oldest first."""
+        """Return all measured diversities, oldest first."""
         return [float(line["diversity"]) for line in self.measures if "diversity" in line]
 
 
 def detect_problems(history: History) -> list[HealthWarning]:
-    """The problems at the end of a history."""
+    """Return the problems at the end of a history."""
     found = (_winning(history), _vanishing(history), _collapsing(history), _oscillating(history))
     return [warning for warning in found if warning is not None]
 
@@ -147,7 +147,7 @@ def _oscillating(history: History) -> HealthWarning | None:
 
 
 def _swings(values: Sequence[float]) -> int:
-    """How often a series goes from far below its median to far above it or back."""
+    """Return how often a series goes from far below its median to far above it or back."""
     if len(values) < 12:
         return 0
     middle, side, count = median(values), 0, 0
@@ -175,6 +175,6 @@ def ensure_finite_weights(networks: Mapping[str, nn.Module], step: int) -> None:
 
 
 def diverged(what: str) -> TrainingError:
-    """The error that ends a training, with what to try next."""
+    """Return the error that ends a training, with what to try next."""
     hint = "try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32"
     return TrainingError(f"{what}: the training diverged", hint=hint)

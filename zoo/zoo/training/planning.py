@@ -205,7 +205,7 @@ def _resumed(
 
 
 def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, Any]) -> RunConfig:
-    """The configuration that a run would have, had it been begun with these flags and options too."""
+    """Return the configuration that a run would have, had it been begun with these flags and options too."""
     assert config.dataset is not None
     # An optimizer.* key speaks for all networks, so it must win over what the run holds for each.
     shared = tuple(key.removeprefix("optimizer") for key in options if re.fullmatch(r"optimizer\.\w+", key))
@@ -252,7 +252,7 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
 
 
 def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any]) -> str:
-    """The command line that trains this; where the pictures lie is the person's own affair."""
+    """Return the command line that trains this; where the pictures lie is the person's own affair."""
     words = ["zoo", "train", recipe]
     for key, value in given.items():
         if value is not None and not (key == "seed" and value == DEFAULT_SEED):

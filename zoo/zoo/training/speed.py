@@ -179,7 +179,7 @@ def flop_per_image(config: RunConfig) -> float:
 
 
 def matmul_peak(device: torch.device, precision: str, seconds: float = 0.5) -> float:
-    """The best rate of square matrix products here, in floating-point operations per second."""
+    """Return the best rate of square matrix products here, in floating-point operations per second."""
     best = 0.0
     for side in SIDES:
         a, b = (torch.randn(side, side, device=device, dtype=DTYPES[precision]) for _ in range(2))

@@ -151,7 +151,7 @@ def make_optimizer(network: nn.Module, settings: dict[str, Any], device: torch.d
 
 
 def learning_rate(settings: dict[str, Any], images: int) -> float:
-    """The learning rate of a role after so many real images: a linear warm-up, then constant, or falling to 0 at
+    """Return the learning rate of a role after so many real images: a linear warm-up, then constant, or falling to 0 at
     `schedule_images` in a line or half a cosine. It depends on nothing else, so that a resumed run needs no memory of it.
     """
     rate, warm = float(settings["lr"]), int(settings["warmup_images"])
@@ -224,7 +224,7 @@ def restore(
 
 
 def _random_states(runtime: Runtime) -> dict[str, Tensor]:
-    """The global random states of every process, by "<process>.<what>"."""
+    """Return the global random states of every process, by "<process>.<what>"."""
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     assert kind == "MT19937"
     mine = {

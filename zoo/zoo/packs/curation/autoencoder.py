@@ -65,7 +65,7 @@ class SemanticHash:
         return torch.cat(found).float()
 
     def hashes(self, pack: Pack, report: Reporter = SILENT) -> NDArray[np.uint8]:
-        """The hash of every image, bit by bit whether a unit is active: uint8 [N, 16].
+        """Return the hash of every image, bit by bit whether a unit is active: uint8 [N, 16].
 
         Computed in double precision, so that equal pictures get equal hashes whatever stands beside them in a batch.
         """
@@ -79,7 +79,7 @@ class SemanticHash:
         return found
 
     def moved_hashes(self, pack: Pack, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The hashes of some images, each moved in 25 ways: uint8 [n, 25, 16]; the first is not moved."""
+        """Return the hashes of some images, each moved in 25 ways: uint8 [n, 25, 16]; the first is not moved."""
         found = np.empty((len(numbers), len(self.moved) // BITS, BITS // 8), np.uint8)
         for start in range(0, len(numbers), _BLOCK):
             images = pack.gather(torch.from_numpy(numbers[start : start + _BLOCK]))
@@ -143,7 +143,7 @@ def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = SILENT) -> Semanti
 
 
 def _whitening(change: Tensor) -> Callable[..., Tensor]:
-    """The linear map of [n, 3072] after which `change` is white in each of three orthogonal mixtures of the colors.
+    """Return the linear map of [n, 3072] after which `change` is white in each of three orthogonal mixtures of the colors.
 
     With `transposed` it goes the other way: from a weight on what is mapped to one on pixels.
     """

@@ -139,7 +139,7 @@ def save_png(pack: Pack, pairs: Sequence[Pair], path: Path) -> Path:
 
 
 def save_page(pack: Pack, pairs: Sequence[Pair], path: Path, *, title: str, summary: str) -> Path:
-    """The pairs as one HTML file that needs no other."""
+    """Return the pairs as one HTML file that needs no other."""
     cards = []
     for pair, (removed, kept) in zip(pairs, _images(pack, pairs), strict=True):
         apart = f"{pair.distance} bits apart" if pair.distance else "equal hash"

@@ -117,7 +117,7 @@ def group(
 
 
 def multi_hash(hashes: Hashes, radius: int) -> Any:
-    """A faiss index that finds every hash within `radius` bits."""
+    """Return a faiss index that finds every hash within `radius` bits."""
     faiss, bits = _faiss(), hashes.shape[1] * 8
     piece = min(32, max(8, round(np.log2(max(2, len(hashes))))))  # about log2 N bits: as many places in a table as hashes
     tables = bits // piece
