@@ -46,9 +46,8 @@ RESERVED = ("algorithm", "dataset", "training", "optimizer", "average")
 def check_name(name: object, what: str) -> str:
     """Return `name` if it is lower-case letters, digits and single `-`, `_` or `.`; raise `PluginError` otherwise."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise PluginError(
-            f"{name!r} is no name for a {what}: lower-case letters and digits, joined by single '-', '_' or '.'"
-        )
+        valid = "lower-case letters and digits, joined by single '-', '_' or '.'"
+        raise PluginError(f"{name!r} is no name for a {what}: {valid}")
     return name
 
 
@@ -197,9 +196,8 @@ class Recipe:
             raise PluginError(f"recipe {self.name!r}: options must be a mapping such as {{'generator.width': 128}}")
         for key in self.options:
             if not isinstance(key, str) or not _OPTION.fullmatch(key):
-                raise PluginError(
-                    f"recipe {self.name!r}: {key!r} is no option key; write 'generator.width', 'optimizer.lr', …"
-                )
+                what = f"{key!r} is no option key; write 'generator.width', 'optimizer.lr', …"
+                raise PluginError(f"recipe {self.name!r}: {what}")
         _freeze(self, "parts", self.parts)
         _freeze(self, "options", self.options)
 

@@ -124,9 +124,8 @@ def best_checkpoint(folder: Path) -> tuple[Path, Best] | None:
 
 def later_version(path: Path) -> CheckpointError:
     """Return the error for what a later version of the zoo has written."""
-    return _LaterError(
-        f"{path} was written by a later version of the zoo", hint="upgrade it: pip install --upgrade dcgan-zoo"
-    )
+    hint = "upgrade it: pip install --upgrade dcgan-zoo"
+    return _LaterError(f"{path} was written by a later version of the zoo", hint=hint)
 
 
 def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

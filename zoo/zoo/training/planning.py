@@ -157,8 +157,7 @@ def check_compiler(device: torch.device) -> None:
 
 def refuse_existing(folder: Path, config: RunConfig) -> None:
     """Raise `UsageError` unless a new run can be made at `folder`: nothing is there, or an empty folder."""
-    if is_run(folder):
-        # How many channels the pictures turned out to have is no matter.
+    if is_run(folder):  # how many channels the pictures turned out to have is no matter
         old, new = ({**c.identity(), "channels": None} for c in (read_run(folder).config, config))
         lines = differences(old, new)
         what = "with another configuration:\n  " + "\n  ".join(lines) if lines else "with this very configuration"
