@@ -276,7 +276,7 @@ def interludes(state: Any, runtime: Any, folder: Path) -> dict[str, float]:
     from zoo.training.callbacks import SAMPLES, save_samples
     from zoo.training.state import save_checkpoint
 
-    drawn = timed(lambda: save_samples(Model(state.evaluated(), None).sample(SAMPLES), folder / "samples", 0), 1)
+    drawn = timed(lambda: save_samples(Model(state.inference_copy(), None).sample(SAMPLES), folder / "samples", 0), 1)
     saved = timed(lambda: save_checkpoint(folder / "checkpoints", state, runtime, 2), 1)
     found = {f"grid_{clock}": drawn[clock] for clock in CLOCKS.values()}
     return found | {f"checkpoint_{clock}": saved[clock] for clock in CLOCKS.values()}

@@ -130,7 +130,7 @@ class ImageDataset(ABC):
             Exception: any other means that this picture cannot be read: it is skipped, counted and listed.
         """
 
-    def encoded(self, record: Record) -> bytes | None:
+    def read_jpeg(self, record: Record) -> bytes | None:
         """The JPEG file that `decode` opens, where it does nothing else and the file is small; None leaves it to `decode`.
 
         Packs of many small pictures are built faster with it. What it raises means that the picture cannot be read.
@@ -203,7 +203,7 @@ class FileDataset(ImageDataset):
 
         return Image.open(os.path.join(str(self.data), record.source))
 
-    def encoded(self, record: Record) -> bytes | None:
+    def read_jpeg(self, record: Record) -> bytes | None:
         if type(self).decode is not FileDataset.decode or not str(record.source).endswith(_JPEG_SUFFIXES):
             return None
         with open(os.path.join(str(self.data), record.source), "rb", buffering=0) as file:

@@ -124,7 +124,7 @@ def test_large_files_and_decoding_of_ones_own_are_left_alone(tmp_path: Path) -> 
     (tmp_path / "small.jpg").write_bytes(PLAIN["gray"])
     (tmp_path / "small.png").write_bytes(PLAIN["gray"])
     usual, turned = FileDataset(data=str(tmp_path)), Turned(data=str(tmp_path))
-    assert usual.encoded(Record("l", source="large.jpg")) is None
-    assert usual.encoded(Record("s", source="small.png")) is None
-    assert usual.encoded(Record("s", source="small.jpg")) == PLAIN["gray"]
-    assert turned.encoded(Record("s", source="small.jpg")) is None
+    assert usual.read_jpeg(Record("l", source="large.jpg")) is None
+    assert usual.read_jpeg(Record("s", source="small.png")) is None
+    assert usual.read_jpeg(Record("s", source="small.jpg")) == PLAIN["gray"]
+    assert turned.read_jpeg(Record("s", source="small.jpg")) is None

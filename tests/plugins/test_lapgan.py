@@ -8,7 +8,7 @@ import torch
 from zoo_core import ImageSpec, OptionError, Step, registry
 from zoo_plugins.algorithms.lapgan import LAPGAN
 from zoo_plugins.dcgan.networks import DCGANDiscriminator
-from zoo_plugins.lapgan.networks import LAPGANDiscriminator, LAPGANGenerator, doubled, halved, sides
+from zoo_plugins.lapgan.networks import LAPGANDiscriminator, LAPGANGenerator, double, halve, sides
 
 SMALL = {"coarsest": 4, "hidden": 8, "width": 4}
 
@@ -29,7 +29,7 @@ def test_a_latent_has_a_plane_of_noise_for_each_level() -> None:
     changed = z.clone()
     changed[:, 5 + 64 :] += 1  # the finest plane alone
     a, b = generator(z), generator(changed)
-    torch.testing.assert_close(halved(halved(a)), halved(halved(b)), atol=0.2, rtol=0)
+    torch.testing.assert_close(halve(halve(a)), halve(halve(b)), atol=0.2, rtol=0)
     assert (a - b).abs().max() > 1e-3
 
 
@@ -42,7 +42,7 @@ def test_without_detail_the_picture_is_its_top_doubled() -> None:
             layer.weight.zero_()
             layer.bias.zero_()
         picture = generator(generator.sample_latent(3))
-    torch.testing.assert_close(picture, doubled(doubled(tops[0])))
+    torch.testing.assert_close(picture, double(double(tops[0])))
 
 
 def test_what_is_too_bright_can_come_back() -> None:
@@ -77,9 +77,9 @@ def test_each_judge_sees_the_bands_of_its_level() -> None:
     discriminator(x)
     high, low = seen["16x16-1"].chunk(2, dim=1)
     torch.testing.assert_close(high + low, x)
-    torch.testing.assert_close(low, doubled(halved(x)))
-    torch.testing.assert_close(seen["8x8-1"].chunk(2, dim=1)[1], doubled(halved(halved(x))))
-    torch.testing.assert_close(seen["top-1"], halved(halved(x)).flatten(1))
+    torch.testing.assert_close(low, double(halve(x)))
+    torch.testing.assert_close(seen["8x8-1"].chunk(2, dim=1)[1], double(halve(halve(x))))
+    torch.testing.assert_close(seen["top-1"], halve(halve(x)).flatten(1))
 
 
 def test_labels_reach_every_level() -> None:
@@ -134,9 +134,9 @@ def test_levels_below_the_top_see_low_bands_of_real_pictures() -> None:
         stage.register_forward_pre_hook(lambda _m, given, name=name: seen.update({name: seen.get(name, given[0])}))
     list(LAPGAN().losses("discriminator", step))
     high, low = seen["16x16-1"].chunk(2, dim=1)  # the first call is of real ones
-    torch.testing.assert_close(low, doubled(halved(step.real)))
+    torch.testing.assert_close(low, double(halve(step.real)))
     torch.testing.assert_close(high + low, step.real)
-    torch.testing.assert_close(seen["top-1"], halved(halved(step.real)).flatten(1))
+    torch.testing.assert_close(seen["top-1"], halve(halve(step.real)).flatten(1))
 
 
 def test_only_networks_that_know_levels() -> None:

@@ -153,7 +153,7 @@ def test_drawing_disturbs_nothing() -> None:
     made, _ = state("dropout")
     before = {key: t.clone() for key, t in made.generator.state_dict().items()}
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
-    Model(made.evaluated(), None).sample(3)
+    Model(made.inference_copy(), None).sample(3)
     assert all(before[key].equal(t) for key, t in made.generator.state_dict().items())
     assert made.generator.training
     assert all(p.requires_grad for p in made.generator.parameters())
@@ -166,7 +166,7 @@ def test_drawing_depends_on_no_global_state() -> None:
     pictures = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        pictures.append(Model(made.evaluated(), None).sample(3))
+        pictures.append(Model(made.inference_copy(), None).sample(3))
     assert pictures[0].equal(pictures[1])
 
 
@@ -174,15 +174,15 @@ def test_buffers_that_are_no_average_are_the_generators_own() -> None:
     made, _ = state("buffered")
     made.generator(made.generator.sample_latent(4))
     assert made.generator.batches == 1
-    assert made.evaluated().batches == 1
-    assert made.evaluated().norm.num_batches_tracked == 8
+    assert made.inference_copy().batches == 1
+    assert made.inference_copy().norm.num_batches_tracked == 8
 
 
 def test_statistics_are_those_of_fixed_latents_and_of_nothing_else() -> None:
     from zoo.randomness import generator_for
 
     made, _ = state()
-    drawn = made.evaluated()
+    drawn = made.inference_copy()
     estimate_statistics(drawn)
     norm = drawn.blocks["4x4"].norm
     seen = [

@@ -96,13 +96,13 @@ def pictures(subject: Subject) -> None:
 def _encoded_as_decoded(dataset: ImageDataset, record: Record, image: Image) -> None:
     from PIL import Image as pillow
 
-    data: Any = dataset.encoded(record)
+    data: Any = dataset.read_jpeg(record)
     if data is None:
         return
-    require(isinstance(data, bytes), f"encoded({record.key!r}) gave a {type(data).__name__}, expected bytes or None")
+    require(isinstance(data, bytes), f"read_jpeg({record.key!r}) gave a {type(data).__name__}, expected bytes or None")
     with pillow.open(io.BytesIO(data), formats=["JPEG"]) as other:
         same = other.size == image.size and other.mode == image.mode and other.tobytes() == image.tobytes()
-    require(same, f"encoded({record.key!r}) is not the picture of decode, expected the file that decode opens, or None")
+    require(same, f"read_jpeg({record.key!r}) is not the picture of decode, expected the file that decode opens, or None")
 
 
 def boxes(subject: Subject) -> None:

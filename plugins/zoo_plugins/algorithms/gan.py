@@ -109,9 +109,10 @@ class GAN(Algorithm):
         fake_logits, d_loss = memory.pop("fake_logits"), memory["d_loss"]
 
         def judge(images: Tensor, labels: Tensor | None = None) -> Any:
-            return real_logits if real_logits is not None and images is real else discriminator.exact(images, labels)
+            return real_logits if images is real else discriminator.exact(images, labels)
 
-        found = loss.penalty(judge, real, memory["fake"].detach().float(), step.labels)
+        known = discriminator.exact if real_logits is None else judge
+        found = loss.penalty(known, real, memory["fake"].detach().float(), step.labels)
         if real_logits is not None:
             whole = loss.discriminator(real_logits, fake_logits.detach() if loss.separable else fake_logits)
             yield whole if found is None else whole + found

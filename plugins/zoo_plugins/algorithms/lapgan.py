@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoo_core import Algorithm, OptionError, Phase, Step
 
-from ..lapgan.networks import LAPGANDiscriminator, LAPGANGenerator, doubled, halved
+from ..lapgan.networks import LAPGANDiscriminator, LAPGANGenerator, double, halve
 from .gan import check_plain_loss
 
 
@@ -59,8 +59,8 @@ class LAPGAN(Algorithm):
         top, *planes = generator.split(step.z)
         x = step.real
         for plane in reversed(planes):
-            smaller = halved(x)
-            low = doubled(smaller)
+            smaller = halve(x)
+            low = double(smaller)
             judge = partial(discriminator.judge_band, low=low, labels=labels)
             yield judge, x - low, partial(generator.draw_band, low, plane, labels)
             x = smaller

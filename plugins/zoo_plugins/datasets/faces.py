@@ -98,8 +98,8 @@ class Faces(ImageDataset):
         image = avatars.render(record.source, resolution=self.resolution)
         return Picture(image, avatars.boxes(record.source, resolution=self.resolution))
 
-    def encoded(self, record: Record) -> bytes | None:
-        return self._photographs.encoded(record) if self.data is not None else None
+    def read_jpeg(self, record: Record) -> bytes | None:
+        return self._photographs.read_jpeg(record) if self.data is not None else None
 
     def crop(self, width: int, height: int) -> Box:
         of_celeba = self.data is not None and isinstance(self._photographs, celeba.CelebA)

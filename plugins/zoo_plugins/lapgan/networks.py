@@ -44,12 +44,12 @@ def sides(size: int, coarsest: int) -> list[int]:
     return found
 
 
-def halved(x: Tensor) -> Tensor:
+def halve(x: Tensor) -> Tensor:
     """[N, C, S, S] → [N, C, S / 2, S / 2]."""
     return avg_pool2d(x, 2)
 
 
-def doubled(x: Tensor) -> Tensor:
+def double(x: Tensor) -> Tensor:
     """[N, C, S, S] → [N, C, 2 · S, 2 · S]."""
     return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
@@ -117,7 +117,7 @@ class LAPGANGenerator(Generator):
         top, *planes = self.split(z)
         picture = self.draw_top(top, labels)  # [N, C, coarsest, coarsest]
         for plane in planes:
-            low = doubled(picture)  # [N, C, side, side]
+            low = double(picture)  # [N, C, side, side]
             picture = low + self.draw_band(low, plane, labels)
         # The gradient is that of what was not clipped: a pixel that is too bright can come back.
         return picture.detach().clamp(-1, 1) + (picture - picture.detach())
@@ -167,8 +167,8 @@ class LAPGANDiscriminator(Discriminator):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         found = []
         for _ in self.sides:
-            smaller = halved(x)
-            low = doubled(smaller)
+            smaller = halve(x)
+            low = double(smaller)
             found.append(self.judge_band(x - low, low, labels))
             x = smaller  # [N, C, side / 2, side / 2]
         return torch.stack([*found, self.judge_top(x, labels)]).mean(0)  # [N]

@@ -104,7 +104,7 @@ def check_fits(
 
 
 @contextmanager
-def uninitialized() -> Iterator[None]:
+def skip_initialization() -> Iterator[None]:
     """Build networks whose weights are all about to be read from a file: `torch.nn.init` draws none. Random states stay."""
     with torch.random.fork_rng(devices=[]), _Uninitialized():
         yield
@@ -113,7 +113,7 @@ def uninitialized() -> Iterator[None]:
 @contextmanager
 def meta_device() -> Iterator[None]:
     """Build networks that have shapes and no memory (torch's meta device), and leave global random states alone."""
-    with torch.device("meta"), uninitialized():
+    with torch.device("meta"), skip_initialization():
         yield
 
 

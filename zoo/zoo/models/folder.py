@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from zoo_core import ImageSpec, ModelError
 
 from ..files import atomic_folder, sha256
-from .building import build_networks, check_fits, uninitialized
+from .building import build_networks, check_fits, skip_initialization
 from .card import model_card, read_metrics
 from .config import CONFIG, digest, read_config
 from .grids import save_grid
@@ -96,7 +96,7 @@ def read_model(folder: Path) -> Model:
         latent_dim = found if role == "generator" else latent_dim
     if sums is not None and set(sums) != {CONFIG, *map(weight_file, roles)}:
         raise ModelError(f"{folder / CONFIG}: sha256 names {', '.join(map(ascii, sorted(sums)[:5]))}, not its own files")
-    with uninitialized():
+    with skip_initialization():
         networks = build_networks(parts, image)
     for role, network in networks.items():
         file = folder / weight_file(role)

@@ -131,7 +131,7 @@ def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int |
 
 def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> tuple[Image.Image, Box] | None:
     """A small JPEG of which nothing is wanted but its pixels, all of them, and its crop; None for every other picture."""
-    data = dataset.encoded(record)
+    data = dataset.read_jpeg(record)
     found = jpeg.header(data) if data is not None else None
     if data is None or found is None or (channels == 1 and found[2] == "RGB"):
         return None

@@ -108,7 +108,7 @@ class Callbacks:
         self._write({name: round(value, 6), **({"final": True} if final else {})}, {name: value})
         self.shown[name] = f"{value:.3f}"
 
-    def warmed(self) -> None:
+    def note_warm_up(self) -> None:
         """Say how long the first steps took, which compiled the networks, and count the speed from here."""
         now = time.monotonic()
         self.report.note(f"compiled, with the first steps, in {now - self.read[0]:.0f} s; images/s are counted from here")
@@ -151,9 +151,9 @@ class Callbacks:
             ensure_finite(state.meter.means(self.runtime), state.step)
         if state.step % CHECK == 0:
             ensure_finite_weights(state.tensors(), state.step)
-        if passed(before, state.images, settings.samples_every):
+        if crosses(before, state.images, settings.samples_every):
             self.draw()
-        if self.evaluation is not None and passed(before, state.images, self.evaluation.every):
+        if self.evaluation is not None and crosses(before, state.images, self.evaluation.every):
             self.evaluate()
 
     @cached_property
@@ -177,7 +177,7 @@ class Callbacks:
         """
         if not self.runtime.is_main:
             return
-        generator: Generator = self.state.evaluated()
+        generator: Generator = self.state.inference_copy()
         samples = Model(generator, None).sample(SAMPLES)
         picture = save_samples(samples, self.folder / "samples", self.state.images)
         self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
@@ -192,7 +192,7 @@ class Callbacks:
         value = math.nan
         if self.runtime.is_main:
             with preserve_rng_state(self.runtime.device):
-                value = float(evaluation.measure(state.evaluated()))
+                value = float(evaluation.measure(state.inference_copy()))
             if math.isfinite(value):
                 self.measure(evaluation.name, value, final=final)
             else:
@@ -218,6 +218,6 @@ def spread(images: Tensor) -> float:
     return float(torch.pdist(images.detach().float().flatten(1)).mean()) if len(images) > 1 else 0.0
 
 
-def passed(before: int, now: int, every: int) -> bool:
+def crosses(before: int, now: int, every: int) -> bool:
     """Return whether a multiple of `every` lies in (before, now]."""
     return before // every != now // every

@@ -27,7 +27,7 @@ def curves_of(diagnosis: Diagnosis) -> list[Curves]:
     for title, names, log in PANELS:
         lines = [curve(diagnosis.readings, name, *looks) for name, looks in names.items()]
         found.append(Curves([line for line in lines if len(line.points) > 1], "real images shown", title=title, log=log))
-    for name in diagnosis.measured():
+    for name in diagnosis.measures_by_name():
         line = curve(diagnosis.measures, name, name, COLORS[0])
         found.append(Curves([line] if len(line.points) > 1 else [], "real images shown", title=name, log=False))
     return [panel for panel in found if not panel.empty]

@@ -46,10 +46,10 @@ class Diagnosis:
             "passed": {kind: list(when) for kind, when in self.passed.items()},
             "words": list(self.words),
             "last": {key: value for key, value in last.items() if key != "signs"},
-            "measures": {name: values[-1][1] for name, values in self.measured().items()},
+            "measures": {name: values[-1][1] for name, values in self.measures_by_name().items()},
         }
 
-    def measured(self) -> dict[str, list[tuple[int, float]]]:
+    def measures_by_name(self) -> dict[str, list[tuple[int, float]]]:
         """Return every measure by name: (images shown, value)."""
         found: dict[str, list[tuple[int, float]]] = {}
         for line in self.measures:

@@ -164,17 +164,17 @@ def ensure_finite(means: Mapping[str, float], step: int) -> None:
     """Raise `TrainingError` unless all means are finite numbers, and losses of a size that means something."""
     for name, value in means.items():
         if not math.isfinite(value) or (name.endswith("_loss") and abs(value) > LIMIT):
-            raise diverged(f"{name} is {value:.4g} at step {step}")
+            raise divergence_error(f"{name} is {value:.4g} at step {step}")
 
 
 def ensure_finite_weights(networks: Mapping[str, nn.Module], step: int) -> None:
     """Raise `TrainingError` if a weight of any of the networks is not finite."""
     for name, network in networks.items():
         if not torch.stack(torch._foreach_norm(list(network.parameters()))).isfinite().all():
-            raise diverged(f"the {name} has weights that are not finite at step {step}")
+            raise divergence_error(f"the {name} has weights that are not finite at step {step}")
 
 
-def diverged(what: str) -> TrainingError:
+def divergence_error(what: str) -> TrainingError:
     """Return the error that ends a training, with what to try next."""
     hint = "try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32"
     return TrainingError(f"{what}: the training diverged", hint=hint)

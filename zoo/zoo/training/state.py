@@ -23,7 +23,6 @@ from ..optimizers import Adam
 from ..runs.checkpoints import tensors_below, write_checkpoint
 from ..runs.config import RunConfig
 from ..runs.evaluation import Best
-from .health import diverged
 
 COUNTERS = ("step", "images", "updates", "seconds")
 CAPACITY = 64  # most names that an algorithm may record
@@ -123,7 +122,7 @@ class State:
         with torch.no_grad():
             torch._foreach_lerp_(mine, list(self.networks[role].parameters()), 1 - decay)
 
-    def evaluated(self, role: str = "generator", *, raw: bool = False) -> Any:
+    def inference_copy(self, role: str = "generator", *, raw: bool = False) -> Any:
         """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode, statistics estimated for them,
         and the memory format that a loaded model has: kernels round differently in another one.
         """
@@ -174,7 +173,7 @@ def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> 
     networks = {f"{name}.{key}": t for name, net in state.tensors().items() for key, t in net.state_dict().items()}
     for key, tensor in networks.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise diverged(f"{key} holds numbers that are not finite at step {state.step}")
+            raise divergence_error(f"{key} holds numbers that are not finite at step {state.step}")
     optimizers = {
         f"{role}.{index}.{key}": value
         for role, optimizer in state.optimizers.items()

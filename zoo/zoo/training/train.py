@@ -171,7 +171,7 @@ def _loop(
                 passed, asked = runtime.greatest(elapsed, stop.signal or 0)
                 state.seconds, elapsed = state.seconds + passed, 0.0
             if state.step == warm:
-                callbacks.warmed()
+                callbacks.note_warm_up()
 
             # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
@@ -188,7 +188,7 @@ def _loop(
 def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
     provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, command)
     described = model_config(config, provenance, "moving average" if state.averages else "raw")
-    networks = {role: state.evaluated(role) for role in state.networks}
+    networks = {role: state.inference_copy(role) for role in state.networks}
     write_model(Model.of(networks, described).to("cpu"), folder / "model", replace=True)
 
 
