@@ -23,6 +23,7 @@ from ..optimizers import Adam
 from ..runs.checkpoints import tensors_below, write_checkpoint
 from ..runs.config import RunConfig
 from ..runs.evaluation import Best
+from .health import divergence_error
 
 COUNTERS = ("step", "images", "updates", "seconds")
 CAPACITY = 64  # most names that an algorithm may record
