@@ -97,6 +97,7 @@ class Algorithm(ABC):
         parts: role → kind. "generator" is a generator in every algorithm; others are discriminators, losses, networks.
         averages: roles of which a moving average is kept, and published.
         conditional: whether the networks are told labels.
+        augmentable: whether every discriminator is called itself, so that the engine can augment what it sees.
         tiny: options of an instance for the conformance checks; under "parts", registry names by role, where the
             algorithm's own kinds of network are not the usual ones.
     """
@@ -105,6 +106,7 @@ class Algorithm(ABC):
     averages: ClassVar[tuple[str, ...]] = ("generator",)
     tiny: ClassVar[Mapping[str, Any]] = {}
     conditional: bool = False
+    augmentable: ClassVar[bool] = True
 
     @abstractmethod
     def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:

@@ -39,7 +39,19 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _ROLE = re.compile(r"[a-z][a-z0-9_]*")
 _OPTION = re.compile(r"(optimizer\.)?[a-z][a-z0-9_]*\.[a-z]\w*")
-RESERVED = ("algorithm", "dataset", "training", "optimizer", "average")
+RESERVED = (
+    "algorithm",
+    "dataset",
+    "training",
+    "optimizer",
+    "average",
+    "recipe",
+    "seed",
+    "data",
+    "split",
+    "channels",
+    "pack",
+)
 """What no role of an algorithm may be called: keys of `--set` begin with it, or checkpoints."""
 
 
@@ -149,6 +161,9 @@ class PretrainedModel:
         _freeze(self, "sha256", self.sha256)
 
 
+DEFAULT_ALGORITHM = "gan"
+"""What a recipe trains with that names no algorithm."""
+
 COMMON = ("generator", "discriminator", "loss")  # roles that have a keyword of their own in `Recipe`
 
 
@@ -209,10 +224,11 @@ class Recipe:
 
     def over(self, base: Recipe) -> Recipe:
         """This recipe with everything that it leaves open taken from `base`."""
-        before = {**base.roles, "algorithm": base.algorithm}
+        before = {**base.roles, "algorithm": base.algorithm or DEFAULT_ALGORITHM}
         roles = {**base.roles, **self.roles}
         algorithm = self.algorithm or base.algorithm
-        replaced = {part for part, name in {**roles, "algorithm": algorithm}.items() if before.get(part, name) != name}
+        now = {**roles, "algorithm": algorithm or DEFAULT_ALGORITHM}
+        replaced = {part for part, name in now.items() if before.get(part, name) != name}
         options = {key: value for key, value in base.options.items() if key.partition(".")[0] not in replaced}
         options.update(self.options)
         common: dict[str, Any] = {role: roles.pop(role, None) for role in COMMON}

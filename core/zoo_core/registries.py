@@ -12,9 +12,18 @@ from typing import Any, cast
 from . import options as _options
 from .discovery import InstalledPlugin, discover, normalize
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
-from .records import COMPONENTS, CONTRACT, SINGULAR, Component, Plugin, PretrainedModel, Recipe, check_role
+from .records import (
+    COMPONENTS,
+    CONTRACT,
+    DEFAULT_ALGORITHM,
+    SINGULAR,
+    Component,
+    Plugin,
+    PretrainedModel,
+    Recipe,
+    check_role,
+)
 
-DEFAULT_ALGORITHM = "gan"  # what a recipe trains with that names no algorithm
 PART_KINDS = ("generators", "discriminators", "networks", "losses")  # kinds that a part of an algorithm can have
 
 _CHANGES = {1: "recipes name an algorithm, losses say whether they are separable, images are augmented by the engine"}

@@ -233,3 +233,9 @@ def test_near_matches() -> None:
 )
 def test_an_unknown_name_without_near_matches(valid: list[str], words: str) -> None:
     assert str(unknown("loss", "zzz", valid)).startswith(words)
+
+
+def test_naming_the_default_algorithm_keeps_its_options() -> None:
+    base = Recipe("a", generator="g", options={"algorithm.updates": "alternate"})
+    assert Recipe("b", base="a", algorithm="gan").over(base).options == {"algorithm.updates": "alternate"}
+    assert Recipe("c", base="a", algorithm="other").over(base).options == {}

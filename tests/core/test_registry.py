@@ -234,7 +234,7 @@ def test_the_parts_of_a_recipe() -> None:
             Recipe("r", **COMMON, parts={"encoder": "critic"}),
             "its encoder must be one of the networks, and 'critic' is a discriminator\nto see all: zoo list networks",
         ),
-        (Recipe("r", algorithm="odd", **COMMON), "algorithm 'odd' asks for 'datasets' as its data; valid: generators, "),
+        (Recipe("r", algorithm="odd", **COMMON), "algorithm 'odd' asks for 'datasets' as its pictures; valid: generators, "),
         (Recipe("r", algorithm="gun", **COMMON), "unknown algorithm 'gun'; did you mean gan"),
     ],
 )

@@ -84,9 +84,10 @@ def test_a_discriminator_of_pairs_serves_without_a_latent() -> None:
     assert [f.shape[1] for f in discriminator.features(x)] == [4, 8, 8]
 
 
-def test_losses_that_want_more_are_refused() -> None:
-    made = {**parts(), "loss": registry.create("losses", "feature-matching")}
-    with pytest.raises(OptionError, match="bigan wants a loss of logits"):
+@pytest.mark.parametrize("name", ["feature-matching", "wasserstein", "non-saturating-r1"])
+def test_losses_that_want_more_are_refused(name: str) -> None:
+    made = {**parts(), "loss": registry.create("losses", name)}
+    with pytest.raises(OptionError, match="bigan wants a loss of logits alone, without a penalty"):
         BiGAN().phases(made)
 
 

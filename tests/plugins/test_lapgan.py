@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import zoo
 from zoo_core import ImageSpec, OptionError, Step, registry
 from zoo_plugins.algorithms.lapgan import LAPGAN
 from zoo_plugins.dcgan.networks import DCGANDiscriminator
@@ -143,3 +144,8 @@ def test_only_networks_that_know_levels() -> None:
     parts, _ = games()
     with pytest.raises(OptionError, match="wants a discriminator that knows levels, and DCGANDiscriminator does not"):
         LAPGAN().phases({**parts, "discriminator": DCGANDiscriminator(image=ImageSpec(16), width=4)})
+
+
+def test_augmentation_is_refused_when_planned() -> None:
+    with pytest.raises(OptionError, match="lapgan has no augmentation"):
+        zoo.plan("lapgan", dataset="faces", device="cpu", options={"training.augment": "color"})

@@ -17,6 +17,7 @@ from helpers.training import Heard, newest, readings
 from zoo.models.sampling import sample_to
 from zoo.runs.checkpoints import read_checkpoint
 from zoo.runs.run import read_run
+from zoo.runs.upgrading import upgrade_command
 from zoo_core import ModelError
 
 DATA = Path(__file__).parents[1] / "data" / "run-format-1"
@@ -125,3 +126,10 @@ def test_weights_that_were_tampered_with_are_refused(run: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(ModelError, match=r"its checksum is not the one in config\.json"):
         zoo.load(run / "model")
+
+
+def test_commands_of_before_name_what_there_is_today() -> None:
+    before = "zoo train lapgan --dataset faces --set discriminator.augment=color --set training.updates=alternate"
+    now = "zoo train lapgan-joint --dataset faces --set training.augment=color --set algorithm.updates=alternate"
+    assert upgrade_command(before, 1) == now
+    assert upgrade_command(before, 2) == before

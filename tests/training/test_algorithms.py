@@ -21,7 +21,7 @@ from zoo.runs.config import RunConfig
 from zoo.training import callbacks
 from zoo.training.engine import Engine
 from zoo.training.speed import random_minibatch
-from zoo.training.state import State
+from zoo.training.state import Meter, State
 from zoo_cli.main import zoo as command
 from zoo_core import ImageSpec, OptionError, Phase, PluginError, TrainingError, UnknownNameError, UsageError
 
@@ -259,3 +259,9 @@ def test_an_algorithm_records_64_names_at_most() -> None:
     assert state.meter.means(Runtime(CPU))["n63"] == 32
     with pytest.raises(TrainingError, match=r"an algorithm can record 64 values in metrics\.jsonl, and 'n64' is one more"):
         state.meter.add("n64", torch.tensor(1.0))
+
+
+@pytest.mark.parametrize("name", ["step", "images", "epoch", "seconds", "final"])
+def test_names_that_a_line_has_of_its_own_cannot_be_logged(name: str) -> None:
+    with pytest.raises(TrainingError, match=f"an algorithm logs '{name}', which metrics.jsonl has of its own"):
+        Meter(torch.device("cpu")).add(name, torch.zeros(()))

@@ -110,3 +110,22 @@ def test_which_is_better() -> None:
     assert better(falls, 9.0, 2, Best("other", 1.0, 1)) == Best("distance", 9.0, 2)
     with pytest.raises(UsageError, match="every 0 images"):
         evaluation([], every=0)
+
+
+def test_what_was_trained_is_saved_before_it_is_measured_at_the_end(data: Path, tmp_path: Path) -> None:
+    def fail(generator: Generator) -> float:
+        raise ValueError("no features today")
+
+    with pytest.raises(ValueError, match="no features today"):
+        train("dropout", data, tmp_path / "run", images=48, evaluation=Evaluation("distance", fail, 1000))
+    assert steps(tmp_path / "run") == [6]
+
+
+def test_a_best_that_is_found_at_a_saved_step_is_written(data: Path, tmp_path: Path) -> None:
+    run = train("dropout", data, tmp_path / "run", images=48)
+    assert best_checkpoint(run.path / "checkpoints") is None
+    (run.path / "model" / "config.json").unlink()
+    resume(run.path, evaluation=evaluation([3.0]))
+    best = best_checkpoint(run.path / "checkpoints")
+    assert best is not None
+    assert best[1] == Best("distance", 3.0, 6)

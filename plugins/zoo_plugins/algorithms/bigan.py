@@ -22,7 +22,7 @@ class BiGAN(Algorithm):
 
     The discriminator is called as (images, labels, latents). Generator and encoder learn together: the generator minimizes
     the loss's `generator` of its pairs' logits, the encoder that of its own pairs' negated ones, which swaps real and
-    generated for every loss that is symmetric (non-saturating, hinge, Wasserstein).
+    generated for every loss that is symmetric (non-saturating, hinge).
     """
 
     parts: ClassVar[Mapping[str, str]] = {

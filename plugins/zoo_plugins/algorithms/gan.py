@@ -165,6 +165,10 @@ def log_logits(step: Step, real_logits: Tensor, fake_logits: Tensor) -> None:
 
 
 def check_plain_loss(loss: Loss, algorithm: str) -> None:
-    """Raise `OptionError` for a loss that wants more of the generator's side than the logits of generated images."""
-    if loss.needs_real_logits or loss.needs_features:
-        raise OptionError(f"algorithm {algorithm} wants a loss of logits of generated images alone, such as non-saturating")
+    """Raise `OptionError` for a loss with a penalty, or that wants more than logits of generated images of the generator."""
+    kind = type(loss)
+    penalized = kind.penalty is not Loss.penalty or kind.generator_penalty is not Loss.generator_penalty
+    if loss.needs_real_logits or loss.needs_features or penalized:
+        raise OptionError(
+            f"algorithm {algorithm} wants a loss of logits alone, without a penalty, such as non-saturating or hinge"
+        )

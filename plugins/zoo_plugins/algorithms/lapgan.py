@@ -22,6 +22,7 @@ from .gan import check_plain_loss
 class LAPGAN(Algorithm):
     """One game for each level of a Laplacian pyramid, all in each step. Wants the networks `lapgan`."""
 
+    augmentable = False  # bands are judged, not images
     tiny: ClassVar[Mapping[str, Any]] = {
         "parts": {"generator": "lapgan", "discriminator": "lapgan", "loss": "non-saturating"}
     }

@@ -145,6 +145,8 @@ class RunConfig:
         for name in self.training.augment:
             registry.load("augmentations", name)
         algorithm, losses = self.build_algorithm(), self.build_losses()
+        if self.training.augment and not algorithm.augmentable:
+            raise OptionError(f"algorithm {self.algorithm['name']} has no augmentation", hint="leave training.augment out")
         image = self.image or ImageSpec(self.training.size, self.channels or 3, 2 if algorithm.conditional else 0)
         with meta_device():
             networks = build_networks(self.parts, image)

@@ -31,6 +31,7 @@ from ..progress import reporter_for_terminal
 from .budget import Budget
 from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
 from .config import RunConfig, model_config
+from .upgrading import upgrade_command
 
 FORMAT = 2
 
@@ -92,7 +93,8 @@ def read_run(folder: Path) -> RunRecord:
             raise later_version(folder)
         ((kind, amount),) = described["budget"].items()
         config = RunConfig.from_json(described["config"], described["format"])
-        return RunRecord(config, Budget(kind, amount), described["precision"], described["command"])
+        command = upgrade_command(described["command"], described["format"])
+        return RunRecord(config, Budget(kind, amount), described["precision"], command)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
         raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from ..models.upgrading import MOVED, gan, spell_license, take_augment, two_sided
+from .options import MOVED as MOVED_KEYS
 
 ROLES = {"generator": "generators", "discriminator": "discriminators", "loss": "losses"}
 
@@ -24,6 +26,8 @@ def upgrade_config(config: Mapping[str, Any], format: int) -> dict[str, Any]:
     parts["loss"] = two_sided(parts["loss"])
     if parts["loss"]["name"] == "non-saturating-r1" and parts["loss"]["distribution"] == "dcgan-zoo":
         parts["loss"]["options"] = {**parts["loss"]["options"], "r2": 0.0}
+    if config["recipe"]["name"] == "lapgan":  # whose levels were trained together
+        found["recipe"] = {**config["recipe"], "name": "lapgan-joint"}
     training = dict(config["training"])
     moved = {key: training.pop(key) for key in MOVED}
     dataset = {"kind": "datasets", **config["dataset"]} if config["dataset"] else None
@@ -35,6 +39,20 @@ def upgrade_config(config: Mapping[str, Any], format: int) -> dict[str, Any]:
         "training": {**training, "augment": take_augment(parts)},
         "parts": parts,
     }
+
+
+def upgrade_command(command: str, format: int) -> str:
+    """Return the command line of a `run.json` with the names of today."""
+    words = shlex.split(command)
+    if format >= 2:
+        return command
+    if words[:3] == ["zoo", "train", "lapgan"]:
+        words[2] = "lapgan-joint"
+    for i, word in enumerate(words):
+        key, equals, value = word.partition("=")
+        if equals and key in MOVED_KEYS:
+            words[i] = f"{MOVED_KEYS[key]}={value}"
+    return shlex.join(words)
 
 
 def upgrade_checkpoint(state: Mapping[str, Any]) -> dict[str, Any]:

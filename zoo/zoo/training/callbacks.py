@@ -77,10 +77,9 @@ class Callbacks:
             self._write({"stopped": error.message, "final": True})
             raise
         self.task.update(self.budget.done(self.state))
+        self.save()  # first: a measure may take long, fail or be interrupted
         if finished:
             self.evaluate(final=True)
-        self.save()
-        if finished:
             self.draw(final=True)
         return finished
 
@@ -201,6 +200,7 @@ class Callbacks:
         agreed = self.runtime.greatest(-math.inf if math.isnan(value) else value)[0]
         state.best = better(evaluation, agreed, state.step, before)
         if state.best != before:
+            self.saved = None  # a checkpoint of this step that is there already says nothing of it
             self.save()
 
 

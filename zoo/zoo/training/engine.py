@@ -73,6 +73,7 @@ class Engine:
             if position + 1 == len(due) or not due[position + 1].joins:
                 for role in phase.updates:
                     self._update(role)
+        self.scaler.update()  # once: all roles of a step have one scale
 
     def _cut(self, batch: Minibatch, due: frozenset[str]) -> list[Step]:
         count = self.settings.accumulate
@@ -96,13 +97,14 @@ class Engine:
             norm = nn.utils.clip_grad_norm_(self.parameters[role], settings["clip"])
         else:
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
+        if self.scaler.is_enabled():  # a step that overflows is left out, and the scale falls: no sign of divergence
+            norm = torch.where(norm.isfinite(), norm, torch.zeros_like(norm))
         state.meter.add(GRADIENTS.get(role, f"{role}_grad"), norm)
         del gradients
         if role in self.scheduled:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, state.images)
         self.scaler.step(optimizer)
-        self.scaler.update()
         optimizer.zero_grad(set_to_none=True)
         state.updates[role] = state.updates.get(role, 0) + 1
         if role in state.averages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -258,5 +259,10 @@ def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Map
             words += [f"--{key}", "DIR" if key == "data" else str(value)]
     words += [f"--{budget.kind}", f"{budget.amount:g}" if budget.amount < 1e6 else f"{budget.amount:.0f}"]
     for key, value in options.items():
-        words += ["--set", f"{key}={value}"]
+        words += ["--set", f"{key}={_as_typed(value)}"]
     return shlex.join(words)
+
+
+def _as_typed(value: Any) -> str:
+    """Return a value as `--set` reads it."""
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)

@@ -27,6 +27,7 @@ from .health import divergence_error
 
 COUNTERS = ("step", "images", "updates", "seconds")
 CAPACITY = 64  # most names that an algorithm may record
+RESERVED = frozenset(("step", "images", "epoch", "seconds", "images_per_s", "signs", "final", "stopped"))
 
 
 class Meter:
@@ -40,7 +41,10 @@ class Meter:
         self.counts: dict[str, int] = {}  # in the order of the sums
 
     def add(self, name: str, value: Tensor) -> None:
-        """Add a scalar; a name is known from its first value on. Raises `TrainingError` for more than 64 names."""
+        """Add a scalar; a name is known from its first value on. Raises `TrainingError` for a reserved name, or one of
+        more than 64."""
+        if name in RESERVED:
+            raise TrainingError(f"an algorithm logs {name!r}, which metrics.jsonl has of its own", hint="log another name")
         if name not in self.counts and len(self.counts) == CAPACITY:
             what = f"an algorithm can record {CAPACITY} values in metrics.jsonl, and {name!r} is one more"
             raise TrainingError(what, hint="let it log under fewer names")
