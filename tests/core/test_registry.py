@@ -241,7 +241,7 @@ def test_the_parts_of_a_recipe() -> None:
 def test_parts_that_do_not_fit_the_algorithm(recipe: Recipe, words: str, site: Path) -> None:
     (site / "odd_algorithm.py").write_text(
         "from helpers.broken import GoodAlgorithm\n"
-        "class Odd(GoodAlgorithm):\n    parts = {'generator': 'generators', 'data': 'datasets'}\n"
+        "class Odd(GoodAlgorithm):\n    parts = {'generator': 'generators', 'pictures': 'datasets'}\n"
     )
     registry = Registry([holding(**PARTS, recipes=[recipe])])
     with pytest.raises(ZooError) as caught:

@@ -132,7 +132,11 @@ HOST = "phase 'generator' needs a value on the host .*{}.*in {}, .*test_testing_
 ALGORITHMS: list[tuple[Any, str, str]] = [
     ({"parts": {"discriminator": "discriminators"}}, "parts", "parts.'generator'. is None, expected 'generators'"),
     ({"parts": {**WITH_ENCODER, "generator": "networks"}}, "parts", "is 'networks', expected 'generators'"),
-    ({"parts": {**WITH_ENCODER, "data": "datasets"}}, "parts", "parts.'data'. is 'datasets', expected one of generators"),
+    (
+        {"parts": {**WITH_ENCODER, "pictures": "datasets"}},
+        "parts",
+        "parts.'pictures'. is 'datasets', expected one of generators",
+    ),
     ({"parts": {**WITH_ENCODER, "The Role": "networks"}}, "parts", "'The Role' is no role"),
     ({"parts": {**WITH_ENCODER, "training": "networks"}}, "parts", "'training' is no role"),
     ({"averages": ("generator", "mapper")}, "parts", "averages names mapper, expected some of generator"),
