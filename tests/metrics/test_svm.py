@@ -57,6 +57,14 @@ def test_the_optimum_lies_within_the_gap(matrix: type) -> None:
         assert optimum * (1 - 1e-5) <= found.objective <= optimum / (1 - found.gap) * (1 + 1e-5)
 
 
+def test_scikit_learn_asked_for_and_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(svm, "find_spec", lambda name: None)
+    with pytest.raises(ZooError, match="needs scikit-learn, which is not installed") as caught:
+        Problem(*data(), CLASSES, solver="sklearn")
+    assert 'pip install "dcgan-zoo[eval]"' in caught.value.hint
+    assert Problem(*data(), CLASSES).solver == "torch"
+
+
 def test_some_rows_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = data()
     rows = torch.arange(240)[torch.arange(240) % 3 != 1]

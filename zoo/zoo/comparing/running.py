@@ -13,7 +13,6 @@ from filelock import FileLock, Timeout
 from zoo_core import UsageError
 
 from ..files import remove_unfinished, translate_errors, write_json
-from ..metrics.images import training_request
 from ..metrics.measuring import FEATURES, check_counts, open_criterion
 from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal
@@ -93,7 +92,7 @@ def compare(
     with ExitStack() as stack:
         # 2. The folder, for this process alone; the pictures.
         _enter(folder, stack)
-        pack = build_pack(training_request(first.config), workers=workers, report=report)
+        pack = build_pack(first.config.request(), workers=workers, report=report)
         described = describe(settings, plans, pack.key)
         refuse_other(folder, described)
         write_json(folder / FILE, described)

@@ -11,7 +11,6 @@ from typing import Any
 
 from zoo_core import CheckpointError, UsageError, registry
 
-from ..metrics.images import training_request
 from ..metrics.measuring import Criterion
 from ..runs.budget import Budget
 from ..runs.config import differences
@@ -68,7 +67,7 @@ def plan_recipes(
             if len(recipes) > 1 and repr(name) not in error.message:
                 error.message = f"recipe {name!r}: {error.message}"
             raise
-    first, *others = ((name, plan.config.training.size, training_request(plan.config)) for name, plan in plans.items())
+    first, *others = ((name, plan.config.training.size, plan.config.request()) for name, plan in plans.items())
     for name, size, request in others:
         if size != first[1]:
             raise UsageError(

@@ -21,7 +21,7 @@ from ..loading import create, local_folder
 from ..metrics.extractors import Extractor, StageFeatures, checksum, require_discriminator
 from ..metrics.images import open_data, read_images, require_labels, spread_numbers
 from ..metrics.store import cache_features
-from ..metrics.svm import Problem, Solver
+from ..metrics.svm import Problem, Solver, check_solver
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
@@ -73,8 +73,9 @@ def probe(
     Raises:
         UsageError: a name or number that cannot be; a model without discriminator.
         DataError: no labels, too few images of a class, other classes in the test images.
-        ZooError: features that are no numbers; a disk without room for them.
+        ZooError: features that are no numbers; a disk without room for them; scikit-learn asked for and not installed.
     """
+    check_solver(solver)
     network, weights = _open_discriminator(model, untrained, seed, device)
     network = network.to(check_device(device))
     images = PackRequest(dataset, data)

@@ -18,7 +18,6 @@ from zoo_core import UsageError, ZooError
 from ..files import write_json
 from ..loading import find_folder, load
 from ..metrics.extractors import Extractor, Pool, StageFeatures, require_discriminator
-from ..metrics.images import training_request
 from ..models.card import METRICS, read_metrics
 from ..models.folder import rewrite_card
 from ..models.model import Model
@@ -61,7 +60,7 @@ def choose_data(
         return PackRequest(dataset, data, split)
     place = find_folder(where) if not isinstance(where, Model) else None
     if place is not None and is_run(place) and (config := read_run(place).config).dataset is not None:
-        used = training_request(config)
+        used = config.request()
         report.note(f"comparing with the images that it was trained on: {used.dataset.rpartition(':')[2]}")
         return replace(used, data=data or used.data, split=split)
     known = (model.config.get("provenance", {}).get("dataset") or {}).get("name")

@@ -18,7 +18,6 @@ from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for
-from ..runs.config import RunConfig
 from .extractors import BATCH, checksum
 
 
@@ -84,14 +83,6 @@ def spread_images(images: Images, most: int) -> Tensor:
         if sum(map(len, found)) >= most:
             break
     return torch.cat(found)
-
-
-def training_request(config: RunConfig) -> PackRequest:
-    """Return the request for the pictures that a run is trained on."""
-    dataset = config.dataset
-    assert dataset is not None
-    name, size = f"{dataset['distribution']}:{dataset['name']}", config.training.size
-    return PackRequest(name, dataset["data"], dataset["split"], size, config.channels, dataset["options"])
 
 
 def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILENT) -> Pack:

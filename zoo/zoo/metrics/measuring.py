@@ -20,7 +20,7 @@ from ..progress import SILENT, Reporter
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
 from .extractors import Extractor, extract, find_device, open_extractor
-from .images import Images, choose_images, open_data, spread_images, training_request
+from .images import Images, choose_images, open_data, spread_images
 from .store import cache_features
 
 SAMPLES, REAL = 1000, 5000  # that watch a training
@@ -192,7 +192,7 @@ def watch(
 
     @cache
     def real(image: ImageSpec) -> Tensor:
-        images = choose_images(open_data(image, training_request(config)), REAL)
+        images = choose_images(open_data(image, config.request()), REAL)
         return criterion.inputs(images.pieces(0), total=images.count, report=report)[0]
 
     def measure(generator: Generator) -> float:

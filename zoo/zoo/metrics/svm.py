@@ -73,6 +73,7 @@ class Problem:
     def __init__(
         self, features: Tensor, labels: Tensor, classes: int, *, rows: Tensor | None = None, solver: Solver = "auto"
     ) -> None:
+        check_solver(solver)
         self.features = features
         self.rows = torch.arange(len(features)) if rows is None else rows
         self.labels = labels[self.rows]
@@ -122,6 +123,13 @@ class Problem:
             weights, bias = torch.cat([-weights, weights]), torch.cat([-bias, bias])
         objective = compute_objective(torch.from_numpy(x), self.signs.double(), weights, bias, c)
         return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
+
+
+def check_solver(solver: Solver) -> None:
+    """Raise `ZooError` where scikit-learn is asked for and not installed."""
+    if solver == "sklearn" and not find_spec("sklearn"):
+        hint = 'install it with: pip install "dcgan-zoo[eval]"; or give --solver torch, which finds the same optimum'
+        raise ZooError("the solver sklearn needs scikit-learn, which is not installed", hint=hint)
 
 
 def compute_objective(x: Tensor, signs: Tensor, weights: Tensor, bias: Tensor, c: float) -> float:
