@@ -272,11 +272,15 @@ class Heard:
 
 def interludes(state: Any, runtime: Any, folder: Path) -> dict[str, float]:
     """Seconds that one sample grid and one checkpoint take, by both clocks."""
+    from zoo.models.grids import grid_picture
     from zoo.models.model import Model
     from zoo.training.callbacks import SAMPLES, save_samples
     from zoo.training.state import save_checkpoint
 
-    drawn = timed(lambda: save_samples(Model(state.inference_copy(), None).sample(SAMPLES), folder / "samples", 0), 1)
+    def draw() -> None:
+        save_samples(grid_picture(Model(state.inference_copy(), None).sample(SAMPLES)), folder / "samples", 0)
+
+    drawn = timed(draw, 1)
     saved = timed(lambda: save_checkpoint(folder / "checkpoints", state, runtime, 2), 1)
     found = {f"grid_{clock}": drawn[clock] for clock in CLOCKS.values()}
     return found | {f"checkpoint_{clock}": saved[clock] for clock in CLOCKS.values()}

@@ -67,6 +67,9 @@ def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
 @set_option()
 @click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile): slow to begin, then faster.")
 @click.option("--deterministic", is_flag=True, help="The same bits each time on a GPU too; slower there.")
+@click.option(
+    "--graphs/--no-graphs", default=True, help="On CUDA GPUs, replay whole steps as graphs, or take each as it is."
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
 @click.option("--track", metavar="tensorboard", help="Log to TensorBoard, in RUN/tensorboard.")
 @click.option("--evaluate-every", type=int, metavar="IMAGES", help="Measure the samples; the best checkpoint is kept.")

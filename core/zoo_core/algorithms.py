@@ -68,7 +68,8 @@ class Step:
         parts: role → what was built for it. A network is called as itself; its output comes in the precision of the
             training, that of a discriminator always in float32. `parts[role].exact` is the same network in float32 and not
             compiled, for penalties, which differentiate twice; `parts[role].twice_differentiable` says whether the network
-            itself would do. A loss is the loss.
+            itself would do. `parts[role].one_pass` of a discriminator says whether several minibatches may go through it
+            together, since it judges each image alone, and whether that is faster here. A loss is the loss.
         due: names of the phases of this step.
         pieces: how many pieces the minibatch is computed in. A graph is worth keeping in `memory` only where this is 1.
         memory: what one phase leaves to the next, for this piece of this step.

@@ -53,6 +53,17 @@ def _has_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and any(check is not None and check() for check in checks)
 
 
+def name_device(device: torch.device) -> str:
+    """Return what a device is called: the product's name of a GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that it was told."""
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize(*([device] if device.type == "cuda" else []))
+
+
 @dataclass(frozen=True)
 class Runtime:
     """Device, precision and processes of one training; `start_runtime` makes it."""
@@ -62,17 +73,21 @@ class Runtime:
     rank: int = 0  # of this process, among `world`
     world: int = 1
     scaler: torch.amp.GradScaler | None = None  # of losses, for fp16
+    static: bool = False  # whether steps keep what they count on the device, so that a graph can replay them
 
     @property
     def is_main(self) -> bool:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which convolutions and matrix products compute."""
+        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision, torch.float32)
+
     def autocast(self) -> AbstractContextManager[Any]:
         """Compute in the training's precision."""
-        if self.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16 if self.precision == "bf16" else torch.float16)
+        return nullcontext() if self.precision == "fp32" else torch.autocast(self.device.type, dtype=self.dtype)
 
     def wait(self) -> None:
         """Wait until every process is here."""
@@ -128,7 +143,7 @@ def start_runtime(device: torch.device, precision: str) -> Iterator[Runtime]:
         world, rank = 1, 0
     scaler = torch.amp.GradScaler(device.type) if precision == "fp16" else None
     try:
-        yield Runtime(device, precision, rank, world, scaler)
+        yield Runtime(device, precision, rank, world, scaler, static=device.type == "cuda")
     finally:
         if joined:
             torch.distributed.destroy_process_group()

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+import torch
+
+from ..algorithms import Phase
 from ..errors import ZooError, unknown
 from ..options import check as check_option
 from ..options import complete, schema
@@ -24,6 +27,7 @@ from ..records import KINDS, Component, ImageSpec, PretrainedModel, Recipe
 from ..registries import Registry, check_class, import_target, registry
 from ..settings import OptimizerSettings, TrainingSettings
 from . import adversaries, algorithms, datasets, losses, metrics, networks, other_kinds
+from .placement import staying_on
 from .subjects import Failed, Outcome, Subject, place, require, run, supplied
 
 __all__ = ["Outcome", "assert_conforms", "assert_recipe", "check_component", "check_recipe"]
@@ -204,20 +208,41 @@ def settings(subject: _Recipe) -> None:
 
 def networks_fit(subject: _Recipe) -> None:
     """One step with every phase at the recipe's own size, on tensors without numbers, which take no memory."""
-    image = ImageSpec(subject.training.size, 3, 2 if subject.algorithm.conditional else 0)
-    made: dict[str, Any] = {}
+    image = _image(subject)
     with algorithms.without_numbers():
-        for role, (kind, name) in sorted(subject.parts.items(), key=lambda item: item[0] != "generator"):
-            latent_dim = made["generator"].latent_dim if made else 0
-            given = supplied(subject.registry.load(kind, name), image, latent_dim)
-            made[role] = subject.registry.create(kind, name, subject.options(role), **given)
-        phases = subject.algorithm.phases(made)
+        made, phases = _networks(subject, image)
         try:
-            for number in {min(phase.at) for phase in phases}:
-                list(algorithms.run_phases(subject.algorithm, made, phases, number))
+            _run(subject, made, phases)
         except (RuntimeError, TypeError, ValueError) as error:
             where = f"{error} {place(error)}".strip()
             raise Failed(f"{', '.join(made)} do not fit together at {image}: {where}") from error
 
 
-_RECIPES = (resolves, components, settings, networks_fit)
+def stays_on_the_device(subject: _Recipe) -> None:
+    """The same on a device that holds no data, and whose tensors nothing else can be mixed with."""
+    with torch.device("meta"):
+        made, phases = _networks(subject, _image(subject))
+    with staying_on("meta", "a step"):
+        _run(subject, made, phases, "meta")
+
+
+def _image(subject: _Recipe) -> ImageSpec:
+    return ImageSpec(subject.training.size, 3, 2 if subject.algorithm.conditional else 0)
+
+
+def _networks(subject: _Recipe, image: ImageSpec) -> tuple[dict[str, Any], Sequence[Phase]]:
+    """Build the parts of a recipe; return them by role, and the phases."""
+    made: dict[str, Any] = {}
+    for role, (kind, name) in sorted(subject.parts.items(), key=lambda item: item[0] != "generator"):
+        given = supplied(subject.registry.load(kind, name), image, made["generator"].latent_dim if made else 0)
+        made[role] = subject.registry.create(kind, name, subject.options(role), **given)
+    return made, subject.algorithm.phases(made)
+
+
+def _run(subject: _Recipe, made: dict[str, Any], phases: Sequence[Phase], device: str = "cpu") -> None:
+    """Take the first step of each phase."""
+    for number in {min(phase.at) for phase in phases}:
+        list(algorithms.run_phases(subject.algorithm, made, phases, number, device=device))
+
+
+_RECIPES = (resolves, components, settings, networks_fit, stays_on_the_device)

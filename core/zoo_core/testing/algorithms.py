@@ -16,6 +16,7 @@ from ..errors import PluginError, ZooError
 from ..interfaces import Discriminator, Generator, Loss
 from ..records import ImageSpec, check_role
 from ..registries import PART_KINDS, registry
+from .placement import staying_on
 from .subjects import LATENT, Failed, N, Subject, listed, place, require, supplied
 
 MOST = 12  # steps that are run; of a cycle of phases that is longer, each phase's first step besides
@@ -44,7 +45,7 @@ class Part:
     """A network as algorithms are given it; other attributes are those of the network."""
 
     def __init__(self, network: nn.Module) -> None:
-        self.network, self.exact, self.twice_differentiable = network, self, True
+        self.network, self.exact, self.twice_differentiable, self.one_pass = network, self, True, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
@@ -103,7 +104,12 @@ Ran = tuple[Phase, list[Tensor], dict[str, Tensor]]
 
 
 def run_phases(
-    algorithm: Algorithm, parts: Mapping[str, Any], phases: Sequence[Phase], number: int, pieces: int = 1
+    algorithm: Algorithm,
+    parts: Mapping[str, Any],
+    phases: Sequence[Phase],
+    number: int,
+    pieces: int = 1,
+    device: str = "cpu",
 ) -> Iterator[Ran]:
     """One step: its phases in order, the scalars of each, and the gradients that reach "role.parameter"."""
     due = [phase for phase in phases if phase.due(number)]
@@ -113,9 +119,9 @@ def run_phases(
         if isinstance(part, nn.Module):
             part.requires_grad_(any(role in phase.updates for phase in due))
     step = Step(
-        real=torch.rand(N, *image.shape) * 2 - 1,
-        labels=torch.arange(N) % image.num_classes if algorithm.conditional else None,
-        z=torch.randn(N, parts["generator"].latent_dim),
+        real=torch.rand(N, *image.shape, device=device) * 2 - 1,
+        labels=torch.arange(N, device=device) % image.num_classes if algorithm.conditional else None,
+        z=torch.randn(N, parts["generator"].latent_dim, device=device),
         parts=wrapped,
         due=frozenset(phase.name for phase in due),
         pieces=pieces,
@@ -184,11 +190,11 @@ def _make(subject: Subject, **more: Any) -> Made:
     return assemble(subject.cls, {**subject.options, **more})
 
 
-def _run(made: Made, pieces: int = 1) -> list[list[Ran]]:
+def _run(made: Made, pieces: int = 1, device: str = "cpu") -> list[list[Ran]]:
     algorithm, parts, phases = made
     cycle = lcm(*(phase.every for phase in phases))
     numbers = {*range(min(cycle, MOST)), *(min(phase.at) for phase in phases)}
-    return [list(run_phases(algorithm, parts, phases, number, pieces)) for number in sorted(numbers)]
+    return [list(run_phases(algorithm, parts, phases, number, pieces, device)) for number in sorted(numbers)]
 
 
 def parts(subject: Subject) -> None:
@@ -267,4 +273,21 @@ def never_waits_for_the_device(subject: Subject) -> None:
         _run(_make(subject))
 
 
-CHECKS = (parts, phases, scalars_and_gradients, same_random_state_same_scalars, never_waits_for_the_device)
+def stays_on_the_device(subject: Subject) -> None:
+    """Every phase on a device that holds no data, and whose tensors nothing else can be mixed with."""
+    made = _make(subject)
+    for part in made[1].values():
+        if isinstance(part, nn.Module):
+            part.to("meta")
+    with staying_on("meta", "a phase"):
+        _run(made, device="meta")
+
+
+CHECKS = (
+    parts,
+    phases,
+    scalars_and_gradients,
+    same_random_state_same_scalars,
+    never_waits_for_the_device,
+    stays_on_the_device,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from ..interfaces import Features, Loss
 from ..records import ImageSpec
 from .algorithms import SmallDiscriminator, SmallGenerator, never_waiting, without_numbers
+from .placement import staying_on
 from .subjects import LATENT, Failed, N, Subject, difference, listed, require, same
 
 EXTREME = 100.0  # logits of a discriminator that has won
@@ -29,7 +31,9 @@ def _logits(*values: float) -> Tensor:
 
 def _features(logits: Tensor) -> Features:
     """Two stages' activations, [N, 2, 2, 2] and [N, 3], that rise with the logits."""
-    return [logits[:, None, None, None] * torch.ones(2, 2, 2) * 0.5, logits[:, None] * torch.arange(1, 4)]
+    device = logits.device
+    maps, units = torch.ones(2, 2, 2, device=device) * 0.5, torch.arange(1, 4, device=device)
+    return [logits[:, None, None, None] * maps, logits[:, None] * units]
 
 
 def _of_generator(loss: Loss, fake: Tensor, real: Tensor) -> Tensor:
@@ -200,20 +204,33 @@ def generator_penalty(subject: Subject) -> str:
     return ""
 
 
+def _calls(subject: Subject, device: str) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """All that a loss is asked, on a device."""
+    loss, (judge, drawer) = subject.build(), _networks()
+    if device != "cpu":
+        judge, drawer = judge.to(device), drawer.to(device)
+    real, fake = (torch.rand(N, 3, 8, 8, device=device) for _ in range(2))
+    z = torch.rand(N, LATENT, device=device)
+    yield "discriminator", lambda: loss.discriminator(judge(real), judge(fake))
+    yield "generator", lambda: _of_generator(loss, judge(fake), judge(real))
+    yield "penalty", lambda: loss.penalty(judge, real, fake, None)
+    yield "generator_penalty", lambda: loss.generator_penalty(drawer, z, fake, None)
+
+
 def never_waits_for_the_device(subject: Subject) -> None:
     """All of it on tensors without numbers."""
     with without_numbers():
-        loss, (judge, drawer) = subject.build(), _networks()
-        real, fake, z = torch.rand(N, 3, 8, 8), torch.rand(N, 3, 8, 8), torch.rand(N, LATENT)
-        for what, call in (
-            ("discriminator", lambda: loss.discriminator(judge(real), judge(fake))),
-            ("generator", lambda: _of_generator(loss, judge(fake), judge(real))),
-            ("penalty", lambda: loss.penalty(judge, real, fake, None)),
-            ("generator_penalty", lambda: loss.generator_penalty(drawer, z, fake, None)),
-        ):
+        for what, call in _calls(subject, "cpu"):
             with never_waiting(what):
                 call()
 
 
+def stays_on_the_device(subject: Subject) -> None:
+    """All of it on a device that holds no data."""
+    for what, call in _calls(subject, "meta"):
+        with staying_on("meta", what):
+            call()
+
+
 USUAL = (finite_scalars, arguments, same_input_same_output, direction, gradients, separable)
-CHECKS = (*USUAL, penalty, generator_penalty, never_waits_for_the_device)
+CHECKS = (*USUAL, penalty, generator_penalty, never_waits_for_the_device, stays_on_the_device)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..interfaces import Generator, Network
 from ..records import ImageSpec
+from .placement import staying_on
 from .subjects import LATENT, Failed, N, Subject, as_tensor, listed, require, require_no_draws, require_same, same, supplied
 
 SECONDS = 5.0  # CPU seconds that a forward and backward pass of a small instance may take, for 8 images
@@ -55,7 +56,7 @@ def call(network: nn.Module, given: Inputs) -> Tensor:
     if not isinstance(network, Network):
         out: Tensor = network(first) if labels is None else network(first, labels)
         return out
-    more = {name: _latents(network, len(first)) for name in takes(network)[1:]}
+    more = {name: _latents(network, len(first)).to(first.device) for name in takes(network)[1:]}
     takes_labels = "labels" in inspect.signature(network.forward).parameters
     found = network(first, **more, **({"labels": labels} if takes_labels else {}))
     found = list(found.values()) if isinstance(found, Mapping) else [found] if isinstance(found, Tensor) else list(found)
@@ -297,7 +298,18 @@ def outputs(subject: Subject) -> None:
         as_tensor(out, "forward", shape=[n, *out.shape[1:]], meaning="tensors [N, …]")
 
 
+def stays_on_the_device(subject: Subject) -> None:
+    """Forward and backward, in training, on a device that holds no data."""
+    network: nn.Module = subject.build().to("meta").train()
+    first, labels = inputs(network)
+    given = first.to("meta").requires_grad_(), None if labels is None else labels.to("meta")
+    with staying_on("meta", "forward"):
+        out = call(network, given)
+    with staying_on("meta", "the backward pass"):
+        torch.autograd.grad(out.sum(), list(network.parameters()), allow_unused=True)
+
+
 CALLS = (gradients_reach_every_parameter, same_input_same_output, independent_of_batch_mates)
 STAGED = (stages, sizes_and_channels, labels)
-WEIGHTS = (save_and_load, can_be_copied, builds_without_memory, half_precision, cpu_seconds)
+WEIGHTS = (save_and_load, can_be_copied, builds_without_memory, stays_on_the_device, half_precision, cpu_seconds)
 CHECKS = (image, outputs, *CALLS, *WEIGHTS)

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..records import PretrainedModel
 from . import networks
 from .algorithms import never_waiting, without_numbers
+from .placement import staying_on
 from .subjects import Failed, N, Subject, as_tensor, listed, require, same
 
 PUBLISHED = (".safetensors", ".json", ".png")  # endings of files that a model may consist of, besides `README.md`
@@ -64,7 +65,13 @@ def never_waits_for_the_device(subject: Subject) -> None:
         subject.build()(torch.zeros(N, 3, 16, 16))
 
 
-AUGMENTATIONS = (images, each_image_by_itself, gradients, never_waits_for_the_device)
+def stays_on_the_device(subject: Subject) -> None:
+    augment = subject.build()
+    with staying_on("meta", "it"):
+        augment(torch.zeros(N, 3, 16, 16, device="meta"))
+
+
+AUGMENTATIONS = (images, each_image_by_itself, gradients, never_waits_for_the_device, stays_on_the_device)
 
 
 def _pictures(channels: int = 3, size: int = 32, n: int = N) -> Tensor:

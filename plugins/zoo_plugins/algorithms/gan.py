@@ -71,26 +71,33 @@ class GAN(Algorithm):
     def _discriminator(self, step: Step) -> Iterator[Tensor]:
         """The discriminator learns to tell them apart.
 
-        Real and generated images go through it by themselves, so that batch normalization sees one kind at a time. Where
-        the loss is separable, the graph of the real ones is gone before the other is made, unless the penalty goes on with
-        it.
+        Real and generated images go through it by themselves, so that batch normalization sees one kind at a time, unless
+        each image is judged alone and one pass is faster. Where the loss is separable, the graph of the real ones is gone
+        before the other is made, unless the penalty goes on with it.
         """
         generator, discriminator, loss = (step.parts[role] for role in ("generator", "discriminator", "loss"))
         with torch.set_grad_enabled(self._goes_on(step)):
             fake = generator(step.z, step.labels)  # [n, C, S, S]; the generator's phase goes on with its graph
         shared = "penalty" in step.due and loss.penalizes_real and discriminator.twice_differentiable
-        real = step.real.detach().requires_grad_() if shared else step.real
-        real_logits = (discriminator.exact if shared else discriminator)(real, step.labels)  # [n]
-        known = real_logits.detach()
-        if shared:
-            step.memory.update(real=real, real_logits=real_logits)
-        elif loss.separable:
-            yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
-            real_logits = known
-        fake_logits = discriminator(fake.detach(), step.labels)  # [n]
-        d_loss = loss.discriminator(known if shared else real_logits, fake_logits)
-        if not shared or loss.separable:
+        if discriminator.one_pass and not shared:
+            labels = None if step.labels is None else step.labels.repeat(2)
+            real_logits, fake_logits = discriminator(torch.cat([step.real, fake.detach()]), labels).chunk(2)  # [n] each
+            known = real_logits.detach()
+            d_loss = loss.discriminator(real_logits, fake_logits)
             yield d_loss
+        else:
+            real = step.real.detach().requires_grad_() if shared else step.real
+            real_logits = (discriminator.exact if shared else discriminator)(real, step.labels)  # [n]
+            known = real_logits.detach()
+            if shared:
+                step.memory.update(real=real, real_logits=real_logits)
+            elif loss.separable:
+                yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
+                real_logits = known
+            fake_logits = discriminator(fake.detach(), step.labels)  # [n]
+            d_loss = loss.discriminator(known if shared else real_logits, fake_logits)
+            if not shared or loss.separable:
+                yield d_loss
         step.memory["fake"] = fake
         if "penalty" in step.due:
             step.memory.update(d_loss=d_loss.detach(), fake_logits=fake_logits)

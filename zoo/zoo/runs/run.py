@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +71,13 @@ def is_run(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `run.json` holds; `precision` is resolved, `command` says how to type it again."""
+    """What `run.json` holds; `precision` is resolved, `command` says how to type it again, `machine` what computed last."""
 
     config: RunConfig
     budget: Budget
     precision: str
     command: str
+    machine: dict[str, Any] = field(default_factory=dict)
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -94,14 +95,16 @@ def read_run(folder: Path) -> RunRecord:
         ((kind, amount),) = described["budget"].items()
         config = RunConfig.from_json(described["config"], described["format"])
         command = upgrade_command(described["command"], described["format"])
-        return RunRecord(config, Budget(kind, amount), described["precision"], command)
+        machine = dict(described.get("machine", {}))
+        return RunRecord(config, Budget(kind, amount), described["precision"], command, machine)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
         raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
 
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write `run.json` atomically; see `read_run`."""
-    told = {"command": record.command, "precision": record.precision, "config": record.config.to_json()}
+    told = {"command": record.command, "precision": record.precision, "machine": record.machine}
+    told["config"] = record.config.to_json()
     write_json(folder / "run.json", {"format": FORMAT, "budget": {record.budget.kind: record.budget.amount}, **told})
 
 

@@ -19,11 +19,14 @@ RESIDENT = 0.25  # largest share of a GPU's free memory that the images may take
 
 
 class Minibatch(NamedTuple):
-    """One process's share: real images [n, C, S, S], their labels [n] or None, latents [n, latent_dim]."""
+    """One process's share: real images [n, C, S, S], their labels [n] or None, latents [n, latent_dim]; where learning rates
+    change on the device, those of this step, [roles].
+    """
 
     real: Tensor
     labels: Tensor | None
     z: Tensor
+    rates: Tensor | None = None
 
 
 class Batches:
@@ -84,32 +87,31 @@ class Batches:
         else:
             images = to_images(self._moved(self.pack.gather(chosen)))
         if self.mirror:
-            flips = torch.rand(self.batch, generator=generator_for(self.seed, "mirror", position))[self.mine] < 0.5
-            images = torch.where(self._moved(flips)[:, None, None, None], images.flip(3), images)
+            images = mirrored(images, self._moved(self.flips(position)))
         labels = None
         if self.conditional:
             assert self.pack.labels is not None
             labels = self._moved(self.pack.labels[chosen])
         return images, labels
 
+    def flips(self, position: int) -> Tensor:
+        """Which of this process's images [n] of the minibatch at a stream position are mirrored."""
+        return torch.rand(self.batch, generator=generator_for(self.seed, "mirror", position))[self.mine] < 0.5
+
     def latents(self, generator: Generator, step: int) -> Tensor:
-        """This process's latents [n, latent_dim] of minibatch number `step`."""
-        z = generator.sample_latent(self.batch, generator_for(self.seed, "latents", step))
-        return self._moved(z[self.mine])
+        """This process's latents [n, latent_dim] of minibatch number `step`, on the CPU."""
+        return generator.sample_latent(self.batch, generator_for(self.seed, "latents", step))[self.mine]
 
     @contextmanager
     def ahead(self, generator: Generator) -> Iterator[Callable[[int, int], Minibatch]]:
         """Yield a function that returns the minibatch at a stream position with the latents of a step.
 
-        A thread then begins with the one after it; preparing one that is never asked for changes nothing. It computes
-        without helpers: with its own there would be more threads than processors, and those of the training step would
-        sleep.
+        A thread then begins with the one after it; preparing one that is never asked for changes nothing.
         """
-        threads = torch.get_num_threads()
         waiting: dict[tuple[int, int], Future[Minibatch]] = {}
 
         def prepare(position: int, step: int) -> Minibatch:
-            return Minibatch(*self.real(position), self.latents(generator, step))
+            return Minibatch(*self.real(position), self._moved(self.latents(generator, step)))
 
         def take(position: int, step: int) -> Minibatch:
             ready = waiting.pop((position, step), None)
@@ -119,9 +121,7 @@ class Batches:
             waiting[following] = pool.submit(prepare, *following)
             return found
 
-        with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
-            pool.submit(torch.set_num_threads, 1).result()
-            torch.set_num_threads(threads)  # each thread has its own number, but begins with what was said last
+        with helper_thread() as pool:
             yield take
 
     def _moved(self, tensor: Tensor) -> Tensor:
@@ -134,6 +134,25 @@ class Batches:
         if epoch != self._newest[0]:
             self._newest = epoch, torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
         return self._newest[1]
+
+
+@contextmanager
+def helper_thread() -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of one thread that prepares minibatches.
+
+    It computes without helpers: with its own there would be more threads than processors, and those of the training step
+    would sleep.
+    """
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
+        pool.submit(torch.set_num_threads, 1).result()
+        torch.set_num_threads(threads)  # each thread has its own number, but begins with what was said last
+        yield pool
+
+
+def mirrored(images: Tensor, flips: Tensor) -> Tensor:
+    """Flip those of the images [n, C, S, S] left to right that `flips` [n] names."""
+    return torch.where(flips[:, None, None, None], images.flip(3), images)
 
 
 def share_of(batch: int, world: int, accumulate: int = 1) -> int:

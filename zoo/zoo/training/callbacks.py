@@ -6,18 +6,20 @@ import json
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from zoo_core import Generator, Tracker, TrainingError
 
-from ..devices import Runtime
+from ..devices import Runtime, synchronize
 from ..files import atomic_file, translate_errors
 from ..models.grids import grid_picture
 from ..models.model import Model
@@ -30,9 +32,11 @@ from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation, better
 from ..runs.run import cut_log
 from .batches import Batches
+from .control import Clock
 from .health import CHECK, History, detect_problems, ensure_finite, ensure_finite_weights
 from .state import State, save_checkpoint
 
+LEAST = 1.0  # seconds between two readings on a GPU
 TICK = 0.5  # least seconds between two updates of the progress line without a reading
 SAMPLES, REAL = 64, 256  # images of a sample grid, and real images whose distances are taken
 
@@ -61,35 +65,43 @@ class Callbacks:
         self.saved = self.state.step if checkpoints(self.folder / "checkpoints") else None
         self.task.update(self.budget.done(self.state))  # a resumed run begins in the middle
         self.log = self.folder / "metrics.jsonl"
-        self.read, self.told = (time.monotonic(), self.state.images), time.monotonic()
+        self.clock = Clock(partial(synchronize, self.runtime.device))
+        self.read, self.told = (0.0, self.state.images), time.monotonic()
+        # A reading waits for the device, which on a fast one is to be rare.
+        self.least = LEAST if self.runtime.device.type == "cuda" else 0.0
+        self.read_at = self.state.seconds
         self.shown: dict[str, str] = {}
+        self.writer = ThreadPoolExecutor(1, thread_name_prefix="grids")  # a grid is compressed while training goes on
+        self.writing: Future[None] | None = None
         lines = cut_log(self.log, self.state.meter.start, self.state.step) if self.runtime.is_main else []
         self.history = History.of(lines)
         self.seen = {warning.kind for warning in detect_problems(self.history)}
 
     def run(self, loop: Callable[[], bool]) -> bool:
         """Run the loop and write what belongs to its end; returns whether the budget is spent."""
-        try:
-            finished = loop()
-            if finished and self.state.step != self.state.meter.start:
-                self.record()  # and no reset: a larger budget goes on as if nothing had happened
-        except TrainingError as error:
-            self._write({"stopped": error.message, "final": True})
-            raise
-        self.task.update(self.budget.done(self.state))
-        self.save()  # first: a measure may take long, fail or be interrupted
-        if finished:
-            self.evaluate(final=True)
-            self.draw(final=True)
+        with self.writer:
+            try:
+                finished = loop()
+                if finished and self.state.step != self.state.meter.start:
+                    self.record()  # and no reset: a larger budget goes on as if nothing had happened
+            except TrainingError as error:
+                self._write({"stopped": error.message, "final": True})
+                raise
+            self.task.update(self.budget.done(self.state))
+            self.save()  # first: a measure may take long, fail or be interrupted
+            if finished:
+                self.evaluate(final=True)
+                self.draw(final=True)
+            self._finish_writing()
         return finished
 
     def record(self) -> None:
         """Write a reading down and show it; raises `TrainingError` where a mean is not finite."""
         state, means = self.state, self.state.meter.means(self.runtime)
         ensure_finite(means, state.step)
-        now = time.monotonic()
+        now = self.clock.total()  # the means are there, so the device has done all of it
         speed = (state.images - self.read[1]) / max(now - self.read[0], 1e-9)
-        self.read = (now, state.images)
+        self.read, self.read_at = (now, state.images), state.seconds
         numbers = {name: round(value, 6) for name, value in means.items()}
         self._write({**numbers, "images_per_s": round(speed, 2)}, {**means, "images_per_s": speed})
         words = {"d_real": "D(real)", "d_fake": "D(fake)"}
@@ -109,7 +121,8 @@ class Callbacks:
 
     def note_warm_up(self) -> None:
         """Say how long the first steps took, which compiled the networks, and count the speed from here."""
-        now = time.monotonic()
+        self.clock.wait()
+        now = self.clock.total()
         self.report.note(f"compiled, with the first steps, in {now - self.read[0]:.0f} s; images/s are counted from here")
         self.read = (now, self.state.images)
 
@@ -143,12 +156,15 @@ class Callbacks:
     def after_step(self, before: int) -> None:
         """Do what is due after a step; `before` is how many images had been shown before it."""
         state, settings = self.state, self.config.training
-        if state.step % settings.log_every == 0:
+        is_time = state.seconds - self.read_at >= self.least
+        if state.step % settings.log_every == 0 and is_time:
             self.record()
             state.meter.reset(state.step)
-        elif state.step % CHECK == 0:
+            if self.least:
+                ensure_finite_weights(state.tensors(), state.step)
+        elif state.step % CHECK == 0 and not self.least:
             ensure_finite(state.meter.means(self.runtime), state.step)
-        if state.step % CHECK == 0:
+        if state.step % CHECK == 0 and not self.least:
             ensure_finite_weights(state.tensors(), state.step)
         if crosses(before, state.images, settings.samples_every):
             self.draw()
@@ -164,10 +180,12 @@ class Callbacks:
 
     def save(self) -> None:
         """Write a checkpoint, unless there is one of this step."""
-        ensure_finite(self.state.meter.means(self.runtime), self.state.step)
-        if self.state.step != self.saved:
-            save_checkpoint(self.folder / "checkpoints", self.state, self.runtime, self.config.training.keep)
-            self.saved = self.state.step
+        with self.clock.paused():
+            self._finish_writing()  # nothing that comes before a checkpoint is drawn again after it
+            ensure_finite(self.state.meter.means(self.runtime), self.state.step)
+            if self.state.step != self.saved:
+                save_checkpoint(self.folder / "checkpoints", self.state, self.runtime, self.config.training.keep)
+                self.saved = self.state.step
 
     def draw(self, *, final: bool = False) -> None:
         """Write a sample grid of the same latents each time, and how different the samples are, in units of real images.
@@ -176,19 +194,32 @@ class Callbacks:
         """
         if not self.runtime.is_main:
             return
-        generator: Generator = self.state.inference_copy()
-        samples = Model(generator, None).sample(SAMPLES)
-        picture = save_samples(samples, self.folder / "samples", self.state.images)
-        self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
-        if self.tracker is not None:
-            self.tracker.picture("samples", picture, self.state.images)
+        with self.clock.paused():
+            self._finish_writing()
+            generator: Generator = self.state.inference_copy()
+            samples = Model(generator, None).sample(SAMPLES)
+            picture = grid_picture(samples)
+            self.writing = self.writer.submit(save_samples, picture, self.folder / "samples", self.state.images)
+            self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
+            if self.tracker is not None:
+                self.tracker.picture("samples", to_tensor(picture), self.state.images)
+
+    def _finish_writing(self) -> None:
+        """Wait until the last grid is on disk; raises what went wrong with it."""
+        if self.writing is not None:
+            writing, self.writing = self.writing, None
+            writing.result()
 
     def evaluate(self, *, final: bool = False) -> None:
         """Measure, unless it was done at this step; keep a checkpoint of the best."""
         evaluation, state = self.evaluation, self.state
         if evaluation is None or self.measured == state.step:
             return
-        value = math.nan
+        with self.clock.paused():
+            self._evaluate(evaluation, final=final)
+
+    def _evaluate(self, evaluation: Evaluation, *, final: bool) -> None:
+        state, value = self.state, math.nan
         if self.runtime.is_main:
             with preserve_rng_state(self.runtime.device):
                 value = float(evaluation.measure(state.inference_copy()))
@@ -204,11 +235,14 @@ class Callbacks:
             self.save()
 
 
-def save_samples(samples: Tensor, folder: Path, images: int) -> Tensor:
-    """Write the grid `folder`/<images shown>.png of images [N, C, S, S] in [−1, 1]; returns it, uint8 [C, H, W]."""
-    picture = grid_picture(samples)
+def save_samples(picture: Image.Image, folder: Path, images: int) -> None:
+    """Write the grid `folder`/<images shown>.png."""
     with atomic_file(folder / f"{images:09d}.png") as temporary:
         picture.save(temporary)
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """Return a grid's pixels, uint8 [C, H, W]."""
     pixels = torch.from_numpy(np.array(picture))
     return pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1)
 

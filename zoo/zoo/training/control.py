@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 import torch
 
 from zoo_core import TrainingError
+
+TF32 = True
+"""Whether float32 on a GPU is multiplied with 10 bits of mantissa: `torch.backends.cuda.matmul.allow_tf32` and cuDNN's. The
+environment variable NVIDIA_TF32_OVERRIDE=0 forbids it to all of a process."""
 
 
 class Stop:
@@ -42,15 +47,54 @@ class Stop:
                 signal.signal(number, handler)
 
 
+class Clock:
+    """Counts the seconds that a device trains, without what happens in pauses.
+
+    A host that hands its work to a GPU is done long before the GPU is: it waits for it before each pause and at the end, so
+    that what the device still had to do counts as training.
+
+    Args:
+        now: the time, in seconds. wait: returns once the device has done all that it was told.
+    """
+
+    def __init__(self, wait: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
+        self.wait, self.now = wait, now
+        self.begun, self.counted, self.read = now(), 0.0, 0.0
+
+    def total(self) -> float:
+        """Return the seconds since the clock was made."""
+        return self.counted + self.now() - self.begun
+
+    def lap(self) -> float:
+        """Return the seconds since the last call."""
+        before, self.read = self.read, self.total()
+        return self.read - before
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens within does not count; a pause within a pause is part of it."""
+        self.wait()
+        total = self.total()
+        try:
+            yield
+        finally:
+            self.counted, self.begun = total, self.now()
+
+
 @contextmanager
 def reproducible(deterministic: bool, device: torch.device) -> Iterator[None]:
     """Choose kernels that give the same result each time, or, on a GPU, those that prove fastest. CPUs do the former anyway.
 
+    float32 is multiplied in TF32 on GPUs that have it, by convolutions and matrix products alike: TF32 says so.
+
     Must be entered before the first matrix product on a GPU: cuBLAS reads its setting once. Raises `TrainingError` where the
     networks need an operation that has no such kernel.
     """
-    cudnn = torch.backends.cudnn
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
     fast, same = cudnn.benchmark, cudnn.deterministic
+    rounded = cudnn.allow_tf32, products.allow_tf32
+    if device.type == "cuda":
+        cudnn.allow_tf32 = products.allow_tf32 = TF32
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -68,3 +112,5 @@ def reproducible(deterministic: bool, device: torch.device) -> Iterator[None]:
         if deterministic:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         cudnn.benchmark, cudnn.deterministic = fast, same
+        if device.type == "cuda":
+            cudnn.allow_tf32, products.allow_tf32 = rounded

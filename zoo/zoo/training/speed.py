@@ -21,13 +21,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from zoo_core import ImageSpec, UsageError
 
 from ..allocator import keep_freed_memory_during
-from ..devices import Runtime, check_device, resolve_precision
+from ..devices import Runtime, check_device, name_device, resolve_precision, synchronize
 from ..packs import to_images
 from ..progress import Reporter
 from ..randomness import generator_for
 from ..runs.config import RunConfig
 from .batches import Minibatch
-from .engine import Engine, NetworkCall
+from .calls import NetworkCall
+from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import check_compiler
 from .state import State
@@ -134,7 +135,7 @@ def bench(
         channels=image.channels,
         batch=config.training.batch,
         precision=resolved,
-        device=torch.cuda.get_device_name(where) if where.type == "cuda" else str(where),
+        device=name_device(where),
         threads=torch.get_num_threads(),
         compile=compile,
         rounds=rounds,
@@ -198,9 +199,3 @@ def fastest(work: Callable[[], Any], device: torch.device, seconds: float) -> fl
         synchronize(device)
         times.append(time.perf_counter() - begun)
     return min(times)
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that it was told."""
-    if device.type != "cpu":
-        getattr(torch, device.type).synchronize(*([device] if device.type == "cuda" else []))

@@ -39,6 +39,7 @@ class Meter:
         self.start = 0
         self.sums = torch.zeros(CAPACITY, device=device)
         self.counts: dict[str, int] = {}  # in the order of the sums
+        self.pending: dict[str, Tensor] = {}  # of this step
 
     def add(self, name: str, value: Tensor) -> None:
         """Add a scalar; a name is known from its first value on. Raises `TrainingError` for a reserved name, or one of
@@ -49,7 +50,15 @@ class Meter:
             what = f"an algorithm can record {CAPACITY} values in metrics.jsonl, and {name!r} is one more"
             raise TrainingError(what, hint="let it log under fewer names")
         self.counts[name] = self.counts.get(name, 0) + 1
-        self.sums[list(self.counts).index(name)] += value.detach()
+        value = value.detach().float()
+        self.pending[name] = self.pending[name] + value if name in self.pending else value
+
+    def flush(self) -> None:
+        """Add what a step recorded to the sums, all of it at once."""
+        if self.pending:
+            zero = self.sums.new_zeros(())
+            self.sums[: len(self.counts)] += torch.stack([self.pending.get(name, zero) for name in self.counts])
+            self.pending.clear()
 
     def means(self, runtime: Runtime) -> dict[str, float]:
         """Return the mean of each, over all processes, all of which must call it; names without a value are left out."""
@@ -58,11 +67,13 @@ class Meter:
     def reset(self, step: int) -> None:
         """Begin anew after the reading at `step`."""
         self.start = step
+        self.pending.clear()
         self.sums.zero_()
         self.counts = dict.fromkeys(self.counts, 0)
 
     def to_json(self, runtime: Runtime) -> dict[str, Any]:
         """Plain data for a checkpoint, over all processes, all of which must call it: name → [sum, count]."""
+        self.flush()
         totals = runtime.mean(self.sums).tolist()
         pairs = zip(self.counts.items(), totals, strict=False)
         return {"start": self.start, "values": {name: [total, count] for (name, count), total in pairs}}
@@ -71,6 +82,7 @@ class Meter:
         """Take over what `to_json` gave."""
         self.start, values = value["start"], value["values"]
         self.counts = {name: count for name, (_, count) in values.items()}
+        self.pending.clear()
         self.sums.zero_()
         self.sums[: len(values)] = self.sums.new_tensor([total for total, _ in values.values()])
 
@@ -83,6 +95,7 @@ class State:
         averages: role → moving average of the network's parameters; empty where the recipe keeps none.
         images: real images shown so far; also the position in the shuffled data.
         updates: role → optimizer steps so far.
+        ages: role → the same plus 10, as a number on the device, for averages of a step that a graph replays; else empty.
         seconds: of training, over all sittings.
         best: the best evaluation so far, whose checkpoint is kept.
     """
@@ -98,6 +111,7 @@ class State:
     updates: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     best: Best | None = None
+    ages: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def create(cls, config: RunConfig, runtime: Runtime) -> State:
@@ -107,8 +121,13 @@ class State:
             network.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         averaged = [role for role in algorithm.averages if role in networks] if config.training.ema > 0 else []
         averages: dict[str, nn.Module] = {r: copy.deepcopy(networks[r]).requires_grad_(False).eval() for r in averaged}
-        optimizers = {r: make_optimizer(network, config.optimizer[r], device) for r, network in networks.items()}
-        return cls(algorithm, networks, config.build_losses(), averages, optimizers, Meter(device))
+        optimizers = {
+            role: make_optimizer(network, config.optimizer[role], device, static=runtime.static)
+            for role, network in networks.items()
+        }
+        state = cls(algorithm, networks, config.build_losses(), averages, optimizers, Meter(device))
+        state.ages = {role: torch.full((), 10.0, device=device) for role in averages} if runtime.static else {}
+        return state
 
     @property
     def generator(self) -> Generator:
@@ -121,11 +140,17 @@ class State:
 
     def update_average(self, role: str, ceiling: float) -> None:
         """Move a role's average toward its network, with decay min(ceiling, (1 + t) / (10 + t)) at its update t."""
-        count = self.updates[role]
-        decay = min(ceiling, (1 + count) / (10 + count))
         mine: list[Tensor] = list(self.averages[role].parameters())
+        theirs: list[Tensor] = list(self.networks[role].parameters())
         with torch.no_grad():
-            torch._foreach_lerp_(mine, list(self.networks[role].parameters()), 1 - decay)
+            if role in self.ages:  # 1 − (1 + t) / (10 + t) = 9 / (10 + t)
+                age = self.ages[role].add_(1)
+                steps = torch._foreach_sub(theirs, mine)
+                torch._foreach_mul_(steps, age.reciprocal().mul_(9).clamp_(min=1 - ceiling))
+                torch._foreach_add_(mine, steps)
+                return
+            count = self.updates[role]
+            torch._foreach_lerp_(mine, theirs, 1 - min(ceiling, (1 + count) / (10 + count)))
 
     def inference_copy(self, role: str = "generator", *, raw: bool = False) -> Any:
         """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode, statistics estimated for them,
@@ -141,17 +166,30 @@ class State:
         return drawn.eval()
 
 
-def make_optimizer(network: nn.Module, settings: dict[str, Any], device: torch.device) -> torch.optim.Optimizer:
-    """Make the optimizer that the settings of a role name; fused kernels where torch has them."""
+def is_scheduled(settings: Mapping[str, Any]) -> bool:
+    """Return whether a role's learning rate changes while it is trained."""
+    return bool(settings["schedule"] != "constant" or settings["warmup_images"])
+
+
+def make_optimizer(
+    network: nn.Module, settings: dict[str, Any], device: torch.device, *, static: bool = False
+) -> torch.optim.Optimizer:
+    """Make the optimizer that the settings of a role name; fused kernels where torch has them.
+
+    A `static` one can be captured in a CUDA graph: it counts on the device, and a learning rate that changes lies there.
+    """
+    kind, first, second, eps = settings["kind"], settings["beta1"], settings["beta2"], settings["eps"]
+    common: dict[str, Any] = {"lr": settings["lr"], "weight_decay": settings["weight_decay"]}
+    if static and is_scheduled(settings):
+        common["lr"] = torch.tensor(float(settings["lr"]), device=device)
     fused = {"fused": True} if device.type in ("cpu", "cuda", "mps") else {}
-    common = {"lr": settings["lr"], "weight_decay": settings["weight_decay"]}
-    first, second, eps = settings["beta1"], settings["beta2"], settings["eps"]
-    if settings["kind"] == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), alpha=second, momentum=first, eps=eps, **common)
-    if settings["kind"] == "sgd":
+    capturable = {"capturable": True} if static and device.type == "cuda" else {}
+    if kind == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), alpha=second, momentum=first, eps=eps, **common, **capturable)
+    if kind == "sgd":
         return torch.optim.SGD(network.parameters(), momentum=first, **common, **fused)
-    adam = Adam if settings["kind"] == "adam" else torch.optim.AdamW  # Adam's own decay is L2, as the authors have it
-    return adam(network.parameters(), betas=(first, second), eps=eps, **common, **fused)
+    adam = Adam if kind == "adam" else torch.optim.AdamW  # Adam's own decay is L2, as the authors have it
+    return adam(network.parameters(), betas=(first, second), eps=eps, **common, **fused, **capturable)
 
 
 def learning_rate(settings: dict[str, Any], images: int) -> float:
@@ -218,6 +256,8 @@ def restore(
         optimizer.load_state_dict({**optimizer.state_dict(), "state": inner})
     for counter in COUNTERS:
         setattr(state, counter, described[counter])
+    for role, age in state.ages.items():
+        age.fill_(10 + state.updates.get(role, 0))
     state.meter.load(described["meter"])
     state.best = Best(**described["best"]) if described.get("best") else None
     if runtime.scaler is not None and described["scaler"]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import shlex
 import shutil
 import signal
-import time
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Tracker, TrainingError, ZooError, registry
 
 from ..allocator import keep_freed_memory_during
-from ..devices import Runtime, start_runtime
+from ..devices import Runtime, name_device, start_runtime
 from ..files import remove_unfinished, translate_errors
 from ..models.folder import write_model
 from ..models.model import Model
@@ -29,14 +30,16 @@ from ..runs.config import RunConfig, model_config
 from ..runs.evaluation import Evaluation
 from .batches import Batches, share_of
 from .callbacks import Callbacks
-from .control import Stop, reproducible
+from .control import TF32, Stop, reproducible
 from .engine import Engine
+from .feed import open_feed
+from .graphs import StaticSteps, graphs_for, paced
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
 from .state import State, restore
 
-POLL = 10  # steps after which several processes agree anew on the time and on whether to stop
+POLL = (10, 50)  # steps, on CPUs and GPUs, after which several processes agree anew on the time and on whether to stop
 
 
 def train(
@@ -109,7 +112,7 @@ def execute(
             restore(state, runtime, described, tensors, path)
 
         # 5. The run folder, and who else hears.
-        chosen = _begin(plan, config, stack) if runtime.is_main else Path()
+        chosen = _begin(plan, config, runtime, stack) if runtime.is_main else Path()
         folder = Path(runtime.from_main(str(chosen)))
         tracker: Tracker | None = None
         if plan.track and runtime.is_main:
@@ -147,33 +150,29 @@ def _loop(
     plan: Plan, config: RunConfig, state: State, batches: Batches, runtime: Runtime, stop: Stop, callbacks: Callbacks
 ) -> bool:
     """Train until the budget is spent or somebody asks to stop; returns whether it is spent."""
-    budget = plan.budget
-    poll = 1 if runtime.world == 1 else POLL
+    budget, clock = plan.budget, callbacks.clock
+    poll = POLL[runtime.device.type == "cuda"] if runtime.world > 1 else 1
     engine = Engine(config, state, runtime, compile=plan.compile)
     warm = state.step + engine.cycle if plan.compile else None
-    elapsed, saved, count = 0.0, state.seconds, len(batches.pack)
+    saved, count = state.seconds, len(batches.pack)
 
-    with batches.ahead(state.generator) as take:
+    with _steps(engine, batches, callbacks.report, graphs=plan.graphs) as step, paced(runtime.device) as keep_pace:
         while not budget.spent(state, count):
-            begun = time.monotonic()
-            # 1. A minibatch of real images and latents; the next is prepared meanwhile.
-            batch = take(state.images, state.step)
+            # 1. The networks whose phases are due learn from a minibatch of real images and latents.
+            step()
 
-            # 2. The networks whose phases are due learn from it.
-            engine.step(batch)
-
-            # 3. Count. `seconds` is the same in every process, or they would not end, or save, at the same step.
+            # 2. Count. `seconds` is the same in every process, or they would not end, or save, at the same step.
             before, asked = state.images, 0.0
             state.step += 1
             state.images += config.training.batch
-            elapsed += time.monotonic() - begun  # what follows does not count
+            keep_pace()
             if state.step % poll == 0:
-                passed, asked = runtime.greatest(elapsed, stop.signal or 0)
-                state.seconds, elapsed = state.seconds + passed, 0.0
+                passed, asked = runtime.greatest(clock.lap(), stop.signal or 0)
+                state.seconds += passed
             if state.step == warm:
                 callbacks.note_warm_up()
 
-            # 4. Look whether all is well, and say, draw, measure, stop and save when it is due.
+            # 3. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
             callbacks.after_step(before)
             if asked:
@@ -182,7 +181,22 @@ def _loop(
             if state.seconds - saved >= config.training.checkpoint_minutes * 60:
                 callbacks.save()
                 saved = state.seconds
-    return budget.spent(state, count)
+    spent = budget.spent(state, count)
+    clock.wait()
+    state.seconds += runtime.greatest(clock.lap())[0]
+    return spent
+
+
+@contextmanager
+def _steps(engine: Engine, batches: Batches, report: Reporter, *, graphs: bool) -> Iterator[Callable[[], None]]:
+    """Yield what takes a training step, which the caller counts; the next minibatch is prepared meanwhile."""
+    state, runtime = engine.state, engine.runtime
+    if not runtime.static:
+        with batches.ahead(state.generator) as take:
+            yield lambda: engine.step(take(state.images, state.step))
+        return
+    with open_feed(batches, state.generator, engine.rates if engine.scheduled else None) as feed:
+        yield StaticSteps(engine, feed, graphs_for(runtime) if graphs else None, report).step
 
 
 def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
@@ -200,9 +214,12 @@ def _enter(folder: Path, stack: ExitStack) -> None:
         remove_unfinished(place)
 
 
-def _begin(plan: Plan, config: RunConfig, stack: ExitStack) -> Path:
+def _begin(plan: Plan, config: RunConfig, runtime: Runtime, stack: ExitStack) -> Path:
     """Write `run.json`, into a new run folder unless one is resumed; leave no folder without one."""
-    record = runs.RunRecord(config, plan.budget, plan.precision, plan.command)
+    machine: dict[str, Any] = {"device": name_device(runtime.device), "torch": torch.__version__}
+    if runtime.device.type == "cuda":
+        machine |= {"tf32": TF32, "graphs": plan.graphs and graphs_for(runtime) is not None}
+    record = runs.RunRecord(config, plan.budget, plan.precision, plan.command, machine)
     if plan.resume and plan.folder is not None:
         runs.write_run(plan.folder, record)
         return plan.folder

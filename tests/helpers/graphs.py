@@ -1,0 +1,90 @@
+"""A stand-in for CUDA graphs, on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.training.engine import Engine
+from zoo.training.feed import Feed
+
+Work = Callable[[], None]
+
+
+class Reexecuting:
+    """Computes again instead of replaying, under what the host knew when it was captured.
+
+    As on a GPU, capturing computes nothing: every tensor is put back. As there, a replay sees the host's numbers as they
+    were at the capture (the step, the images shown, updates, learning rates), and changes none of them.
+    """
+
+    def __init__(self, engine: Engine, feed: Feed) -> None:
+        self.engine, self.feed = engine, feed
+        self.warm = self.watched = self.captures = self.replays = 0
+        self.reason = ""
+
+    def warm_up(self, work: Work) -> None:
+        self.warm += 1
+        work()
+
+    def watch(self, work: Work) -> str:
+        self.watched += 1
+        work()
+        return self.reason
+
+    def capture(self, work: Work) -> Work:
+        known = self._host()
+        with self._restoring_tensors():
+            work()
+        self.captures += 1
+
+        def replay() -> None:
+            now = self._host()
+            self._set_host(known)
+            work()
+            self._set_host(now)
+            self.replays += 1
+
+        return replay
+
+    def _host(self) -> dict[str, Any]:
+        state = self.engine.state
+        return {
+            **{key: getattr(state, key) for key in ("step", "images", "seconds")},
+            "updates": dict(state.updates),
+            "counts": dict(state.meter.counts),
+        }
+
+    def _set_host(self, known: dict[str, Any]) -> None:
+        state = self.engine.state
+        for key in ("step", "images", "seconds"):
+            setattr(state, key, known[key])
+        state.updates, state.meter.counts = dict(known["updates"]), dict(known["counts"])
+
+    @contextmanager
+    def _restoring_tensors(self) -> Iterator[None]:
+        held = [(tensor, tensor.detach().clone()) for tensor in self._tensors()]
+        drawn = torch.get_rng_state()
+        yield
+        with torch.no_grad():
+            for tensor, value in held:
+                tensor.copy_(value)
+        torch.set_rng_state(drawn)
+
+    def _tensors(self) -> Iterator[Tensor]:
+        state = self.engine.state
+        for network in state.tensors().values():
+            yield from network.parameters()
+            yield from network.buffers()
+        for optimizer in state.optimizers.values():
+            for values in optimizer.state.values():
+                yield from (value for value in values.values() if isinstance(value, Tensor))
+            yield from (group["lr"] for group in optimizer.param_groups if isinstance(group["lr"], Tensor))
+        for part in self.engine.parts.values():
+            yield from part.weights.copies if getattr(part, "weights", None) is not None else ()
+        yield from state.ages.values()
+        yield from (state.meter.sums, self.feed.turn)
