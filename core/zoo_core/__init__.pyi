@@ -24,6 +24,8 @@ from .interfaces import Network as Network
 from .interfaces import Tracker as Tracker
 from .metrics import Measurement as Measurement
 from .metrics import Metric as Metric
+from .pictures import PictureError as PictureError
+from .pictures import open_picture as open_picture
 from .records import CONTRACT as CONTRACT
 from .records import Component as Component
 from .records import ImageSpec as ImageSpec

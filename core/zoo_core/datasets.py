@@ -199,9 +199,9 @@ class FileDataset(ImageDataset):
         return Listing(records, classes=classes, notes=tuple(notes))
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
+        from .pictures import open_picture
 
-        return Image.open(os.path.join(str(self.data), record.source))
+        return open_picture(os.path.join(str(self.data), record.source))
 
     def read_jpeg(self, record: Record) -> bytes | None:
         if type(self).decode is not FileDataset.decode or not str(record.source).endswith(_JPEG_SUFFIXES):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import random
 from typing import TYPE_CHECKING, Any
@@ -94,14 +93,19 @@ def pictures(subject: Subject) -> None:
 
 
 def _encoded_as_decoded(dataset: ImageDataset, record: Record, image: Image) -> None:
-    from PIL import Image as pillow
+    from ..pictures import open_picture
 
     data: Any = dataset.read_jpeg(record)
     if data is None:
         return
     require(isinstance(data, bytes), f"read_jpeg({record.key!r}) gave a {type(data).__name__}, expected bytes or None")
-    with pillow.open(io.BytesIO(data), formats=["JPEG"]) as other:
-        same = other.size == image.size and other.mode == image.mode and other.tobytes() == image.tobytes()
+    with open_picture(data) as other:
+        same = (
+            other.format in ("JPEG", "MPO")
+            and other.size == image.size
+            and other.mode == image.mode
+            and other.tobytes() == image.tobytes()
+        )
     require(same, f"read_jpeg({record.key!r}) is not the picture of decode, expected the file that decode opens, or None")
 
 

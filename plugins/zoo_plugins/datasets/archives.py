@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import os
 import posixpath
@@ -109,9 +108,9 @@ def is_inside(name: str) -> bool:
 
 def open_picture(source: str | tuple[Any, ...], folder: Path) -> Image:
     """Return the picture of a record: in an archive, or a file below `folder`."""
-    from PIL import Image
+    from zoo_core import pictures
 
-    return Image.open(io.BytesIO(read(source)) if isinstance(source, tuple) else folder / source)
+    return pictures.open_picture(read(source) if isinstance(source, tuple) else folder / source)
 
 
 def read(where: tuple[Any, ...]) -> bytes:

@@ -6,7 +6,6 @@ artwork's 280 × 280 canvas.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -158,10 +157,11 @@ def _svg(options: Mapping[str, Any], turn: float) -> str:
 
 def _pixels(svg: str, resolution: int) -> Image:
     import resvg_py
-    from PIL import Image
+
+    from zoo_core.pictures import open_picture
 
     png = resvg_py.svg_to_bytes(svg_string=svg, width=resolution, height=resolution, skip_system_fonts=True)
-    return Image.open(io.BytesIO(png)).convert("RGB")
+    return open_picture(png).convert("RGB")
 
 
 @cache

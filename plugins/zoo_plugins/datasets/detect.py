@@ -20,7 +20,6 @@ from zoo_core.errors import DataError, OptionError
 
 MANIFEST = "faces.jsonl"
 _SEARCH, _CONFIRM = "haarcascade_frontalface_alt2.xml", "haarcascade_frontalface_default.xml"
-_MOST_PIXELS = 178_956_970  # Pillow's own limit, held even where a script has lifted that
 _SEEN = 32  # pixels to which the smallest face wanted is shrunk before the search; the cascade itself sees 20
 _NEIGHBORS = 5
 _AGREE = 11  # of 27 finds in 400 photographs this refused 5 of the 6 that were no faces, and 1 of the 21 that were
@@ -66,7 +65,7 @@ def prepare(
         raise OptionError(f"--min-size must be at least 8 pixels, not {min_size}", hint="for example: --min-size 64")
     if not 0 <= margin <= 2:
         raise OptionError(f"--margin must be between 0 and 2, not {margin:g}", hint="for example: --margin 0.25")
-    from PIL import Image, ImageOps
+    from zoo_core.pictures import explain, read_picture
 
     find = _detector(min_size, margin)
     listing = FileDataset(data=str(photos)).listing()
@@ -74,12 +73,9 @@ def prepare(
     with open(out / MANIFEST, "x", encoding="utf-8") as manifest:
         for number, record in enumerate(listing.records):
             try:
-                with Image.open(photos / record.source) as image:
-                    if image.width * image.height > _MOST_PIXELS:
-                        raise ValueError(f"{image.width}×{image.height} pixels: more than the limit of {_MOST_PIXELS:,}")
-                    upright = ImageOps.exif_transpose(image).convert("RGB")
+                upright = read_picture(photos / record.source).convert("RGB")
             except Exception as error:
-                unreadable.append({"key": record.key, "reason": f"{type(error).__name__}: {error}"})
+                unreadable.append({"key": record.key, "reason": explain(error)})
                 found = []
             else:
                 found = find(np.asarray(upright.convert("L")))

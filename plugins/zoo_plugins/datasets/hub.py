@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +67,7 @@ class Hub(ImageDataset):
         return Listing(LazyRecords(len(rows), make), classes=classes)
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
+        from zoo_core.pictures import open_picture
 
         if self._rows is None:
             self._load()
@@ -79,7 +78,7 @@ class Hub(ImageDataset):
             raise self._translate(error) from error
         if value is None or value["bytes"] is value["path"] is None:
             raise ValueError("the row has no picture")
-        return Image.open(io.BytesIO(value["bytes"]) if value["bytes"] is not None else value["path"])
+        return open_picture(value["bytes"] if value["bytes"] is not None else value["path"])
 
     def _license(self) -> str:
         """Return what the dataset's card says, "" where it says nothing."""

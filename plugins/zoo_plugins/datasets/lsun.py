@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
 from bisect import bisect_right
@@ -79,14 +78,14 @@ class LSUN(ImageDataset):
         return Listing(LazyRecords(starts[-1], make), classes=tuple(chosen) if several else ())
 
     def decode(self, record: Record) -> Image:
-        from PIL import Image
+        from zoo_core.pictures import open_picture
 
         folder, key = record.source
         with _environment(Path(folder)).begin() as transaction:
             value = transaction.get(key)
         if value is None:
             raise KeyError(f"{key!r} is no longer in {folder}")
-        return Image.open(io.BytesIO(value))
+        return open_picture(value)
 
     def _folders(self) -> dict[str, Path]:
         """Category → LMDB folder, of this split."""

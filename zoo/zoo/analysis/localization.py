@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo_core import DataError, UsageError
+from zoo_core.pictures import PictureError, read_picture
 
 from ..randomness import generator_for
 from .attribute_classifier import AttributeClassifier, shrink
@@ -79,10 +80,10 @@ def read_masks(file: str | Path, size: int, samples: int = 1) -> tuple[list[int]
     if path.suffix.lower() == ".json":
         return _read_boxes(path, size)
     try:
-        with Image.open(path) as picture:
-            mask = picture.convert("L").resize((size, size), Image.Resampling.BOX)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is neither a .json file of boxes nor a picture", hint=f"boxes: {_EXAMPLE}") from error
+        mask = read_picture(path).convert("L").resize((size, size), Image.Resampling.BOX)
+    except (OSError, PictureError) as error:
+        wrong = f"{path} is neither a .json file of boxes nor a picture that can be read: {error}"
+        raise DataError(wrong, hint=f"boxes: {_EXAMPLE}") from error
     found = torch.from_numpy(np.asarray(mask) > 127)
     if bool(found.all()) or not bool(found.any()):
         color = "white" if bool(found.any()) else "black"

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from zoo_core import DataError, Generator
+from zoo_core.pictures import PictureError
+from zoo_core.pictures import read_picture as read_any
 
 from ..models.model import Model
 from ..optimizers import Adam
 from ..packs import to_images
-from ..packs.decode import plain
 from ..progress import SILENT, Reporter
 from ..randomness import latents_for
 from ..reports.pictures import save_picture, sheet
@@ -117,11 +118,10 @@ def project(
 def read_picture(picture: str | Path | Image.Image, size: int, channels: int) -> Tensor:
     """Return the central square of a picture at a model's size and channels: [C, S, S] in [−1, 1]; raises `DataError`."""
     try:
-        source = picture if isinstance(picture, Image.Image) else Image.open(picture)
-        upright = plain(ImageOps.exif_transpose(source)).convert("L" if channels == 1 else "RGB")
+        upright = read_any(picture).convert("L" if channels == 1 else "RGB")
     except FileNotFoundError:
         raise DataError(f"{picture} does not exist", hint="give the file of a picture") from None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, PictureError) as error:
         raise DataError(f"{picture} is no picture that can be read: {error}", hint="give the file of a picture") from error
     square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
     return to_images(torch.from_numpy(np.array(square)).view(1, size, size, channels))[0].contiguous()

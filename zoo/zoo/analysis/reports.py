@@ -16,9 +16,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
 
 from zoo_core import ModelError, UsageError, ZooError
+from zoo_core.pictures import read_picture
 
 from .. import __version__
 from ..loading import find_folder, load
@@ -216,8 +216,7 @@ def _find_neighbors(s: Subject) -> tuple[Any, Any]:
     with tempfile.TemporaryDirectory() as folder:
         choices: dict[str, Any] = {"samples": NEIGHBORED, "shown": 16, "seed": s.seed, "page": folder, "write": False}
         found = neighbors(s.model, **where, **choices, report=s.report)
-        with Image.open(Path(folder) / "neighbors.png") as opened:
-            picture = opened.convert("RGB")
+        picture = read_picture(Path(folder) / "neighbors.png").convert("RGB")
     width = picture.width * max(1, SIDE // s.model.image.size)
     return {"results": found, "picture": picture, "width": width}, found.to_json()
 

@@ -18,6 +18,7 @@ from zoo_core import DataError, UsageError, ZooError, registry
 from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
 from ..progress import SILENT, Reporter
 from ..version import __version__
+from .decode import REMARKS
 from .pack import FORMAT, LABELS, Pack, open_pack
 from .request import PackRequest, Source, resolve
 from .workers import decode_all, default_workers
@@ -159,7 +160,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     listed = [{"key": listing.records[i].key, "reason": why} for i, why in [*everything.skipped.items()][:LISTED]]
     if not writer.count:
         raise DataError(f"none of the {total:,} pictures of {source.entry.name} can be read: {_reasons(listed)}")
-    kept, boxes, sides = everything.tables().values()
+    kept, boxes, sides, remarks = everything.tables().values()
     tables = {"record": kept, "side": sides} | ({"boxes": boxes} if dataset.boxed else {})
     if listing.classes:
         tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
@@ -179,6 +180,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "attributes": {name: list(values) for name, values in listing.attributes.items()},
         "boxed": list(dataset.boxed),
         "skipped": {"count": len(everything.skipped), "records": listed},
+        "remarks": {words: int(((remarks & bit) > 0).sum()) for bit, words in REMARKS.items()},
         "notes": list(listing.notes),
         "license": dataset.license,
         "credit": dataset.credit,
@@ -202,7 +204,8 @@ def _summary(source: Source, info: Mapping[str, Any]) -> str:
         channels = "all pictures are gray: 1 channel (--channels 3 for color networks)"
     else:
         channels += ", as there are colored pictures"
-    return f"{info['count']:,} images of {source.label}{why}, {channels}"
+    remarks = "".join(f", {count:,} {words}" for words, count in info.get("remarks", {}).items() if count)
+    return f"{info['count']:,} images of {source.label}{why}{remarks}, {channels}"
 
 
 def _reasons(listed: list[dict[str, str]], most: int = 3) -> str:

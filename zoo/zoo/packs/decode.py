@@ -5,29 +5,43 @@ Worker processes import this module, so it imports no torch.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from zoo_core.datasets import Box, ImageDataset, Picture, Record
 from zoo_core.errors import ZooError
+from zoo_core.pictures import (
+    MAX_PIXELS,
+    Findings,
+    PictureError,
+    as_bytes,
+    as_plain,
+    changes_colors,
+    check,
+    explain,
+    orientation,
+)
 
 from . import jpeg
 
-VERSION = 2  # raised whenever the same picture would come out differently; part of every pack's key
-MAX_PIXELS = 178_956_970
-"""Larger pictures are skipped before they are decoded: Pillow's own limit, held even where a script has lifted that."""
-
+VERSION = 3  # raised whenever the same picture would come out differently; part of every pack's key
 REDUCED = 1.5
 """A JPEG is decoded at the smallest scale whose crop is still this many times the packed picture's size; docs/data.md says
 how its pixels then differ from those of full scale."""
 
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap width and height
-_RUNS_PROGRAMS = ("EPS", "WMF")  # Pillow hands these to an interpreter, whatever the file's name
+_TURNED = (5, 6, 7, 8)  # EXIF's orientations that swap width and height
+
+
+PROFILE_IGNORED, WARNED = 1, 2
+REMARKS = {
+    PROFILE_IGNORED: "with a color profile that is damaged or made for other pixels, which was ignored",
+    WARNED: "of which their decoder warned",
+}
+"""What may be remarked upon in a picture that goes into a pack."""
 
 
 class Decoded(NamedTuple):
@@ -40,6 +54,7 @@ class Decoded(NamedTuple):
     pixels: NDArray[np.uint8]  # [S, S, C]; C is 1 for a gray picture where the number of channels was left open
     boxes: NDArray[np.int16]  # [B, 4]
     side: int  # how many pixels of the source the picture is high and wide: the better resolved, the more
+    remarks: int = 0  # what was met, as the sum of keys of `REMARKS`
 
 
 def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded | str:
@@ -55,25 +70,7 @@ def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int |
     except (KeyboardInterrupt, SystemExit, GeneratorExit, ZooError):
         raise
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception
-        return reason(error)
-
-
-def reason(error: BaseException) -> str:
-    """Why a picture was skipped, in one short line."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture, or of a format that cannot be read"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"more than the limit of {MAX_PIXELS:,} pixels"
-    if isinstance(error, MemoryError):
-        return "not enough memory to decode it"
-    words = "".join(str(error).splitlines()[:1])
-    if not isinstance(error, _Skip) and not (type(error) is OSError and words):
-        words = f"{type(error).__name__}: {words}".rstrip(": ")
-    return words if len(words) <= 200 else words[:199] + "…"
-
-
-class _Skip(Exception):
-    """A picture that can be read and is not wanted."""
+        return explain(error)
 
 
 def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded:
@@ -86,29 +83,26 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         raise TypeError(f"the dataset gave a {type(image).__name__}, not a picture")
     width, height = image.size
     if min(width, height) < max(2, size / 8):
-        raise _Skip(f"{width}×{height} pixels: its shorter side is under {max(2, size / 8):g}")
-    if width * height > MAX_PIXELS:
-        raise _Skip(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
-    if image.format in _RUNS_PROGRAMS:
-        raise _Skip(f"{image.format} is not read: it would need another program")
+        raise PictureError(f"{width}×{height} pixels: its shorter side is under {max(2, size / 8):g}")
+    check(image)
     stored = isinstance(given, Picture)  # its boxes refer to the pixels as they are stored
     box, scale = None, 1
     if isinstance(image, JpegImageFile):
-        if not stored and _orientation(image) in _TURNED:
+        if not stored and orientation(image) in _TURNED:
             width, height = height, width
         box = _checked(dataset.crop(width, height), width, height)
-        scale = _reduce(image, "L" if channels == 1 else None, min(box[2] - box[0], box[3] - box[1]) / size)
-    image.load()
-    if not stored and 2 <= _orientation(image) <= 8:
-        with suppress(Exception):  # damaged EXIF data
-            image = ImageOps.exif_transpose(image)
+        mode = "L" if channels == 1 and not changes_colors(image) else None
+        scale = _reduce(image, mode, min(box[2] - box[0], box[3] - box[1]) / size)
+    found = Findings()
+    image = as_plain(image, upright=not stored, found=found)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
                 boxes[row] = _move(given.boxes[name], box, size)
-    return _square(plain(image), box, scale, size, channels, boxes)
+    remarks = PROFILE_IGNORED if found.profile_ignored else 0
+    return _square(image, box, scale, size, channels, boxes)._replace(remarks=remarks)
 
 
 def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int | None, boxes: NDArray[np.int16]) -> Decoded:
@@ -119,8 +113,7 @@ def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int |
     within = (left, top, min(right, image.width), min(bottom, image.height))
     if image.size != (size, size) or within != (0, 0, size, size):
         image = image.resize((size, size), Image.Resampling.BICUBIC, box=within)
-    if image.mode == "F":  # grays of more than 8 bits are rounded once, at the end
-        image = Image.fromarray(np.rint(np.asarray(image)).clip(0, 255).astype(np.uint8))
+    image = as_bytes(image)  # grays of more than 8 bits are rounded once, at the end
     pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, -1)  # [S, S, 1 or 3]
     if channels is None and (pixels == pixels[:, :, :1]).all():  # gray
         pixels = pixels[:, :, :1]
@@ -155,39 +148,6 @@ def _reduce(image: JpegImageFile, mode: str | None, factor: float) -> int:
     width, height = image.size
     drafted = image.draft(mode, (width // scale, height // scale))
     return round(width / drafted[1][2]) if drafted else 1
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF's number for how the stored pixels are turned; 1: not at all."""
-    if isinstance(image, JpegImageFile) and image.info.keys().isdisjoint(("exif", "xmp")):
-        return 1  # asking Pillow takes a tenth of the time that a small picture takes in all
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data: the pixels are good all the same
-        return 1
-
-
-def plain(image: Image.Image) -> Image.Image:
-    """Return a picture of any mode as "L", "RGB", or as "F" with grays from 0 to 255 where it has more than 8 bits.
-
-    Transparent parts become white.
-
-    Raises:
-        ValueError: grays on a scale that nobody can know.
-    """
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I") or image.mode == "F":  # files of 16 bits also arrive as "I"
-        values, most = np.asarray(image).astype(np.float32), 255 if image.mode == "F" else 65535
-        low, high = float(values.min()), float(values.max())
-        if not (low >= 0 and high <= most):  # also when one is not a number
-            raise ValueError(f"its grays run from {low:g} to {high:g}; expected 0 to {most}")
-        return Image.fromarray(values / 257 if most > 255 else values * 255 if high <= 1 else values)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
 def _checked(box: Box, width: int, height: int) -> Box:

@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import types
-import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,9 +26,10 @@ from numpy.typing import NDArray
 
 from zoo_core.datasets import ImageDataset, Record
 from zoo_core.errors import DataError
+from zoo_core.pictures import guard
 
 from ..allocator import keep_freed_memory
-from .decode import Decoded, decode_one
+from .decode import WARNED, Decoded, decode_one
 
 FEW = 256  # fewer records than this are decoded before worker processes would have started
 CHUNK = 64  # records that a worker takes at once, fewer for large pictures
@@ -44,6 +44,7 @@ class Chunk(NamedTuple):
     sides: NDArray[np.int32]  # [n], see `Decoded.side`
     skipped: dict[int, str]  # position in the chunk → why it was skipped
     total: int  # how many records it had
+    remarks: NDArray[np.uint8] | None = None  # [n], see `Decoded.remarks`; None: there are none
 
 
 class _Unusable(Exception):
@@ -88,22 +89,24 @@ def decode_chunk(
     """Decode some records in this process; stops early once `canceled` is not 0."""
     kept: list[Decoded] = []
     skipped = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata and large pictures, which every decoder remarks upon
+    with guard() as warned:
         for position, record in enumerate(records):
             if canceled is not None and canceled.value:
                 break
             result = decode_one(dataset, record, size, channels)
+            remark = WARNED if warned() else 0
             if isinstance(result, str):
                 skipped[position] = result
             else:
-                kept.append(result)
+                kept.append(result._replace(remarks=result.remarks | remark) if remark else result)
     depth = channels or max((found.pixels.shape[2] for found in kept), default=1)
     images = np.empty((len(kept), size, size, depth), np.uint8)
     for image, found in zip(images, kept, strict=True):
         image[...] = found.pixels  # a gray picture among colored ones is repeated
     boxes = np.asarray([found.boxes for found in kept], np.int16).reshape(len(kept), len(dataset.boxed), 4)
-    return Chunk(images, boxes, np.asarray([found.side for found in kept], np.int32), skipped, len(records))
+    sides = np.asarray([found.side for found in kept], np.int32)
+    remarks = np.asarray([found.remarks for found in kept], np.uint8)
+    return Chunk(images, boxes, sides, skipped, len(records), remarks)
 
 
 def _pack(dataset: ImageDataset, record: Record) -> bytes | None:

@@ -20,11 +20,12 @@ from .workers import Chunk
 SHARD_BYTES = 1 << 30  # about how large one file of images becomes
 _HEADER = 256  # bytes before the pixels; the format lets a header end in spaces
 _BLOCK = 16 << 20
-_TABLES = ("records", "boxes", "sides")
+_TABLES = ("records", "boxes", "sides", "remarks")
 
 
-_Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-"""Records [n] int64, boxes [n, B, 4] int16 and sides [n] int32 of some images, as in `labels.safetensors`."""
+_Rows = tuple[NDArray[Any], ...]
+"""Records [n] int64, boxes [n, B, 4] int16 and sides [n] int32 of some images, as in `labels.safetensors`, and remarks
+[n] uint8."""
 
 
 @dataclass
@@ -34,16 +35,16 @@ class Shard:
     name: str
     channels: int
     end: int = 0  # records before this one, counted in the listing, are dealt with once the file is complete
-    rows: list[_Rows] = field(default_factory=list)  # of its images, in order
+    rows: list[_Rows] = field(default_factory=list)  # of its images, in order: see `_TABLES`
     skipped: dict[int, str] = field(default_factory=dict)  # record → why it was skipped
     sha256: str = ""  # of the complete file
 
     @property
     def count(self) -> int:
-        return sum(len(records) for records, _, _ in self.rows)
+        return sum(len(row[0]) for row in self.rows)
 
     def tables(self) -> dict[str, NDArray[Any]]:
-        """ "records", "boxes" and "sides" of all images."""
+        """Each of `_TABLES` of all images."""
         return {name: np.concatenate([row[i] for row in self.rows]) for i, name in enumerate(_TABLES)}
 
     def save(self, path: Path, key: str) -> None:
@@ -122,7 +123,8 @@ class ShardWriter:
         if len(chunk.images):
             if chunk.images.shape[3] > self.channels:
                 self._promote()
-            self._append(chunk.images, (numbers, chunk.boxes, chunk.sides))
+            remarks = chunk.remarks if chunk.remarks is not None else np.zeros(len(numbers), np.uint8)
+            self._append(chunk.images, (numbers, chunk.boxes, chunk.sides, remarks))
         self.position += chunk.total
 
     def finish(self) -> Shard:
@@ -156,9 +158,8 @@ class ShardWriter:
                 self._file.write(b" " * _HEADER)
             some = slice(start, start + self._most() - self._shard.count)
             self._file.write(np.ascontiguousarray(images[some]).data)
-            numbers, boxes, sides = (table[some] for table in rows)
-            self._shard.rows.append((numbers, boxes, sides))
-            self._shard.end = int(numbers[-1]) + 1
+            self._shard.rows.append(tuple(table[some] for table in rows))
+            self._shard.end = int(rows[0][some][-1]) + 1
             start = some.stop
             if self._shard.count >= self._most():
                 self._close()
@@ -224,7 +225,6 @@ class ShardWriter:
             shape = (shard.count, self.size, self.size, 1)
             pixels = np.memmap(self.work / "1" / shard.name, np.uint8, "r", _HEADER, shape)
             for start in range(max(0, begin - place), shard.count, step):
-                numbers, boxes, sides = (table[start : start + step] for table in tables)
-                self._append(pixels[start : start + step], (numbers, boxes, sides))
+                self._append(pixels[start : start + step], tuple(table[start : start + step] for table in tables))
             place += shard.count
         self.position = max(self.position, grays[-1].end if grays else 0)

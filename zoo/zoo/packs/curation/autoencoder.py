@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from zoo_core.pictures import open_picture
+
 from ...optimizers import Adam
 from ...progress import SILENT, Reporter
 from ...randomness import generator_for
@@ -119,7 +121,7 @@ def augment(images: Tensor, random: torch.Generator) -> Tensor:
 def _save_again(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     buffer = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer)).reshape(pixels.shape)
+    return np.asarray(open_picture(buffer)).reshape(pixels.shape)
 
 
 def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = SILENT) -> SemanticHash:
