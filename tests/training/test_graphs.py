@@ -1,13 +1,19 @@
-"""Steps whose counters, minibatches and learning rates lie on the device, as a CUDA graph replays them: through a stand-in that
-computes again they equal the plain loop, bit for bit."""
+"""Steps whose counters, minibatches and learning rates lie on the device, as a CUDA graph replays them.
+
+Through a stand-in that computes again they equal the plain loop, bit for bit.
+"""
 
 from __future__ import annotations
 
+import importlib
+import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,23 +22,25 @@ import zoo
 from helpers.graphs import Reexecuting
 from helpers.packs import pictures
 from helpers.reporters import Heard
-from helpers.training import samples
-from zoo.devices import Runtime
+from helpers.training import TINY, differing, readings, resume, samples, train
+from zoo.devices import Runtime, start_runtime
 from zoo.packs import Pack
 from zoo.runs.config import RunConfig
-from zoo.training.batches import Batches
+from zoo.runs.run import read_run
+from zoo.training.batches import Batches, Minibatch
 from zoo.training.calls import judges_each_alone
 from zoo.training.engine import Engine
-from zoo.training.feed import open_feed
-from zoo.training.graphs import WARM_UP, StaticSteps
+from zoo.training.feed import Feed, open_feed
+from zoo.training.graphs import WARM_UP, StaticSteps, graphs_for
 from zoo.training.state import State
 from zoo_core import ImageSpec, registry
-from zoo_core.testing.algorithms import without_numbers
+from zoo_core.testing.placement import staying_on
 
 CPU = torch.device("cpu")
 RECIPES = sorted(registry.names("recipes"))
 SMALL = {"training.batch": 4, "training.size": 16}
-NARROW = {"generator.width": 4, "discriminator.width": 4, "encoder.width": 4, "generator.hidden": 8, "discriminator.hidden": 8}
+NARROW = {f"{role}.width": 4 for role in ("generator", "discriminator", "encoder")}
+NARROW |= {f"{role}.hidden": 8 for role in ("generator", "discriminator")}
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +145,15 @@ def test_options(options: dict[str, Any], precision: str, pack: Pack) -> None:
     assert graphs.replays > 10
 
 
-def test_dropout_and_labels(pack: Pack) -> None:
-    for recipe in ("dropout", "conditional"):
-        one, other = (trained(resolved(recipe), pack, 20, graphs=graphs)[0] for graphs in (None, True))
-        assert_same(one, other)
+def test_dropout_labels_and_numbers_drawn_on_the_host(pack: Pack) -> None:
+    for recipe, replays in (("plain", True), ("conditional", True), ("buffered", True), ("dropout", False)):
+        results = []
+        for graphs in (None, True):
+            random.seed(0)
+            np.random.seed(0)
+            results.append(trained(resolved(recipe), pack, 20, graphs=graphs))
+        assert_same(results[0][0], results[1][0])
+        assert (results[1][1].replays > 0) == replays  # "dropout" asks Python and numpy
 
 
 def test_a_part_that_counts_on_the_host_would_be_found_out(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,9 +193,11 @@ def test_weights_cast_once_an_update_are_what_autocast_makes(pack: Pack) -> None
 
 
 def test_one_pass_of_real_and_generated_images(pack: Pack) -> None:
-    batch, alone = (registry.create("discriminators", "dcgan", {"width": 4, "norm": n}, image=ImageSpec(16)) for n in ("batch", "none"))
-    spectral = registry.create("discriminators", "dcgan", {"width": 4, "norm": "spectral"}, image=ImageSpec(16))
-    assert [judges_each_alone(network) for network in (batch, alone, spectral)] == [False, True, True]
+    networks = [
+        registry.create("discriminators", "dcgan", {"width": 4, "norm": norm}, image=ImageSpec(16))
+        for norm in ("batch", "none", "spectral")
+    ]
+    assert [judges_each_alone(network) for network in networks] == [False, True, True]
     config = resolved("dcgan-nobn")
     together, _ = trained(config, pack, 3, graphs=None)
     apart, _ = trained(config, pack, 3, graphs=None, static=False)
@@ -219,7 +234,7 @@ def test_what_cannot_be_captured_goes_on_and_is_said_once(pack: Pack) -> None:
                 static.step()
                 state.step, state.images = state.step + 1, state.images + config.training.batch
         assert_same(plain, state)
-        (said,) = [note for note in heard.notes if "CUDA graph" in note]
+        (said,) = [note for note in heard.lines if "CUDA graph" in note]
         expected = {"watch": "networks.py:7", "capture": "operation not permitted", "memory": "not enough memory"}
         assert expected[failing] in said
 
@@ -264,21 +279,73 @@ def test_how_many_steps_are_fed_together(pack: Pack, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_whole_step_of_a_recipe_asks_nothing_of_the_device(recipe: str, pack: Pack) -> None:
-    """On tensors without numbers: networks, penalties, optimizers, average, meter."""
+def test_a_whole_step_of_a_recipe_stays_on_the_device(recipe: str) -> None:
+    """Networks, penalties, optimizers, average and meter, on a device that holds no numbers and mixes with no other."""
     config = resolved(recipe)
-    where = Runtime(CPU, static=True)
-    with without_numbers():
-        state = State.create(config, where)
-        engine = Engine(config, state, replace(where, static=False))  # which tries no numbers
-        settings, image = config.training, config.image
-        assert image is not None
-        real = torch.rand(settings.batch, *image.shape)
-        z = torch.rand(settings.batch, state.generator.latent_dim)
-        labels = torch.zeros(settings.batch, dtype=torch.int64) if config.conditional else None
-        from zoo.training.batches import Minibatch
-
+    meta = torch.device("meta")
+    state = State.create(config, Runtime(meta, static=True))
+    engine = Engine(config, state, Runtime(meta))  # static networks are tried on numbers
+    settings, image = config.training, config.image
+    assert image is not None
+    real = torch.rand(settings.batch, *image.shape, device=meta)
+    z = torch.rand(settings.batch, state.generator.latent_dim, device=meta)
+    labels = torch.zeros(settings.batch, dtype=torch.int64, device=meta) if config.conditional else None
+    with staying_on("meta", recipe):
         for _ in range(engine.cycle + 1):
             engine.step(Minibatch(real, labels, z))
             state.step += 1
-        assert state.updates["generator"] >= 1
+    assert state.updates["generator"] >= 1
+
+
+@pytest.fixture
+def replaying(monkeypatch: pytest.MonkeyPatch) -> list[Reexecuting]:
+    """Trainings on the CPU take static steps, which the stand-in captures; returns those that were made."""
+    module = importlib.import_module("zoo.training.train")  # whose name `zoo.training` may give to the function
+    made: list[Reexecuting] = []
+
+    @contextmanager
+    def start(device: torch.device, precision: str) -> Iterator[Runtime]:
+        with start_runtime(device, precision) as runtime:
+            yield replace(runtime, static=True)
+
+    def steps(engine: Engine, feed: Feed, graphs: Any, report: Any) -> StaticSteps:
+        if graphs is not None:
+            made.append(graphs := Reexecuting(engine, feed))
+        return StaticSteps(engine, feed, graphs, report)
+
+    monkeypatch.setattr(module, "start_runtime", start)
+    monkeypatch.setattr(module, "graphs_for", lambda runtime: "the stand-in")
+    monkeypatch.setattr(module, "StaticSteps", steps)
+    return made
+
+
+@pytest.mark.parametrize("recipe", ["dcgan", "dcgan-r1", "conditional"])
+def test_a_whole_training_with_graphs(recipe: str, tmp_path: Path, replaying: list[Reexecuting]) -> None:
+    """As without them; and interrupted, resumed under new graphs, it ends with the same bits."""
+    data = pictures(tmp_path / "pictures", 20, colored={0})
+    options = TINY if recipe.startswith("dcgan") else {}
+    given: dict[str, Any] = {"images": 480, "options": options}
+    eager = train(recipe, data, tmp_path / "eager", **given, graphs=False)
+    assert replaying == []
+    replayed = train(recipe, data, tmp_path / "replayed", **given)
+    assert replaying[-1].replays > 20
+    assert differing(eager.path, replayed.path) == []
+    stopped = train(recipe, data, tmp_path / "stopped", stop_at=200, **given)
+    assert not stopped.finished
+    again = resume(stopped.path)
+    assert again.finished
+    assert differing(replayed.path, again.path) == []
+    assert readings(replayed.path) == readings(again.path)
+
+
+def test_what_a_run_says_of_graphs(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "pictures", 20, colored={0})
+    planned = zoo.plan("linear", dataset="folder", data=data, device="cpu")
+    assert planned.graphs
+    assert zoo.plan("linear", dataset="folder", data=data, device="cpu", graphs=False).to_json()["graphs"] is False
+    run = train("linear", data, tmp_path / "run", images=16)
+    assert read_run(run.path).machine["device"] == "cpu"
+    assert read_run(run.path).machine["torch"] == torch.__version__
+    assert graphs_for(Runtime(CPU)) is None
+    scaler: Any = object()
+    assert graphs_for(Runtime(torch.device("cuda"), "fp16", scaler=scaler, static=True)) is None  # asks no GPU

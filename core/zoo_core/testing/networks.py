@@ -31,9 +31,10 @@ def takes(network: nn.Module) -> list[str]:
     return [p.name for p in given if p.name != "labels" and p.default is p.empty]
 
 
-def _latents(network: nn.Module, n: int) -> Tensor:
+def _latents(network: nn.Module, n: int, device: torch.device | None = None) -> Tensor:
     """Return the same for every batch."""
-    return torch.sin(torch.arange(n)[:, None] * 7 + torch.arange(getattr(network, "latent_dim", LATENT)) * 3.0)
+    units = torch.arange(getattr(network, "latent_dim", LATENT), device=device)
+    return torch.sin(torch.arange(n, device=device)[:, None] * 7 + units * 3.0)
 
 
 def inputs(network: nn.Module, n: int = N, *, seed: int = 1) -> Inputs:
@@ -56,7 +57,7 @@ def call(network: nn.Module, given: Inputs) -> Tensor:
     if not isinstance(network, Network):
         out: Tensor = network(first) if labels is None else network(first, labels)
         return out
-    more = {name: _latents(network, len(first)).to(first.device) for name in takes(network)[1:]}
+    more = {name: _latents(network, len(first), first.device) for name in takes(network)[1:]}
     takes_labels = "labels" in inspect.signature(network.forward).parameters
     found = network(first, **more, **({"labels": labels} if takes_labels else {}))
     found = list(found.values()) if isinstance(found, Mapping) else [found] if isinstance(found, Tensor) else list(found)

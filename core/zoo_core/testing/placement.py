@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -54,7 +56,7 @@ def staying_on(device_type: str, what: str) -> Iterator[None]:
         "expected all of it on the device of what it is given: torch.rand(…, device=x.device), no .cpu() or .numpy(), "
         "no .item(), .tolist(), boolean indexing, nonzero, or 'if' on a tensor"
     )
-    traffic = HostTraffic(device_type)
+    traffic, drawn = HostTraffic(device_type), _host_random_states()
     try:
         with traffic:
             yield
@@ -63,6 +65,15 @@ def staying_on(device_type: str, what: str) -> Iterator[None]:
         raise Failed(f"{what}: {problem}, {advice}") from error
     if traffic.found:
         raise Failed(f"{what}: {traffic.found}, {advice}")
+    if drawn != _host_random_states():
+        raise Failed(
+            f"{what} draws random numbers on the host, expected torch's on the device: torch.rand(…, device=x.device)"
+        )
+
+
+def _host_random_states() -> tuple[Any, ...]:
+    _, keys, *rest = np.random.get_state(legacy=True)
+    return random.getstate(), np.asarray(keys).tobytes(), *rest, torch.get_rng_state().numpy().tobytes()
 
 
 def innermost(trace: TracebackType | None = None) -> str:

@@ -57,9 +57,9 @@ class Clock:
         now: the time, in seconds. wait: returns once the device has done all that it was told.
     """
 
-    def __init__(self, wait: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
-        self.wait, self.now = wait, now
-        self.begun, self.counted, self.read = now(), 0.0, 0.0
+    def __init__(self, wait: Callable[[], None], now: Callable[[], float] | None = None) -> None:
+        self.wait, self.now = wait, now or time.monotonic
+        self.begun, self.counted, self.read = self.now(), 0.0, 0.0
 
     def total(self) -> float:
         """Return the seconds since the clock was made."""

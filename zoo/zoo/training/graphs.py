@@ -7,6 +7,7 @@ them. A graph is launched as one. NVIDIA, "CUDA C++ Programming Guide", section 
 from __future__ import annotations
 
 import gc
+import random
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from ..devices import Runtime
@@ -145,7 +147,11 @@ class StaticSteps:
         if number < WARM_UP:
             graphs.warm_up(self._work)
         elif number == WARM_UP:
-            if why := graphs.watch(self._work):
+            drawn = host_random_state(self.engine.runtime.device)
+            why = graphs.watch(self._work)
+            if not why and drawn != host_random_state(self.engine.runtime.device):
+                why = "it draws random numbers on the host (random, numpy.random, or torch's on the CPU)"
+            if why:
                 self._give_up(kind, why)
         else:
             self._capture(kind, graphs)
@@ -180,6 +186,13 @@ class StaticSteps:
         if None not in self.captured.values():
             self.report.note(f"steps are not captured as a CUDA graph, which is slower: {why}")
         self.captured[kind] = None
+
+
+def host_random_state(device: torch.device) -> int:
+    """Return a number that changes when somebody draws from the host's global random generators."""
+    kind, keys, *rest = np.random.get_state(legacy=True)
+    own = () if device.type == "cpu" else (torch.get_rng_state().numpy().tobytes(),)
+    return hash((random.getstate(), kind, np.asarray(keys).tobytes(), *rest, *own))
 
 
 def graphs_for(runtime: Runtime) -> Graphs | None:
