@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -356,6 +358,16 @@ OTHERS: list[tuple[str, Any, str, str]] = [
         "never waits",
         "host",
     ),
+    (
+        "augmentations",
+        {"__call__": lambda s, x: augment(s, x) * torch.ones(16)},
+        "stays on",
+        "aten.ones has data on the cpu",
+    ),
+    ("augmentations", {"__call__": lambda s, x: augment(s, x.cpu().to(x.device))}, "stays on", "Cannot copy out of meta"),
+    ("augmentations", {"__call__": lambda s, x: augment(s, x + random.random())}, "stays on", "random numbers on the host"),
+    ("augmentations", {"__call__": lambda s, x: augment(s, x + np.random.rand())}, "stays on", "random numbers on the host"),
+    ("networks", {"forward": lambda s, x: s.out(x) + torch.arange(3)[:1]}, "stays on", "aten.arange has data on the cpu"),
     ("trackers", {"scalars": lambda s, values: None}, "scalars", "TypeError"),
 ]
 

@@ -37,3 +37,8 @@ def test_speed() -> None:
     found = run("train_speed.py", "--size", 16, "--batch", 8, "--rounds", 1, "--steps", 1, "--precision", "fp32")
     assert {"ratio", "peak_share", "whole_share", "others", "images_per_s"} <= set(found)
     assert found["ratio"] == pytest.approx(found["seconds"]["plain"][0] / found["seconds"]["ours"][0], rel=0.01)
+
+
+def test_what_a_step_costs_the_host() -> None:
+    found = run("host_time.py", "--images", 3200, "--rounds", 1)
+    assert found["us_per_step"] == pytest.approx(found["small_operations"] * found["us_per_operation"], rel=0.05)

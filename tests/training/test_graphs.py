@@ -314,7 +314,7 @@ def replaying(monkeypatch: pytest.MonkeyPatch) -> list[Reexecuting]:
         return StaticSteps(engine, feed, graphs, report)
 
     monkeypatch.setattr(module, "start_runtime", start)
-    monkeypatch.setattr(module, "graphs_for", lambda runtime: "the stand-in")
+    monkeypatch.setattr(module, "graphs_for", lambda runtime, compiled: "the stand-in")
     monkeypatch.setattr(module, "StaticSteps", steps)
     return made
 

@@ -78,6 +78,11 @@ class Feed:
         following = (position + self.steps * self.batches.batch, self.end)
         self.waiting = following, self.pool.submit(self.prepare, *following)
 
+    def settle(self) -> None:
+        """Wait until the thread rests."""
+        if self.waiting is not None:
+            self.waiting[1].result()
+
     def read(self) -> Minibatch:
         """Return the next minibatch of those on the device; computes nothing on the host."""
         mine = {name: tensor.index_select(0, self.turn).squeeze(0) for name, tensor in self.held.items()}

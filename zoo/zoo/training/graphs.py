@@ -11,7 +11,7 @@ import random
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,9 +43,14 @@ class Graphs(Protocol):
 
 
 class CudaGraphs:
-    """Captures on a GPU. All graphs share a memory pool: nothing that a step leaves behind lies in it."""
+    """Captures on a GPU. All graphs share a memory pool: nothing that a step leaves behind lies in it.
 
-    def __init__(self, device: torch.device) -> None:
+    Args:
+        compiled: whether networks are compiled; what is compiled would be computed otherwise while each operation is watched.
+    """
+
+    def __init__(self, device: torch.device, *, compiled: bool = False) -> None:
+        self.compiled = compiled
         self.device, self.side = device, torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.pool: Any = None
 
@@ -64,7 +69,7 @@ class CudaGraphs:
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
             try:
-                with traffic:
+                with nullcontext() if self.compiled else traffic:
                     self.warm_up(work)
             finally:
                 torch.cuda.set_sync_debug_mode(mode)
@@ -147,6 +152,7 @@ class StaticSteps:
         if number < WARM_UP:
             graphs.warm_up(self._work)
         elif number == WARM_UP:
+            self.feed.settle()
             drawn = host_random_state(self.engine.runtime.device)
             why = graphs.watch(self._work)
             if not why and drawn != host_random_state(self.engine.runtime.device):
@@ -195,11 +201,12 @@ def host_random_state(device: torch.device) -> int:
     return hash((random.getstate(), kind, np.asarray(keys).tobytes(), *rest, *own))
 
 
-def graphs_for(runtime: Runtime) -> Graphs | None:
+def graphs_for(runtime: Runtime, *, compiled: bool = False) -> Graphs | None:
     """Return what captures steps on the device of a training; None where nothing can: on CPUs, and in fp16, whose loss
     scaling leaves out steps.
     """
-    return CudaGraphs(runtime.device) if runtime.device.type == "cuda" and runtime.scaler is None else None
+    captures = runtime.device.type == "cuda" and runtime.scaler is None
+    return CudaGraphs(runtime.device, compiled=compiled) if captures else None
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import mean, median
+from statistics import fmean as mean
+from statistics import median
 from typing import Any
 
 import torch

@@ -33,7 +33,7 @@ from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
-from .graphs import StaticSteps, graphs_for, paced
+from .graphs import Graphs, StaticSteps, graphs_for, paced
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
@@ -156,7 +156,8 @@ def _loop(
     warm = state.step + engine.cycle if plan.compile else None
     saved, count = state.seconds, len(batches.pack)
 
-    with _steps(engine, batches, callbacks.report, graphs=plan.graphs) as step, paced(runtime.device) as keep_pace:
+    graphs = graphs_for(runtime, compiled=plan.compile) if plan.graphs else None
+    with _steps(engine, batches, graphs, callbacks.report) as step, paced(runtime.device) as keep_pace:
         while not budget.spent(state, count):
             # 1. The networks whose phases are due learn from a minibatch of real images and latents.
             step()
@@ -188,7 +189,7 @@ def _loop(
 
 
 @contextmanager
-def _steps(engine: Engine, batches: Batches, report: Reporter, *, graphs: bool) -> Iterator[Callable[[], None]]:
+def _steps(engine: Engine, batches: Batches, graphs: Graphs | None, report: Reporter) -> Iterator[Callable[[], None]]:
     """Yield what takes a training step, which the caller counts; the next minibatch is prepared meanwhile."""
     state, runtime = engine.state, engine.runtime
     if not runtime.static:
@@ -196,7 +197,7 @@ def _steps(engine: Engine, batches: Batches, report: Reporter, *, graphs: bool) 
             yield lambda: engine.step(take(state.images, state.step))
         return
     with open_feed(batches, state.generator, engine.rates if engine.scheduled else None) as feed:
-        yield StaticSteps(engine, feed, graphs_for(runtime) if graphs else None, report).step
+        yield StaticSteps(engine, feed, graphs, report).step
 
 
 def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
