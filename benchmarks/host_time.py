@@ -1,9 +1,9 @@
 """What a step of a training costs the host beside launching it, where a GPU replays steps as graphs.
 
-    python benchmarks/host_time.py [--images 20000] [--json]
+    python benchmarks/host_time.py [--images 200000] [--json]
 
-A whole `zoo.train` whose steps are "captured" and replayed as nothing at all, on the CPU: what is left is the loop, counting,
-the minibatches' numbers (a thread prepares them), readings and progress. Keys of the JSON object on the last line:
+A whole `zoo.train` whose steps are "captured" and replayed as nothing at all, on the CPU: what is left is the loop, what it
+counts, the minibatches' numbers (a thread prepares them), readings and progress. Keys of the JSON object on the last line:
 
 - `us_per_step`: microseconds of a step, median over the rounds;
 - `small_operations`: the same in units of one small operation of torch (adding 1 to a number, in the same run): what a step

@@ -46,7 +46,7 @@ class CudaGraphs:
     """Captures on a GPU. All graphs share a memory pool: nothing that a step leaves behind lies in it.
 
     Args:
-        compiled: whether networks are compiled; what is compiled would be computed otherwise while each operation is watched.
+        compiled: whether networks are compiled; while each operation is watched they would be computed otherwise.
     """
 
     def __init__(self, device: torch.device, *, compiled: bool = False) -> None:
