@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from zoo.devices import Runtime, start_runtime
 from zoo.training.engine import Engine
 from zoo.training.feed import Feed
+from zoo.training.graphs import StaticSteps
 
 Work = Callable[[], None]
 
@@ -88,3 +92,28 @@ class Reexecuting:
             yield from part.weights.copies if getattr(part, "weights", None) is not None else ()
         yield from state.ages.values()
         yield from (state.meter.sums, self.feed.turn)
+
+
+@contextmanager
+def replayed_trainings() -> Iterator[list[Reexecuting]]:
+    """Let trainings on the CPU take static steps, captured by stand-ins, which are added to the list."""
+    training: Any = importlib.import_module("zoo.training.train")  # `zoo.training.train` may be the function
+    made: list[Reexecuting] = []
+
+    @contextmanager
+    def start(device: torch.device, precision: str) -> Iterator[Runtime]:
+        with start_runtime(device, precision) as runtime:
+            yield replace(runtime, static=True)
+
+    def steps(engine: Engine, feed: Feed, graphs: Any, report: Any) -> StaticSteps:
+        if graphs is not None:
+            made.append(graphs := Reexecuting(engine, feed))
+        return StaticSteps(engine, feed, graphs, report)
+
+    patched = {"start_runtime": start, "graphs_for": lambda runtime, **_: "a stand-in", "StaticSteps": steps}
+    before = {name: getattr(training, name) for name in patched}
+    vars(training).update(patched)
+    try:
+        yield made
+    finally:
+        vars(training).update(before)

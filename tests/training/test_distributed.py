@@ -29,13 +29,14 @@ def _registered() -> Iterator[None]:
         yield
 
 
-def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
-    """`zoo train` in two processes."""
+def start(folder: Path, *arguments: object, replayed: bool = False) -> subprocess.Popen[str]:
+    """`zoo train` in two processes; `replayed` lets a stand-in for CUDA graphs replay its steps."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone"]
     command = [
         *launch,
         "-m",
         "helpers.training_process",
+        *(["--replayed"] if replayed else []),
         folder,
         "train",
         *arguments,
@@ -79,6 +80,19 @@ def test_two_processes_are_one_training(tmp_path: Path) -> None:
     for one, other in zip(readings(both), readings(alone.path), strict=True):
         for name in one.keys() - {"d_right"}:  # counted in each piece by itself
             assert one[name] == pytest.approx(other[name], rel=1e-3, abs=1e-4)
+
+
+def test_steps_of_two_processes_are_replayed(tmp_path: Path) -> None:
+    """Gradients are averaged within a captured step."""
+    data = pictures(tmp_path / "pictures", 30, colored={0})
+    for out, more in (("replayed", ()), ("eager", ("--no-graphs",))):
+        flags = ("linear", "--dataset", "folder", "--data", data, "--images", 200, "--out", out, *more)
+        running = start(tmp_path, *flags, replayed=out == "replayed")
+        _, err = running.communicate(timeout=240)
+        assert running.returncode == 0, err
+    a, b = tensors(tmp_path / "replayed"), tensors(tmp_path / "eager")
+    for key in a:
+        torch.testing.assert_close(a[key], b[key], rtol=1e-5, atol=1e-6)  # but for how an average's decay is rounded
 
 
 def test_two_processes_stop_together_and_go_on(tmp_path: Path) -> None:

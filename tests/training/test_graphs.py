@@ -5,11 +5,8 @@ Through a stand-in that computes again they equal the plain loop, bit for bit.
 
 from __future__ import annotations
 
-import importlib
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +16,18 @@ import torch
 from torch import Tensor
 
 import zoo
-from helpers.graphs import Reexecuting
+from helpers.graphs import Reexecuting, replayed_trainings
 from helpers.packs import pictures
 from helpers.reporters import Heard
 from helpers.training import TINY, differing, readings, resume, samples, train
-from zoo.devices import Runtime, start_runtime
+from zoo.devices import Runtime
 from zoo.packs import Pack
 from zoo.runs.config import RunConfig
 from zoo.runs.run import read_run
 from zoo.training.batches import Batches, Minibatch
 from zoo.training.calls import judges_each_alone
 from zoo.training.engine import Engine
-from zoo.training.feed import Feed, open_feed
+from zoo.training.feed import open_feed
 from zoo.training.graphs import WARM_UP, StaticSteps, graphs_for
 from zoo.training.state import State
 from zoo_core import ImageSpec, registry
@@ -298,25 +295,10 @@ def test_a_whole_step_of_a_recipe_stays_on_the_device(recipe: str) -> None:
 
 
 @pytest.fixture
-def replaying(monkeypatch: pytest.MonkeyPatch) -> list[Reexecuting]:
-    """Trainings on the CPU take static steps, which the stand-in captures; returns those that were made."""
-    module = importlib.import_module("zoo.training.train")  # whose name `zoo.training` may give to the function
-    made: list[Reexecuting] = []
-
-    @contextmanager
-    def start(device: torch.device, precision: str) -> Iterator[Runtime]:
-        with start_runtime(device, precision) as runtime:
-            yield replace(runtime, static=True)
-
-    def steps(engine: Engine, feed: Feed, graphs: Any, report: Any) -> StaticSteps:
-        if graphs is not None:
-            made.append(graphs := Reexecuting(engine, feed))
-        return StaticSteps(engine, feed, graphs, report)
-
-    monkeypatch.setattr(module, "start_runtime", start)
-    monkeypatch.setattr(module, "graphs_for", lambda runtime, compiled: "the stand-in")
-    monkeypatch.setattr(module, "StaticSteps", steps)
-    return made
+def replaying() -> Iterator[list[Reexecuting]]:
+    """Trainings on the CPU take static steps, which stand-ins capture; those that were made."""
+    with replayed_trainings() as made:
+        yield made
 
 
 @pytest.mark.parametrize("recipe", ["dcgan", "dcgan-r1", "conditional"])

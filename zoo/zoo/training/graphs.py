@@ -77,13 +77,14 @@ class CudaGraphs:
         return traffic.found or (f"it waits for the device ({waits[0].filename}:{waits[0].lineno})" if waits else "")
 
     def capture(self, work: Work) -> Work:
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.device)
         torch.cuda.synchronize(self.device)
         try:
             # Another thread prepares minibatches in pinned memory meanwhile, which a global capture would not allow.
             with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
                 work()
         except BaseException:
+            torch.cuda.set_stream(stream)  # a capture that cannot be ended leaves its own
             self._recover()
             raise
         self.pool = self.pool or graph.pool()
