@@ -55,6 +55,9 @@ class Nothing:
         self.began = time.perf_counter()
         return lambda: None
 
+    def close(self, *, failed: bool = False) -> None:
+        pass
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -330,6 +330,15 @@ class Unused(GoodNetwork):
 
 augment = GoodAugmentation.__call__
 
+
+def replacing(self: nn.Module, x: Tensor) -> Any:
+    """A running mean that is another tensor each time."""
+    if "mean" not in dict(self.named_buffers()):
+        self.register_buffer("mean", torch.zeros((), device=x.device))
+    self.mean = 0.9 * self.mean + 0.1 * x.detach().mean()
+    return self.out(x)
+
+
 OTHERS: list[tuple[str, Any, str, str]] = [
     ("networks", ImageLost, "image", "hand it to super"),
     ("networks", Unused, "gradients", "reaches spare.weight"),
@@ -368,6 +377,7 @@ OTHERS: list[tuple[str, Any, str, str]] = [
     ("augmentations", {"__call__": lambda s, x: augment(s, x + random.random())}, "stays on", "random numbers on the host"),
     ("augmentations", {"__call__": lambda s, x: augment(s, x + np.random.rand())}, "stays on", "random numbers on the host"),
     ("networks", {"forward": lambda s, x: s.out(x) + torch.arange(3)[:1]}, "stays on", "aten.arange has data on the cpu"),
+    ("networks", {"forward": replacing}, "stays on", "replaces a buffer or a parameter, expected it to be changed in place"),
     ("trackers", {"scalars": lambda s, values: None}, "scalars", "TypeError"),
 ]
 

@@ -29,7 +29,7 @@ class Reexecuting:
     def __init__(self, engine: Engine, feed: Feed) -> None:
         self.engine, self.feed = engine, feed
         self.warm = self.watched = self.captures = self.replays = 0
-        self.reason = ""
+        self.reason = self.closed = ""
 
     def warm_up(self, work: Work) -> None:
         self.warm += 1
@@ -54,6 +54,9 @@ class Reexecuting:
             self.replays += 1
 
         return replay
+
+    def close(self, *, failed: bool = False) -> None:
+        self.closed = "failed" if failed else "closed"
 
     def _host(self) -> dict[str, Any]:
         state = self.engine.state

@@ -304,8 +304,11 @@ def stays_on_the_device(subject: Subject) -> None:
     network: nn.Module = subject.build().to("meta").train()
     first, labels = inputs(network)
     given = first.to("meta").requires_grad_(), None if labels is None else labels.to("meta")
+    before = [id(tensor) for tensor in (*network.parameters(), *network.buffers())]
     with staying_on("meta", "forward"):
         out = call(network, given)
+    same_ones = before == [id(tensor) for tensor in (*network.parameters(), *network.buffers())]
+    require(same_ones, "forward replaces a buffer or a parameter, expected it to be changed in place (copy_, lerp_, add_)")
     with staying_on("meta", "the backward pass"):
         torch.autograd.grad(out.sum(), list(network.parameters()), allow_unused=True)
 

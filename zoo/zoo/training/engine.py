@@ -17,7 +17,7 @@ from zoo_core.algorithms import check_joins
 from ..devices import Runtime
 from ..runs.config import RunConfig
 from .batches import Minibatch
-from .calls import NetworkCall, synchronize_batch_norm
+from .calls import NetworkCall, judges_each_alone, synchronize_batch_norm
 from .state import State, is_scheduled, learning_rate
 
 GRADIENTS = {"generator": "g_grad", "discriminator": "d_grad"}
@@ -36,9 +36,11 @@ class Engine:
         cast = runtime.static and runtime.precision != "fp32" and not compile  # a compiler casts where it is cheapest
         self.parts: dict[str, Any] = dict(state.losses)
         for role, network in state.networks.items():
-            seen = augment if isinstance(network, Discriminator) else []
+            judges = isinstance(network, Discriminator)
+            one_pass = isinstance(network, Discriminator) and runtime.static and judges_each_alone(network)
+            how = {"compile": compile, "fast": plain, "cast": cast, "one_pass": one_pass}
             view = synchronize_batch_norm(network) if shared else network
-            self.parts[role] = NetworkCall(view, runtime, seen, compile=compile, fast=plain, cast=cast)
+            self.parts[role] = NetworkCall(view, runtime, augment if judges else [], **how)
         self.phases = list(state.algorithm.phases({**state.networks, **state.losses}))
         check_joins(self.phases, f"algorithm {type(state.algorithm).__name__}: ")
         self.cycle = math.lcm(*(phase.every for phase in self.phases if not phase.joins))
@@ -49,6 +51,10 @@ class Engine:
     def due(self) -> list[Phase]:
         """Return the phases of the next step."""
         return [phase for phase in self.phases if phase.due(self.state.step)]
+
+    def kind(self, step: int) -> frozenset[str]:
+        """Return the names of the phases that are due in a step: what it does depends on nothing else."""
+        return frozenset(phase.name for phase in self.phases if phase.due(step))
 
     def rates(self, images: int) -> list[float]:
         """Return the learning rates of those roles whose rate changes, after so many images."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 import random
+import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,8 +25,9 @@ from ..progress import Reporter
 from .engine import Engine
 from .feed import Feed
 
-WARM_UP = 4  # steps of each kind that are taken as they are before it is captured; the last of them is watched
-AHEAD, GROUP = 4, 8  # how far the host may be ahead of the device: so many groups of so many steps
+WARM_UP = 4  # steps of each kind that are taken as they are before any is captured; the last of them is watched
+RARE = 64  # kinds that do not come twice within so many steps are never captured
+AHEAD, GROUP, SECONDS = 4, 8, 0.1  # how far the host may be ahead: so many groups of so many steps, or of so many seconds
 
 Work = Callable[[], None]
 
@@ -41,6 +44,9 @@ class Graphs(Protocol):
     def capture(self, work: Work) -> Work:
         """Capture work without computing anything; return what replays it."""
 
+    def close(self, *, failed: bool = False) -> None:
+        """Let go of all that was captured; `failed` says that a capture was broken off."""
+
 
 class CudaGraphs:
     """Captures on a GPU. All graphs share a memory pool: nothing that a step leaves behind lies in it.
@@ -52,7 +58,8 @@ class CudaGraphs:
     def __init__(self, device: torch.device, *, compiled: bool = False) -> None:
         self.compiled = compiled
         self.device, self.side = device, torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self.pool: Any = None
+        self.pool: Any = torch.cuda.graph_pool_handle()
+        self.graphs: list[torch.cuda.CUDAGraph] = []
 
     def warm_up(self, work: Work) -> None:
         self.side.wait_stream(torch.cuda.current_stream(self.device))
@@ -74,30 +81,44 @@ class CudaGraphs:
             finally:
                 torch.cuda.set_sync_debug_mode(mode)
         waits = [w for w in heard if "synchronizing CUDA operation" in str(w.message)]
-        return traffic.found or (f"it waits for the device ({waits[0].filename}:{waits[0].lineno})" if waits else "")
+        for other in heard:
+            if other not in waits:
+                warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+        # What torch itself does otherwise while it is captured, as its SyncBatchNorm, is no wait.
+        found = [w for w in waits if not w.filename.endswith(_NOT_WHEN_CAPTURED)]
+        return traffic.found or (f"it waits for the device ({found[0].filename}:{found[0].lineno})" if found else "")
 
     def capture(self, work: Work) -> Work:
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.device)
         torch.cuda.synchronize(self.device)
         try:
             # Another thread prepares minibatches in pinned memory meanwhile, which a global capture would not allow.
-            with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.side, capture_error_mode="thread_local"):
                 work()
         except BaseException:
             torch.cuda.set_stream(stream)  # a capture that cannot be ended leaves its own
-            self._recover()
             raise
-        self.pool = self.pool or graph.pool()
+        self.graphs.append(graph)
         return graph.replay
 
-    def _recover(self) -> None:
-        """After a capture that failed, random numbers are to be drawn again, and its memory is to be free."""
-        generator = torch.cuda.default_generators[self.device.index or 0]
+    def close(self, *, failed: bool = False) -> None:
+        """As the protocol says. Communicators of several processes can only be destroyed once no graph uses them."""
         with suppress(RuntimeError):
-            generator.graphsafe_set_state(generator.clone_state())
-        gc.collect()
-        with suppress(RuntimeError):
-            torch.cuda.empty_cache()
+            torch.cuda.synchronize(self.device)
+        for graph in self.graphs:
+            graph.reset()
+        self.graphs.clear()
+        if failed:  # the generator may believe that it is being captured for ever
+            number = self.device.index if self.device.index is not None else torch.cuda.current_device()
+            generator = torch.cuda.default_generators[number]
+            with suppress(RuntimeError):
+                generator.graphsafe_set_state(generator.clone_state())
+            gc.collect()
+            with suppress(RuntimeError):
+                torch.cuda.empty_cache()
+
+
+_NOT_WHEN_CAPTURED = str(Path("torch", "nn", "modules", "_functions.py"))
 
 
 @dataclass(frozen=True)
@@ -112,8 +133,9 @@ class Captured:
 class StaticSteps:
     """Takes training steps whose minibatches come from a feed; those of a kind that `graphs` has captured are replayed.
 
-    A kind is which phases are due. Its first steps are taken as they are, and train as any other. A kind that cannot be
-    captured goes on so, and the reason is said once.
+    A kind is which phases are due. The first steps of each are taken as they are, and train as any other; once all kinds are
+    warm, so that what the warm-up leaves free serves the captures, each is captured when it comes next. Where one cannot be,
+    all steps are taken as they are, and the reason is said.
 
     Args:
         graphs: what captures; None takes all steps as they are.
@@ -121,51 +143,64 @@ class StaticSteps:
 
     def __init__(self, engine: Engine, feed: Feed, graphs: Graphs | None, report: Reporter | None = None) -> None:
         self.engine, self.feed, self.graphs, self.report = engine, feed, graphs, report or Reporter()
-        self.seen: dict[frozenset[str], int] = {}
-        self.captured: dict[frozenset[str], Captured | None] = {}  # None for a kind that cannot be
+        often = Counter(map(engine.kind, range(RARE)))
+        self.seen = {kind: 0 for kind, count in often.items() if count > 1}  # kinds to capture, and how many came of each
+        self.captured: dict[frozenset[str], Captured] = {}
 
     def step(self) -> None:
         """Take the next step; the caller counts it."""
         state = self.engine.state
         self.feed.advance(state.images, state.step)
-        kind = frozenset(phase.name for phase in self.engine.due())
-        if kind not in self.captured:
-            if self.graphs is None:
-                self.captured[kind] = None
-            elif not self._warm_up(kind, self.graphs):
-                return
-        found = self.captured[kind]
-        if found is None:
+        kind = self.engine.kind(state.step)
+        if self.graphs is None or kind not in self.seen:
             self._work()
             return
+        if kind not in self.captured:
+            if min(self.seen.values()) < WARM_UP:
+                self._warm_up(kind, self.graphs)
+                return
+            self._capture(kind, self.graphs)
+            if kind not in self.captured:
+                self._work()
+                return
+        found = self.captured[kind]
         found.replay()
         for role, count in found.updates.items():
             state.updates[role] = state.updates.get(role, 0) + count
         for name, count in found.counts.items():
             state.meter.counts[name] += count
 
+    def close(self) -> None:
+        """Let go of what was captured."""
+        self.captured.clear()
+        if self.graphs is not None:
+            self.graphs.close()
+
     def _work(self) -> None:
         self.engine.step(self.feed.read())
 
-    def _warm_up(self, kind: frozenset[str], graphs: Graphs) -> bool:
-        """Take one of the first steps of a kind, or capture it after them; return whether the step is still to be taken."""
-        number = self.seen[kind] = self.seen.get(kind, 0) + 1
-        if number < WARM_UP:
+    def _warm_up(self, kind: frozenset[str], graphs: Graphs) -> None:
+        """Take one of the first steps of a kind; the last of them is watched."""
+        self.seen[kind] += 1
+        if self.seen[kind] != WARM_UP:
             graphs.warm_up(self._work)
-        elif number == WARM_UP:
-            self.feed.settle()
-            drawn = host_random_state(self.engine.runtime.device)
-            why = graphs.watch(self._work)
-            if not why and drawn != host_random_state(self.engine.runtime.device):
-                why = "it draws random numbers on the host (random, numpy.random, or torch's on the CPU)"
-            if why:
-                self._give_up(kind, why)
-        else:
-            self._capture(kind, graphs)
-            return True
-        return False
+            return
+        self.feed.settle()
+        drawn, kept = host_random_state(self.engine.runtime.device), self._places()
+        why = graphs.watch(self._work)
+        if not why and drawn != host_random_state(self.engine.runtime.device):
+            why = "it draws random numbers on the host (random, numpy.random, or torch's on the CPU)"
+        if not why and kept != self._places():
+            why = "a network replaces a buffer or a parameter, instead of changing it in place"
+        self._agree(why)
+
+    def _places(self) -> list[tuple[int, int]]:
+        """Where all parameters and buffers lie."""
+        networks = self.engine.state.networks.values()
+        return [(id(t), t.data_ptr()) for net in networks for t in (*net.parameters(), *net.buffers())]
 
     def _capture(self, kind: frozenset[str], graphs: Graphs) -> None:
+        """Capture a step of a kind, which computes nothing; what the host counted meanwhile is what a replay adds."""
         from zoo_core.testing.placement import innermost
 
         state, why, replay = self.engine.state, "", None
@@ -175,24 +210,28 @@ class StaticSteps:
         except torch.OutOfMemoryError:
             why = "there is not enough memory for it"
         except RuntimeError as error:
-            why = f"{type(error).__name__}: {str(error).splitlines()[0]} ({innermost(error.__traceback__)})"
+            cause = error.__context__ or error  # of two, the second only says that there was a first
+            why = f"{type(cause).__name__}: {str(cause).splitlines()[0]} ({innermost(cause.__traceback__)})"
         finally:
-            new_updates = {role: n - updates.get(role, 0) for role, n in state.updates.items()}
-            new_counts = {name: n - counts.get(name, 0) for name, n in state.meter.counts.items()}
-            state.updates, state.meter.counts = updates, counts | dict.fromkeys(state.meter.counts.keys() - counts.keys(), 0)
+            more = {role: n - updates.get(role, 0) for role, n in state.updates.items()}
+            recorded = {name: n - counts.get(name, 0) for name, n in state.meter.counts.items()}
+            state.updates, state.meter.counts = updates, {name: counts.get(name, 0) for name in state.meter.counts}
             state.meter.pending.clear()
             for optimizer in state.optimizers.values():
                 optimizer.zero_grad(set_to_none=True)
-        failed = self.engine.runtime.greatest(float(replay is None))[0]  # all processes alike
-        if replay is None or failed:
-            self._give_up(kind, why or "another process cannot capture it")
-            return
-        self.captured[kind] = Captured(replay, *({k: n for k, n in new.items() if n} for new in (new_updates, new_counts)))
+        if self._agree(why) and replay is not None:
+            self.captured[kind] = Captured(replay, *({k: n for k, n in new.items() if n} for new in (more, recorded)))
 
-    def _give_up(self, kind: frozenset[str], why: str) -> None:
-        if None not in self.captured.values():
-            self.report.note(f"steps are not captured as a CUDA graph, which is slower: {why}")
-        self.captured[kind] = None
+    def _agree(self, why: str) -> bool:
+        """Go on capturing if no process has a reason not to; return whether that is so."""
+        if not self.engine.runtime.greatest(float(bool(why)))[0]:
+            return True
+        self.report.note(f"steps are not captured as a CUDA graph, which is slower: {why or 'another process cannot'}")
+        graphs, self.graphs = self.graphs, None
+        self.captured.clear()
+        if graphs is not None:
+            graphs.close(failed=True)
+        return False
 
 
 def host_random_state(device: torch.device) -> int:
@@ -219,12 +258,13 @@ def paced(device: torch.device) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     events: deque[Any] = deque()
-    count = 0
+    count, last = 0, time.monotonic()
 
     def after_step() -> None:
-        nonlocal count
+        nonlocal count, last
         count += 1
-        if count % GROUP == 0:
+        if count % GROUP == 0 or time.monotonic() - last > SECONDS:
+            last = time.monotonic()
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record(torch.cuda.current_stream(device))
             events.append(event)

@@ -106,7 +106,8 @@ def translate_memory_errors(config: RunConfig, runtime: Runtime) -> Iterator[Non
         device = runtime.device
         if cuda:
             error.__traceback__ = None  # it holds the tensors that filled the memory
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # after a capture that was broken off
+                torch.cuda.empty_cache()
         what = f"out of memory on {device} with minibatches of {config.training.batch:,}"
         raise _too_large(what, config, device, runtime.world * config.training.accumulate) from None
 

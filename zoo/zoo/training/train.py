@@ -197,7 +197,8 @@ def _steps(engine: Engine, batches: Batches, graphs: Graphs | None, report: Repo
             yield lambda: engine.step(take(state.images, state.step))
         return
     with open_feed(batches, state.generator, engine.rates if engine.scheduled else None) as feed:
-        yield StaticSteps(engine, feed, graphs, report).step
+        with closing(StaticSteps(engine, feed, graphs, report)) as steps:
+            yield steps.step
 
 
 def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
