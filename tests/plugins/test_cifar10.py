@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import codecs
 import os
 import pickle
 import zipfile
@@ -101,6 +102,36 @@ def test_an_archive_or_a_split_may_be_named_itself(tmp_path: Path) -> None:
     assert len(dataset("cifar10", tmp_path / "a" / "test.zip", split="test").listing().records) == 2
 
 
+def rewritten(number: int, protocol: int, *, numpy_1: bool = False, labels: Any = list) -> bytes:
+    """A batch as somebody's Python 3 wrote it anew."""
+    pixels, digits = batch(number)
+    value = pickle.dumps({"data": pixels, "labels": labels(digits), "fine": (1, 2.5, None, "ü")}, protocol=protocol)
+    return value.replace(b"numpy._core", b"numpy.core") if numpy_1 else value
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "labels", [list, np.array, lambda digits: [*np.array(digits, np.uint8)]], ids=["list", "array", "numbers"]
+)
+def test_batches_that_python_3_wrote_anew_hold_the_same_pictures(tmp_path: Path, protocol: int, labels: Any) -> None:
+    for i, name in enumerate(BATCHES):
+        (tmp_path / name).write_bytes(rewritten(i, protocol, numpy_1=protocol < 4 and i % 2 == 1, labels=labels))
+    found = dataset("cifar10", tmp_path)
+    assert [r.label for r in found.listing().records] == [label for i in range(5) for label in batch(i)[1]]
+    expected = np.concatenate([batch(i)[0] for i in range(5)]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    assert (np.stack(decoded(found)) == expected).all()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_pixels_by_columns_are_the_same_pixels(tmp_path: Path, protocol: int) -> None:
+    data = write(tmp_path, "python")
+    pixels, labels = batch(1)
+    held = {"data": np.asfortranarray(pixels), "labels": labels}
+    (data / "data_batch_2").write_bytes(pickle.dumps(held, protocol=protocol))
+    found = dataset("cifar10", data)
+    assert (decoded(found)[4] == pixels[0].reshape(3, 32, 32).transpose(1, 2, 0)).all()
+
+
 class Malicious:
     def __init__(self, call: Any, *arguments: Any) -> None:
         self.call, self.arguments = call, arguments
@@ -117,15 +148,22 @@ class Malicious:
         Malicious(builtins.getattr, "x", "upper"),
         Malicious(np.load, "harmed.npy"),
         Malicious(os.mkdir, "harmed"),
+        Malicious(codecs.open, "harmed", "w"),
+        Malicious(codecs.decode, "unezrq", "rot13"),
+        Malicious(np.dtypes.StrDType, "x"),
+        Malicious(np.fromfile, "harmed"),
     ],
-    ids=["os.system", "eval", "getattr", "numpy.load", "mkdir"],
+    ids=["os.system", "eval", "getattr", "numpy.load", "mkdir", "codecs.open", "codecs.decode", "dtypes", "fromfile"],
 )
+@pytest.mark.parametrize("protocol", [0, 2, 3, 5])
 def test_a_malicious_pickle_is_refused_and_runs_nothing(
-    tmp_path: Path, value: Malicious, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, value: Malicious, protocol: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = write(tmp_path, "python")
-    (data / "data_batch_3").write_bytes(as_pickle(2, extra=value))
+    pixels, labels = batch(2)
+    held = {"data": pixels, "labels": labels, "extra": value}
+    (data / "data_batch_3").write_bytes(pickle.dumps(held, protocol=protocol))
     with pytest.raises(DataError, match="data_batch_3 is no CIFAR-10 batch: its pickle asks for") as caught:
         dataset("cifar10", data).listing()
     assert "which could run a program; it is not loaded" in caught.value.message
@@ -136,12 +174,13 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(
     "value",
     [
         np.array([Malicious(os.mkdir, "harmed")], object),
+        np.zeros(EACH, [("a", "u1", 3072)]),
         np.zeros((EACH, 3072), np.float32),
         np.zeros((EACH, 5), np.uint8),
         np.zeros((EACH + 1, 3072), np.uint8),
         "text",
     ],
-    ids=["objects", "floats", "shape", "count", "text"],
+    ids=["objects", "structures", "floats", "shape", "count", "text"],
 )
 def test_arrays_of_anything_else_are_refused(tmp_path: Path, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from zoo_core.errors import DataError
 
 from . import archives
 from .sources import ArrayDataset, Origin, array_records, check_split, few
+from .unpickling import batch_arrays, read_pickle
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,7 +37,7 @@ class CIFAR10(ArrayDataset):
     """The binary version, the python version, a zip or a folder of class folders: whatever lies in `data`, in this order.
 
     The python version consists of pickles, which can run programs. They are read by an unpickler that makes arrays, texts,
-    numbers, lists and dictionaries, and refuses to load anything else.
+    numbers, lists and dictionaries, and refuses to load anything else (`unpickling`).
 
     Raises:
         DataError: none of these, a batch that is cut short, or a pickle that asks for more than arrays.
@@ -116,53 +115,8 @@ def _binary(value: bytes, name: str) -> _Batch:
 
 
 def _python(value: bytes, name: str) -> _Batch:
-    try:
-        batch = _ArraysOnly(io.BytesIO(value), encoding="bytes").load()
-    except DataError as error:
-        raise DataError(f"{name} is no CIFAR-10 batch: {error.message}", hint=ORIGIN.hint) from None
-    except Exception as error:
-        raise DataError(f"{name} is no CIFAR-10 batch, or cut short: {error}", hint=ORIGIN.hint) from error
-    found = {key.decode() if isinstance(key, bytes) else key: v for key, v in batch.items()} if type(batch) is dict else {}
-    pixels, labels = getattr(found.get("data"), "values", None), found.get("labels")
-    if pixels is None or pixels.ndim != 2 or pixels.shape[1] != _PIXELS or not isinstance(labels, list):
-        raise DataError(f"{name} is no CIFAR-10 batch: expected data [N, {_PIXELS}] of bytes and a list of labels")
-    if len(labels) != len(pixels) or not all(type(label) is int for label in labels):
-        raise DataError(f"{name} is no CIFAR-10 batch: it has {len(pixels):,} pictures and {len(labels):,} labels")
-    return pixels, np.array(labels, np.int64)
-
-
-class _Array:
-    """Stands for numpy's array while a batch is unpickled: numpy's own classes trust the state that a pickle gives them."""
-
-    values: NDArray[np.uint8]
-
-    def __init__(self, *_: Any) -> None: ...
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, by_columns, value = state
-        if not isinstance(dtype, _Bytes) or not isinstance(value, bytes):
-            raise DataError("its pickle holds an array of something else than bytes")
-        self.values = np.frombuffer(value, np.uint8).reshape(shape, order="F" if by_columns else "C")
-
-
-class _Bytes:
-    """Stands for numpy's dtype of one byte."""
-
-    def __init__(self, code: Any, *_: Any) -> None:
-        if code not in (b"u1", "u1"):
-            raise DataError(f"its pickle holds an array of {code!r}, expected bytes")
-
-    def __setstate__(self, state: Any) -> None: ...
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Builds what a batch consists of: one array of bytes, texts, numbers, lists and dictionaries."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        known = {"_reconstruct": _Array, "dtype": _Bytes, "ndarray": _Array}
-        if module not in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray") or name not in known:
-            raise DataError(f"its pickle asks for {module}.{name}, which could run a program; it is not loaded")
-        return known[name]
+    held = read_pickle(value, name, "CIFAR-10 batch", ORIGIN.hint)
+    return batch_arrays(held, name, "CIFAR-10 batch", (_PIXELS,))
 
 
 def _official(listing: Listing, data: Path) -> Listing:
