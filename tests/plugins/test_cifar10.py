@@ -16,7 +16,7 @@ import pytest
 from helpers.datasets import bomb, dataset, decoded, encoded, real, tar_bytes, write_zip
 from zoo_core import DataError, UsageError
 from zoo_core.testing import assert_conforms
-from zoo_plugins.datasets import archives
+from zoo_plugins.datasets.archives import reading
 from zoo_plugins.datasets.cifar10 import CLASSES
 
 EACH = 4
@@ -267,7 +267,7 @@ def test_a_corrupt_member_of_a_zip_fails_alone(tmp_path: Path) -> None:
 
 
 def test_a_member_that_claims_to_be_enormous_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(reading, "MOST_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "train.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("cat/1.bmp", bytes(2 << 20))
         archive.writestr("dog/1.png", encoded(form="PNG"))

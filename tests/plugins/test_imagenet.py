@@ -118,7 +118,7 @@ def test_names_that_lead_out_links_and_devices_are_left_out(tmp_path: Path) -> N
     notes = "\n".join(listing.notes)
     assert "4 members have names that lead out of the archive and were left out" in notes
     assert "2 members are links, devices or the like" in notes
-    assert "1 members are no pictures" in notes
+    assert "1 member is no picture" in notes
 
 
 def test_of_equal_names_the_last_counts_as_after_unpacking(tmp_path: Path) -> None:
@@ -170,11 +170,11 @@ def test_what_is_no_tar_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_large_tar_is_gone_through_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo_plugins.datasets import archives
+    from zoo_plugins.datasets.archives import tars
 
-    monkeypatch.setattr(archives, "INDEXED", 4)
+    monkeypatch.setattr(tars, "INDEXED", 4)
     read = []
-    monkeypatch.setattr(archives, "_walk_tar", lambda *a, walk=archives._walk_tar, **k: read.append(a[3]) or walk(*a, **k))
+    monkeypatch.setattr(tars, "_walk_tar", lambda *a, walk=tars._walk_tar, **k: read.append(a[3]) or walk(*a, **k))
     link = tarfile.TarInfo("n01440764_9.JPEG")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     inner = tar_bytes([*((f"n01440764_{k}.JPEG", encoded(k)) for k in range(2)), ("", link)])

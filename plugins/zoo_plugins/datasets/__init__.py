@@ -11,7 +11,8 @@ plugin = Plugin(
             license="drawings: free for personal and commercial use (https://avataaars.com/)",
         ),
         "folder": Component(
-            "zoo_core.datasets:FileDataset", summary="the pictures of a folder (--data DIR); sub-folders become labels"
+            "zoo_plugins.datasets.folder:Folder",
+            summary="the pictures of a folder, a zip or a tar (--data PATH); sub-folders become labels",
         ),
         "lsun": Component(
             "zoo_plugins.datasets.lsun:LSUN",

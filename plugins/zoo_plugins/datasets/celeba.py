@@ -66,7 +66,7 @@ class CelebA(ImageDataset):
 
     def listing(self) -> Listing:
         images, attributes, partition = self.files
-        source = FileDataset(data=str(images)) if images.is_dir() else archives.zip_members(images)
+        source = FileDataset(data=str(images)) if images.is_dir() else archives.read_archive(images)
         listing = source.listing()
         records, notes = list(listing.records), [*listing.notes]
         if partition is None:

@@ -14,8 +14,8 @@ from zoo_core.datasets import FileDataset, Listing, Record
 from zoo_core.errors import DataError
 
 from . import archives
+from .readers.unpickling import batch_arrays, read_pickle
 from .sources import ArrayDataset, Origin, array_records, check_split, few
-from .unpickling import batch_arrays, read_pickle
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from zoo_core.datasets import Box, FileDataset, ImageDataset, Listing, Picture, Record, central_square
+from zoo_core.datasets import Box, ImageDataset, Listing, Picture, Record, central_square
 from zoo_core.errors import OptionError
 
 from . import avatars, celeba, looks
+from .folder import Folder
 from .sources import check_split
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Faces(ImageDataset):
     def __init__(
         self,
         *,
-        data: Annotated[str | None, "CelebA, LFW or a folder of photographs, instead of the drawn faces"] = None,
+        data: Annotated[
+            str | None, "CelebA, LFW, or a folder, zip or tar of photographs, instead of the drawn faces"
+        ] = None,
         split: Annotated[
             str, "'train' or 'test'; CelebA: 'train', 'valid', 'test', 'all'; a folder has only 'train'"
         ] = "train",
@@ -83,8 +86,9 @@ class Faces(ImageDataset):
 
     def listing(self) -> Listing:
         if self.data is not None:
+            listing = self._photographs.listing()
             self.license, self.credit = self._photographs.license, self._photographs.credit
-            return self._photographs.listing()
+            return listing
         stamp = f"{avatars.versions()}, seed {self.seed}, {self.resolution} px"
         records = []
         for i in range(len(self)):
@@ -112,9 +116,9 @@ class Faces(ImageDataset):
         assert self.data is not None
         if files := celeba.find(self.data):
             return celeba.CelebA(files, split=self.split)
-        if folder := find_lfw(self.data):
-            return LFW(data=str(folder), split=self.split)
-        return FileDataset(data=str(self.data), split=self.split)
+        if (folder := find_lfw(self.data)) or self.data.is_file():
+            return LFW(data=str(folder or self.data), split=self.split)
+        return Folder(data=str(self.data), split=self.split)
 
     @classmethod
     def prepare(cls, source: Path, out: Path, **options: Any) -> dict[str, Any]:
@@ -134,15 +138,18 @@ def find_lfw(data: Path) -> Path | None:
     return None
 
 
-class LFW(FileDataset):
-    """Labeled Faces in the Wild (Huang et al. 2007), a folder for each of 5,749 persons, without labels.
+class LFW(Folder):
+    """Labeled Faces in the Wild (Huang et al. 2007), a folder for each of 5,749 persons, without labels; or its archive.
 
-    Most persons have one picture only, so that their names are no classes.
+    Most persons have one picture only, so that their names are no classes. An archive of other pictures is read as it is.
     """
-
-    credit = "LFW, Huang et al. 2007 (http://vis-www.cs.umass.edu/lfw/)"
 
     def listing(self) -> Listing:
         listing = super().listing()
+        names = {"/".join(record.key.split("/")[-2:]) for record in listing.records}
+        persons = listing.classes[:20]
+        if not persons or not all(f"{person}/{person}_0001.jpg" in names for person in persons):
+            return listing
+        self.credit = "LFW, Huang et al. 2007 (http://vis-www.cs.umass.edu/lfw/)"
         note = f"the names of {len(listing.classes):,} persons are not used as labels"
         return Listing([replace(r, label=-1) for r in listing.records], notes=(*listing.notes, note))

@@ -1,9 +1,9 @@
 """Pickles of arrays, read without running what they ask for.
 
 A pickle is a program that may call anything. The batches of CIFAR-10 and the downsampled ImageNet go round as pickles:
-dictionaries of arrays, texts and numbers, written by Python 2 or written again by Python 3, in any protocol. Here every name that
-a pickle asks for is looked up in a short table of stand-ins of ours, which only make arrays of plain numbers; whatever is not
-in the table is refused.
+dictionaries of arrays, texts and numbers, written by Python 2 or written again by Python 3, in any protocol. Here every name
+that a pickle asks for is looked up in a short table of stand-ins of ours, which only make arrays of plain numbers; all else
+is refused.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _Type:
     def __setstate__(self, state: Any) -> None:
         order = state[1].decode("ascii", "replace") if isinstance(state[1], bytes) else state[1]
         if order in ("<", ">"):
-            self.type = self.type.newbyteorder(order)
+            self.type = self.type.newbyteorder("<" if order == "<" else ">")
 
 
 class _Array:
@@ -134,9 +134,9 @@ def _bytes(value: Any = b"", *_: Any) -> bytes:
     return bytes(value)
 
 
-_MULTIARRAY = {"_reconstruct": _Array, "scalar": _number}
-_NUMERIC = {"_frombuffer": _from_buffer}
-_BUILTINS = {"bytes": _bytes, "bytearray": _bytes}
+_MULTIARRAY: dict[str, Callable[..., Any]] = {"_reconstruct": _Array, "scalar": _number}
+_NUMERIC: dict[str, Callable[..., Any]] = {"_frombuffer": _from_buffer}
+_BUILTINS: dict[str, Callable[..., Any]] = {"bytes": _bytes, "bytearray": _bytes}
 _KNOWN: dict[str, dict[str, Callable[..., Any]]] = {
     "numpy": {"dtype": _Type, "ndarray": _Array},
     "numpy.core.multiarray": _MULTIARRAY,

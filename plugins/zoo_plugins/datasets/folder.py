@@ -1,0 +1,122 @@
+"""A folder of pictures, or an archive of some: what people have when they have nothing with a name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from zoo_core.datasets import FileDataset, ImageDataset, Listing, Record
+from zoo_core.errors import DataError, UsageError
+
+from . import archives
+from .sources import few
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_JPEG_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG")
+_SMALL = 65_536  # bytes; a larger file takes so long to decode that reading it in one piece saves nothing
+_TABLES = (".parquet", ".arrow")
+
+
+class Folder(ImageDataset):
+    """Pictures in a folder and its sub-folders, or in archives (zip, tar, tar.gz, tar.bz2, tar.xz), read where they lie.
+
+    Each first-level sub-folder with pictures is a class, in an archive as on disk (`FileDataset`); a single folder around
+    everything in an archive does not count. In a folder that holds archives and no pictures, the archives are read: of
+    several, each counts as a folder of its name, unless they hold the same folders (the parts of one download).
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Annotated[str | None, "folder of pictures, whose sub-folders become labels; or a zip or tar of them"] = None,
+        split: Annotated[str, "only 'train': a folder has no other split"] = "train",
+    ) -> None:
+        super().__init__(data=data, split=split)
+
+    def listing(self) -> Listing:
+        return self._source.listing()
+
+    def decode(self, record: Record) -> Image:
+        return self._source.decode(record)
+
+    def read_jpeg(self, record: Record) -> bytes | None:
+        return self._source.read_jpeg(record)
+
+    @cached_property
+    def _source(self) -> FileDataset | Archives:
+        """What lies in `data`."""
+        found = find_archives(self.data) if self.data is not None else {}
+        data = None if self.data is None else str(self.data)
+        return Archives(data=data, split=self.split, found=found) if found else FileDataset(data=data, split=self.split)
+
+
+class Archives(ImageDataset):
+    """The pictures in archives. `found`: what they count as, a folder's name or "", → the archive."""
+
+    def __init__(self, *, data: str | None, split: str, found: Mapping[str, Path]) -> None:
+        super().__init__(data=data, split=split)
+        self.found = found
+
+    def listing(self) -> Listing:
+        if self.split != "train":
+            raise UsageError(f"an archive of pictures has no split {self.split!r}; valid: train")
+        return list_archives(self.found)
+
+    def decode(self, record: Record) -> Image:
+        return archives.open_picture(record.source, Path())
+
+    def read_jpeg(self, record: Record) -> bytes | None:
+        if not str(record.key).endswith(_JPEG_SUFFIXES):
+            return None
+        found = archives.read(record.source)
+        return found if len(found) <= _SMALL else None
+
+
+def find_archives(data: Path) -> dict[str, Path]:
+    """Return the archives that `data` is or holds, by what they count as; none where it is, or holds, anything else.
+
+    Raises:
+        DataError: it is a file that somebody else reads, or holds only archives that nobody reads; says what to type.
+    """
+    if data.is_file():
+        if data.suffix.lower() in _TABLES:
+            hint = f"type: --dataset hub --data {str(data)!r}"
+            raise DataError(f"{data} is a table with pictures in it, not a folder", hint=hint)
+        return {"": data} if archives.archive_kind(data) else {}
+    found: dict[str, Path] = {}
+    for folder, folders, files in os.walk(data):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        for name in sorted(name for name in files if not name.startswith(".")):
+            if archives.is_picture(name):
+                return {}
+            path = Path(folder, name)
+            if (suffix := archives.suffix_of(name)) and path.is_file():
+                found[path.relative_to(data).as_posix().removesuffix(name[-len(suffix) :])] = path
+    return {"": next(iter(found.values()))} if len(found) == 1 else found
+
+
+def list_archives(found: Mapping[str, Path]) -> Listing:
+    """Return the pictures in archives, those that hold no pictures left out and named."""
+    notes: list[str] = []
+    held: list[tuple[str, archives.Members]] = []
+    for name, path in found.items():
+        try:
+            held.append((name, archives.read_archive(path)))
+        except DataError as error:
+            if len(found) == 1:
+                raise
+            notes.append(f"{path.name} was left out: {error.message}")
+    if not held:
+        raise DataError(f"no archive with pictures: {'; '.join(notes)}", hint="unpack them, and give the folder: --data DIR")
+    tops = [{name.split("/")[0] for name in members.pictures if "/" in name} for _, members in held]
+    if set.intersection(*tops):  # parts of one download
+        held = [("", members) for _, members in held]
+    listing = archives.list_members(held)
+    where = few(members.path.name for _, members in held)
+    return replace(listing, notes=(f"read in place from {where}", *notes, *listing.notes))
