@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.datasets import dataset, encoded, real, write_zip
+from helpers.datasets import dataset, encoded, real, tar_bytes, write_zip
 from zoo_core import DataError, OptionError, UsageError
 from zoo_core.testing import assert_conforms
 
@@ -89,19 +89,100 @@ def test_without_its_tables_celeba_is_what_is_there(tmp_path: Path) -> None:
     assert caught.value.hint
 
 
-def test_pictures_without_a_row_have_unknown_attributes(tmp_path: Path) -> None:
+def test_what_a_table_does_not_list_is_in_no_split_and_is_said(tmp_path: Path) -> None:
     celeba(tmp_path)
-    (tmp_path / "img_align_celeba" / "000009.jpg").write_bytes(encoded())
+    for name in ("000009.jpg", "cover.png"):
+        (tmp_path / "img_align_celeba" / name).write_bytes(encoded())
+    for split, numbers in (("train", [0, 1]), ("valid", [2]), ("test", [3])):
+        listing = dataset("faces", tmp_path, split=split).listing()
+        assert [r.key for r in listing.records] == [TXT[i] for i in numbers]
+        told = "2 of 6 pictures are not in list_eval_partition.txt and were left out: 000009.jpg, cover.png"
+        assert listing.notes == (told,)
+    listing = dataset("faces", tmp_path, split="all").listing()
+    assert [r.attributes for r in listing.records[-2:]] == [(-1, -1, -1)] * 2
+    assert listing.notes == (
+        "2 of 6 pictures are not in list_attr_celeba.txt and have no attributes: 000009.jpg, cover.png",
+    )
+
+
+@pytest.mark.parametrize("tables", [".txt", ".csv"])
+@pytest.mark.parametrize(
+    "kind", ["img_align_celeba_png", "img_align_celeba_png.zip", "img_celeba", "img_align_celeba.tar.gz"]
+)
+def test_every_edition_has_the_official_splits_and_attributes(tmp_path: Path, kind: str, tables: str) -> None:
+    """The tables name JPEGs, whatever the pictures' files are called; they lie in the folders of the official download."""
+    celeba(tmp_path / "made", tables=tables)
+    form = "png" if "png" in kind else "jpg"
+    members = [
+        (f"{kind.partition('.')[0]}/{n[:-3]}{form}", encoded(i, form="PNG", size=(178, 218))) for i, n in enumerate(TXT)
+    ]
+    (tmp_path / "Img").mkdir()
+    if kind.endswith(".zip"):
+        write_zip(tmp_path / "Img" / kind, members)
+    elif kind.endswith(".gz"):
+        (tmp_path / "Img" / kind).write_bytes(tar_bytes(members, mode="w:gz"))
+    else:
+        (tmp_path / "Img" / kind).mkdir()
+        for name, value in members:
+            (tmp_path / "Img" / name).write_bytes(value)
+    for folder, name in (("Anno", "list_attr_celeba"), ("Eval", "list_eval_partition")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / "made" / f"{name}{tables}").rename(tmp_path / folder / f"{name}{tables}")
+    for data in (tmp_path, tmp_path / "Img" / kind):
+        for split, numbers in (("train", [0, 1]), ("valid", [2]), ("test", [3]), ("all", [0, 1, 2, 3])):
+            found = dataset("faces", data, split=split)
+            listing = found.listing()
+            assert [Path(r.key).name for r in listing.records] == [f"{TXT[i][:-3]}{form}" for i in numbers]
+            assert [r.attributes for r in listing.records] == [tuple(int(v > 0) for v in ROWS[i]) for i in numbers]
+            assert bool(listing.notes) == (kind == "img_celeba")
+            assert found.decode(listing.records[0]).size == (178, 218)
+            assert found.crop(178, 218) == (35, 55, 143, 163)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_as_a_spreadsheet_saves_them(tmp_path: Path, encoding: str, separator: str) -> None:
+    celeba(tmp_path, tables="")
+    rows = [["image_id", *NAMES], *([name, *map(str, row)] for name, row in zip(TXT, ROWS, strict=True))]
+    text = "".join(separator.join(f'"{v}"' if i == 0 else v for i, v in enumerate(row)) + "\r\n" for row in rows)
+    (tmp_path / "list_attr_celeba.csv").write_bytes(text.encode(encoding))
+    parts = "".join(f"{name}{separator}{part}\r\n" for name, part in zip(TXT, PARTS, strict=True))
+    (tmp_path / "list_eval_partition.csv").write_bytes(f"image_id{separator}partition\r\n{parts}".encode(encoding))
     listing = dataset("faces", tmp_path).listing()
-    assert listing.records[-1].attributes == (-1, -1, -1)
-    assert "1 pictures are not in list_attr_celeba.txt: 000009.jpg" in listing.notes
+    assert listing.attributes == dict.fromkeys(NAMES, ("no", "yes"))
+    assert [r.attributes for r in listing.records] == [(0, 1, 1), (1, 0, 0)]
+    assert listing.notes == ()
+
+
+def test_tables_that_list_none_of_the_pictures_are_refused(tmp_path: Path) -> None:
+    celeba(tmp_path)
+    for i, path in enumerate(sorted((tmp_path / "img_align_celeba").iterdir())):
+        path.rename(path.with_name(f"photo {i}.jpg"))
+    with pytest.raises(
+        DataError, match=r"list_eval_partition.txt lists none of the 4 pictures: they are called photo 0.jpg"
+    ):
+        dataset("faces", tmp_path).listing()
+
+
+def test_a_partition_of_other_numbers_is_refused(tmp_path: Path) -> None:
+    celeba(tmp_path)
+    (tmp_path / "list_eval_partition.txt").write_text("".join(f"{name} 7\n" for name in TXT))
+    with pytest.raises(DataError, match=r"the row of 000001 is not 0, 1 or 2"):
+        dataset("faces", tmp_path).listing()
+
+
+def test_crops_of_celeba_that_others_made_are_taken_whole(tmp_path: Path) -> None:
+    found = dataset("faces", celeba(tmp_path))
+    assert found.crop(89, 109) == (17.5, 27.5, 71.5, 81.5)  # resized by half: the same part
+    assert found.crop(64, 64) == (0, 0, 64, 64)
+    assert found.crop(160, 160) == (0, 0, 160, 160)
 
 
 @pytest.mark.parametrize("text", ["", "not a table", "000001.jpg\n", f"4\n{' '.join(NAMES)}\n000001.jpg 1 -1\n"])
 def test_a_damaged_table_is_refused(tmp_path: Path, text: str) -> None:
     celeba(tmp_path)
     (tmp_path / "list_attr_celeba.txt").write_text(text)
-    with pytest.raises(DataError, match=r"list_attr_celeba.txt( is not|: the row of 000001.jpg is not 3 times)"):
+    with pytest.raises(DataError, match=r"list_attr_celeba.txt( is not|: the row of 000001 is not 3 times)"):
         dataset("faces", tmp_path).listing()
 
 

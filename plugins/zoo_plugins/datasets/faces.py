@@ -106,9 +106,9 @@ class Faces(ImageDataset):
         return self._photographs.read_jpeg(record) if self.data is not None else None
 
     def crop(self, width: int, height: int) -> Box:
-        of_celeba = self.data is not None and isinstance(self._photographs, celeba.CelebA)
-        side = self.side or (celeba.CROP if of_celeba else width)
-        return central_square(width, height, side)
+        if self.data is not None and self.side is None:
+            return self._photographs.crop(width, height)
+        return central_square(width, height, self.side)
 
     @cached_property
     def _photographs(self) -> ImageDataset:

@@ -4,6 +4,7 @@ Names that lead out of an archive (absolute, or with "..") could do no harm here
 archive that has them is not what it says. What a member's header declares is believed only as a limit: no more is inflated.
 """
 
+from .formats import READ as READ
 from .formats import archive_kind as archive_kind
 from .formats import suffix_of as suffix_of
 from .members import Members as Members

@@ -28,6 +28,9 @@ SUFFIXES = {
 }
 """How an archive's name ends → what it is, unless its first bytes say something else."""
 
+READ = tuple(suffix for suffix, kind in SUFFIXES.items() if kind in ("zip", "tar", "gzip", "bzip2", "xz"))
+"""How archives end that are read in place."""
+
 UNPACK = {
     "7z": "7z x {name} -o{folder}",
     "rar": "unrar x {name} {folder}/",
