@@ -57,12 +57,14 @@ class Listing:
         classes: names of the labels.
         attributes: attribute → names of its values ("glasses" → ("none", "round", …)).
         notes: what the person should know ("3 files are no pictures").
+        aliases: class → other names by which a person may choose it ("n01440764" → ("tench", "Tinca tinca")).
     """
 
     records: Sequence[Record]
     classes: tuple[str, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """SHA-256 over keys, stamps and labels: equal when the source has not changed."""
@@ -111,6 +113,17 @@ class ImageDataset(ABC):
     def __init__(self, *, data: str | None = None, split: str = "train") -> None:
         self.data = Path(data) if data is not None else None
         self.split = split
+
+    @classmethod
+    def resolve_data(cls, data: str) -> str:
+        """Return what `--data` says as it stands in a run's configuration: by default the absolute path.
+
+        A dataset whose data need not lie on this machine overrides it: what is no absolute path is left to the dataset.
+
+        Raises:
+            UsageError: `data` can be nothing of that kind.
+        """
+        return str(Path(data).expanduser().resolve())
 
     @abstractmethod
     def listing(self) -> Listing:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from zoo_core import Component, PluginError, ZooError, registry
 from zoo_core.discovery import InstalledPlugin, entry_points, normalize
 from zoo_core.errors import near, unknown
-from zoo_core.options import schema
+from zoo_core.options import Option, schema
 from zoo_core.records import CONTRACT, KINDS, SINGULAR, Recipe
 from zoo_core.registries import Entry, contract_problem, import_target
 from zoo_core.settings import OptimizerSettings, TrainingSettings
+
+from .packs.selection import SELECTION
 
 LISTED = ("recipes", *KINDS)  # what `zoo list` can list
 
@@ -111,14 +114,16 @@ def _model(kind: str, name: str) -> dict[str, Any]:
 
 
 def _component(kind: str, name: str) -> dict[str, Any]:
-    return {**_common(registry.find(kind, name)), "options": _options(registry.load(kind, name))}
+    more = SELECTION if kind == "datasets" else {}
+    return {**_common(registry.find(kind, name)), "options": _options(registry.load(kind, name), more)}
 
 
 _DESCRIBED = {"recipes": _recipe, "algorithms": _algorithm, "models": _model}
 
 
-def _options(target: Any) -> list[dict[str, Any]]:
-    options = schema(target).values()
+def _options(target: Any, more: Mapping[str, Option] = MappingProxyType({})) -> list[dict[str, Any]]:
+    own = schema(target)
+    options = [*own.values(), *(option for name, option in more.items() if name not in own)]
     return [{"name": o.name, "type": o.type_name, "default": o.default, "help": o.help} for o in options]
 
 

@@ -124,3 +124,17 @@ def file_stamp(path: Path) -> str:
     """Size and modification time, which change when the content does."""
     status = path.stat()
     return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def causes(error: BaseException) -> str:
+    """Return an error's kind and first line, and those of the errors that led to it: libraries hide the reason in them."""
+    told: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen and len(told) < 4:
+        seen.add(id(current))
+        words = f"{type(current).__name__}: {next(iter(str(current).splitlines()), '')}".rstrip(": ")[:300]
+        if words not in told:
+            told.append(words)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return ", because of ".join(told)

@@ -100,7 +100,7 @@ def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILE
                 hint=f"give the source of the pictures, or build such a pack: zoo data build {request.dataset} "
                 f"--size {image.size} --channels {image.channels}",
             )
-    return build_pack(replace(request, data=folder, size=image.size, channels=image.channels), report=report)
+    return build_pack(replace(request, size=image.size, channels=image.channels), report=report)
 
 
 def require_labels(pack: Pack, what: str) -> Tensor:

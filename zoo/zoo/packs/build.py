@@ -21,6 +21,7 @@ from ..version import __version__
 from .decode import REMARKS
 from .pack import FORMAT, LABELS, Pack, open_pack
 from .request import PackRequest, Source, resolve
+from .selection import SELECTION
 from .workers import decode_all, default_workers
 from .write import ShardWriter
 
@@ -81,7 +82,10 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
         "--size": (request.size, pack.spec.size),
         "--split": (request.split, made["split"]),
         "--channels": (request.channels or pack.spec.channels, pack.spec.channels),
-        **{f"--set dataset.{key}": (value, made["options"].get(key, value)) for key, value in request.options.items()},
+        **{
+            f"--set dataset.{key}": (value, made["options"].get(key, None if key in SELECTION else value))
+            for key, value in request.options.items()
+        },
     }
     for flag, (asked, has) in wanted.items():
         if asked != has:

@@ -19,6 +19,7 @@ from zoo_core.registries import Entry
 from ..progress import Reporter
 from . import decode
 from .pack import FORMAT
+from .selection import dataset_options, select, split_selection
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class PackRequest:
         split: "train" or another one that the dataset has.
         size: height and width of the packed images in pixels.
         channels: 1 (gray), 3 (RGB), or None for what the dataset says, else what the pictures are.
-        options: the dataset's own options.
+        options: the dataset's own options, and those by which some of its pictures are selected (`selection`).
     """
 
     dataset: str
@@ -67,7 +68,7 @@ def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         UsageError: a key that is no option of the dataset, or a value that is none of the option's.
     """
-    known = schema.schema(registry.load("datasets", dataset))
+    known = dataset_options(dataset)
     options = {}
     for key, text in settings.items():
         part, _, name = key.partition(".")
@@ -80,12 +81,28 @@ def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
 
 def changed_options(dataset: str, options: Mapping[str, Any]) -> dict[str, str]:
     """Return the options that are not the dataset's defaults, as `--set` takes them."""
-    known = schema.schema(registry.load("datasets", dataset))
+    known = dataset_options(dataset)
     return {
         key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
         for key, value in options.items()
         if key in known and value != known[key].default
     }
+
+
+def resolve_data(dataset: str, data: str | Path) -> str:
+    """Return what `data` stands for, as the dataset says: an absolute path, or a name that it knows; a pack is a path.
+
+    Raises:
+        DataError: nothing lies at that path.
+    """
+    place = Path(data).expanduser()
+    target: type[ImageDataset] = registry.load("datasets", dataset)
+    resolved = str(place.resolve()) if (place / "pack.json").is_file() else target.resolve_data(str(data))
+    if Path(resolved).is_absolute() and not Path(resolved).exists():
+        name = registry.find("datasets", dataset).name
+        hint = f"--data says where the pictures lie; what {name} expects there: zoo show {name}"
+        raise DataError(f"{data} does not exist", hint=hint)
+    return resolved
 
 
 def resolve(request: PackRequest, report: Reporter) -> Source:
@@ -94,22 +111,21 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     if request.channels not in (None, 1, 3):
         raise OptionError(f"channels is {request.channels!r}; valid: 1 (gray), 3 (RGB)", hint="for example: --channels 3")
     entry = registry.find("datasets", request.dataset)
-    given: dict[str, Any] = {"split": request.split, **request.options}
+    own, selection = split_selection(request.dataset, request.options)
+    given: dict[str, Any] = {"split": request.split, **own}
     if request.data is not None:
-        given["data"] = str(Path(request.data).expanduser())
+        given["data"] = registry.load("datasets", request.dataset).resolve_data(str(request.data))
     dataset: ImageDataset = registry.create("datasets", request.dataset, given)
     if dataset.default_channels not in (None, 1, 3):
         raise PluginError(f"dataset {entry.name!r}: its default_channels is {dataset.default_channels!r}; valid: 1, 3, None")
     if dataset.notice:
         report.note(dataset.notice)
-    listing = _listing(entry, dataset)
+    listing = select(_listing(entry, dataset), selection)
     for note in listing.notes:
         report.note(f"{entry.name}: {note}")
     options = schema.complete(type(dataset), given, where="dataset")
     data, split = options.pop("data", None), options.pop("split", None)
-    if data is not None and Path(data).exists():
-        data = str(Path(data).resolve())
-    described = {"name": entry.qualified, "options": options, "data": data, "split": split}
+    described = {"name": entry.qualified, "options": {**options, **selection}, "data": data, "split": split}
     channels = request.channels if request.channels is not None else dataset.default_channels
     fingerprint = listing.fingerprint()
     code = ""

@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from zoo_core import Algorithm, Discriminator, ImageSpec, OptionError, UsageError, registry
-from zoo_core.options import complete, schema
+from zoo_core.options import complete, parse, schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
 from ..models.building import build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
 from ..models.config import NETWORKS
 from ..packs import PackRequest
+from ..packs.selection import SELECTION, dataset_options, split_selection
 from ..randomness import seeded
 from ..version import __version__
 from .budget import Budget
@@ -215,7 +216,12 @@ def _resolve_dataset(name: str | None, given: dict[str, Any], reserved: dict[str
         if given:
             raise UsageError(f"dataset.{next(iter(given))} is set, and there is no dataset")
         return None
-    options = resolve_component("dataset", "datasets", name, given)
+    known = dataset_options(name)
+    read = {
+        k: parse(known[k], v, key=f"dataset.{k}") if k in SELECTION and isinstance(v, str) else v for k, v in given.items()
+    }
+    given, selection = split_selection(name, read)
+    options = {**resolve_component("dataset", "datasets", name, given), **selection}
     takes = schema(registry.load("datasets", name))
     unfit = [key for key in reserved if key not in takes]
     if unfit:

@@ -22,6 +22,7 @@ from zoo_core.settings import FREE
 from ..devices import check_device, resolve_precision
 from ..files import TEMPORARY
 from ..packs import Pack
+from ..packs.request import resolve_data
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.run import is_run, read_run
@@ -106,8 +107,12 @@ def plan(
     where = check_device(device)
     if compile:
         check_compiler(where)
+<<<<<<< HEAD
     how = {"compile": compile, "deterministic": deterministic, "graphs": graphs}
     data = str(Path(data).expanduser().resolve()) if data is not None else None
+=======
+    how = {"compile": compile, "deterministic": deterministic}
+>>>>>>> b771761 (Hub datasets: pictures in zips, columns of bytes and structs, single parquet files, labels from an archive's folders; files that no split has are counted; causes are said)
     given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
     given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
@@ -117,6 +122,8 @@ def plan(
             raise UsageError("a resumed run stays in its own folder", hint="leave --out out")
         folder = Path(resume)
         record = read_run(folder)
+        if data is not None and record.config.dataset is not None:
+            given["data"] = resolve_data(dataset or record.config.request().dataset, data)
         config = _resumed(folder, record.config, recipe, given, options)
         kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
         budget = Budget.choose(budgets, record.budget)
@@ -127,6 +134,7 @@ def plan(
         example = f"zoo train {recipe} --dataset faces (zoo list datasets shows all)"
         raise UsageError("name a dataset", hint=f"for example: {example}")
     given["seed"] = seed or DEFAULT_SEED
+    given["data"] = resolve_data(dataset, data) if data is not None else None
     config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
     config.with_schedule(budget, 1)  # refused before any picture is read
@@ -259,7 +267,7 @@ def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Map
     words = ["zoo", "train", recipe]
     for key, value in given.items():
         if value is not None and not (key == "seed" and value == DEFAULT_SEED):
-            words += [f"--{key}", "DIR" if key == "data" else str(value)]
+            words += [f"--{key}", "DIR" if key == "data" and Path(value).is_absolute() else str(value)]
     words += [f"--{budget.kind}", f"{budget.amount:g}" if budget.amount < 1e6 else f"{budget.amount:.0f}"]
     for key, value in options.items():
         words += ["--set", f"{key}={_as_typed(value)}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 import zlib
@@ -47,9 +46,9 @@ def read_archive(path: Path) -> Members:
 
 def open_picture(source: str | tuple[Any, ...], folder: Path) -> Image:
     """Return the picture of a record: in an archive, or a file below `folder`."""
-    from PIL import Image
+    from zoo_core import pictures
 
-    return Image.open(io.BytesIO(read(source)) if isinstance(source, tuple) else folder / source)
+    return pictures.open_picture(read(source) if isinstance(source, tuple) else folder / source)
 
 
 def read(where: tuple[Any, ...]) -> bytes:

@@ -1,0 +1,3 @@
+"""Image datasets of the Hugging Face Hub, through its `datasets` library."""
+
+from .dataset import Hub as Hub

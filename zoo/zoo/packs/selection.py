@@ -1,0 +1,133 @@
+"""Some of a dataset's pictures: chosen classes, and at most so many. The zoo does it alike for every dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, overload
+
+from zoo_core import DataError, Listing, OptionError, Record, UsageError, registry
+from zoo_core.errors import unknown
+from zoo_core.options import Option, check, schema
+
+SELECTION = {
+    "classes": Option("classes", list[str] | str | None, None, "only these, by name ('cat,dog'), as labels in this order"),
+    "limit": Option("limit", int | None, None, "at most so many pictures, always the same ones (or --limit N)"),
+}
+"""Options that every dataset has, unless its constructor has one of that name."""
+
+
+def dataset_options(name: str) -> dict[str, Option]:
+    """Return all options of a registered dataset: its own, and those by which the zoo selects some of its pictures."""
+    return {**SELECTION, **schema(registry.load("datasets", name))}
+
+
+def split_selection(name: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a dataset's options as those of its constructor, and those that select, without such as select nothing.
+
+    Raises:
+        OptionError: an ill-typed or impossible selection.
+    """
+    own = schema(registry.load("datasets", name))
+    chosen = {key: value for key, value in options.items() if key in SELECTION and key not in own}
+    rest = {key: value for key, value in options.items() if key not in chosen}
+    selection: dict[str, Any] = {}
+    for key, value in chosen.items():
+        if (value := check(SELECTION[key], value, key=f"dataset.{key}")) is not None:
+            selection[key] = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if (limit := selection.get("limit")) is not None and limit < 1:
+        raise OptionError(f"dataset.limit must be at least 1, not {limit}", hint="for example: --limit 1000")
+    if (classes := selection.get("classes")) is not None and (not classes or "" in classes):
+        raise OptionError("dataset.classes names no class", hint="for example: --set dataset.classes=cat,dog")
+    return rest, selection
+
+
+def select(listing: Listing, selection: Mapping[str, Any]) -> Listing:
+    """Return the chosen part of a listing, in its order, with notes that say what it is.
+
+    Classes become labels in the order in which they were named; one alone is none, as it tells nothing. Of `limit` pictures
+    those are taken whose keys have the least SHA-256: as good as a random choice, the same on every machine, and the smaller
+    of two choices lies within the larger.
+
+    Raises:
+        UsageError: a class that is not there, or no classes at all.
+    """
+    total, told = len(listing.records), []
+    if names := selection.get("classes"):
+        listing = _select_classes(listing, names)
+        told.append(f"of {total:,} pictures the {len(listing.records):,} of {', '.join(names)}")
+        if not listing.records:
+            raise DataError(f"there are no pictures of {', '.join(names)}")
+    count, limit = len(listing.records), selection.get("limit")
+    if limit is not None and limit < count:
+        ranked = heapq.nsmallest(limit, ((_rank(r.key), i) for i, r in enumerate(listing.records)))
+        listing = replace(listing, records=Subset(listing.records, sorted(i for _, i in ranked)))
+        told.append(f"{limit:,} of {count:,} pictures, chosen by their names: always the same ones")
+    return replace(listing, notes=(*listing.notes, *told))
+
+
+def _rank(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _select_classes(listing: Listing, names: Sequence[str]) -> Listing:
+    if not listing.classes:
+        there = f"; they have attributes: {', '.join(list(listing.attributes)[:5])}, …" if listing.attributes else ""
+        hint = "leave dataset.classes out; in a folder of pictures, sub-folders become classes"
+        raise UsageError(f"dataset.classes={','.join(names)}: these pictures have no classes{there}", hint=hint)
+    chosen = list(dict.fromkeys(_find_class(name, listing) for name in names))
+    label = {old: new for new, old in enumerate(chosen)}
+    kept = [i for i, record in enumerate(listing.records) if record.label in label]
+    several = len(chosen) > 1
+    records = Subset(listing.records, kept, label if several else dict.fromkeys(label, -1))
+    return replace(listing, records=records, classes=tuple(listing.classes[i] for i in chosen) if several else ())
+
+
+def _find_class(name: str, listing: Listing) -> int:
+    """Return the index of the class that is called so, or else that has this name among others."""
+    if name in listing.classes:
+        return listing.classes.index(name)
+    plain = _plain(name)
+    found = [i for i, own in enumerate(listing.classes) if plain in map(_plain, (own, *listing.aliases.get(own, ())))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(listing.classes[i] for i in found)
+        raise UsageError(f"dataset.classes: {name!r} names several classes: {several}", hint="name one of these instead")
+    others = [alias for own in listing.classes for alias in listing.aliases.get(own, ())]
+    raise unknown(
+        "class", name, [*listing.classes, *others], hint="for example: --set dataset.classes=" + listing.classes[0]
+    )
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ").replace("-", " ").strip()
+
+
+class Subset(Sequence[Record]):
+    """Some of a sequence of records, each still made when it is asked for; `label`: old label → new one, None: as it was."""
+
+    def __init__(self, records: Sequence[Record], numbers: Iterable[int], label: Mapping[int, int] | None = None) -> None:
+        self._records, self._numbers, self._label = records, array("q", numbers), label
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._make, self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self._make(i) for i in self._numbers[index]]
+        return self._make(self._numbers[index])
+
+    def _make(self, number: int) -> Record:
+        record = self._records[number]
+        return record if self._label is None else replace(record, label=self._label[record.label])
