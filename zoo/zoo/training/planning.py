@@ -107,12 +107,7 @@ def plan(
     where = check_device(device)
     if compile:
         check_compiler(where)
-<<<<<<< HEAD
     how = {"compile": compile, "deterministic": deterministic, "graphs": graphs}
-    data = str(Path(data).expanduser().resolve()) if data is not None else None
-=======
-    how = {"compile": compile, "deterministic": deterministic}
->>>>>>> b771761 (Hub datasets: pictures in zips, columns of bytes and structs, single parquet files, labels from an archive's folders; files that no split has are counted; causes are said)
     given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
     given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
