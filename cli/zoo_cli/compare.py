@@ -9,7 +9,7 @@ import click
 
 from .completion import completing
 from .output import exit_by_signal, json_option, print_json, print_table, warn_about_plugins
-from .train import set_option, training_options
+from .train import select_data, set_option, training_options
 
 if TYPE_CHECKING:
     from zoo.comparing.page import Spread
@@ -40,6 +40,7 @@ def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **
     import zoo
 
     warn_about_plugins()
+    options = select_data(choices, options)
     done = zoo.compare(recipes, options=options, **choices)
     if as_json:
         told = {**asdict(done), "signal": done.signal or None}

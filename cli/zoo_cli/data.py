@@ -13,7 +13,7 @@ import zoo
 from zoo.progress import reporter_for_terminal
 
 from .output import json_option, print_json, print_table, warn_about_plugins
-from .train import read_settings
+from .train import download_option, limit_option, read_settings, select_data
 
 
 @click.group(no_args_is_help=True)
@@ -32,15 +32,20 @@ def data() -> None:
 
 
 @data.command(no_args_is_help=True)
-@click.argument("dataset")
-@click.option("--data", metavar="PATH", help="Where the pictures lie.")
+@click.argument("dataset", required=False)
+@click.option("--dataset", "named", metavar="DATASET", help="The same, as other commands call it.")
+@click.option("--data", metavar="PATH", help="Where the pictures lie: a folder, an archive, or user/name for hub.")
+@download_option
+@limit_option
 @click.option("--split", default="train", show_default=True, help="Which part of the dataset.")
 @click.option("--size", type=int, default=64, show_default=True, help="Height and width of the images in pixels.")
 @click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that decode.  [default: the cores there are]")
 @click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*")
 @json_option
-def build(dataset: str, workers: int | None, options: dict[str, str], as_json: bool, **asked: Any) -> None:
+def build(
+    dataset: str | None, named: str | None, workers: int | None, options: dict[str, str], as_json: bool, **asked: Any
+) -> None:
     """Make the pack of DATASET, or find it in the cache, and say what it holds.
 
     A build that was interrupted, even killed, goes on when the same command is given again; the pack is the same.
@@ -53,7 +58,12 @@ def build(dataset: str, workers: int | None, options: dict[str, str], as_json: b
     from zoo.packs.request import parse_options
 
     warn_about_plugins()
-    request = zoo.PackRequest(dataset, options=parse_options(dataset, options), **asked)
+    name = dataset or named
+    if name is None or (dataset is not None and named is not None):
+        raise click.UsageError("name one dataset; for example: zoo data build faces")
+    asked["dataset"] = name
+    options = select_data(asked, options)
+    request = zoo.PackRequest(options=parse_options(name, options), **asked)
     pack = zoo.build_pack(request, workers=workers, report=reporter_for_terminal())
     if as_json:
         keys = ("key", "dataset", "size", "channels", "count", "classes", "attributes", "skipped", "notes", "license")

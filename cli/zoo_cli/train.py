@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+limit_option = click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, always the same ones.")
+download_option = click.option("--download", is_flag=True, help="Fetch the dataset first, where its page allows that.")
+
 _OPTIONS = (
     click.option(
         "--dataset", shell_complete=completing("datasets"), help="Registry name of the images; zoo list datasets shows all."
     ),
-    click.option("--data", metavar="PATH", help="Where your pictures lie."),
+    click.option("--data", metavar="PATH", help="Where your pictures lie: a folder, an archive, or user/name for hub."),
+    download_option,
+    limit_option,
     click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]"),
     click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]"),
     click.option("--batch", type=int, help="Real images in a minibatch.  [default: the recipe's]"),
@@ -41,6 +46,19 @@ def training_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def select_data(choices: dict[str, Any], options: dict[str, str], *, download: bool = True) -> dict[str, str]:
+    """Take --limit and --download out of a command's choices, and return its settings with what --limit says.
+
+    With --download the dataset is fetched, unless `download` is false, and `choices["data"]` says where it lies then.
+    """
+    import zoo
+
+    if choices.pop("download") and download:
+        choices["data"] = zoo.download(choices["dataset"], choices["data"], split=choices.get("split", "train"))
+    limit = choices.pop("limit")
+    return options if limit is None else {**options, "dataset.limit": str(limit)}
 
 
 def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -100,6 +118,7 @@ def train(
     warn_about_plugins()
     if metric is not None and evaluate_every is None:
         raise click.UsageError("--metric says what --evaluate-every measures; for example: --evaluate-every 20000")
+    options = select_data(choices, options, download=not dry_run)
     plan = zoo.plan(options=options, **choices)
     if dry_run:
         print_json(plan.to_json())

@@ -100,6 +100,8 @@ class ImageDataset(ABC):
         prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material: reads
             the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
             `progress(done, total)`, and returns a summary that JSON can hold. None where there is no such step.
+        download: a classmethod `download(folder, *, split)` of a dataset that everybody may fetch: fetches what is not in
+            the folder, checks it, and raises `DataError` where that fails. None where there is no such page.
     """
 
     boxed: tuple[str, ...] = ()
@@ -109,6 +111,7 @@ class ImageDataset(ABC):
     credit: str = ""
     tiny: ClassVar[Mapping[str, Any] | None] = None
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None
+    download: ClassVar[Callable[..., None] | None] = None
 
     def __init__(self, *, data: str | None = None, split: str = "train") -> None:
         self.data = Path(data) if data is not None else None

@@ -80,3 +80,58 @@ def test_a_wrong_folder_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as missing:
         dataset("mnist", None).listing()
     assert "12 MB" in missing.value.hint
+
+
+LETTERS = np.arange(1, 8, dtype=np.uint8)
+
+
+def write_emnist(root: Path, part: str, labels: np.ndarray, split: str = "train") -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    for kind, values in (("images", PIXELS.transpose(0, 2, 1)), ("labels", labels)):
+        (root / f"emnist-{part}-{split}-{kind}-idx{values.ndim}-ubyte.gz").write_bytes(gzip.compress(idx(values)))
+    return root
+
+
+@pytest.mark.parametrize("below", ["", "gzip", "EMNIST/raw"])
+def test_emnist_is_turned_and_has_its_letters(tmp_path: Path, below: str) -> None:
+    """EMNIST stores pictures turned and counts its letters from 1."""
+    write_emnist(tmp_path / below, "letters", LETTERS)
+    found = dataset("mnist", tmp_path, pad=0)
+    listing = found.listing()
+    assert listing.classes == tuple("abcdefghijklmnopqrstuvwxyz")
+    assert [listing.classes[r.label] for r in listing.records] == list("abcdefg")
+    assert (np.stack(decoded(found)) == PIXELS).all()
+    assert found.credit.startswith("EMNIST")
+
+
+def test_parts_of_emnist(tmp_path: Path) -> None:
+    for part, labels in (("digits", DIGITS), ("balanced", DIGITS + 30), ("byclass", DIGITS + 40)):
+        write_emnist(tmp_path, part, labels)
+    with pytest.raises(UsageError, match="3 parts of EMNIST: balanced, byclass, digits") as caught:
+        dataset("mnist", tmp_path).listing()
+    assert "--set dataset.part=balanced" in caught.value.hint
+    for part, names in (("digits", "0123456"), ("balanced", "UVWXYZa"), ("byclass", "efghijk")):
+        listing = dataset("mnist", tmp_path, part=part).listing()
+        assert "".join(listing.classes[r.label] for r in listing.records) == names
+    with pytest.raises(UsageError, match=r"'ballanced'; did you mean balanced\?"):
+        dataset("mnist", tmp_path, part="ballanced").listing()
+    with pytest.raises(DataError, match="expected t10k-images-idx3-ubyte"):
+        dataset("mnist", tmp_path, split="test").listing()
+
+
+@pytest.mark.parametrize("below", ["", "FashionMNIST/raw"])
+def test_fashion_has_names(tmp_path: Path, below: str) -> None:
+    write(tmp_path / below)
+    listing = dataset("fashion-mnist", tmp_path).listing()
+    assert listing.classes[:2] == ("T-shirt/top", "Trouser")
+    assert [r.label for r in listing.records] == list(range(7))
+    write(tmp_path / "my-fashion")
+    assert "--dataset fashion-mnist" in dataset("mnist", tmp_path / "my-fashion").listing().notes[0]
+
+
+def test_of_several_in_torchvisions_folder_each_finds_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "MNIST" / "raw")
+    write(tmp_path / "FashionMNIST" / "raw")
+    (tmp_path / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(DIGITS[::-1])))
+    assert [r.label for r in dataset("mnist", tmp_path).listing().records] == list(range(7))
+    assert [r.label for r in dataset("fashion-mnist", tmp_path).listing().records] == list(range(7))[::-1]

@@ -42,6 +42,7 @@ from .packs.curation.dedup import Deduplicated as Deduplicated
 from .packs.curation.dedup import deduplicate as deduplicate
 from .packs.curation.faces import detect_faces as detect_faces
 from .packs.curation.inspecting import inspect_pack as inspect_pack
+from .packs.download import download as download
 from .runs.evaluation import Evaluation as Evaluation
 from .runs.run import Run as Run
 from .training.diagnosing import diagnose as diagnose

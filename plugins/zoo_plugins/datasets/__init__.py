@@ -41,6 +41,12 @@ plugin = Plugin(
             summary="handwritten digits, gray, 28×28 padded to 32×32: idx files (--data DIR)",
             paper="LeCun et al. 1998",
         ),
+        "fashion-mnist": Component(
+            "zoo_plugins.datasets.mnist:FashionMNIST",
+            summary="ten kinds of clothes, gray, 28×28 padded to 32×32: idx files (--data DIR)",
+            paper="Xiao et al. 2017, arXiv:1708.07747",
+            license="MIT",
+        ),
         "hub": Component(
             "zoo_plugins.datasets.hub:Hub", summary="an image dataset of the Hugging Face Hub (--data user/name)"
         ),

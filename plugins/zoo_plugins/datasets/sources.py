@@ -72,11 +72,13 @@ class Origin:
     where: str  # address of its page, then what to take from there or to type
     size: str  # of the download, with the number of pictures
     layout: str  # what `--data` should name, after "expected"
+    fetched: bool = False  # whether the zoo fetches it
 
     @property
     def hint(self) -> str:
         """What to type."""
-        return f"get it: {self.where}; size: {self.size}; when it lies in DIR: --data DIR"
+        itself = "let the zoo fetch it: --download; or " if self.fetched else ""
+        return f"{itself}get it: {self.where}; size: {self.size}; when it lies in DIR: --data DIR"
 
     def existing(self, data: Path | None) -> Path:
         """Return `data`; raise `UsageError` where nobody said where the images lie, `DataError` where nothing lies there."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zoo_core.datasets import Listing
 from zoo_core.errors import DataError
 
+from .fetching import fetch
 from .sources import AGAIN, ArrayDataset, Origin, array_records, check_split
 
 ORIGIN = Origin(
@@ -22,6 +23,7 @@ ORIGIN = Origin(
     "http://ufldl.stanford.edu/housenumbers/, there format 2: train_32x32.mat, test_32x32.mat, extra_32x32.mat",
     "train: 182 MB, 73,257 pictures of 32×32; test: 64 MB, 26,032; extra: 1.3 GB, 531,131",
     "a folder with train_32x32.mat and the like, or one of these files",
+    fetched=True,
 )
 _MOST_BYTES = 2 << 30  # the largest split has 1.6 GB
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -52,6 +54,15 @@ class SVHN(ArrayDataset):
     ) -> None:
         super().__init__(data=data, split=split)
         check_split("SVHN", split, ("train", "test", "extra"))
+
+    @classmethod
+    def download(cls, folder: Path, *, split: str) -> None:
+        """Fetch the file of the split (see `ORIGIN` for its size)."""
+        from torchvision.datasets import SVHN as official
+
+        check_split("SVHN", split, ("train", "test", "extra"))
+        address, name, md5 = official.split_list[split]
+        fetch(folder, name, [address], md5, ORIGIN)
 
     def listing(self) -> Listing:
         data = ORIGIN.existing(self.data)
