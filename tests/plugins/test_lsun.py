@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import signal
 from pathlib import Path
 
 import lmdb
@@ -134,7 +135,10 @@ def test_a_damaged_value_fails_alone(tmp_path: Path) -> None:
     [
         (lambda p: None, "does not exist"),
         (lambda p: p.mkdir(), "found nothing"),
-        (lambda p: (p / "photos").mkdir(parents=True), "expected <category>_train_lmdb/data.mdb; found photos/"),
+        (
+            lambda p: (p / "photos").mkdir(parents=True),
+            "expected <category>_train_lmdb/data.mdb, or folders of pictures; found photos/",
+        ),
         (lambda p: database(p / "tower_val_lmdb", 1), "found tower_val_lmdb/"),
         (lambda p: (p.mkdir(), (p / "bedroom_train_lmdb.zip").write_bytes(b"")), "must be unpacked"),
     ],
@@ -149,7 +153,8 @@ def test_a_wrong_folder_is_refused_in_words(tmp_path: Path, make: object, says: 
 def test_without_data_it_says_where_to_get_it_and_how_large_it_is() -> None:
     with pytest.raises(UsageError, match="LSUN must be downloaded") as caught:
         dataset("lsun", None).listing()
-    assert "github.com/fyu/lsun" in caught.value.hint
+    assert "download.py" not in caught.value.hint
+    assert "--dataset hub --data pcuenq/lsun-bedrooms" in caught.value.hint
     assert "43 GB" in caught.value.hint
     assert "--data DIR" in caught.value.hint
     with pytest.raises(OptionError, match="valid: train, val, test"):
@@ -162,6 +167,96 @@ def test_it_crosses_to_a_worker_after_use(rooms: Path) -> None:
     before = np.asarray(found.decode(record))
     twin, sent = pickle.loads(pickle.dumps((found, record)))
     assert (np.asarray(twin.decode(sent)) == before).all()
+
+
+def damage(file: Path, chance: np.random.Generator) -> None:
+    """Put nonsense into the heads of some pages behind the first two, where LMDB keeps numbers that it follows."""
+    held = bytearray(file.read_bytes())
+    for page in chance.integers(2, len(held) // 4096, 12):
+        at = int(page) * 4096 + 2 * int(chance.integers(4, 32))
+        held[at : at + 4] = chance.bytes(4)
+    file.write_bytes(held)
+
+
+def test_a_damaged_database_never_ends_the_process(tmp_path: Path) -> None:
+    """Each of many damaged databases is read, in part or whole, or refused with a `DataError`; nobody dies."""
+    original = database(tmp_path / "original", 60)
+    with lmdb.open(str(original), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
+        for i in range(40):
+            transaction.put(f"{1000 + i:040x}".encode(), encoded(i, form="BMP"))  # values with pages of their own
+    seen = set()
+    for number in range(25):
+        folder = tmp_path / f"{number}" / "bedroom_train_lmdb"
+        shutil.copytree(original, folder)
+        damage(folder / "data.mdb", np.random.default_rng(number))
+        found = dataset("lsun", folder)
+        try:
+            for record in found.listing().records:
+                try:
+                    found.decode(record).load()
+                except (OSError, ValueError, SyntaxError, KeyError):
+                    seen.add("a picture")
+        except DataError as error:
+            seen.add("all" if str(folder) in error.message else error.message)
+    assert seen == {"a picture", "all"}
+
+
+def test_a_reader_that_dies_is_a_data_error(rooms: Path) -> None:
+    from zoo_plugins.datasets.readers.lmdb_reader import LMDBReader
+
+    reader = LMDBReader(rooms / "bedroom_val_lmdb")
+    os.kill(reader._process.pid, signal.SIGBUS)
+    with pytest.raises(DataError, match=r"bedroom_val_lmdb.* the process that reads it ended \(SIGBUS\)") as caught:
+        reader.keys()
+    assert "download" in caught.value.hint
+
+
+def test_a_length_that_its_head_denies_is_refused_before_it_is_mapped(rooms: Path) -> None:
+    """The head claims more pages than the file has: LMDB would map them, and reading one would end the process."""
+    file = rooms / "bedroom_val_lmdb" / "data.mdb"
+    held = bytearray(file.read_bytes())
+    for at in (0, 4096):
+        held[at + 16 + 24 + 96 : at + 16 + 24 + 104] = (10_000).to_bytes(8, "little")
+    file.write_bytes(held)
+    with pytest.raises(DataError, match=r"is cut short: [\d,]+ of 40,964,096 bytes are there"):
+        dataset("lsun", rooms, split="val").listing()
+
+
+def write_pictures(root: Path, count: int, first: int = 0) -> None:
+    root.mkdir(parents=True)
+    for i in range(count):
+        (root / f"{first + i:040x}.jpg").write_bytes(encoded(first + i))
+
+
+@pytest.mark.parametrize("pattern", ["{}_{}_lmdb", "{}_{}"])
+def test_exported_pictures(tmp_path: Path, pattern: str) -> None:
+    for name, split, count, first in (("bedroom", "train", 3, 0), ("kitchen", "train", 2, 10), ("bedroom", "val", 1, 20)):
+        write_pictures(tmp_path / pattern.format(name, split), count, first)
+    found = dataset("lsun", tmp_path, category="kitchen,bedroom")
+    listing = found.listing()
+    assert listing.classes == ("kitchen", "bedroom")
+    assert [(r.key, r.label) for r in listing.records] == [
+        *((f"kitchen/{i:040x}.jpg", 0) for i in (10, 11)),
+        *((f"bedroom/{i:040x}.jpg", 1) for i in range(3)),
+    ]
+    assert abs(int(np.asarray(found.decode(listing.records[0]))[0, 0, 0]) - 10 * 37 % 256) < 4
+    assert found.read_jpeg(listing.records[0]) == encoded(10)
+    assert len(dataset("lsun", tmp_path, split="val").listing().records) == 1
+    assert dataset("lsun", tmp_path, classes="bedroom").listing().classes == ()
+    with pytest.raises(UsageError, match="2 categories: bedroom, kitchen"):
+        dataset("lsun", tmp_path).listing()
+    with pytest.raises(OptionError, match="are the same for LSUN"):
+        dataset("lsun", tmp_path, category="bedroom", classes="bedroom")
+
+
+def test_exported_pictures_by_category_alone_or_in_folders_of_letters(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "all" / "church" / "a" / "b", 2)
+    write_pictures(tmp_path / "all" / "tower", 3)
+    listing = dataset("lsun", tmp_path / "all", category="church,tower").listing()
+    assert [r.label for r in listing.records] == [0, 0, 1, 1, 1]
+    assert len(dataset("lsun", tmp_path / "all" / "church").listing().records) == 2
+    assert len(dataset("lsun", tmp_path / "all" / "tower").listing().records) == 3
+    assert_conforms("datasets", "lsun", options={"data": str(tmp_path / "all"), "category": ["tower"]})
 
 
 @pytest.mark.data

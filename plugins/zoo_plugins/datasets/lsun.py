@@ -1,42 +1,51 @@
-"""LSUN: scenes by the million, in LMDB folders as its authors hand them out (Yu et al. 2015, arXiv:1506.03365)."""
+"""LSUN: scenes by the million: LMDB folders as its authors give them out, or exported (Yu et al. 2015, arXiv:1506.03365)."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from zoo_core.datasets import ImageDataset, Listing, Record
-from zoo_core.errors import DataError, UsageError, unknown
+from zoo_core.datasets import FileDataset, ImageDataset, Listing, Record
+from zoo_core.errors import DataError, OptionError, UsageError, unknown
 
+from .archives import is_picture
+from .readers.lmdb_reader import LMDBReader
 from .sources import LazyRecords, Origin, check_split, few, file_stamp
 
 if TYPE_CHECKING:
-    import lmdb
     from PIL.Image import Image
 
 ORIGIN = Origin(
     "LSUN",
-    "https://github.com/fyu/lsun, there: python3 download.py -c bedroom, and unzip",
+    "http://dl.yf.io/lsun/scenes has <category>_<split>_lmdb.zip, to be unzipped (often out of reach); bedrooms are on "
+    "the Hub as well: --dataset hub --data pcuenq/lsun-bedrooms; exported pictures do too, in DIR/bedroom",
     "bedroom: 43 GB, 3,033,042 pictures; church_outdoor: 2.3 GB, 126,227",
-    "a folder with LSUN's own LMDB folders (bedroom_train_lmdb/data.mdb, …), or one of these",
+    "a folder with LSUN's own LMDB folders (bedroom_train_lmdb/data.mdb, …), one of these, or folders of exported pictures",
 )
 _SPLITS = ("train", "val", "test")
-_FOLDER = re.compile(r"(?:(?P<category>.+)_)?(?P<split>train|val|test)_lmdb")
+_FOLDER = re.compile(r"(?:(?P<category>.+)_)?(?P<split>train|val|test)(?:_lmdb)?")
+_Names = Annotated[
+    list[str] | str | None, "which: 'bedroom', or several ('bedroom,kitchen') as labels; none: the only one there"
+]
 
 
 class LSUN(ImageDataset):
-    """Pictures of one or several LSUN categories, read in place from `<category>_<split>_lmdb/data.mdb`.
+    """Pictures of one or several LSUN categories, read in place from `<category>_<split>_lmdb/data.mdb`, or exported ones.
 
     Values are whole JPEG or WebP files. The databases are opened for reading only and without a lock, so that a folder that
-    cannot be written will do. Several categories become labels, in the order in which they are asked for. LSUN's object
-    categories, whose folders carry no split in their name (`cat/data.mdb`), count as 'train'.
+    cannot be written will do, and by a process of its own, as a damaged one ends whoever reads it. Where there is none,
+    folders of pictures count, called as the databases are or by the category alone. Several categories become labels, in
+    the order in which they are asked for. LSUN's object categories, whose folders carry no split in their name
+    (`cat/data.mdb`), count as 'train'.
 
     Raises:
         UsageError: several categories lie there and none is chosen.
-        DataError: no LMDB folder of that split, or one that is cut short.
+        DataError: nothing of that split, or a database that is cut short or damaged.
     """
 
     credit = "LSUN, Yu et al. 2015 (https://www.yf.io/p/lsun)"
@@ -44,15 +53,17 @@ class LSUN(ImageDataset):
     def __init__(
         self,
         *,
-        data: Annotated[str | None, "folder that holds bedroom_train_lmdb and the like"] = None,
+        data: Annotated[str | None, "folder that holds bedroom_train_lmdb and the like, or folders of pictures"] = None,
         split: Annotated[str, "'train', 'val' or 'test'"] = "train",
-        category: Annotated[
-            list[str] | str | None, "which: 'bedroom', or several ('bedroom,kitchen') as labels; none: the only one there"
-        ] = None,
+        category: _Names = None,
+        classes: Annotated[list[str] | str | None, "the same, as every dataset calls it"] = None,
     ) -> None:
         super().__init__(data=data, split=split)
         check_split("LSUN", split, _SPLITS)
-        self.category = category.split(",") if isinstance(category, str) else category
+        if category is not None and classes is not None:
+            raise OptionError("dataset.category and dataset.classes are the same for LSUN", hint="leave one of them out")
+        named = category if category is not None else classes
+        self.category = named.split(",") if isinstance(named, str) else named
 
     def listing(self) -> Listing:
         there = self._folders()
@@ -63,34 +74,40 @@ class LSUN(ImageDataset):
         for name in chosen:
             if name not in there:
                 raise unknown(f"LSUN category for split {self.split!r} in {self.data}:", name, there, hint=ORIGIN.hint)
-        folders = [there[name].resolve() for name in chosen]
-        keys = [_read_keys(folder) for folder in folders]
-        stamps = [file_stamp(folder / "data.mdb") for folder in folders]
-        starts = list(itertools.accumulate(map(len, keys), initial=0))
+        parts = [_Part(there[name].resolve()) for name in chosen]
+        starts = list(itertools.accumulate(map(len, parts), initial=0))
         several = len(chosen) > 1
 
         def make(number: int) -> Record:
             i = bisect_right(starts, number) - 1
-            key = keys[i][number - starts[i]]
-            name = f"{chosen[i]}/{key.decode('utf-8', 'backslashreplace')}"
-            return Record(name, (str(folders[i]), key), stamps[i], i if several else -1)
+            key, name, stamp = parts[i].entry(number - starts[i])
+            return Record(f"{chosen[i]}/{name}", (str(parts[i].folder), key), stamp, i if several else -1)
 
-        return Listing(LazyRecords(starts[-1], make), classes=tuple(chosen) if several else ())
+        notes = tuple(f"{name}: {note}" for name, part in zip(chosen, parts, strict=True) for note in part.notes)
+        return Listing(LazyRecords(starts[-1], make), classes=tuple(chosen) if several else (), notes=notes)
 
     def decode(self, record: Record) -> Image:
         from zoo_core.pictures import open_picture
 
         folder, key = record.source
-        with _environment(Path(folder)).begin() as transaction:
-            value = transaction.get(key)
-        if value is None:
+        if isinstance(key, str):
+            return open_picture(os.path.join(folder, key))
+        if (value := _open(Path(folder)).get(key)) is None:
             raise KeyError(f"{key!r} is no longer in {folder}")
         return open_picture(value)
 
+    def read_jpeg(self, record: Record) -> bytes | None:
+        folder, key = record.source
+        return FileDataset(data=folder).read_jpeg(Record(record.key, key)) if isinstance(key, str) else None
+
     def _folders(self) -> dict[str, Path]:
-        """Category → LMDB folder, of this split."""
+        """Category → folder of this split, with an LMDB or else with pictures."""
         data = ORIGIN.existing(self.data)
         folders = [data] if (data / "data.mdb").is_file() else [p.parent for p in sorted(data.glob("*/data.mdb"))]
+        if not folders and data.is_dir():
+            below = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
+            itself = any(is_picture(name) for name in os.listdir(data)) or (below and all(len(p.name) == 1 for p in below))
+            folders = [folder for folder in ([data] if itself else below) if _has_pictures(folder)]
         named: dict[str, dict[str, Path]] = {split: {} for split in _SPLITS}
         for folder in folders:
             match = _FOLDER.fullmatch(folder.resolve().name)
@@ -104,44 +121,50 @@ class LSUN(ImageDataset):
             raise DataError(packed, hint=f"type: cd {str(data)!r} && unzip {zipped[0].name}")
         others = " or ".join(f"--split {split}" for split in _SPLITS if named[split])
         hint = f"what is there: {others}" if others else ""
-        raise ORIGIN.wrong(data, looked_for=f"<category>_{self.split}_lmdb/data.mdb", hint=hint)
+        raise ORIGIN.wrong(data, looked_for=f"<category>_{self.split}_lmdb/data.mdb, or folders of pictures", hint=hint)
 
 
-def _read_keys(folder: Path) -> list[bytes]:
-    """Return the keys alone, in the database's order: the pictures, hundreds of times larger, are not touched."""
-    import lmdb
+class _Part:
+    """What a category's folder holds: keys of a database, all alone as there are millions, or files."""
 
-    try:
-        with _environment(folder).begin() as transaction:
-            return list(transaction.cursor().iternext(keys=True, values=False))
-    except lmdb.Error as error:
-        raise DataError(f"{folder / 'data.mdb'} is damaged: {error}", hint=ORIGIN.hint) from error
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notes: tuple[str, ...] = ()
+        self._keys: list[bytes] = []
+        self._files: Sequence[Record] = ()
+        if (folder / "data.mdb").is_file():
+            self._keys, self._stamp = _open(folder).keys(), file_stamp(folder / "data.mdb")
+        else:
+            listing = FileDataset(data=str(folder)).listing()
+            self._files, self.notes = listing.records, listing.notes
+
+    def __len__(self) -> int:
+        return len(self._keys) or len(self._files)
+
+    def entry(self, number: int) -> tuple[bytes | str, str, str]:
+        """Return what `decode` needs, the name, and the stamp of a picture."""
+        if self._keys:
+            key = self._keys[number]
+            return key, key.decode("utf-8", "backslashreplace"), self._stamp
+        file = self._files[number]
+        return file.source, file.key, file.stamp
 
 
-# folder → stamp and database; LMDB lets a process open each file once only
-_OPEN: dict[str, tuple[str, lmdb.Environment]] = {}
+def _has_pictures(folder: Path) -> bool:
+    return any(is_picture(name) for _, _, names in os.walk(folder) for name in names)
 
 
-def _environment(folder: Path) -> lmdb.Environment:
-    """Return the database in a folder, opened once per process; raises `DataError` where it is no LMDB or cut short."""
-    import lmdb
+# folder → process that opened it, stamp, and reader: each process opens a database once
+_OPEN: dict[str, tuple[int, str, LMDBReader]] = {}
 
-    file = folder / "data.mdb"
-    stamp = file_stamp(file)
-    opened = _OPEN.get(str(folder))
-    if opened and opened[0] == stamp:
-        return opened[1]
-    if opened:
-        _OPEN.pop(str(folder))[1].close()
-    try:
-        environment = lmdb.open(str(folder), readonly=True, lock=False, create=False)
-    except lmdb.Error as error:
-        raise DataError(f"{file} is no LMDB database, or its beginning is damaged: {error}", hint=ORIGIN.hint) from error
-    # a read beyond the end of the file would not raise but end the process (SIGBUS)
-    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    if (size := file.stat().st_size) < expected:
-        environment.close()
-        hint = "download and unpack it again"
-        raise DataError(f"{file} is cut short: {size:,} of {expected:,} bytes are there", hint=hint)
-    _OPEN[str(folder)] = (stamp, environment)
-    return environment
+
+def _open(folder: Path) -> LMDBReader:
+    """Return the reader of a folder's database, one for each process; raises `DataError` where it is none or cut short."""
+    stamp = file_stamp(folder / "data.mdb")
+    if (known := _OPEN.get(str(folder))) and known[:2] == (os.getpid(), stamp) and known[2].is_alive():
+        return known[2]
+    if known and known[0] == os.getpid():
+        known[2].close()
+    reader = LMDBReader(folder)
+    _OPEN[str(folder)] = (os.getpid(), stamp, reader)
+    return reader
