@@ -225,6 +225,116 @@ def test_it_crosses_to_a_worker_after_use(tmp_path: Path) -> None:
     assert (np.asarray(twin.decode(sent)) == before).all()
 
 
+def test_a_tar_for_each_class(tmp_path: Path) -> None:
+    folders(tmp_path / "plain" / "train")
+    for i, wnid in enumerate(WNIDS):
+        (tmp_path / "packed" / "train").mkdir(parents=True, exist_ok=True)
+        tar = tar_bytes((f"{wnid}_{k}.JPEG", encoded(10 * i + k)) for k in range(2))
+        (tmp_path / "packed" / "train" / f"{wnid}.tar").write_bytes(tar)
+    plain = dataset("imagenet", tmp_path / "plain")
+    for data in (tmp_path / "packed", tmp_path / "packed" / "train"):
+        packed = dataset("imagenet", data)
+        listing = packed.listing()
+        assert listing.classes == WNIDS
+        assert [(r.key, r.label) for r in listing.records] == [(r.key, r.label) for r in plain.listing().records]
+        for a, b in zip(decoded(packed), decoded(plain), strict=True):
+            assert (a == b).all()
+
+
+def kaggle(root: Path) -> Path:
+    """Kaggle's layout: val lies flat, and a table at the top says its labels."""
+    base = root / "ILSVRC" / "Data" / "CLS-LOC"
+    folders(base / "train")
+    (base / "val").mkdir()
+    rows = []
+    for i in range(6):
+        (base / "val" / f"ILSVRC2012_val_0000000{i}.JPEG").write_bytes(encoded(i))
+        rows.append(f"ILSVRC2012_val_0000000{i},{WNIDS[i % 3]} 85 1 499 272 {WNIDS[i % 3]} 1 2 3 4 ")
+    (root / "LOC_val_solution.csv").write_text("\r\n".join(["ImageId,PredictionString", *rows]), encoding="utf-8-sig")
+    names = ("tench, Tinca tinca", "goldfish, Carassius auratus", "toilet tissue, toilet paper, bathroom tissue")
+    (root / "LOC_synset_mapping.txt").write_text("".join(f"{w} {n}\n" for w, n in zip(WNIDS, names, strict=True)))
+    return root
+
+
+def test_kaggles_layout_has_labels_and_names(tmp_path: Path) -> None:
+    for data in (kaggle(tmp_path), tmp_path / "ILSVRC" / "Data" / "CLS-LOC"):
+        listing = dataset("imagenet", data, split="val").listing()
+        assert listing.classes == WNIDS
+        assert [r.label for r in listing.records] == [0, 1, 2, 0, 1, 2]
+        assert listing.notes == ()
+        assert listing.aliases["n01440764"] == ("tench", "Tinca tinca")
+        assert dataset("imagenet", data).listing().aliases["n15075141"][1] == "toilet paper"
+
+
+def test_what_kaggles_table_does_not_list_is_left_out_and_said(tmp_path: Path) -> None:
+    val = kaggle(tmp_path) / "ILSVRC" / "Data" / "CLS-LOC" / "val"
+    (val / "extra.JPEG").write_bytes(encoded())
+    listing = dataset("imagenet", tmp_path, split="val").listing()
+    assert len(listing.records) == 6
+    assert listing.notes == ("1 of 7 pictures are not in LOC_val_solution.csv and were left out: extra",)
+    for path in [*val.iterdir()]:
+        path.rename(path.with_name(f"x{path.name}"))
+    with pytest.raises(DataError, match=r"LOC_val_solution.csv lists none of the 7 pictures"):
+        dataset("imagenet", tmp_path, split="val").listing()
+
+
+def test_a_table_of_something_else_is_refused(tmp_path: Path) -> None:
+    kaggle(tmp_path)
+    (tmp_path / "LOC_val_solution.csv").write_text("id,answer\nILSVRC2012_val_00000000,cat\n")
+    with pytest.raises(DataError, match="is no table of labels"):
+        dataset("imagenet", tmp_path, split="val").listing()
+
+
+def test_tiny_imagenet(tmp_path: Path) -> None:
+    root = tmp_path / "tiny-imagenet-200"
+    for i, wnid in enumerate(WNIDS):
+        (root / "train" / wnid / "images").mkdir(parents=True)
+        (root / "train" / wnid / f"{wnid}_boxes.txt").write_text("")
+        for k in range(2):
+            (root / "train" / wnid / "images" / f"{wnid}_{k}.JPEG").write_bytes(encoded(10 * i + k, size=(64, 64)))
+    (root / "val" / "images").mkdir(parents=True)
+    rows = []
+    for i in range(4):
+        (root / "val" / "images" / f"val_{i}.JPEG").write_bytes(encoded(i, size=(64, 64)))
+        rows.append(f"val_{i}.JPEG\t{WNIDS[2 - i % 3]}\t0\t32\t44\t62\n")
+    (root / "val" / "val_annotations.txt").write_text("".join(rows))
+    (root / "wnids.txt").write_text("\n".join(WNIDS))
+    (root / "words.txt").write_text("n00001740\tentity\nn01440764\ttench, Tinca tinca\nn01443537\tgoldfish\n")
+    for data in (tmp_path, root):
+        assert [r.label for r in dataset("imagenet", data).listing().records] == [0, 0, 1, 1, 2, 2]
+        listing = dataset("imagenet", data, split="val").listing()
+        assert [listing.classes[r.label] for r in listing.records] == [WNIDS[2 - i % 3] for i in range(4)]
+        assert listing.aliases == {"n01440764": ("tench", "Tinca tinca"), "n01443537": ("goldfish",)}
+
+
+@pytest.mark.parametrize("form", ["folder", "tar.gz"])
+def test_numbers_in_the_names_of_flat_pictures(tmp_path: Path, form: str) -> None:
+    """As the Hub's copy has them: val_images.tar.gz with ILSVRC2012_val_00000001_n01751748.JPEG."""
+    members = [(f"ILSVRC2012_val_0000000{i}_{WNIDS[i % 3]}.JPEG", encoded(i)) for i in range(6)]
+    members += [(f"{WNIDS[0]}_10026_{WNIDS[0]}.JPEG", encoded(9)), ("no number.JPEG", encoded(8))]
+    if form == "folder":
+        (tmp_path / "val").mkdir()
+        for name, value in members:
+            (tmp_path / "val" / name).write_bytes(value)
+        data = tmp_path
+    else:
+        data = tmp_path / "val_images.tar.gz"
+        data.write_bytes(tar_bytes(members, mode="w:gz"))
+    listing = dataset("imagenet", data, split="val").listing()
+    assert listing.classes == WNIDS
+    assert sorted((r.key.rsplit("/", 1)[-1], r.label) for r in listing.records) == sorted(
+        [*((name, i % 3) for i, (name, _) in enumerate(members[:6])), (members[6][0], 0)]
+    )
+    assert listing.notes[-1] == "1 of 8 pictures are without a wnid in the name and were left out: no number"
+
+
+def test_an_archive_of_several_splits_is_refused(tmp_path: Path) -> None:
+    members = [(f"tiny/{part}/{i}.JPEG", encoded(i)) for part in ("train", "val") for i in range(2)]
+    (tmp_path / "tiny.tar").write_bytes(tar_bytes(members))
+    with pytest.raises(DataError, match=r"tiny.tar holds several splits: train, val"):
+        dataset("imagenet", tmp_path / "tiny.tar").listing()
+
+
 @pytest.mark.data
 def test_real_photographs() -> None:
     listing = dataset("imagenet", real("imagenet")).listing()

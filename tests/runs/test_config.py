@@ -125,6 +125,7 @@ def test_a_recipes_dataset_options_do_not_hinder_creation() -> None:
 
 def test_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
     plan = zoo.plan("dcgan", dataset="folder", data="pictures", device="cpu", precision="bf16", epochs=2, out="x y")
     said: Mapping[str, Any] = json.loads(json.dumps(plan.to_json()))
     assert said["dataset"]["data"] == str(tmp_path / "pictures")

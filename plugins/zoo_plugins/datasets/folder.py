@@ -66,7 +66,11 @@ class Archives(ImageDataset):
     def listing(self) -> Listing:
         if self.split != "train":
             raise UsageError(f"an archive of pictures has no split {self.split!r}; valid: train")
-        return list_archives(self.found)
+        listing = list_archives(self.found)
+        if [*self.found.values()] == [self.data]:
+            return listing
+        where = few(path.name for path in self.found.values())
+        return replace(listing, notes=(f"read in place from {where}", *listing.notes))
 
     def decode(self, record: Record) -> Image:
         return archives.open_picture(record.source, Path())
@@ -118,5 +122,4 @@ def list_archives(found: Mapping[str, Path]) -> Listing:
     if set.intersection(*tops):  # parts of one download
         held = [("", members) for _, members in held]
     listing = archives.list_members(held)
-    where = few(members.path.name for _, members in held)
-    return replace(listing, notes=(f"read in place from {where}", *notes, *listing.notes))
+    return replace(listing, notes=(*notes, *listing.notes))

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from zoo_core import Algorithm, Discriminator, ImageSpec, OptionError, UsageError, registry
+from zoo_core.errors import unknown
 from zoo_core.options import complete, parse, schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
@@ -217,10 +218,11 @@ def _resolve_dataset(name: str | None, given: dict[str, Any], reserved: dict[str
             raise UsageError(f"dataset.{next(iter(given))} is set, and there is no dataset")
         return None
     known = dataset_options(name)
-    read = {
-        k: parse(known[k], v, key=f"dataset.{k}") if k in SELECTION and isinstance(v, str) else v for k, v in given.items()
-    }
-    given, selection = split_selection(name, read)
+    if other := next((key for key in given if key not in known), None):
+        raise unknown("option of dataset", other, known, hint=f"to see them: zoo show {name}")
+    chosen = {key: value for key, value in given.items() if key in SELECTION}
+    read = {k: parse(known[k], v, key=f"dataset.{k}") if isinstance(v, str) else v for k, v in chosen.items()}
+    given, selection = split_selection(name, {**given, **read})
     options = {**resolve_component("dataset", "datasets", name, given), **selection}
     takes = schema(registry.load("datasets", name))
     unfit = [key for key in reserved if key not in takes]
