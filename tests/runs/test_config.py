@@ -135,7 +135,7 @@ def test_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "zoo train dcgan --dataset faces --seed 4 --images 3000000"
     )
     assert zoo.plan("dcgan", dataset="faces").budget.amount == 25
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "pictures"]
     with pytest.raises(UsageError, match=r"name a recipe\nfor example: zoo train dcgan --dataset faces"):
         zoo.plan()
     with pytest.raises(UsageError, match=r"name a dataset\nfor example: zoo train dcgan-paper --dataset faces"):
