@@ -19,7 +19,7 @@ import pytest
 from helpers.datasets import dataset, decoded, encoded, tar_bytes, write_zip
 from zoo_core import DataError, UsageError
 from zoo_core.testing import assert_conforms
-from zoo_plugins.datasets.archives import reading, tars
+from zoo_plugins.datasets.archives import formats, reading
 
 PICTURES = [
     (f"{name}/{i}.png", encoded(10 * k + i, form="PNG")) for k, name in enumerate(("cats", "dogs")) for i in range(3)
@@ -186,12 +186,21 @@ def test_a_member_that_declares_too_much_is_not_read(tmp_path: Path, monkeypatch
 
 
 def test_a_tar_that_inflates_to_too_much_is_refused_before_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tars, "MOST_INFLATED", (10, 1 << 20))
+    monkeypatch.setattr(formats, "MOST_INFLATED", (10, 1 << 20))
     path = pack(
         tmp_path / "photos.tar.gz", [("a.png", encoded(form="PNG")), ("b.bin", bytes(8 << 20)), ("c.png", encoded())]
     )
     with pytest.raises(DataError, match="it would inflate to more than 1,048,576 bytes"):
         dataset("folder", path).listing()
+
+
+def test_a_zip_whose_members_are_too_much_together_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "MOST_INFLATED", (10, 1 << 20))
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(4):
+            archive.writestr(f"{i}.png", bytes(500_000))
+    with pytest.raises(DataError, match=r"it would inflate to 2,000,000 bytes, more than 1,048,576"):
+        dataset("folder", tmp_path / "photos.zip").listing()
 
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])

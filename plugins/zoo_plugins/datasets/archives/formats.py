@@ -16,6 +16,9 @@ from zoo_core.errors import DataError
 DAMAGE = (tarfile.TarError, EOFError, ValueError, OSError, zlib.error, lzma.LZMAError)
 """What the libraries raise for an archive that is damaged."""
 
+MOST_INFLATED = 200, 1 << 30
+"""An archive may hold this many times its own bytes, or this many where that is more: pictures compress far less."""
+
 SUFFIXES = {
     **dict.fromkeys((".zip",), "zip"),
     **dict.fromkeys((".tar",), "tar"),
@@ -52,6 +55,11 @@ _MAGIC = {
 }
 COMPRESSED: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
 """How a tar is compressed as a whole → what opens it."""
+
+
+def most_inflated(size: int) -> int:
+    """Return how many bytes an archive of `size` bytes may hold."""
+    return max(MOST_INFLATED[0] * size, MOST_INFLATED[1])
 
 
 def suffix_of(name: str) -> str:

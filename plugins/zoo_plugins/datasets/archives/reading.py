@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from zoo_core.errors import DataError
 
 from ..sources import AGAIN, file_stamp
-from .formats import COMPRESSED, archive_kind, open_stream, refuse_archive
+from .formats import COMPRESSED, archive_kind, most_inflated, open_stream, refuse_archive
 from .members import Members
 from .tars import tar_members
 
@@ -71,7 +71,7 @@ def read(where: tuple[Any, ...]) -> bytes:
         return value
     path, offset, size = where
     _check_size(size)
-    file = _open_file(path, os.getpid())
+    file = _open_file(path, file_stamp(Path(path)), os.getpid())
     file.seek(offset)
     value = file.read(size)
     if len(value) != size:
@@ -90,7 +90,7 @@ def _open_zip(path: str, stamp: str, process: int) -> zipfile.ZipFile:
 
 
 @lru_cache(maxsize=4)
-def _open_file(path: str, process: int) -> BinaryIO:
+def _open_file(path: str, stamp: str, process: int) -> BinaryIO:
     return open_stream(Path(path))
 
 
@@ -103,6 +103,9 @@ def zip_members(path: Path) -> Members:
         raise DataError(f"{path} is no zip, or cut short: {error}", hint=AGAIN) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    limit, total = most_inflated(path.stat().st_size), sum(info.file_size for info in archive.infolist())
+    if total > limit:
+        raise DataError(f"{path} is no archive of pictures: it would inflate to {total:,} bytes, more than {limit:,}")
     for info in archive.infolist():
         if info.is_dir():
             members.folders.append(info.filename.rstrip("/"))

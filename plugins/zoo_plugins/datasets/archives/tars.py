@@ -19,14 +19,11 @@ from zoo_core.errors import DataError
 from zoo_core.places import indexes
 
 from ..sources import AGAIN, file_stamp
-from .formats import DAMAGE, is_compressed, open_stream
+from .formats import DAMAGE, is_compressed, most_inflated, open_stream
 from .members import Members, is_inside
 
 INDEXED = 10_000
 """Pictures from which on what a tar holds is kept in the zoo's cache: going through a million headers takes minutes."""
-
-MOST_INFLATED = 200, 1 << 30
-"""A compressed tar may hold this many times its own bytes, or this many where that is more: pictures compress far less."""
 
 _MOST_HEADER = 1 << 20  # bytes; a name may be long
 _VERSION = 3  # of the kept indexes
@@ -67,7 +64,7 @@ def _list_tar(path: Path) -> Members:
 
     size, limit = path.stat().st_size, 0
     if is_compressed(path):
-        limit = max(MOST_INFLATED[0] * size, MOST_INFLATED[1])
+        limit = most_inflated(size)
     with open_stream(path) as opened:
         file: BinaryIO = _Careful(opened)  # type: ignore[assignment]  # as much of one as a tar needs
         for info in _walk_tar(file, 0, limit or size, str(path), members, strict=True, inflated=bool(limit)):
