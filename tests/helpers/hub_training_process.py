@@ -28,9 +28,8 @@ def write(folder: Path) -> None:
 
 
 def run(folder: Path) -> dict[str, Any]:
-    from helpers.workplace import run
-
     import zoo
+    from helpers.workplace import run
 
     def call(*words: str) -> dict[str, Any]:
         done = run(*words)
@@ -42,8 +41,8 @@ def run(folder: Path) -> dict[str, Any]:
     found["resume"] = call("train", "--resume", "run", "--data", REPO, "--images", "16")
     found["run"] = json.loads(Path("run", "run.json").read_text())
     found["build"] = call("data", "build", "hub", "--data", REPO, "--size", "16", "--json")
-    found["compare"] = call("compare", "dcgan", *data, *TINY, "--images", "8", "--seeds", "1", "--samples", "16", "--points", "1",
-                            "--set", "features.size=8", "--metric", "pixels", "--out", "comparison")  # fmt: skip
+    short = ["--seeds", "1", "--samples", "16", "--points", "1", "--metric", "pixels", "--set", "features.size=8"]
+    found["compare"] = call("compare", "dcgan", *data, *TINY, "--images", "8", *short, "--out", "comparison")
     options = {"generator.width": 4, "discriminator.width": 4, "dataset.classes": "newt,cat", "dataset.limit": 5}
     made = zoo.train("dcgan", dataset="hub", data=REPO, size=16, batch=4, images=8, out="python", options=options)
     found["python"] = made.images

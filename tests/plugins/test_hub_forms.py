@@ -218,6 +218,22 @@ def test_other_files_are_sent_where_they_are_read(tmp_path: Path, name: str, say
     assert says in caught.value.hint
 
 
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_table_that_is_cut_short_is_refused_and_ends_nobody(tmp_path: Path, form: str, keep: float) -> None:
+    """Both are read through memory maps."""
+    path = parquet(tmp_path / "train.parquet", "bytes")
+    if form == "arrow":
+        table, path = pq.read_table(path), tmp_path / "train.arrow"
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table)
+        assert len(dataset("hub", path).listing().records) == 6
+    held = path.read_bytes()
+    path.write_bytes(held[: keep if isinstance(keep, int) else int(len(held) * keep)])
+    with pytest.raises(DataError, match="cannot be loaded"):
+        dataset("hub", path).listing()
+
+
 def test_data_is_a_path_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo_plugins.datasets.hub import Hub
 
