@@ -29,6 +29,13 @@ ORIGIN = Origin(
 )
 _SPLITS = ("train", "val", "test")
 _FOLDER = re.compile(r"(?:(?P<category>.+)_)?(?P<split>train|val|test)(?:_lmdb)?")
+_CATEGORIES = frozenset(
+    "bedroom bridge church church_outdoor classroom conference_room dining_room kitchen living_room restaurant tower airplane "
+    "bicycle bird boat bottle bus car cat chair cow dining_table dog horse motorbike person potted_plant sheep sofa train "
+    "tv-monitor".split()
+)
+"""LSUN's scenes and objects: a folder of pictures that is called so is one of them."""
+
 _Names = Annotated[
     list[str] | str | None, "which: 'bedroom', or several ('bedroom,kitchen') as labels; none: the only one there"
 ]
@@ -39,7 +46,7 @@ class LSUN(ImageDataset):
 
     Values are whole JPEG or WebP files. The databases are opened for reading only and without a lock, so that a folder that
     cannot be written will do, and by a process of its own, as a damaged one ends whoever reads it. Where there is none,
-    folders of pictures count, called as the databases are or by the category alone. Several categories become labels, in
+    folders of pictures count, called as the databases are or by one of LSUN's categories alone. Several categories become labels, in
     the order in which they are asked for. LSUN's object categories, whose folders carry no split in their name
     (`cat/data.mdb`), count as 'train'.
 
@@ -107,7 +114,7 @@ class LSUN(ImageDataset):
         if not folders and data.is_dir():
             below = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
             itself = any(is_picture(name) for name in os.listdir(data)) or (below and all(len(p.name) == 1 for p in below))
-            folders = [folder for folder in ([data] if itself else below) if _has_pictures(folder)]
+            folders = [folder for folder in ([data] if itself else below) if _is_category(folder) and _has_pictures(folder)]
         named: dict[str, dict[str, Path]] = {split: {} for split in _SPLITS}
         for folder in folders:
             match = _FOLDER.fullmatch(folder.resolve().name)
@@ -148,6 +155,11 @@ class _Part:
             return key, key.decode("utf-8", "backslashreplace"), self._stamp
         file = self._files[number]
         return file.source, file.key, file.stamp
+
+
+def _is_category(folder: Path) -> bool:
+    name = folder.resolve().name
+    return name in _CATEGORIES or bool((match := _FOLDER.fullmatch(name)) and match["category"])
 
 
 def _has_pictures(folder: Path) -> bool:
