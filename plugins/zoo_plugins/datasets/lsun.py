@@ -29,11 +29,11 @@ ORIGIN = Origin(
 )
 _SPLITS = ("train", "val", "test")
 _FOLDER = re.compile(r"(?:(?P<category>.+)_)?(?P<split>train|val|test)(?:_lmdb)?")
-_CATEGORIES = frozenset(
-    "bedroom bridge church church_outdoor classroom conference_room dining_room kitchen living_room restaurant tower airplane "
-    "bicycle bird boat bottle bus car cat chair cow dining_table dog horse motorbike person potted_plant sheep sofa train "
-    "tv-monitor".split()
+_SCENES = "bedroom bridge church church_outdoor classroom conference_room dining_room kitchen living_room restaurant tower"
+_OBJECTS = (
+    "airplane bicycle bird boat bottle bus car cat chair cow dining_table dog horse motorbike person potted_plant sheep"
 )
+_CATEGORIES = frozenset(f"{_SCENES} {_OBJECTS} sofa train tv-monitor".split())
 """LSUN's scenes and objects: a folder of pictures that is called so is one of them."""
 
 _Names = Annotated[
@@ -46,8 +46,8 @@ class LSUN(ImageDataset):
 
     Values are whole JPEG or WebP files. The databases are opened for reading only and without a lock, so that a folder that
     cannot be written will do, and by a process of its own, as a damaged one ends whoever reads it. Where there is none,
-    folders of pictures count, called as the databases are or by one of LSUN's categories alone. Several categories become labels, in
-    the order in which they are asked for. LSUN's object categories, whose folders carry no split in their name
+    folders of pictures count, called as the databases are or by one of LSUN's categories alone. Several categories become
+    labels, in the order in which they are asked for. LSUN's object categories, whose folders carry no split in their name
     (`cat/data.mdb`), count as 'train'.
 
     Raises:

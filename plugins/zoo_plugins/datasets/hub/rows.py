@@ -83,17 +83,15 @@ class ArrowRows:
 
     def paths(self) -> list[str]:
         """Return where each picture lay, "" where nobody knows; its bytes are not read."""
-        table = self._encoded.with_format("arrow")
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         found: list[str] = []
-        for batch in table.iter(1000):
+        for batch in self._encoded.with_format("arrow").iter(1000):
             column = batch.column(self._column)
-            column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
-            known = (
-                [field.name for field in column.type]
-                if hasattr(column.type, "num_fields") and column.type.num_fields
-                else []
-            )
-            found += [path or "" for path in column.field("path").to_pylist()] if "path" in known else [""] * len(column)
+            if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
+                return [""] * len(self)
+            found += [path or "" for path in pc.struct_field(column, "path").to_pylist()]
         return found
 
     def values(self, column: str) -> list[Any]:
@@ -103,7 +101,9 @@ class ArrowRows:
     def picture(self, number: int) -> dict[str, Any] | None:
         """The "bytes" of a picture, or the "path" where it lies; None where the row has none. Any error means the file."""
         found = self._encoded[number][self._column]
-        return {"bytes": found, "path": None} if isinstance(found, bytes) else found
+        if isinstance(found, bytes):
+            return {"bytes": found, "path": None}
+        return found and {"bytes": found.get("bytes"), "path": found.get("path")}
 
 
 class ParquetRows:
