@@ -78,7 +78,7 @@ def serving(folder: Path) -> Iterator[Hub]:
         def tree(self, below: str) -> None:
             inside = [path for path in hub.paths() if not below or path.startswith(f"{below}/")]
             if below and not inside:
-                return self.json({"error": "no such folder"}, 404)
+                return self.json({"error": "no such folder"}, 404, **{"X-Error-Code": "EntryNotFound"})
             folders = sorted({p.rpartition("/")[0] for p in inside if "/" in p[len(below) + 1 if below else 0 :]})
             listed = [{"type": "directory", "path": name, "size": 0, "oid": "d" * 40} for name in folders]
             self.json(listed + [hub.entry(path) for path in inside])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from helpers.datasets import dataset, decoded, encoded, tar_bytes, write_zip
-from zoo_core import DataError, UnknownNameError, UsageError
+from zoo_core import DataError, OptionError, UnknownNameError, UsageError
 from zoo_core.testing import assert_conforms
 
 datasets = pytest.importorskip("datasets")
@@ -244,3 +244,9 @@ def test_data_is_a_path_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert Hub.resolve_data("./there") == str(tmp_path / "there")
     with pytest.raises(UsageError, match="neither a folder nor a dataset 'user/name'"):
         Hub.resolve_data("pets")
+    for data in ("ada/pets@v1", "https://huggingface.co/datasets/ada/pets@v1"):
+        assert Hub.resolve_data(data) == data
+        found = dataset("hub", data)
+        assert (found.repository, found.revision) == ("ada/pets", "v1")
+    with pytest.raises(OptionError, match=r"names a revision, and so does dataset.revision"):
+        dataset("hub", "ada/pets@v1", revision="v2")

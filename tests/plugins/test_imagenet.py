@@ -328,6 +328,24 @@ def test_numbers_in_the_names_of_flat_pictures(tmp_path: Path, form: str) -> Non
     assert listing.notes[-1] == "1 of 8 pictures are without a wnid in the name and were left out: no number"
 
 
+def test_the_hubs_own_archives(tmp_path: Path) -> None:
+    """train_images_0.tar.gz, train_images_1.tar.gz and val_images.tar.gz, flat, with the number in each name."""
+    for name, numbers in (("train_images_0", (0, 1)), ("train_images_1", (2, 3)), ("val_images", (4,))):
+        members = [(f"{WNIDS[i % 3]}_{i}_{WNIDS[i % 3]}.JPEG", encoded(i)) for i in numbers]
+        (tmp_path / f"{name}.tar.gz").write_bytes(tar_bytes(members, mode="w:gz"))
+    found = dataset("imagenet", tmp_path)
+    listing = found.listing()
+    assert listing.classes == WNIDS
+    assert [r.label for r in listing.records] == [0, 1, 2, 0]
+    assert [abs(int(p[0, 0, 0]) - i * 37 % 256) < 4 for i, p in enumerate(decoded(found))] == [True] * 4
+    assert dataset("imagenet", tmp_path, split="val").listing().classes == (WNIDS[1],)
+
+
+def test_one_folder_around_the_splits(tmp_path: Path) -> None:
+    folders(tmp_path / "imagenet-mini" / "train")
+    assert dataset("imagenet", tmp_path).listing().classes == WNIDS
+
+
 def test_an_archive_of_several_splits_is_refused(tmp_path: Path) -> None:
     members = [(f"tiny/{part}/{i}.JPEG", encoded(i)) for part in ("train", "val") for i in range(2)]
     (tmp_path / "tiny.tar").write_bytes(tar_bytes(members))

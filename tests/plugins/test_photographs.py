@@ -154,6 +154,19 @@ def test_tables_as_a_spreadsheet_saves_them(tmp_path: Path, encoding: str, separ
     assert listing.notes == ()
 
 
+@pytest.mark.parametrize("at", ["", "Img"])
+def test_crops_in_a_folder_of_any_name_beside_the_tables(tmp_path: Path, at: str) -> None:
+    celeba(tmp_path)
+    if at:
+        (tmp_path / at).mkdir()
+    (tmp_path / "img_align_celeba").rename(tmp_path / at / "celeba_crops_64")
+    for split, count in (("train", 2), ("valid", 1), ("test", 1)):
+        assert len(dataset("faces", tmp_path, split=split).listing().records) == count
+    (tmp_path / at / "celeba_crops_64" / TXT[0]).unlink()
+    told = "1 of 2 pictures of split 'train' in list_eval_partition.txt are not there"
+    assert dataset("faces", tmp_path).listing().notes == (told,)
+
+
 def test_tables_that_list_none_of_the_pictures_are_refused(tmp_path: Path) -> None:
     celeba(tmp_path)
     for i, path in enumerate(sorted((tmp_path / "img_align_celeba").iterdir())):

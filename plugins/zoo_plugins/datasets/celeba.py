@@ -39,7 +39,7 @@ def find(data: Path) -> Files | None:
     """CelebA as downloaded, in or around `data`; None where it is something else.
 
     Its pictures are in a folder or an archive called `img_align_celeba` (JPEG), `img_align_celeba_png`, or `img_celeba` (in
-    the wild), its tables beside them or in `Anno` and `Eval`.
+    the wild), or in the only one beside its tables (crops that somebody made); the tables are there or in `Anno` and `Eval`.
     """
     here = data.resolve()
     named = _strip(here.name) in _IMAGES
@@ -48,7 +48,12 @@ def find(data: Path) -> Files | None:
             if (images := _images(root, name)) is not None:
                 above = (data, root, root.parent)
                 return Files(images, _table(above, "list_attr_celeba"), _table(above, "list_eval_partition"))
-    return None
+    tables = [_table((data,), name) for name in ("list_attr_celeba", "list_eval_partition")]
+    others = [p for base in (data, data / "Img") if any(tables) and base.is_dir() for p in sorted(base.iterdir())]
+    others = [
+        p for p in others if p.name not in (*_TABLES, "Img") and (p.is_dir() or archives.suffix_of(p.name) in archives.READ)
+    ]
+    return Files(others[0], *tables) if len(others) == 1 else None
 
 
 def _images(root: Path, name: str) -> Path | None:
@@ -105,7 +110,12 @@ class CelebA(ImageDataset):
         elif self.split != "all":
             parts = _partition(partition)
             notes += _compare(records, parts, partition, "and were left out")
-            records = [r for r in records if parts.get(_stem(r.key)) == _PARTS[self.split]]
+            wanted = {stem for stem, part in parts.items() if part == _PARTS[self.split]}
+            records = [r for r in records if _stem(r.key) in wanted]
+            if records and (lacking := len(wanted) - len({_stem(r.key) for r in records})):
+                notes.append(
+                    f"{lacking:,} of {len(wanted):,} pictures of split {self.split!r} in {partition.name} are not there"
+                )
             if not records:
                 raise DataError(f"{partition} puts none of the pictures in {images} into split {self.split!r}")
         names: list[str] = []

@@ -69,7 +69,7 @@ class ImageNet(ImageDataset):
         if self._source.is_file() and set(listing.classes) & set(_SPLITS):
             hint = "unpack it, and give the folder: --data DIR"
             raise DataError(f"{self._source} holds several splits: {', '.join(listing.classes)}", hint=hint)
-        if not listing.classes:
+        if not listing.classes or self._parts(self._source):
             listing = _label(listing, _find_labels(self._source, self.split))
         if not listing.classes:
             listing = replace(listing, notes=(*listing.notes, f"the pictures have no labels: there are {_WANTED}"))
@@ -90,12 +90,19 @@ class ImageNet(ImageDataset):
             return Downsampled(batches, split=self.split, wnids=[*names] if names else ())
         if source.is_file():
             return Archives(data=str(source), split="train", found={"": source})
+        if parts := self._parts(source):
+            return Archives(data=str(source), split="train", found=parts)
         inner = {path.name.removesuffix(".tar"): path for path in source.glob("*.tar") if _WNID.fullmatch(path.stem)}
         if inner and not any(_WNID.fullmatch(path.name) and path.is_dir() for path in source.iterdir()):
             return Archives(data=str(source), split="train", found=dict(sorted(inner.items())))
         if found := find_archives(source):
             return Archives(data=str(source), split="train", found=found)
         return FileDataset(data=str(source))
+
+    def _parts(self, folder: Path) -> dict[str, Path]:
+        """Return the archives of a split as the Hub's copy has them: train_images_0.tar.gz, …, val_images.tar.gz."""
+        found = sorted(folder.glob(f"{self.split}_images*.tar*")) if folder.is_dir() else []
+        return {path.name.partition(".")[0]: path for path in found}
 
     @cached_property
     def _source(self) -> Path:
@@ -108,9 +115,12 @@ class ImageNet(ImageDataset):
             if re.fullmatch(r"ILSVRC2012_img_(train|val|test)(_v\d+)?\.tar", data.name) and self.split not in data.name:
                 raise ORIGIN.wrong(data, looked_for=name)
             return data
-        for place in (data / below / part for below in _BELOW for part in (self.split, name)):
+        inner = sorted(path.name for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
+        for place in (data / below / part for below in (*_BELOW, *inner) for part in (self.split, name)):
             if place.is_file() if place.suffix == ".tar" else place.is_dir():
                 return place
+        if self._parts(data):
+            return data
         here = data.resolve().name
         sorted_here = any(_WNID.fullmatch(path.name.removesuffix(".tar")) for path in data.iterdir())
         if find_batches(data, self.split) or here == self.split:

@@ -110,6 +110,7 @@ class LSUN(ImageDataset):
     def _folders(self) -> dict[str, Path]:
         """Category → folder of this split, with an LMDB or else with pictures."""
         data = ORIGIN.existing(self.data)
+        data = data.resolve().parent if data.name == "data.mdb" else data
         folders = [data] if (data / "data.mdb").is_file() else [p.parent for p in sorted(data.glob("*/data.mdb"))]
         if not folders and data.is_dir():
             below = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))

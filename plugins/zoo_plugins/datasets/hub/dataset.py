@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from zoo_core.datasets import ImageDataset, Listing, Record
-from zoo_core.errors import DataError, UsageError, ZooError, unknown
+from zoo_core.errors import DataError, OptionError, UsageError, ZooError, unknown
 
 from .. import archives
 from ..sources import LazyRecords, causes, file_stamp
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _FILES = {".parquet": "parquet", ".arrow": "arrow"}  # a single file by its name → what of `datasets` reads it
-_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_NAME = re.compile(r"(?:https://huggingface\.co/datasets/)?(?P<name>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+))?/?")
 
 
 class Hub(ImageDataset):
@@ -43,7 +43,7 @@ class Hub(ImageDataset):
     def __init__(
         self,
         *,
-        data: Annotated[str | None, "'user/name' on the Hub, or a folder or parquet file of that kind"] = None,
+        data: Annotated[str | None, "'user/name[@revision]' on the Hub, or a folder or parquet file of that kind"] = None,
         split: Annotated[str, "one that the dataset has"] = "train",
         config: Annotated[str | None, "which configuration, where it has several"] = None,
         column: Annotated[str | None, "column of the pictures; none: the only one there is"] = None,
@@ -51,8 +51,14 @@ class Hub(ImageDataset):
         revision: Annotated[str | None, "branch, tag or commit"] = None,
     ) -> None:
         super().__init__(data=None, split=split)
-        self.repository = data
-        self.config, self.column, self.label, self.revision = config, column, label, revision
+        self.repository, self.revision = data, revision
+        if data is not None and not Path(data).exists() and (match := _NAME.fullmatch(data)):
+            if match["revision"] and revision:
+                raise OptionError(
+                    f"--data {data} names a revision, and so does dataset.revision", hint="leave one of them out"
+                )
+            self.repository, self.revision = match["name"], match["revision"] or revision
+        self.config, self.column, self.label = config, column, label
         self._rows: ArrowRows | ParquetRows | None = None
         self._guesses_labels = False  # whether they are the folders in which the pictures lay
 

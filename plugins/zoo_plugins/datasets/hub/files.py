@@ -33,7 +33,9 @@ def describe_files(where: str, revision: str | None, split: str, chosen: Mapping
         here = len(used.get(split, ()))
         why = f"{few(map(repr, sorted(taken)), 2)} {'has' if len(taken) == 1 else 'have'} a word for a split in the name"
         remedy = (
-            f"--dataset folder --data {where}" if Path(where).is_dir() else "download it, then --dataset folder --data DIR"
+            f"--dataset folder --data {where}"
+            if Path(where).is_dir()
+            else f"hf download {where} --repo-type dataset --local-dir DIR, then --dataset folder --data DIR"
         )
         return [
             f"of {len(there):,} files, {here:,} {'is' if here == 1 else 'are'} used for split {split!r} "

@@ -58,7 +58,7 @@ def batch_arrays(held: Any, name: str, what: str, lengths: Collection[int]) -> t
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] not in lengths:
         expected = " or ".join(map(str, lengths))
         raise DataError(f"{name} is no {what}: expected data [N, {expected}] of bytes and a list of labels")
-    if isinstance(labels, list) and all(type(label) is int and abs(label) < 1 << 31 for label in labels):
+    if isinstance(labels, list | tuple) and all(type(label) is int and abs(label) < 1 << 31 for label in labels):
         labels = np.array(labels, np.int64)
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(f"{name} is no {what}: expected a whole number for each picture as labels")
