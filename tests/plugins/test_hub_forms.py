@@ -190,6 +190,15 @@ def test_a_word_in_a_name_that_makes_the_rest_disappear_is_said(tmp_path: Path, 
     assert len(dataset("folder", root).listing().records) == 8
 
 
+def test_files_that_a_card_leaves_out_are_its_own_affair(tmp_path: Path) -> None:
+    parquet(tmp_path / "pets" / "a" / "train.parquet", "bytes")
+    parquet(tmp_path / "pets" / "b" / "train.parquet", "bytes")
+    card = "---\nconfigs:\n- config_name: default\n  data_files: a/*.parquet\n---\n"
+    (tmp_path / "pets" / "README.md").write_text(card)
+    listing = dataset("hub", tmp_path / "pets").listing()
+    assert (len(listing.records), listing.notes) == (6, ())
+
+
 def test_splits_of_pictures_are_counted(tmp_path: Path) -> None:
     write_folder(tmp_path / "pets")
     (tmp_path / "pets" / "test").mkdir()

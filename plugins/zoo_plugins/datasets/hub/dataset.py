@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,20 +101,27 @@ class Hub(ImageDataset):
 
     def _license(self) -> str:
         """Return what the dataset's card says, "" where it says nothing."""
+        license = self._card().get("license")
+        return ", ".join(map(str, license)) if isinstance(license, list) else str(license or "")
+
+    def _card(self) -> Mapping[str, Any]:
+        """Return the facts of the dataset's card, none where there is no card or it cannot be read."""
         from huggingface_hub import DatasetCard
 
         card = str(self.repository) if self._remote() else Path(str(self.repository)) / "README.md"
         try:
-            license = DatasetCard.load(card).data.get("license")
-        except Exception:  # no card, or one that cannot be read
-            return ""
-        return ", ".join(map(str, license)) if isinstance(license, list) else str(license or "")
+            facts: Mapping[str, Any] = DatasetCard.load(card).data.to_dict()
+        except Exception:
+            return {}
+        return facts
 
     def _remote(self) -> bool:
         return self.repository is not None and not Path(self.repository).exists()
 
     def _notes(self, builder: DatasetBuilder) -> list[str]:
-        """Return which files are used, where some are not."""
+        """Return which files are used, where some are not and no card chose them."""
+        if builder.config.name != "default" or "configs" in self._card():
+            return []
         try:
             return describe_files(str(self.repository), self.revision, self.split, builder.config.data_files or {})
         except Exception:  # the Hub does not answer any more: nothing that the pictures need
