@@ -112,6 +112,20 @@ def test_pictures_win_over_archives_beside_them(tmp_path: Path) -> None:
     assert [r.key for r in dataset("folder", tmp_path).listing().records] == ["a.png"]
 
 
+def test_pictures_behind_a_link_win_too(tmp_path: Path) -> None:
+    unpacked(tmp_path / "elsewhere", PICTURES)
+    (tmp_path / "here").mkdir()
+    write_zip(tmp_path / "here" / "backup.zip", PICTURES)
+    try:
+        (tmp_path / "here" / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        (tmp_path / "here" / "circle").symlink_to(tmp_path / "here", target_is_directory=True)
+    except OSError:
+        pytest.skip("this system lets nobody make links")
+    assert [r.key for r in dataset("folder", tmp_path / "here").listing().records] == [
+        f"link/{name}" for name, _ in PICTURES
+    ]
+
+
 def test_an_archive_has_only_train(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no split 'test'; valid: train"):
         dataset("folder", write_zip(tmp_path / "photos.zip", PICTURES), split="test").listing()

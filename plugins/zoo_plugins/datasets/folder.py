@@ -94,7 +94,12 @@ def find_archives(data: Path) -> dict[str, Path]:
             raise DataError(f"{data} is a table with pictures in it, not a folder", hint=hint)
         return {"": data} if archives.archive_kind(data) else {}
     found: dict[str, Path] = {}
-    for folder, folders, files in os.walk(data):
+    entered: set[str] = set()
+    for folder, folders, files in os.walk(data, followlinks=True):
+        if (real := os.path.realpath(folder)) in entered:  # a link back to a folder that contains it
+            folders.clear()
+            continue
+        entered.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(name for name in files if not name.startswith(".")):
             if archives.is_picture(name):
