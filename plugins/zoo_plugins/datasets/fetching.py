@@ -42,7 +42,7 @@ def fetch(folder: Path, name: str, addresses: Sequence[str], md5: str, origin: O
         except _FAILURES as error:
             words = "what came has another checksum" if "corrupted" in str(error) else causes(error)
             problems.append(f"{address}: {words}")
-    hint = f"try again, or fetch it by hand: {origin.hint}"
+    hint = f"try again, or fetch it by hand; {origin.by_hand}"
     raise DataError(f"{origin.name} could not be fetched: {'; '.join(problems)}", hint=hint)
 
 

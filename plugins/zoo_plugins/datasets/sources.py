@@ -77,8 +77,12 @@ class Origin:
     @property
     def hint(self) -> str:
         """What to type."""
-        itself = "let the zoo fetch it: --download; or " if self.fetched else ""
-        return f"{itself}get it: {self.where}; size: {self.size}; when it lies in DIR: --data DIR"
+        return f"let the zoo fetch it: --download; or {self.by_hand}" if self.fetched else self.by_hand
+
+    @property
+    def by_hand(self) -> str:
+        """What to type where the zoo does not fetch it."""
+        return f"get it: {self.where}; size: {self.size}; when it lies in DIR: --data DIR"
 
     def existing(self, data: Path | None) -> Path:
         """Return `data`; raise `UsageError` where nobody said where the images lie, `DataError` where nothing lies there."""
