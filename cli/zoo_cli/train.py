@@ -55,7 +55,9 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
     """
     import zoo
 
-    if choices.pop("download") and download:
+    if (wanted := choices.pop("download")) and choices["dataset"] is None:
+        raise click.UsageError("--download needs the name of a dataset; for example: --dataset mnist --download")
+    if wanted and download:
         choices["data"] = zoo.download(choices["dataset"], choices["data"], split=choices.get("split", "train"))
     limit = choices.pop("limit")
     return options if limit is None else {**options, "dataset.limit": str(limit)}

@@ -91,6 +91,7 @@ def test_the_command_fetches_builds_and_trains(
     trained = run("train", "dcgan", "--dataset", "mnist", "--download", *tiny, "--out", "run")
     assert trained.exit_code == 0, trained.stderr
     assert "packed 12 images of mnist" in trained.stderr
+    assert "name of a dataset" in run("train", "--resume", "run", "--download").stderr
     planned = run("train", "dcgan", "--dataset", "fashion-mnist", "--download", *tiny, "--dry-run")
     assert planned.exit_code == 0, planned.stderr
     assert not (cache / "downloads" / "fashion-mnist").exists()
