@@ -199,6 +199,18 @@ def test_files_that_a_card_leaves_out_are_its_own_affair(tmp_path: Path) -> None
     assert (len(listing.records), listing.notes) == (6, ())
 
 
+def test_pictures_that_a_table_of_metadata_does_not_list_are_said(tmp_path: Path) -> None:
+    """`datasets` drops them in silence."""
+    root = tmp_path / "pets"
+    root.mkdir()
+    for i, (_, value) in enumerate(PICTURES):
+        (root / f"{i}.png").write_bytes(value)
+    (root / "metadata.csv").write_text("file_name,kind\n" + "".join(f"{i}.png,cat\n" for i in range(4)))
+    listing = dataset("hub", root).listing()
+    told = "of 6 pictures 2 are not in the table of metadata beside them and were left out: 4.png, 5.png"
+    assert (len(listing.records), listing.notes) == (4, (told,))
+
+
 def test_splits_of_pictures_are_counted(tmp_path: Path) -> None:
     write_folder(tmp_path / "pets")
     (tmp_path / "pets" / "test").mkdir()

@@ -15,7 +15,7 @@ from zoo_core.errors import DataError, OptionError, UsageError, ZooError, unknow
 
 from .. import archives
 from ..sources import LazyRecords, causes, file_stamp
-from .files import describe_files
+from .files import describe_files, describe_unlisted
 from .rows import ArrowRows, ParquetRows, picture_columns, read_reference
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class Hub(ImageDataset):
         def make(i: int) -> Record:
             return Record(f"{self.split}/{i:07d}", i, stamp, labels[i] if labels else -1)
 
-        return Listing(LazyRecords(len(rows), make), classes=classes, notes=tuple(self._notes(builder)))
+        return Listing(
+            LazyRecords(len(rows), make), classes=classes, notes=(*self._notes(builder), *self._unlisted(builder, rows))
+        )
 
     def decode(self, record: Record) -> Image:
         from zoo_core.pictures import open_picture
@@ -126,6 +128,11 @@ class Hub(ImageDataset):
             return describe_files(str(self.repository), self.revision, self.split, builder.config.data_files or {})
         except Exception:  # the Hub does not answer any more: nothing that the pictures need
             return []
+
+    def _unlisted(self, builder: DatasetBuilder, rows: ArrowRows | ParquetRows) -> list[str]:
+        """Return how many pictures of the split have no row."""
+        files = {str(name): held for name, held in (builder.config.data_files or {}).items()}.get(self.split, ())
+        return describe_unlisted(files, len(rows), rows.paths) if isinstance(rows, ArrowRows) else []
 
     def _load(self) -> tuple[DatasetBuilder, ArrowRows | ParquetRows]:
         """Return the dataset, and in `_rows` the rows of the split."""

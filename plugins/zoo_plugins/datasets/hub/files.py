@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,21 @@ def describe_files(where: str, revision: str | None, split: str, chosen: Mapping
     if kinds == {_PICTURE} and len(used) > 1:
         return ["files of each split: " + ", ".join(f"{name} {len(files):,}" for name, files in used.items())]
     return []
+
+
+def describe_unlisted(files: Sequence[Any], count: int, paths: Callable[[], Sequence[str]]) -> list[str]:
+    """Return in words how many pictures of a split are in no row, as the table of metadata beside them does not list them.
+
+    `files` are those of the split, `count` is how many rows it has, and `paths` gives the paths that these name.
+    """
+    pictures = [str(file) for file in files if _kind(str(file)) == _PICTURE]
+    if (missing := len(pictures) - count) <= 0:
+        return []
+    lost = sorted({*pictures} - {*paths()})
+    named = f": {few(map(os.path.basename, lost), 3)}" if len(lost) == missing else ""
+    are, were = ("is", "was") if missing == 1 else ("are", "were")
+    where = "not in the table of metadata beside them"
+    return [f"of {len(pictures):,} pictures {missing:,} {are} {where} and {were} left out{named}"]
 
 
 def _name(file: str, where: str) -> str:
