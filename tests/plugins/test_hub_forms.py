@@ -190,6 +190,18 @@ def test_a_word_in_a_name_that_makes_the_rest_disappear_is_said(tmp_path: Path, 
     assert len(dataset("folder", root).listing().records) == 8
 
 
+def test_a_tar_that_datasets_takes_for_something_else_is_sent_to_folder(tmp_path: Path) -> None:
+    """Its names have several dots, which WebDataset takes for kinds of files."""
+    root = tmp_path / "pets"
+    root.mkdir()
+    members = [(f"cat/IMG.{i}.png", value) for i, (_, value) in enumerate(PICTURES)]
+    (root / "photos.tar").write_bytes(tar_bytes(members))
+    with pytest.raises(UsageError, match=r"several columns of images: 0.png, 1.png, ") as caught:
+        dataset("hub", root).listing()
+    assert f"--dataset folder --data {root}" in caught.value.hint
+    assert colors(dataset("folder", root)) == COLORS
+
+
 def test_files_that_a_card_leaves_out_are_its_own_affair(tmp_path: Path) -> None:
     parquet(tmp_path / "pets" / "a" / "train.parquet", "bytes")
     parquet(tmp_path / "pets" / "b" / "train.parquet", "bytes")

@@ -173,10 +173,13 @@ class Hub(ImageDataset):
             raise unknown(f"image column of {self.repository}:", self.column, images)
         if not images:
             there = ", ".join(f"{name} ({kind})" if len(str(kind)) < 40 else name for name, kind in rows.features.items())
-            raise DataError(f"{self.repository} has no column of images; its columns: {there or 'none'}")
+            wrong = f"{self.repository} has no column of images; its columns: {there or 'none'}"
+            raise DataError(wrong, hint=self._elsewhere())
         if self.column is None and len(images) > 1:
             several = f"{self.repository} has several columns of images: {', '.join(images)}"
-            raise UsageError(several, hint=f"choose one: --set dataset.column={images[0]}")
+            tar = "__key__" in rows.features  # a tar of pictures looks like that where names have several dots
+            other = f"; or {self._elsewhere()}" if tar and self._elsewhere() else ""
+            raise UsageError(several, hint=f"choose one: --set dataset.column={images[0]}{other}")
         rows.choose(self.column or images[0])
         self._rows = rows
         self._guesses_labels = isinstance(rows, ArrowRows)
@@ -238,7 +241,12 @@ class Hub(ImageDataset):
             return UsageError(several, hint="choose one: --set dataset.config=NAME")
         hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         where = f"{self.repository} on the Hub" if self._remote() else str(self.repository)
-        return DataError(f"{where} cannot be loaded: {words}", hint=hint if self._remote() else "")
+        return DataError(f"{where} cannot be loaded: {words}", hint=hint if self._remote() else self._elsewhere())
+
+    def _elsewhere(self) -> str:
+        """Return what reads a folder on this machine whose pictures `datasets` does not find."""
+        place = Path(str(self.repository))
+        return f"to read it as any folder: --dataset folder --data {shlex.quote(str(place))}" if place.is_dir() else ""
 
 
 def _no_name(data: str) -> UsageError:
