@@ -26,7 +26,7 @@ from zoo import devices
 FAR = torch.device("meta")
 CPU = torch.device("cpu")
 HEAVY = ("convolution", "mm", "addmm", "bmm", "baddbmm", "_cdist_forward", "_pdist_forward", "linalg_eigh", "_linalg_eigh")
-HEAVY += ("native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm", "linalg_cholesky_ex", "sort", "kthvalue")
+HEAVY += ("native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm", "linalg_cholesky_ex", "kthvalue")
 INDEXED = ("index", "index_put", "index_put_")  # of torch, which take the numbers of rows from the CPU too
 
 
@@ -72,6 +72,10 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], seen: Seen | None) -> Any
     near = [tensor for tensor in tensors if not isinstance(tensor, FarTensor) and tensor.dim()]
     if name in INDEXED:
         near = [tensor for tensor in near if tensor.dtype not in (torch.int64, torch.bool)]
+    if any(tensor.device == FAR for tensor in near):
+        raise RuntimeError(
+            f"{name} of numbers that were made on the device, which torch does not show; make them and move them"
+        )
     wanted = kwargs.get("device")
     to_far = bool(far) if wanted is None else torch.device(wanted) == FAR
     if name == "copy_":

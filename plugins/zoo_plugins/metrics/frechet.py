@@ -59,7 +59,7 @@ class Moments:
 
     def gaussian(self, parts: Sequence[int] | None = None) -> Gaussian:
         """Mean and covariance (over n − 1) of at least two vectors, those of some of the parts or all."""
-        chosen = torch.tensor(list(parts or range(len(self.counts))), device=self.counts.device)
+        chosen = torch.tensor(list(parts or range(len(self.counts)))).to(self.counts.device)
         n = self.counts[chosen].sum()
         mean = self.total[chosen].sum(0) / n
         return Gaussian(mean, (self.products[chosen].sum(0) - n * torch.outer(mean, mean)) / (n - 1))

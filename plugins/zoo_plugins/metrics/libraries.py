@@ -138,7 +138,7 @@ class DensityCoverage(Metric):
             for block, radius in zip(torch.split(real, _BLOCK), torch.split(radii, _BLOCK), strict=True):
                 distances = torch.cdist(block, fake)
                 counts += torch.stack([(distances < radius[:, None]).sum(), (distances.amin(1) < radius).sum()])
-            within, covered = counts.tolist()
+            within, covered = counts.cpu().tolist()
             return {"density": within / (DENSE_NEIGHBORS * len(fake)), "coverage": covered / len(real)}
         with contextlib.redirect_stdout(io.StringIO()):  # it prints how many there are
             found = compute_prdc(real.numpy(), fake.numpy(), nearest_k=DENSE_NEIGHBORS)

@@ -50,7 +50,7 @@ def ablate_units(stage: nn.Module, maps: Sequence[int]) -> Iterator[None]:
     """Let some feature maps (or units) of a stage be 0 in every forward pass."""
 
     def clear(_module: nn.Module, _inputs: Any, out: Tensor) -> Tensor:
-        return out.index_fill(1, torch.tensor(list(maps), dtype=torch.int64, device=out.device), 0)
+        return out.index_fill(1, torch.tensor(list(maps), dtype=torch.int64).to(out.device), 0)
 
     with stage.register_forward_hook(clear):
         yield

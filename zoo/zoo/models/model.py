@@ -105,7 +105,7 @@ class Model:
                 raise UsageError("this model is unconditional: it knows no labels", hint="leave --label out")
             return None
         if label is None:
-            return torch.tensor([i % count for i in numbers], device=self.device)
+            return move_to(torch.tensor([i % count for i in numbers]), self.device)
         names = self.classes or tuple(map(str, range(count)))
         if label not in names and not (str(label).isdigit() and int(label) < count):
             raise unknown("label", str(label), names)
