@@ -85,7 +85,7 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], seen: Seen | None) -> Any
     if seen is not None:
         if far and (not to_far or name == "_local_scalar_dense" or name == "nonzero"):
             seen.waits.append(name)
-        if name in HEAVY and any(tensor.is_floating_point() for tensor in tensors):
+        if (name := name.rstrip("_")) in HEAVY and any(tensor.is_floating_point() for tensor in tensors):
             (seen.far if to_far else seen.on_cpu).append(name)
     if "device" in kwargs:
         kwargs = {**kwargs, "device": CPU}

@@ -172,7 +172,7 @@ def _examine(
             stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
             found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float())
     responses = torch.cat(found)  # [N, F], each map's maximum in each image
-    strongest = responses.amax(0).argsort(descending=True)[:shown].tolist()
+    strongest = responses.amax(0).argsort(descending=True)[:shown].cpu().tolist()
     images, gradients = [], []
     for feature in strongest:
         top = responses[:, feature].argsort(descending=True)[:each]
