@@ -129,9 +129,10 @@ def bench(
                 if "compiled" not in name:
                     raise
                 found.append(Way(name, problem=f"{type(error).__name__}: {str(error).splitlines()[0]}"))
-    usual = found[-1] if compile and not found[-1].problem else found[0]
-    if usual.problem:
-        raise TrainingError(usual.problem)
+    measured = [way for way in found if not way.problem]
+    if not measured:
+        raise TrainingError(found[0].problem)
+    usual = measured[-1] if compile else measured[0]
     return Speed(
         recipe=config.recipe["name"],
         size=image.size,

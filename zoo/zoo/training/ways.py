@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..devices import Runtime, synchronize
 from ..packs import to_images
+from ..progress import Reporter
 from ..randomness import generator_for
 from ..runs.config import RunConfig
 from .batches import Minibatch
@@ -73,9 +74,20 @@ class StillFeed:
         return self.minibatch
 
 
-def make_step(name: str, config: RunConfig, runtime: Runtime) -> tuple[Callable[[], None], int, StaticSteps | None]:
+class _Heard(Reporter):
+    """Keeps the reason why steps are not captured."""
+
+    reason = ""
+
+    def note(self, text: str) -> None:
+        self.reason = self.reason or text.partition(": ")[2]
+
+
+def make_step(
+    name: str, config: RunConfig, runtime: Runtime, report: Reporter
+) -> tuple[Callable[[], None], int, StaticSteps | None]:
     """Return what takes the next step in one of the ways, from a fresh state; how many steps it takes until all are alike;
-    and what captures them.
+    and what captures them, which tells `report` where it cannot.
     """
     state = State.create(config, runtime)
     engine = Engine(config, state, runtime, compile="compiled" in name)
@@ -83,7 +95,8 @@ def make_step(name: str, config: RunConfig, runtime: Runtime) -> tuple[Callable[
     if runtime.static and engine.scheduled:
         minibatch = minibatch._replace(rates=torch.tensor(engine.rates(0), device=runtime.device))
     captured = "captured" in name
-    steps = StaticSteps(engine, cast(Feed, StillFeed(minibatch)), graphs_for(runtime)) if captured else None
+    feed = cast(Feed, StillFeed(minibatch))
+    steps = StaticSteps(engine, feed, graphs_for(runtime), report) if captured else None
 
     def step() -> None:
         if steps is not None:
@@ -111,7 +124,8 @@ def measure_way(
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(where)
-    step, warm, captures = make_step(name, config, runtime)
+    heard = _Heard()
+    step, warm, captures = make_step(name, config, runtime, heard)
 
     def run(count: int) -> float:
         begun = time.perf_counter()
@@ -123,7 +137,7 @@ def measure_way(
     cycle = warm // (WARM_UP + 1) if captures is not None else warm
     warm_up = run(warm)
     if captures is not None and None in captures.captured.values():
-        return Way(name, warm_up_s=warm_up, problem="these steps cannot be captured; zoo train says why")
+        return Way(name, warm_up_s=warm_up, problem=heard.reason)
     count = -(-steps // cycle) * cycle
     readings = []
     for number in range(rounds):
@@ -154,7 +168,8 @@ def count_kernels(run: Callable[[int], object], steps: int, device: torch.device
 
         with profile(activities=[ProfilerActivity.CUDA]) as heard:
             run(steps)
-        kernels: list[Any] = [e for e in heard.events() or () if e.device_type.name == "CUDA" and not e.is_user_annotation]
+        events: list[Any] = [event for event in heard.events() or () if event.device_type.name == "CUDA"]
+        kernels = [event for event in events if not getattr(event, "is_user_annotation", False)]
         times = [kernel.time_range.elapsed_us() / 1000 for kernel in kernels]
     else:
         with _Operators() as watch:
