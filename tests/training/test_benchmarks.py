@@ -65,7 +65,7 @@ def test_everything_about_a_gpu_but_compilers(tmp_path: Path) -> None:
 
 
 def test_what_fails_is_told_and_the_rest_is_measured() -> None:
-    found = run("gpu.py", *TINY, "--parts", "evaluate,whole,table,recipes", "--recipes", "nothing,mlp-gan", "--seconds", 40)
+    found = run("gpu.py", *TINY, "--parts", "evaluate,whole,table,recipes", "--recipes", "nothing,mlp-gan")
     assert found["failed"]["evaluate"] == "RuntimeError: there is no model: the job was left out or failed"
     assert "unknown recipe 'nothing'" in found["failed"]["recipe nothing"]
     assert set(found["recipes"]) == {"mlp-gan"}

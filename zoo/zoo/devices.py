@@ -15,7 +15,7 @@ from zoo_core import UsageError
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 CPU = torch.device("cpu")
-GROUP = 32  # tensors of a device that are waited for together
+GROUP, GROUP_BYTES = 32, 64 << 20  # tensors of a device that are waited for together
 
 
 def available_devices() -> list[str]:
@@ -74,13 +74,13 @@ def move_to(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def group_pieces(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Yield tensors of the CPU as they come, those of a device concatenated, `GROUP` at a time: whoever looks into one waits
-    until the device has computed it.
+    """Yield tensors of the CPU as they come, those of a device concatenated, at most `GROUP` of them and not many more bytes
+    than `GROUP_BYTES`: whoever looks into one waits until the device has computed it.
     """
     waiting: list[Tensor] = []
     for piece in pieces:
         waiting.append(piece)
-        if piece.device.type == "cpu" or len(waiting) == GROUP:
+        if piece.device.type == "cpu" or len(waiting) == GROUP or sum(held.nbytes for held in waiting) >= GROUP_BYTES:
             yield torch.cat(waiting) if len(waiting) > 1 else piece
             waiting = []
     if waiting:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
-from ..devices import bring_back, move_to
+from ..devices import bring_back, exact_float32, move_to
 from ..loading import load
 from ..models.model import CHUNK, Model
 from ..models.sampling import FORMATS
@@ -83,7 +83,7 @@ def draw_chunks(model: Model, z: Tensor, labels: Tensor | None) -> Iterator[Tens
         if fill := CHUNK - len(part):  # see CHUNK
             part = torch.cat([part, part.new_zeros(fill, part.shape[1])])
             given = torch.cat([given, given.new_zeros(fill)]) if given is not None else None
-        with seeded(0, "inside", model.device):  # for what a network draws by itself
+        with seeded(0, "inside", model.device), exact_float32():  # for what a network draws by itself
             images = model.generator(part, given)
         yield images[: CHUNK - fill].float()
 

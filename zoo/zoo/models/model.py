@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zoo_core import Discriminator, Generator, ImageSpec, UsageError
 from zoo_core.errors import unknown
 
-from ..devices import bring_back, move_to
+from ..devices import bring_back, exact_float32, move_to
 from ..randomness import generator_for, latents_for, seeded
 from .batch_norm import estimate_batch_norm
 
@@ -92,7 +92,7 @@ class Model:
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             labels = self.labels_of(numbers, label)
             z = move_to(latents_for(self.generator, seed, numbers).to(dtype), self.device)
-            with seeded(seed, f"sample {start}", self.device):  # for what a network draws by itself
+            with seeded(seed, f"sample {start}", self.device), exact_float32():  # for what a network draws by itself
                 images = self.generator(z, labels)
             drawn = images[max(0, first - start) : n - start].float()
             yield drawn if on_device else drawn.cpu()
@@ -123,9 +123,9 @@ def estimate_statistics(generator: Generator) -> None:
     device, classes = next(generator.parameters()).device, generator.image.num_classes
 
     def run() -> None:
-        with seeded(0, "statistics", device):
+        with seeded(0, "statistics", device), exact_float32():
             for start in range(0, STATISTICS, BATCH):
-                z = generator.sample_latent(BATCH, generator_for(0, "statistics", start)).to(device)
+                z = move_to(generator.sample_latent(BATCH, generator_for(0, "statistics", start)), device)
                 labels = torch.arange(start, start + BATCH, device=device) % classes if classes else None
                 generator(z, labels)
 
