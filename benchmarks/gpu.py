@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -81,8 +82,9 @@ def main() -> None:
         return
     begun, say = time.monotonic(), (lambda text: None) if given.json else print
     gpus = torch.cuda.device_count() if given.device == "cuda" else 0
+    home = os.environ.get("ZOO_CACHE")
     with tempfile.TemporaryDirectory() as scratch, cache(Path(scratch)):
-        bench = Bench(given, Path(scratch))
+        bench = Bench(given, Path(scratch), home)
         bench.result = {
             "device": name_device(bench.device),
             "gpus": gpus,

@@ -88,7 +88,7 @@ def test_goals_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     result["job"] = {"batch": 32, "images": 250_000, "seconds": 25.0, "median_images_per_s": 19000.0}
     result["whole"] = {"batch": 128, "images": 500_000, "seconds": 20.0, "median_images_per_s": 39000.0}
     result["exactness"] = {"captured": True, "eager": {"equal": True}, "resumed": {"equal": False}}
-    found = {name: goal["reached"] for name, goal in gpu.judge(gpu.Bench(given, Path(), result)).items()}
+    found = {name: goal["reached"] for name, goal in gpu.judge(gpu.Bench(given, Path(), result=result)).items()}
     assert found == {
         "whole against tutorials, batch 32": "least",
         "whole against tutorials, batch 128": "no",
@@ -100,7 +100,7 @@ def test_goals_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         "peak memory against eager": "least",
     }
     result["exactness"]["captured"] = False  # two eager trainings prove nothing
-    assert gpu.judge(gpu.Bench(given, Path(), result))["captured equals eager"]["reached"] is None
+    assert gpu.judge(gpu.Bench(given, Path(), result=result))["captured equals eager"]["reached"] is None
 
 
 def test_a_part_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

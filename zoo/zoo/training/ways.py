@@ -5,6 +5,7 @@ captured as CUDA graphs.
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -85,9 +86,9 @@ class _Heard(Reporter):
 
 def make_step(
     name: str, config: RunConfig, runtime: Runtime, report: Reporter
-) -> tuple[Callable[[], None], int, StaticSteps | None]:
-    """Return what takes the next step in one of the ways, from a fresh state; how many steps it takes until all are alike;
-    and what captures them, which tells `report` where it cannot.
+) -> tuple[Callable[[], None], int, int, StaticSteps | None]:
+    """Return what takes the next step in one of the ways, from a fresh state; how many steps are a cycle, and how many it
+    takes until all are as the later ones; and what captures them, which tells `report` where it cannot.
     """
     state = State.create(config, runtime)
     engine = Engine(config, state, runtime, compile="compiled" in name)
@@ -105,7 +106,8 @@ def make_step(
             engine.step(minibatch)
         state.step += 1
 
-    return step, engine.cycle * (WARM_UP + 1 if captured else 1), steps
+    kinds = math.lcm(*(phase.every for phase in engine.phases))  # steps in which all kinds come, rare penalties too
+    return step, engine.cycle, kinds * (WARM_UP + 1) if captured else engine.cycle, steps
 
 
 def measure_way(
@@ -125,7 +127,7 @@ def measure_way(
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(where)
     heard = _Heard()
-    step, warm, captures = make_step(name, config, runtime, heard)
+    step, cycle, warm, captures = make_step(name, config, runtime, heard)
 
     def run(count: int) -> float:
         begun = time.perf_counter()
@@ -134,7 +136,6 @@ def measure_way(
         synchronize(where)
         return time.perf_counter() - begun
 
-    cycle = warm // (WARM_UP + 1) if captures is not None else warm
     warm_up = run(warm)
     if captures is not None and None in captures.captured.values():
         return Way(name, warm_up_s=warm_up, problem=heard.reason)
