@@ -26,7 +26,7 @@ from .train import set_option
 )
 @click.option("--graphs/--no-graphs", default=True, help="Measure steps captured as CUDA graphs too.  [default: on GPUs]")
 @click.option("--rounds", type=int, default=5, show_default=True, help="Readings, whose median counts.")
-@click.option("--steps", type=int, default=2, show_default=True, help="Training steps of each reading.")
+@click.option("--steps", type=int, help="Training steps of each reading.  [default: 2; on GPUs 40]")
 @json_option
 def bench(as_json: bool, **choices: Any) -> None:
     """Measure how fast RECIPE trains on this machine: images per second and the share of what the machine can do.

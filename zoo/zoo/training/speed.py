@@ -84,7 +84,7 @@ def bench(
     compile: bool | None = None,
     graphs: bool = True,
     rounds: int = 5,
-    steps: int = 2,
+    steps: int | None = None,
     report: Reporter | None = None,
 ) -> Speed:
     """Measure how fast the steps of a recipe are, on random images in memory, in each way in which they can be taken.
@@ -93,14 +93,16 @@ def bench(
         recipe, size, channels, batch, options, precision, device: as `zoo.train` takes them; color by default.
         compile: whether to measure compiled networks too; by default on GPUs.
         graphs: whether to measure steps that are captured as CUDA graphs, which is what `zoo.train` does on a GPU.
-        rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule.
+        rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule; by default 2 steps,
+            on a GPU 40.
 
     Raises:
         UsageError: an argument is wrong. TrainingError: a minibatch does not fit into memory.
     """
+    where = check_device(device)
+    steps = (40 if where.type == "cuda" else 2) if steps is None else steps
     if rounds < 1 or steps < 1:
         raise UsageError(f"{rounds} rounds of {steps} steps are impossible; the least is 1 of 1")
-    where = check_device(device)
     if compile:
         check_compiler(where)
     resolved = resolve_precision(precision, where)
