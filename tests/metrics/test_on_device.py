@@ -9,7 +9,8 @@ import torch
 
 import zoo
 from helpers.far import FAR, far_device
-from helpers.metrics import pack, pictures, replaying
+from helpers.metrics import Heard, pack, pictures, replaying
+from zoo.metrics import measuring
 from zoo.metrics.extractors import extract, open_extractor
 from zoo.metrics.images import generate_images, read_images
 from zoo.metrics.measuring import measure, open_criterion, open_metrics
@@ -17,6 +18,7 @@ from zoo.metrics.nearest import nearest
 from zoo.metrics.store import cache_features
 from zoo.metrics.svm import Problem
 from zoo.progress import SILENT
+from zoo_core import Metric
 
 METRICS = ("frechet", "fid", "kid", "precision", "recall", "density", "coverage")
 
@@ -115,7 +117,32 @@ def test_nearest_neighbors(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (distances.device.type, len(seen.waits)) == ("cpu", 2)
     assert torch.allclose(distances, near[0], atol=2e-3)
     assert torch.equal(numbers, near[1])
-    assert distances[-2:, 0].tolist() == [0.0, 0.0]  # a copy is a copy
+    assert distances[-2:, 0].tolist() == pytest.approx([0.0, 0.0], abs=1e-5)  # a copy is a copy
+
+
+def test_what_does_not_fit_is_computed_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = read_images(pack()), generate_images(replaying(pictures("fresh")), 150)
+    heard = Heard()
+    given: dict[str, Any] = {"resamples": 0, "seed": 0, "report": heard}
+    near = measure(open_metrics(["frechet"]), open_extractor("scattering"), *images, **given)
+    with far_device(monkeypatch) as seen, monkeypatch.context() as small:
+        small.setattr(measuring, "free_bytes", lambda device: 1000)
+        found = measure(open_metrics(["frechet"]), open_extractor("scattering", device="meta"), *images, **given)
+        assert "addmm" not in seen.far
+    assert found["frechet"].values == pytest.approx(near["frechet"].values, rel=1e-4)
+
+    class Large(Metric):
+        on_device = True
+
+        def measure(self, real: torch.Tensor, fake: torch.Tensor) -> dict[str, float]:
+            if real.device == FAR:
+                raise torch.OutOfMemoryError("no room")
+            return {"large": float(real.mean())}
+
+    with far_device(monkeypatch):
+        found = measure({"large": Large()}, open_extractor("scattering", device="meta"), *images, **given)
+    assert heard.lines[-1] == "warning: large does not fit into the memory of meta: it is computed on the CPU"
+    assert found["large"].values["large"] > 0
 
 
 def test_probes_and_neighbors_say_where(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,10 @@ class Streamed(Matrix):
         self.chunk = CHUNK if device.type == "cpu" else rows_that_fit(device, 4 * features.shape[1], CHUNK_ON_DEVICE)
         size = len(rows) * features.shape[1] * features.element_size()
         if device.type != "cpu" and size <= free_bytes(device) // 2:
-            self.features = torch.cat([move_to(features[part], device) for part in torch.split(rows, self.chunk)])
+            self.features = features.new_empty(len(rows), features.shape[1], device=device)
+            for start in range(0, len(rows), self.chunk):
+                part = rows[start : start + self.chunk]
+                self.features[start : start + len(part)] = move_to(features[part], device)
             self.rows = torch.arange(len(rows))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:

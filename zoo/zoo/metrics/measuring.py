@@ -94,15 +94,20 @@ def measure(
                 given = there.setdefault(key, place_features(*given, extractor.device))
         report.note(" and ".join(other for other in metrics if type(metrics[other]) is kind))
         with exact_float32():
-            found[kind] = metric.evaluate(*given, resamples=resamples, seed=seed)
+            try:
+                found[kind] = metric.evaluate(*given, resamples=resamples, seed=seed)
+            except torch.OutOfMemoryError:
+                report.warn(f"{name} does not fit into the memory of {extractor.device}: it is computed on the CPU")
+                given = given[0].cpu(), given[1].cpu()
+                found[kind] = metric.evaluate(*given, resamples=resamples, seed=seed)
     return {name: found[type(metric)] for name, metric in metrics.items()}
 
 
 def place_features(real: Tensor, fake: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return features where a metric is to compute: on the device, if they take less than a quarter of what it has free."""
     device = arithmetic_device(device)
-    if device.type == "cpu" or real.nbytes + fake.nbytes > free_bytes(device) // 4:
-        return real, fake
+    if device.type != "cpu" and real.nbytes + fake.nbytes > free_bytes(device) // 4:
+        device = CPU
     return real.to(device), fake.to(device)
 
 
@@ -165,7 +170,8 @@ class Criterion:
 
     def measure(self, real: Tensor, fake: Tensor) -> float:
         """Return the number, of what `inputs` gave."""
-        real = real.to(fake.device) if self.metric.uses_real else fake[:0]  # it may come from the cache
+        real = real if self.metric.uses_real else real[:0]
+        real, fake = place_features(real, fake, self.extractor.device if self.metric.on_device else CPU)
         with exact_float32():
             return pick_number(self.name, self.metric.measure(real, fake))
 

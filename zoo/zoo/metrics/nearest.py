@@ -39,8 +39,8 @@ SHARE, CHANCE = 0.05, 1e-3
 def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None = None) -> tuple[Tensor, Tensor]:
     """Find the k nearest of all vectors [n, d] in `pieces` to each query [m, d], by Euclidean distance, exactly.
 
-    It is looked for where the queries are: on a CPU by faiss, else by matrix products in double precision, whose rounding a
-    distance of 0 survives. Pieces may lie anywhere.
+    It is looked for where the queries are: on a CPU by faiss, else by matrix products in double precision, so that a copy's
+    distance is next to 0. Pieces may lie anywhere.
 
     Returns distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces, both on the CPU. Raises
     `ZooError` where faiss is needed and not installed, or for fewer than k vectors.
