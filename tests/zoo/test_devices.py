@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from helpers.far import FAR, far_device
 from zoo import devices
@@ -100,6 +101,22 @@ def test_tensors_of_a_device_come_back_in_groups(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(devices, "GROUP_BYTES", 80)  # two of them
         assert [len(piece) for piece in bring_back(move_to(piece, FAR) for piece in pieces)] == [4, 4, 4, 2]
     assert torch.equal(torch.cat(found), torch.cat(pieces))
+
+
+def test_what_goes_to_a_gpu_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)  # there is no GPU to pin memory for
+    with FakeTensorMode():
+        there = move_to(torch.ones(3), torch.device("cuda"))
+        assert there.device.type == "cuda"
+        assert move_to(there, torch.device("cuda")).device.type == "cuda"
+        assert move_to(torch.ones(3), CPU).device.type == "cpu"
+    assert len(pinned) == 1
 
 
 def test_what_the_far_device_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
