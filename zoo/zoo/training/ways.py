@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -61,11 +61,11 @@ def choose_ways(runtime: Runtime, compile: bool, graphs: bool) -> list[str]:
     ]
 
 
-class StillFeed:
+class StillFeed(Feed):
     """A feed whose minibatch is always the same."""
 
     def __init__(self, minibatch: Minibatch) -> None:
-        self.minibatch = minibatch
+        self.minibatch, self.waiting = minibatch, None  # no thread prepares anything
 
     def advance(self, position: int, step: int) -> None:
         """Nothing has to be moved."""
@@ -96,8 +96,7 @@ def make_step(
     if runtime.static and engine.scheduled:
         minibatch = minibatch._replace(rates=torch.tensor(engine.rates(0), device=runtime.device))
     captured = "captured" in name
-    feed = cast(Feed, StillFeed(minibatch))
-    steps = StaticSteps(engine, feed, graphs_for(runtime), report) if captured else None
+    steps = StaticSteps(engine, StillFeed(minibatch), graphs_for(runtime), report) if captured else None
 
     def step() -> None:
         if steps is not None:
