@@ -5,7 +5,6 @@ captured as CUDA graphs.
 from __future__ import annotations
 
 import gc
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from ..runs.config import RunConfig
 from .batches import Minibatch
 from .engine import Engine
 from .feed import Feed
-from .graphs import WARM_UP, StaticSteps, graphs_for
+from .graphs import RARE, WARM_UP, StaticSteps, graphs_for
 from .state import State
 
 
@@ -86,9 +85,9 @@ class _Heard(Reporter):
 
 def make_step(
     name: str, config: RunConfig, runtime: Runtime, report: Reporter
-) -> tuple[Callable[[], None], int, int, StaticSteps | None]:
-    """Return what takes the next step in one of the ways, from a fresh state; how many steps are a cycle, and how many it
-    takes until all are as the later ones; and what captures them, which tells `report` where it cannot.
+) -> tuple[Callable[[], None], int, StaticSteps | None]:
+    """Return what takes the next step in one of the ways, from a fresh state; how many steps are a cycle; and what captures
+    them, which tells `report` where it cannot.
     """
     state = State.create(config, runtime)
     engine = Engine(config, state, runtime, compile="compiled" in name)
@@ -96,7 +95,8 @@ def make_step(
     if runtime.static and engine.scheduled:
         minibatch = minibatch._replace(rates=torch.tensor(engine.rates(0), device=runtime.device))
     captured = "captured" in name
-    steps = StaticSteps(engine, StillFeed(minibatch), graphs_for(runtime), report) if captured else None
+    graphs = graphs_for(runtime, compiled="compiled" in name) if captured else None
+    steps = StaticSteps(engine, StillFeed(minibatch), graphs, report) if captured else None
 
     def step() -> None:
         if steps is not None:
@@ -105,8 +105,7 @@ def make_step(
             engine.step(minibatch)
         state.step += 1
 
-    kinds = math.lcm(*(phase.every for phase in engine.phases))  # steps in which all kinds come, rare penalties too
-    return step, engine.cycle, kinds * (WARM_UP + 1) if captured else engine.cycle, steps
+    return step, engine.cycle, steps
 
 
 def measure_way(
@@ -126,7 +125,7 @@ def measure_way(
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(where)
     heard = _Heard()
-    step, cycle, warm, captures = make_step(name, config, runtime, heard)
+    step, cycle, captures = make_step(name, config, runtime, heard)
 
     def run(count: int) -> float:
         begun = time.perf_counter()
@@ -135,9 +134,14 @@ def measure_way(
         synchronize(where)
         return time.perf_counter() - begun
 
-    warm_up = run(warm)
-    if captures is not None and None in captures.captured.values():
-        return Way(name, warm_up_s=warm_up, problem=heard.reason)
+    warm_up = run(cycle)
+    if captures is not None:
+        for _ in range(RARE * (WARM_UP + 1)):  # until all kinds of steps are captured, rare penalties too
+            if captures.graphs is None or captures.seen.keys() <= captures.captured.keys():
+                break
+            warm_up += run(1)
+        if captures.graphs is None:
+            return Way(name, warm_up_s=warm_up, problem=heard.reason)
     count = -(-steps // cycle) * cycle
     readings = []
     for number in range(rounds):
@@ -146,6 +150,8 @@ def measure_way(
     seconds, batch = statistics.median(readings), config.training.batch
     memory = torch.cuda.max_memory_allocated(where) / 1e6 if where.type == "cuda" else None
     kernels, busy = (None, None) if where.type != "cuda" and "compiled" in name else count_kernels(run, cycle, where)
+    if captures is not None:
+        captures.close()
     return Way(
         name,
         ms_per_step=1000 * seconds,
