@@ -1,11 +1,24 @@
-"""Everything about training that a person with a GPU should measure once.
+"""Everything about training that a person with a GPU should measure once, in about four minutes.
 
-    python benchmarks/gpu.py [--recipe dcgan] [--batch 128] [--out gpu.json]
+    python benchmarks/gpu.py [--out gpu.json] [--seconds 240] [--data FOLDER]
 
-Throughput of the training step in float32, bf16 and compiled bf16 with its share of the GPU's matrix-product peak, peak
-memory, whether two deterministic trainings of one seed are equal and whether a resumed one equals an undisturbed one, and,
-with several GPUs, the speed of data-parallel training on all of them. Prints one JSON object, on the last line. `--device
-cpu` tries the script itself where there is no GPU.
+Parts, the most important first; what the time does not suffice for is left out and named:
+
+- `table`: steps at batch 32, 128 and 512: the tutorials' loop (`plain_loop.py`: NCHW, torch's defaults, losses read at each
+  step), ours as they are, and ours captured as a CUDA graph; milliseconds, images/s, the share of the best bf16 matrix
+  product, peak memory, kernels;
+- `job`: `zoo train dcgan --dataset faces` (250,000 images) in a process of its own, from start to finished model; drawing
+  the faces comes before and is not counted;
+- `whole`: `zoo train` at batch 128, beside its own bare captured step;
+- `exactness`: with --deterministic, whether 120 captured steps equal 120 that are not, tensor by tensor, and whether a run
+  that was interrupted after 60 and resumed equals them;
+- `evaluate`: seconds of `zoo evaluate`;
+- `recipes`: images/s of a short training of each recipe at 32×32, batch 64, and whether its steps were captured;
+- `compiled`: the table's first batch with compiled networks, as they are and captured;
+- `processes`: with several GPUs, the speed of data-parallel training on all of them.
+
+Prints one JSON object, on the last line: what was measured, `goals` and whether each is reached, `failed` with reasons, and
+`left_out`. `--device cpu --size 16 --batch 8 --steps 2` tries the script itself where there is no GPU.
 """
 
 from __future__ import annotations
@@ -13,153 +26,163 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import subprocess
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gpu_parts as parts
 import torch
-from kill_resume import fingerprint
-from train_speed import cache, random_pictures
+from gpu_parts import Bench, shorten
+from train_speed import cache
 
-import zoo
-from zoo.devices import resolve_precision
-from zoo.progress import Reporter
-from zoo.runs.run import read_log
-from zoo_core import ZooError
+from zoo.devices import name_device
+
+GOALS = {  # name → goal, least
+    "whole against tutorials, batch 32": (8.0, 5.5),
+    "whole against tutorials, batch 128": (5.0, 3.3),
+    "whole against bare, batch 32": (0.95, 0.85),
+    "whole against bare, batch 128": (0.95, 0.85),
+    "job, seconds": (20.0, 30.0),
+    "captured equals eager": (1.0, 1.0),
+    "resumed equals undisturbed": (1.0, 1.0),
+    "peak memory against eager": (1.2, 1.5),
+}
+LOWER_IS_BETTER = ("job, seconds", "peak memory against eager")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", default="dcgan")
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--recipe", default="dcgan", help="of all parts but `recipes`")
+    parser.add_argument("--batch", type=int, help="one minibatch instead of 32, 128 and 512")
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=50, help="steps of each round")
+    parser.add_argument("--rounds", type=int, default=5, help="readings of the table, whose median counts")
+    parser.add_argument("--steps", type=int, default=40, help="steps of each reading")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--out", type=Path, help="also write the JSON there")
+    parser.add_argument("--data", type=Path, help="a folder of pictures for the trainings, instead of drawn faces")
+    parser.add_argument("--recipes", help="names with commas between, instead of all")
+    parser.add_argument("--parts", help="names with commas between, instead of all")
+    parser.add_argument("--seconds", type=float, default=240, help="for everything")
+    parser.add_argument("--out", type=Path, help="also write the JSON there, after each part")
     parser.add_argument("--json", action="store_true", help="print the last line only")
+    parser.add_argument("--serve", choices=sorted(PARTS), help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    say: Callable[[str], None] = (lambda text: None) if given.json else print
     if given.device == "cuda" and not torch.cuda.is_available():
         sys.exit("there is no CUDA GPU here; to try the script itself: --device cpu --size 16 --batch 8 --steps 2")
-    gpus = torch.cuda.device_count()
-    result: dict[str, Any] = {
-        "device": torch.cuda.get_device_name() if gpus else "cpu",
-        "gpus": gpus,
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "recipe": given.recipe,
-        "batch": given.batch,
-        "size": given.size,
-        "speed": {},
-    }
+    chosen = given.parts.split(",") if given.parts else list(PARTS)
+    if unknown := [name for name in chosen if name not in PARTS]:
+        sys.exit(f"there is no part {unknown[0]!r}; valid: {', '.join(PARTS)}")
+    if given.serve:
+        print(json.dumps(PARTS[given.serve][0](Bench(given, given.scratch))))
+        return
+    begun, say = time.monotonic(), (lambda text: None) if given.json else print
+    gpus = torch.cuda.device_count() if given.device == "cuda" else 0
+    home = os.environ.get("ZOO_CACHE")
     with tempfile.TemporaryDirectory() as scratch, cache(Path(scratch)):
-        place = Path(scratch)
-        pictures = random_pictures(place / "pictures", max(4, 2 * gpus) * given.batch, given.size)
-        for name, precision, compile in (("fp32", "fp32", False), ("bf16", "bf16", False), ("bf16-compiled", "bf16", True)):
-            result["speed"][name] = measured(given, precision, compile)
-            say(f"{name}: {result['speed'][name]}")
-        result["whole_images_per_s"] = whole(given, place, pictures)
-        say(f"whole zoo train: {result['whole_images_per_s']} images/s")
-        result |= exactness(given, place, pictures)
-        say(f"deterministic: {result['deterministic']}, resumed: {result['resumed']}")
-        if gpus > 1:
-            result["processes"] = several(given, place, pictures, gpus)
-            say(f"{gpus} processes: {result['processes']}")
-    line = json.dumps(result)
+        bench = Bench(given, Path(scratch), home)
+        bench.result = {
+            "device": name_device(bench.device),
+            "gpus": gpus,
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "recipe": given.recipe,
+            "size": given.size,
+            "precision": bench.precision,
+            "failed": {},
+            "left_out": {},
+            "seconds": {},
+        }
+        for name in chosen:
+            work, needs, limit = PARTS[name]
+            left = given.seconds - (time.monotonic() - begun)
+            if name == "processes" and gpus < 2:
+                continue
+            if left < needs:
+                bench.result["left_out"][name] = f"{max(0, left):.0f} s were left, and it needs about {needs}"
+                continue
+            since = time.monotonic()
+            try:
+                with at_most(min(limit, left)):
+                    bench.result[name] = work(bench)
+            except Exception as error:  # whatever it is, the other parts are worth measuring
+                words = str(error).strip() or type(error).__name__
+                bench.result["failed"][name] = f"{type(error).__name__}: {words.splitlines()[0]}"
+            bench.result["seconds"][name] = round(time.monotonic() - since, 1)
+            bench.result["goals"] = judge(bench)
+            say(f"{name}: {json.dumps(bench.result.get(name, bench.result['failed'].get(name)))}")
+            if given.out:
+                given.out.write_text(json.dumps(bench.result) + "\n", encoding="utf-8")
+    bench.result["seconds"]["all"] = round(time.monotonic() - begun, 1)
+    line = json.dumps(bench.result)
     if given.out:
         given.out.write_text(line + "\n", encoding="utf-8")
     print(line)
 
 
-def measured(given: argparse.Namespace, precision: str, compile: bool) -> dict[str, Any]:
-    """What `zoo.bench` says, with the peak of the GPU's memory; or why it cannot."""
-    if given.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """End what takes longer, where the system has alarms."""
+
+    def end(number: int, frame: object) -> None:
+        raise TimeoutError(f"it took longer than {seconds:.0f} s")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds))
     try:
-        found = zoo.bench(
-            given.recipe,
-            size=given.size,
-            batch=given.batch,
-            precision=precision,
-            device=given.device,
-            compile=compile,
-            rounds=given.rounds,
-            steps=given.steps,
-        )
-    except (ZooError, RuntimeError) as error:
-        return {"error": str(error).splitlines()[0]}
-    keys = ("images_per_s", "ms_per_step", "flops", "peak_flops", "peak_share", "warm_up_s")
-    said = {key: float(f"{getattr(found, key):.5g}") for key in keys}
-    if given.device == "cuda":
-        said["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 1e6)
-    return said
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
-def settings(given: argparse.Namespace, pictures: Path, steps: int, **more: Any) -> dict[str, Any]:
-    """Arguments of `zoo.train`."""
-    where = torch.device(given.device)
-    return {
-        "dataset": "folder",
-        "data": pictures,
-        "size": given.size,
-        "batch": given.batch,
-        "images": given.batch * steps,
-        "device": given.device,
-        "precision": resolve_precision("auto", where),
-        "report": Reporter(),
-        **more,
-    }
+def judge(bench: Bench) -> dict[str, dict[str, Any]]:
+    """What was aimed at, what came of it, and whether the goal or the least is reached; None for what was not measured."""
+    result, values = bench.result, dict[str, float | None](dict.fromkeys(GOALS))
+    for name in ("job", "whole"):
+        run = result.get(name) or {}
+        for side, way in (("tutorials", "tutorials"), ("bare", "captured")):
+            row, goal = bench.find(run.get("batch", 0), way), f"whole against {side}, batch {run.get('batch')}"
+            if row and goal in values:
+                values[goal] = run["median_images_per_s"] / row["images_per_s"]
+    if result.get("job", {}).get("images") == parts.MAIN_JOB:
+        values["job, seconds"] = result["job"]["seconds"]
+    if (exact := result.get("exactness")) and exact["captured"]:
+        values["captured equals eager"] = float(exact["eager"]["equal"])
+        values["resumed equals undisturbed"] = float(exact["resumed"]["equal"])
+    pairs = [[bench.find(batch, way).get("peak_memory_mb") for way in ("captured", "eager")] for batch in bench.batches]
+    if ratios := [one / other for one, other in pairs if one and other]:
+        values["peak memory against eager"] = max(ratios)
+    return {name: verdict(name, value) for name, value in values.items()}
 
 
-def whole(given: argparse.Namespace, place: Path, pictures: Path) -> float:
-    """Images per second of `zoo train`, from its own log."""
-    run = zoo.train(given.recipe, **settings(given, pictures, 4 * given.steps, out=place / "whole"))
-    lines = [line for line in read_log(run.path / "metrics.jsonl") if "images_per_s" in line]
-    return round(statistics.median(line["images_per_s"] for line in lines[1:] or lines), 1)
+def verdict(name: str, value: float | None) -> dict[str, Any]:
+    """A goal, and whether it is reached."""
+    goal, least = GOALS[name]
+    if value is None:
+        return {"value": None, "goal": goal, "least": least, "reached": None}
+    sign = -1 if name in LOWER_IS_BETTER else 1
+    reached = "goal" if sign * value >= sign * goal else "least" if sign * value >= sign * least else "no"
+    return {"value": shorten(value), "goal": goal, "least": least, "reached": reached}
 
 
-def exactness(given: argparse.Namespace, place: Path, pictures: Path) -> dict[str, bool | str]:
-    """Whether two deterministic trainings of one seed are equal, and one that was resumed too."""
-    try:
-        runs = [place / f"deterministic{i}" for i in range(3)]
-        for run in runs[:2]:
-            zoo.train(given.recipe, **settings(given, pictures, 10, out=run, deterministic=True))
-        zoo.train(given.recipe, **settings(given, pictures, 4, out=runs[2], deterministic=True))
-        more = {"images": 10 * given.batch, "device": given.device, "report": Reporter(), "deterministic": True}
-        zoo.train(resume=runs[2], **more)
-    except ZooError as error:
-        return {"deterministic": error.message, "resumed": error.message}
-    first, second, resumed = (weights(run) for run in runs)
-    return {"deterministic": first == second, "resumed": first == resumed}
-
-
-def weights(run: Path) -> dict[str, str]:
-    """Checksums of what a run's checkpoint holds."""
-    return {key: value for key, value in fingerprint(run).items() if key.startswith("checkpoints/")}
-
-
-def several(given: argparse.Namespace, place: Path, pictures: Path, gpus: int) -> dict[str, Any]:
-    """Images per second of all GPUs together, each with a minibatch of its own size, and their efficiency."""
-    speeds = {}
-    for processes in (1, gpus):
-        out = place / f"processes{processes}"
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        batch = given.batch * processes
-        command = [*launch, "-m", "zoo_cli", "train", given.recipe, "--dataset", "folder", "--data", str(pictures)]
-        command += ["--size", str(given.size), "--batch", str(batch), "--images", str(4 * given.steps * batch)]
-        command += ["--out", str(out)]
-        done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
-        if done.returncode:
-            return {"error": done.stderr.splitlines()[-1] if done.stderr else "no words"}
-        lines = [line for line in read_log(out / "metrics.jsonl") if "images_per_s" in line]
-        speeds[processes] = statistics.median(line["images_per_s"] for line in lines[1:] or lines)
-    efficiency = speeds[gpus] / (gpus * speeds[1])
-    return {"images_per_s": {str(k): round(v, 1) for k, v in speeds.items()}, "efficiency": round(efficiency, 3)}
+PARTS: dict[str, tuple[Callable[[Bench], Any], int, int]] = {  # what does it, seconds that it needs, and most that it gets
+    "table": (parts.table, 10, 70),
+    "job": (parts.job, 15, 90),
+    "whole": (parts.whole, 12, 45),
+    "exactness": (parts.exactness, 12, 60),
+    "evaluate": (parts.evaluate, 5, 40),
+    "recipes": (parts.recipes, 15, 110),
+    "compiled": (parts.compiled, 30, 90),
+    "processes": (parts.processes, 25, 60),
+}
 
 
 if __name__ == "__main__":

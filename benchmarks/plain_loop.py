@@ -25,14 +25,15 @@ class PlainLoop:
 
     Args:
         config: whose networks, batch, and learning rates.
+        device: where it trains; the minibatch lies there.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, device: torch.device | None = None) -> None:
         assert config.image is not None
         networks: dict[str, Any] = config.build_networks()
-        self.generator, self.discriminator = networks["generator"], networks["discriminator"]
-        self.batch = config.training.batch
-        self.real = torch.rand(self.batch, *config.image.shape) * 2 - 1
+        self.generator, self.discriminator = (networks[role].to(device) for role in ("generator", "discriminator"))
+        self.batch, self.device = config.training.batch, device
+        self.real = (torch.rand(self.batch, *config.image.shape) * 2 - 1).to(device)
         self.criterion = nn.BCEWithLogitsLoss()
         self.optimizers = [
             torch.optim.Adam(network.parameters(), lr=settings["lr"], betas=(settings["beta1"], settings["beta2"]))
@@ -44,11 +45,11 @@ class PlainLoop:
 
     def step(self) -> tuple[float, float]:
         """One step; both losses."""
-        ones, zeros = torch.ones(self.batch), torch.zeros(self.batch)
+        ones, zeros = torch.ones(self.batch, device=self.device), torch.zeros(self.batch, device=self.device)
         self.discriminator.zero_grad()
         real_loss = self.criterion(self.discriminator(self.real), ones)
         real_loss.backward()
-        fake = self.generator(torch.randn(self.batch, self.generator.latent_dim))
+        fake = self.generator(torch.randn(self.batch, self.generator.latent_dim, device=self.device))
         fake_loss = self.criterion(self.discriminator(fake.detach()), zeros)
         fake_loss.backward()
         self.optimizers[1].step()

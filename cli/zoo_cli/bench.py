@@ -19,20 +19,27 @@ from .train import set_option
 @set_option()
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
 @device_option
-@click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile); told apart as warm-up.")
+@click.option(
+    "--compile/--no-compile",
+    default=None,
+    help="Measure compiled networks too; compiling them is told apart as warm-up.  [default: on GPUs]",
+)
+@click.option("--graphs/--no-graphs", default=True, help="Measure steps captured as CUDA graphs too.  [default: on GPUs]")
 @click.option("--rounds", type=int, default=5, show_default=True, help="Readings, whose median counts.")
-@click.option("--steps", type=int, default=2, show_default=True, help="Training steps of each reading.")
+@click.option("--steps", type=int, help="Training steps of each reading.  [default: 2; on GPUs 40]")
 @json_option
 def bench(as_json: bool, **choices: Any) -> None:
     """Measure how fast RECIPE trains on this machine: images per second and the share of what the machine can do.
 
-    Trains on random images in memory, so that no data are needed. Close other programs: a busy machine is a slow one.
+    Trains on random images in memory, so that no data are needed, in each way in which steps can be taken here: captured as
+    a CUDA graph (as zoo train does on a GPU), as they are, and with compiled networks. Close other programs: a busy machine
+    is a slow one.
 
     \b
     Examples:
       zoo bench dcgan
       zoo bench dcgan --batch 128 --precision fp32 --json
-      zoo bench wgan-gp --size 32 --rounds 3
+      zoo bench wgan-gp --size 32 --rounds 3 --compile
     """
     import zoo
     from zoo.progress import reporter_for_terminal
@@ -47,13 +54,40 @@ def bench(as_json: bool, **choices: Any) -> None:
     print_table(
         [
             ("recipe", f"{found.recipe}, {found.size}×{found.size} {kind}, batch {found.batch}"),
-            ("device", f"{found.device} in {found.precision}{threads}" + (", compiled" if found.compile else "")),
-            ("images/s", f"{found.images_per_s:.1f} (median of {found.rounds} readings of {found.steps} steps)"),
-            ("step", f"{found.ms_per_step:.1f} ms"),
+            ("device", f"{found.device} in {found.precision}{threads}"),
             ("needed", f"{found.flop_per_image / 1e9:.3f} GFLOP for each image"),
-            ("achieved", f"{found.flops / 1e9:.1f} GFLOP/s"),
             ("peak", f"{found.peak_flops / 1e9:.1f} GFLOP/s, this machine's best matrix product in {found.precision}"),
-            ("share", f"{found.peak_share:.1%}"),
-            ("warm-up", f"{found.warm_up_s:.1f} s, not counted"),
+            (
+                "readings",
+                f"medians of {found.rounds}, of {found.steps} steps (or whole cycles) each; warm-up is not counted",
+            ),
         ]
     )
+    on_cpu = all(way.peak_memory_mb is None for way in found.ways)
+    what = "operators" if on_cpu else "kernels"
+    heads = ("way", "ms a step", "images/s", "% of peak", "peak MB", what, "their ms", "warm-up s", "")
+    rows = [_row(way) for way in found.ways]
+    columns = [i for i in range(len(heads)) if i == 0 or any(row[i] for row in rows)]  # a CPU's memory is not measured
+    click.echo()
+    print_table([[row[i] for i in columns] for row in (heads, *rows)])
+
+
+def _row(way: Any) -> tuple[str, ...]:
+    """Return what the table says of a way, "" for what was not measured."""
+    if way.problem:
+        return (way.name, *[""] * 6, f"{way.warm_up_s:.1f}" if way.warm_up_s else "", way.problem)
+    counted = [f"{value:,.{digits}f}" if value is not None else "" for value, digits in _measured(way)]
+    return (way.name, *counted, "")
+
+
+def _measured(way: Any) -> list[tuple[float | None, int]]:
+    """Return the numbers of a way with the digits that are worth printing."""
+    return [
+        (way.ms_per_step, 2),
+        (way.images_per_s, 1),
+        (100 * way.peak_share, 1),
+        (way.peak_memory_mb, 0),
+        (way.kernels, 0),
+        (way.kernels_ms, 2),
+        (way.warm_up_s, 1),
+    ]

@@ -32,6 +32,7 @@ class Metric(ABC):
     minimum: ClassVar[int] = 2  # fewest images of either kind for which the number means something
     reliable: ClassVar[int] = 1000  # images of either kind below which it spreads widely, so that a warning says so
     most: ClassVar[int] = 2000  # images of either kind that it is given where it needs "images", about evenly spread
+    on_device: ClassVar[bool] = False  # whether it takes tensors of any device and computes there; else they are the CPU's
     requires: ClassVar[str] = ""  # the Python module that it needs
     extra: ClassVar[str] = ""  # what to install for it ("dcgan-zoo[eval]")
     protocol: ClassVar[Mapping[str, Any]] = {}  # what `evaluate` says of every measurement beside the number; plain data
@@ -43,7 +44,8 @@ class Metric(ABC):
 
         Args:
             real, fake: as `needs` says: features [N, dim] or logits [N, classes], float32, or images [N, C, S, S] in
-                [−1, 1]. Their numbers may differ. They may be memory maps: leave them as they are.
+                [−1, 1]. Their numbers may differ. They may be memory maps: leave them as they are. They are on the CPU, or,
+                for a metric that says so (`on_device`), both where the features were computed.
 
         Returns:
             Finite numbers by name. A registered name shows the number of that name, where there is one, else the first: so
@@ -99,7 +101,9 @@ def estimate_spread(
     sizes = [min(len(x), max(2, min(most, len(x) // 2))) for x in sets]
     found: dict[str, list[float]] = {}
     for _ in range(resamples):
-        parts = [x[torch.from_numpy(rng.permutation(len(x))[:m])] for x, m in zip(sets, sizes, strict=True)]
+        parts = []
+        for x, m in zip(sets, sizes, strict=True):
+            parts.append(x[torch.from_numpy(rng.permutation(len(x))[:m]).to(x.device)])
         for name, value in measure(parts[1], parts[0]).items():
             found.setdefault(name, []).append(value)
     scale = max((m / max(1, len(x) - m)) ** 0.5 for x, m in zip(sets, sizes, strict=True))

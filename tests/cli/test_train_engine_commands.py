@@ -36,10 +36,15 @@ def test_bench() -> None:
     result = run(*choices)
     assert result.exit_code == 0, result.output
     names = [line.split("  ")[0] for line in result.stdout.splitlines()]
-    assert names == ["recipe", "device", "images/s", "step", "needed", "achieved", "peak", "share", "warm-up"]
+    assert names == ["recipe", "device", "needed", "peak", "readings", "", "way", "eager"]
+    heads, row = (line.split("  ") for line in result.stdout.splitlines()[-2:])
+    shown = dict(zip(*([cell.strip() for cell in cells if cell.strip()] for cells in (heads, row)), strict=True))
+    assert list(shown) == ["way", "ms a step", "images/s", "% of peak", "operators", "their ms", "warm-up s"]
+    assert float(shown["images/s"].replace(",", "")) == pytest.approx(8000 / float(shown["ms a step"]), rel=0.01)
     assert "dcgan, 16×16 color, batch 8" in result.stdout
     said = json.loads(run(*choices, "--json").stdout)
     assert (said["recipe"], said["batch"], said["compile"]) == ("dcgan", 8, False)
+    assert [way["name"] for way in said["ways"]] == ["eager"]
     assert 0 < said["peak_share"] < 1
 
 
@@ -91,3 +96,25 @@ def test_mistakes(arguments: list[object], words: list[str], home: Path) -> None
         assert text in result.stderr
     assert not (home / "runs").exists()
     assert not (home / "health.gif").exists()
+
+
+def test_the_table_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none here, so what it measured is made up."""
+    import zoo
+    from zoo.training.speed import Speed
+    from zoo.training.ways import Way
+
+    captured = Way("captured", 1.38, 23225.0, 0.081, 341.2, 1001, 1.25, 2.0)
+    rest = (Way("eager", 12.6, 2529.0, 0.009, 220.0, None, None, 0.5), Way("compiled", warm_up_s=9.0, problem="no compiler"))
+    numbers = {"rounds": 5, "steps": 40, "images_per_s": 23225.0, "ms_per_step": 1.38, "flop_per_image": 2.27e9}
+    numbers |= {"flops": 5e13, "peak_flops": 6.5e14, "peak_share": 0.081, "warm_up_s": 2.0}
+    what = {"recipe": "dcgan", "size": 64, "channels": 3, "batch": 32, "precision": "bf16", "device": "NVIDIA H200"}
+    found = Speed(**what, threads=16, compile=False, way="captured", **numbers, ways=(captured, *rest))
+    monkeypatch.setattr(zoo, "bench", lambda recipe, **choices: found)
+    lines = run("bench", "dcgan").stdout.splitlines()[-4:]
+    assert [line.split() for line in lines[:3]] == [
+        ["way", "ms", "a", "step", "images/s", "%", "of", "peak", "peak", "MB", "kernels", "their", "ms", "warm-up", "s"],
+        ["captured", "1.38", "23,225.0", "8.1", "341", "1,001", "1.25", "2.0"],
+        ["eager", "12.60", "2,529.0", "0.9", "220", "0.5"],
+    ]
+    assert lines[3].split() == ["compiled", "9.0", "no", "compiler"]

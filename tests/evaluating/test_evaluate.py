@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 import zoo
 from helpers.metrics import Counting, Heard, pictures, plain, replaying, saved
-from zoo.evaluating.results import Results, write_results
+from zoo.evaluating.results import Results, describe, write_results
+from zoo.metrics.extractors import Extractor, extractor
 from zoo.models.card import read_metrics
+from zoo.packs import PackRequest
 from zoo_core import UsageError, ZooError
 
 pytest.importorskip("torch_fidelity")
@@ -145,3 +148,12 @@ def test_a_pack_of_another_size_is_refused(tmp_path: Path) -> None:
 def test_features_that_are_no_numbers() -> None:
     with pytest.raises(ZooError, match="not finite"):
         evaluate(replaying(pictures("fresh")), feature_options={"bad": 1e39})
+
+
+def test_results_of_a_gpu_say_how_it_multiplied() -> None:
+    network, request = extractor("pixels"), PackRequest("ellipses")
+    found = {}
+    for device in ("cpu", "cuda"):
+        opened = Extractor("builtin:pixels", "1", {}, network, device=torch.device(device))
+        found[device] = describe("evaluate", request, 10, {}, extractor=opened)
+    assert found["cuda"] == {**found["cpu"], "feature_device": "cuda", "tf32": "not allowed"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +44,71 @@ def test_speed() -> None:
 def test_what_a_step_costs_the_host() -> None:
     found = run("host_time.py", "--images", 3200, "--rounds", 1)
     assert found["us_per_step"] == pytest.approx(found["small_operations"] * found["us_per_operation"], rel=0.05)
+
+
+TINY = ("--device", "cpu", "--size", 16, "--batch", 8, "--steps", 1, "--rounds", 1)
+
+
+def test_everything_about_a_gpu_but_compilers(tmp_path: Path) -> None:
+    parts = "table,job,exactness,evaluate,recipes,processes"
+    found = run("gpu.py", *TINY, "--parts", parts, "--recipes", "wgan-gp,mlp-gan", "--out", tmp_path / "gpu.json")
+    assert (found["failed"], found["left_out"]) == ({}, {})
+    assert [row["way"] for row in found["table"]] == ["tutorials", "eager"]
+    assert all(row["images_per_s"] > 0 for row in found["table"])
+    assert found["job"]["images"] == 16
+    assert found["exactness"]["eager"] == found["exactness"]["resumed"] == {"equal": True, "different": 0, "such_as": []}
+    assert found["exactness"]["tensors"] > 20
+    assert found["evaluate"]["metrics"]["frechet"] > 0
+    assert set(found["recipes"]) == {"wgan-gp", "mlp-gan"}
+    assert {goal["reached"] for goal in found["goals"].values()} == {None}  # nothing of this is a GPU's
+    assert json.loads((tmp_path / "gpu.json").read_text()) == found
+
+
+def test_what_fails_is_told_and_the_rest_is_measured() -> None:
+    found = run("gpu.py", *TINY, "--parts", "evaluate,whole,table,recipes", "--recipes", "nothing,mlp-gan")
+    assert found["failed"]["evaluate"] == "RuntimeError: there is no model: the job was left out or failed"
+    assert "unknown recipe 'nothing'" in found["failed"]["recipe nothing"]
+    assert set(found["recipes"]) == {"mlp-gan"}
+    assert found["whole"]["images"] == 16
+    left = run("gpu.py", *TINY, "--parts", "compiled", "--seconds", 5)
+    assert left["left_out"] == {"compiled": "5 s were left, and it needs about 30"}
+
+
+def test_goals_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import gpu
+
+    given = argparse.Namespace(device="cuda", batch=None)
+    rows: list[dict[str, Any]] = []
+    for batch, plain, bare in ((32, 3000.0, 20000.0), (128, 13000.0, 60000.0)):
+        rows.append({"batch": batch, "way": "tutorials", "images_per_s": plain})
+        rows.append({"batch": batch, "way": "eager", "images_per_s": 1.0, "peak_memory_mb": 500.0})
+        rows.append({"batch": batch, "way": "captured", "images_per_s": bare, "peak_memory_mb": 700.0})
+    result: dict[str, Any] = {"table": rows}
+    result["job"] = {"batch": 32, "images": 250_000, "seconds": 25.0, "median_images_per_s": 19000.0}
+    result["whole"] = {"batch": 128, "images": 500_000, "seconds": 20.0, "median_images_per_s": 39000.0}
+    result["exactness"] = {"captured": True, "eager": {"equal": True}, "resumed": {"equal": False}}
+    found = {name: goal["reached"] for name, goal in gpu.judge(gpu.Bench(given, Path(), result=result)).items()}
+    assert found == {
+        "whole against tutorials, batch 32": "least",
+        "whole against tutorials, batch 128": "no",
+        "whole against bare, batch 32": "goal",
+        "whole against bare, batch 128": "no",
+        "job, seconds": "least",
+        "captured equals eager": "goal",
+        "resumed equals undisturbed": "no",
+        "peak memory against eager": "least",
+    }
+    result["exactness"]["captured"] = False  # two eager trainings prove nothing
+    assert gpu.judge(gpu.Bench(given, Path(), result=result))["captured equals eager"]["reached"] is None
+
+
+def test_a_part_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import gpu
+
+    with gpu.at_most(0.05), pytest.raises(TimeoutError, match="longer than"):
+        time.sleep(10)
+    with gpu.at_most(0.05):
+        pass
+    time.sleep(0.1)  # no alarm is left

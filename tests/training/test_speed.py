@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ import torch
 import zoo
 from helpers.training import TINY, samples
 from zoo.runs.config import RunConfig
+from zoo.training import speed, ways
 from zoo.training.speed import fastest, flop_per_image, matmul_peak
 from zoo_core import ImageSpec, UsageError
 
@@ -70,6 +71,84 @@ def test_a_measurement() -> None:
         zoo.bench("dcgan", rounds=0, steps=1)
     with pytest.raises(UsageError, match="unknown recipe"):
         zoo.bench("dcgn")
+
+
+@pytest.fixture
+def small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peak is no matter here."""
+    monkeypatch.setattr(speed, "SIDES", (64,))
+
+
+@pytest.mark.usefixtures("small_products")
+def test_each_way_has_its_row() -> None:
+    found = zoo.bench("dcgan", size=16, batch=4, device="cpu", precision="fp32", rounds=1, steps=1)
+    assert (found.way, [way.name for way in found.ways]) == ("eager", ["eager"])  # compiling is for those who ask for it
+    (way,) = found.ways
+    assert (way.ms_per_step, way.images_per_s, way.peak_share) == (found.ms_per_step, found.images_per_s, found.peak_share)
+    assert way.kernels is not None
+    assert way.kernels > 50
+    assert way.kernels_ms is not None
+    assert 0 < way.kernels_ms < 100 * way.ms_per_step
+    assert (way.peak_memory_mb, way.problem) == (None, "")
+
+
+class Again:
+    """Captures by computing again."""
+
+    def __init__(self, problem: str = "") -> None:
+        self.problem, self.replays, self.closed = problem, 0, False
+
+    def warm_up(self, work: Callable[[], None]) -> None:
+        work()
+
+    def watch(self, work: Callable[[], None]) -> str:
+        work()
+        return self.problem
+
+    def close(self, *, failed: bool = False) -> None:
+        self.closed = True
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        def replay() -> None:
+            self.replays += 1
+            work()
+
+        return replay
+
+
+@pytest.mark.usefixtures("small_products")
+@pytest.mark.parametrize("recipe", ["dcgan", "wgan-gp"])
+def test_captured_steps_are_measured_once_all_kinds_are_captured(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = Again()
+    monkeypatch.setattr(ways, "graphs_for", lambda runtime, *, compiled=False: graphs)
+    found = zoo.bench(recipe, size=16, batch=4, device="cpu", precision="fp32", rounds=2, steps=1)
+    assert [way.name for way in found.ways] == ["captured", "eager"]
+    assert found.way == "captured"
+    cycle = {"dcgan": 1, "wgan-gp": 5}[recipe]
+    assert graphs.replays >= 3 * cycle  # two readings, and one for the kernels
+    assert graphs.closed
+    assert zoo.bench(recipe, size=16, batch=4, device="cpu", graphs=False, rounds=1, steps=1).way == "eager"
+
+
+@pytest.mark.usefixtures("small_products")
+def test_steps_that_cannot_be_captured_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "graphs_for", lambda runtime, *, compiled=False: Again("it waits"))
+    found = zoo.bench("dcgan", size=16, batch=4, device="cpu", precision="fp32", rounds=1, steps=1)
+    assert [(way.name, way.problem) for way in found.ways] == [("captured", "it waits"), ("eager", "")]
+    assert found.way == "eager"
+    assert found.images_per_s > 0
+
+
+@pytest.mark.usefixtures("small_products")
+def test_a_compiler_that_fails_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(network: object, **options: object) -> object:
+        raise RuntimeError("no such backend\nand a long story")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    monkeypatch.setattr(speed, "check_compiler", lambda device: None)
+    found = zoo.bench("dcgan", size=16, batch=4, device="cpu", precision="fp32", compile=True, rounds=1, steps=1)
+    assert [way.problem for way in found.ways] == ["", "RuntimeError: no such backend"]
+    assert (found.way, found.compile) == ("eager", False)
 
 
 def test_labels_are_made_up(monkeypatch: pytest.MonkeyPatch) -> None:

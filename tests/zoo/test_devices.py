@@ -9,8 +9,11 @@ import sys
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from zoo.devices import Runtime, start_runtime
+from helpers.far import FAR, far_device
+from zoo import devices
+from zoo.devices import Runtime, bring_back, exact_float32, move_to, rows_that_fit, start_runtime
 
 CPU = torch.device("cpu")
 
@@ -85,3 +88,61 @@ def test_precisions() -> None:
         with runtime.autocast():
             assert layer(torch.zeros(1, 2)).dtype == dtype
         assert runtime.scaler is None
+
+
+def test_tensors_of_a_device_come_back_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [torch.full((2, 5), float(i)) for i in range(7)]
+    assert [len(piece) for piece in bring_back(iter(pieces))] == [2] * 7  # nothing of a CPU has to wait
+    with far_device(monkeypatch) as seen:
+        monkeypatch.setattr(devices, "GROUP", 3)
+        found = list(bring_back(move_to(piece, FAR) for piece in pieces))
+        assert [len(piece) for piece in found] == [6, 6, 2]
+        assert len(seen.waits) == 3
+        monkeypatch.setattr(devices, "GROUP_BYTES", 80)  # two of them
+        assert [len(piece) for piece in bring_back(move_to(piece, FAR) for piece in pieces)] == [4, 4, 4, 2]
+    assert torch.equal(torch.cat(found), torch.cat(pieces))
+
+
+def test_what_goes_to_a_gpu_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)  # there is no GPU to pin memory for
+    with FakeTensorMode():
+        there = move_to(torch.ones(3), torch.device("cuda"))
+        assert there.device.type == "cuda"
+        assert move_to(there, torch.device("cuda")).device.type == "cuda"
+        assert move_to(torch.ones(3), CPU).device.type == "cpu"
+    assert len(pinned) == 1
+
+
+def test_what_the_far_device_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with far_device(monkeypatch) as seen:
+        x = torch.ones(3, 3)
+        with pytest.raises(RuntimeError, match="both devices"):
+            x.to(FAR) + x
+        assert float((x.to(FAR) @ x.to(FAR)).sum()) == 27
+        assert (x @ x).sum() == 27
+        assert (seen.far, seen.on_cpu, seen.waits) == (["mm"], ["mm"], ["_local_scalar_dense"])
+
+
+def test_float32_is_not_rounded_to_tf32() -> None:
+    products, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, cudnn.allow_tf32
+    try:
+        products.allow_tf32 = cudnn.allow_tf32 = True
+        with exact_float32():
+            assert (products.allow_tf32, cudnn.allow_tf32) == (False, False)
+        assert (products.allow_tf32, cudnn.allow_tf32) == (True, True)
+    finally:
+        products.allow_tf32, cudnn.allow_tf32 = before
+
+
+def test_as_many_rows_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "free_bytes", lambda device: 4000)
+    assert rows_that_fit(FAR, 100, 4096) == 10
+    assert rows_that_fit(FAR, 100, 3) == 3
+    assert rows_that_fit(FAR, 10_000, 3) == 1

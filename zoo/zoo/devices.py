@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from torch import Tensor
 from zoo_core import UsageError
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+CPU = torch.device("cpu")
+GROUP, GROUP_BYTES = 32, 64 << 20  # tensors of a device that are waited for together
 
 
 def available_devices() -> list[str]:
@@ -62,6 +64,63 @@ def synchronize(device: torch.device) -> None:
     """Wait until the device has done all that it was told."""
     if device.type in ("cuda", "mps"):
         getattr(torch, device.type).synchronize(*([device] if device.type == "cuda" else []))
+
+
+def move_to(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device, itself where it is there. Nothing waits: a GPU copies pinned memory while it computes."""
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def group_pieces(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield tensors of the CPU as they come, those of a device concatenated, at most `GROUP` of them and not many more bytes
+    than `GROUP_BYTES`: whoever looks into one waits until the device has computed it.
+    """
+    waiting: list[Tensor] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if piece.device.type == "cpu" or len(waiting) == GROUP or sum(held.nbytes for held in waiting) >= GROUP_BYTES:
+            yield torch.cat(waiting) if len(waiting) > 1 else piece
+            waiting = []
+    if waiting:
+        yield torch.cat(waiting)
+
+
+def bring_back(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield tensors on the CPU, grouped as `group_pieces` does."""
+    return (piece.cpu() for piece in group_pieces(pieces))
+
+
+def arithmetic_device(device: torch.device) -> torch.device:
+    """Return where distances, moments and solvers compute: on the device, unless it has no double precision (Apple's)."""
+    return CPU if device.type == "mps" else device
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return how much memory a device has free; a GiB is taken for granted where it does not tell."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 1 << 30
+
+
+def rows_that_fit(device: torch.device, bytes_each: int, most: int) -> int:
+    """Return how many rows, at most `most` and at least one, take less than a quarter of a device's free memory."""
+    return max(1, min(most, free_bytes(device) // 4 // max(1, bytes_each)))
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Let CUDA multiply float32 as float32 and not as TF32, whose products have three digits: torch would by default in
+    convolutions. So what is measured on a GPU is what a CPU measures, up to rounding.
+    """
+    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = False
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 @dataclass(frozen=True)

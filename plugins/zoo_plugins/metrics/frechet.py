@@ -28,17 +28,20 @@ class Gaussian(NamedTuple):
 
 
 class Moments:
-    """Running sums of feature vectors in each of some parts, float64: counts [P], totals [P, d], products [P, d, d]."""
+    """Running sums of feature vectors in each of some parts, float64: counts [P], totals [P, d], products [P, d, d].
 
-    def __init__(self, dim: int, parts: int = 1) -> None:
-        self.counts = torch.zeros(parts, dtype=torch.float64)
-        self.total = torch.zeros(parts, dim, dtype=torch.float64)
-        self.products = torch.zeros(parts, dim, dim, dtype=torch.float64)
+    They are kept, and added to, on a device, the CPU by default.
+    """
+
+    def __init__(self, dim: int, parts: int = 1, device: torch.device | None = None) -> None:
+        self.counts = torch.zeros(parts, dtype=torch.float64, device=device)
+        self.total = torch.zeros(parts, dim, dtype=torch.float64, device=device)
+        self.products = torch.zeros(parts, dim, dim, dtype=torch.float64, device=device)
 
     @classmethod
     def of(cls, features: Tensor, parts: int = 1) -> Moments:
-        """Add up vectors [n, d], on a memory map perhaps, in `parts` random parts that depend on n alone."""
-        moments = cls(features.shape[1], parts)
+        """Add up vectors [n, d], on a memory map perhaps, in `parts` random parts that depend on n alone, where they are."""
+        moments = cls(features.shape[1], parts, features.device)
         part = torch.randperm(len(features), generator=torch.Generator().manual_seed(_SEED)) % parts
         for block, numbers in zip(torch.split(features, _BLOCK), torch.split(part, _BLOCK), strict=True):
             moments.add(block, numbers)
@@ -46,17 +49,17 @@ class Moments:
 
     def add(self, features: Tensor, part: Tensor | None = None) -> None:
         """Add vectors [n, d]; `part` [n] says into which part each goes, by default the first."""
-        features = features.detach().cpu().double()
+        features = features.detach().to(self.total.device).double()
         part = torch.zeros(len(features)) if part is None else part
         for k in range(len(self.counts)):
-            rows = features[part == k]
+            rows = features[(part == k).nonzero().squeeze(1).to(features.device)]  # as many as the CPU knows: nothing waits
             self.counts[k] += len(rows)
             self.total[k] += rows.sum(0)
             self.products[k].addmm_(rows.T, rows)
 
     def gaussian(self, parts: Sequence[int] | None = None) -> Gaussian:
         """Mean and covariance (over n − 1) of at least two vectors, those of some of the parts or all."""
-        chosen = list(parts or range(len(self.counts)))
+        chosen = torch.tensor(list(parts or range(len(self.counts)))).to(self.counts.device)
         n = self.counts[chosen].sum()
         mean = self.total[chosen].sum(0) / n
         return Gaussian(mean, (self.products[chosen].sum(0) - n * torch.outer(mean, mean)) / (n - 1))
@@ -79,6 +82,7 @@ class Frechet(Metric):
     """The Fréchet distance between normal distributions that are fitted to features of samples and of real images."""
 
     name = "frechet"
+    on_device = True
     reliable = 0  # `check` says more
 
     def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
@@ -128,5 +132,5 @@ class Fid(Frechet):
     def distance(self, fake: Gaussian, real: Gaussian) -> float:
         from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
-        both = [{"mu": mean.numpy(), "sigma": covariance.numpy()} for mean, covariance in (fake, real)]
+        both = [{"mu": mean.cpu().numpy(), "sigma": covariance.cpu().numpy()} for mean, covariance in (fake, real)]
         return float(fid_statistics_to_metric(*both, verbose=False)[KEY_METRIC_FID])

@@ -1,4 +1,8 @@
-"""Metrics by the libraries that the field takes for them: torch-fidelity, prdc, POT, pytorch-msssim."""
+"""Metrics by the libraries that the field takes for them: torch-fidelity, prdc, POT, pytorch-msssim.
+
+What such a library computes on the CPU whatever it is given is computed here for features that lie on another device, to the
+same numbers; tests compare the two.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +40,38 @@ class Kid(_Whole):
     """
 
     minimum = 10
+    on_device = True
     requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
 
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
         from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
         chosen = {"kid_subset_size": min(KID_SUBSET, len(fake), len(real)), "kid_subsets": KID_SUBSETS}
-        found = kid_features_to_metric(fake, real, **chosen, rng_seed=_SEED, verbose=False)
-        protocol = {**chosen, "kid_spread": "over subsets"}
-        return Measurement({"kid": found[KEY_METRIC_KID_MEAN]}, {"kid": found[KEY_METRIC_KID_STD]}, protocol)
+        if fake.device.type == "cpu":
+            found = kid_features_to_metric(fake, real, **chosen, rng_seed=_SEED, verbose=False)
+            mean, spread = found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
+        else:
+            mean, spread = kid_on_device(fake, real, KID_SUBSETS, chosen["kid_subset_size"])
+        return Measurement({"kid": mean}, {"kid": spread}, {**chosen, "kid_spread": "over subsets"})
+
+
+def kid_on_device(fake: Tensor, real: Tensor, subsets: int, size: int) -> tuple[float, float]:
+    """Return mean and standard deviation over random subsets of the unbiased estimate, from the same subsets as the library.
+
+    The kernel is (x · y / d + 1)³ (Bińkowski et al. 2018, arXiv:1801.01401, section 4).
+    """
+    import numpy as np
+
+    rng = np.random.RandomState(_SEED)
+    found = []
+    for _ in range(subsets):
+        numbers = [torch.from_numpy(rng.choice(len(x), size, replace=False)).to(x.device) for x in (fake, real)]
+        a, b = fake[numbers[0]].float(), real[numbers[1]].float()
+        aa, bb, ab = ((x @ y.T / a.shape[1] + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+        among = sum(kernel.sum(dtype=torch.float64) - kernel.diagonal().sum(dtype=torch.float64) for kernel in (aa, bb))
+        found.append(among / (size * (size - 1)) - 2 * ab.mean(dtype=torch.float64))
+    each = torch.stack(found)
+    return float(each.mean()), float(each.std(correction=0))
 
 
 class SlicedWasserstein(_Whole):
@@ -54,7 +81,7 @@ class SlicedWasserstein(_Whole):
     protocol: ClassVar[Mapping[str, Any]] = {"swd_projections": PROJECTIONS}
 
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
-        from ot.sliced import sliced_wasserstein_distance
+        from ot.sliced import sliced_wasserstein_distance  # on the CPU: on a device it would draw other directions
 
         found = sliced_wasserstein_distance(fake.numpy(), real.numpy(), n_projections=PROJECTIONS, seed=seed)
         return Measurement({"swd": float(found)}, protocol=self.protocol)
@@ -64,6 +91,7 @@ class PrecisionRecall(Metric):
     """Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991), in blocks."""
 
     lower_is_better = False
+    on_device = True
     minimum = 2 * NEIGHBORS
     protocol: ClassVar[Mapping[str, Any]] = {"precision_neighbors": NEIGHBORS}
     requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
@@ -71,15 +99,31 @@ class PrecisionRecall(Metric):
     def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
         from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
+        if fake.device.type != "cpu":
+            shares = {"precision": lies_within(fake, real, NEIGHBORS), "recall": lies_within(real, fake, NEIGHBORS)}
+            return {name: float(inside.float().mean()) for name, inside in shares.items()}
         chosen = {"prc_neighborhood": NEIGHBORS, "prc_batch_size": _BLOCK}
         found = prc_features_to_metric(fake, real, **chosen, save_cpu_ram=True, verbose=False)
         return {"precision": found[KEY_METRIC_PRECISION], "recall": found[KEY_METRIC_RECALL]}
+
+
+def neighbor_radii(features: Tensor, k: int) -> Tensor:
+    """Return the distance [n] from each vector [n, d] to its k-th nearest other one, in blocks, on their device."""
+    blocks = torch.split(features, _BLOCK)
+    return torch.cat([torch.cdist(block, features).kthvalue(k + 1).values for block in blocks])
+
+
+def lies_within(features: Tensor, others: Tensor, k: int) -> Tensor:
+    """Return whether each vector lies in the ball of one of the others that reaches to its k-th neighbor: bool [n]."""
+    radii = neighbor_radii(others, k)
+    return torch.cat([(torch.cdist(block, others) <= radii).any(1) for block in torch.split(features, _BLOCK)])
 
 
 class DensityCoverage(Metric):
     """Density and coverage (Naeem et al. 2020, arXiv:2002.09797)."""
 
     lower_is_better = False
+    on_device = True
     minimum = 2 * DENSE_NEIGHBORS
     protocol: ClassVar[Mapping[str, Any]] = {"density_neighbors": DENSE_NEIGHBORS}
     requires, extra = "prdc", "dcgan-zoo[eval]"
@@ -87,8 +131,17 @@ class DensityCoverage(Metric):
     def measure(self, real: Tensor, fake: Tensor) -> Mapping[str, float]:
         from prdc import compute_prdc
 
+        real, fake = real[:DENSE_MOST], fake[:DENSE_MOST]
+        if fake.device.type != "cpu":
+            radii = neighbor_radii(real, DENSE_NEIGHBORS)
+            counts = torch.zeros(2, dtype=torch.int64, device=fake.device)
+            for block, radius in zip(torch.split(real, _BLOCK), torch.split(radii, _BLOCK), strict=True):
+                distances = torch.cdist(block, fake)
+                counts += torch.stack([(distances < radius[:, None]).sum(), (distances.amin(1) < radius).sum()])
+            within, covered = counts.cpu().tolist()
+            return {"density": within / (DENSE_NEIGHBORS * len(fake)), "coverage": covered / len(real)}
         with contextlib.redirect_stdout(io.StringIO()):  # it prints how many there are
-            found = compute_prdc(real[:DENSE_MOST].numpy(), fake[:DENSE_MOST].numpy(), nearest_k=DENSE_NEIGHBORS)
+            found = compute_prdc(real.numpy(), fake.numpy(), nearest_k=DENSE_NEIGHBORS)
         return {name: float(found[name]) for name in ("density", "coverage")}
 
 
@@ -100,6 +153,7 @@ class InceptionScore(_Whole):
 
     needs, uses_real, features = "logits", False, "inception"
     lower_is_better = False
+    on_device = True
     minimum, reliable = SPLITS, 5000
     requires, extra = "torch_fidelity", "dcgan-zoo[eval]"
 
@@ -118,6 +172,7 @@ class MsSsim(Metric):
     """
 
     needs = "images"
+    on_device = True
     minimum, most = 4, 2 * PAIRS
     requires, extra = "pytorch_msssim", "dcgan-zoo[eval]"
 
@@ -143,7 +198,7 @@ def mean_similarity(images: Tensor, *, seed: int = 0) -> tuple[float, int]:
     window -= 1 - window % 2  # odd
     if window < 3:
         raise UsageError(f"MS-SSIM needs images of more than 32 pixels, not {side}", hint="leave ms-ssim out of --metrics")
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(images)))
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(images))).to(images.device)
     a, b = (images[part] / 2 + 0.5 for part in order[: len(images) // 2 * 2].chunk(2))
     pieces = zip(torch.split(a, 50), torch.split(b, 50), strict=True)
     found = [ms_ssim(x, y, data_range=1.0, win_size=window, size_average=False) for x, y in pieces]

@@ -33,18 +33,20 @@ class Scattering(FeatureExtractor):
     dim: int = GRID * GRID * (3 + LEVELS * ORIENTATIONS)
     resizing: ClassVar[str] = f"to {SIDE}×{SIDE}, bilinear, antialiased"
     bank: Tensor
+    brightness: Tensor
     weights: ClassVar[tuple[float, float, float]] = (0.299, 0.587, 0.114)  # of red, green, blue in brightness (BT.601)
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("bank", wavelets(), persistent=False)
+        self.register_buffer("brightness", torch.tensor(self.weights)[:, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.float().expand(-1, 3, -1, -1)  # [N, 3, S, S]
         if x.shape[-2:] != (SIDE, SIDE):
             x = interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
         found = [adaptive_avg_pool2d(x, GRID)]  # [N, 3, 4, 4]
-        gray = (x * x.new_tensor(self.weights)[:, None, None]).sum(1, keepdim=True)  # [N, 1, 64, 64]
+        gray = (x * self.brightness).sum(1, keepdim=True)  # [N, 1, 64, 64]
         for level in range(LEVELS):
             if level:
                 gray = avg_pool2d(gray, 2)

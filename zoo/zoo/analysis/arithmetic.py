@@ -131,7 +131,7 @@ def arithmetic(
             raise UsageError(
                 "the expression names nothing that could be seen", hint='for example: "glasses - neutral + smile"'
             )
-        classifier = load_classifier(source.pack(report), report=report)
+        classifier = load_classifier(source.pack(report), device=loaded.device, report=report)
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         groups = _choose_exemplars(concepts, pool, exemplars, trials, seed)
     used = chosen if chosen is not None else [ids.tolist() for ids in groups[0]]

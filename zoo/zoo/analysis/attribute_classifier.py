@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from zoo_core import DataError, UsageError
 
+from ..devices import CPU, exact_float32, move_to
 from ..files import atomic_folder, cache_folder
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
@@ -28,6 +29,7 @@ from .labels import Vocabulary, attribute_labels, vocabulary_of
 VERSION = 2  # raised when the same pack would get another classifier
 SIDE = 64  # larger pictures are reduced to this
 BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS, RATE, BLOCK = 64, 5, 600, 1200, 2e-3, 256
+TOLD = 20  # steps on a GPU after which the loss is shown
 _STREAM = "judge"  # prefix of the names of its random streams; with another, other weights would be trained
 
 
@@ -64,7 +66,7 @@ class AttributeNetwork(nn.Module):
 class AttributeClassifier:
     """A trained classifier of what pictures show."""
 
-    network: AttributeNetwork  # in evaluation mode, on the CPU
+    network: AttributeNetwork  # in evaluation mode; what it finds comes on the CPU
     attributes: Vocabulary  # attribute → names of its values
     boxed: tuple[str, ...]  # attributes that it can locate
     accuracy: Mapping[str, float] = field(default_factory=dict)  # attribute → proportion of held-out images classified right
@@ -94,8 +96,10 @@ class AttributeClassifier:
 
     @torch.no_grad()
     def _forward(self, images: Tensor) -> list[Tensor]:
-        outputs = [self.network(shrink(part)) for part in torch.split(images, BLOCK)]
-        return [torch.cat(parts) for parts in zip(*outputs, strict=True)]
+        place = next(self.network.parameters()).device
+        with exact_float32():
+            outputs = [self.network(shrink(move_to(part, place))) for part in torch.split(images, BLOCK)]
+        return [torch.cat(parts).cpu() for parts in zip(*outputs, strict=True)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without the weights."""
@@ -121,8 +125,10 @@ def shrink(images: Tensor) -> Tensor:
     return images if images.shape[-1] <= SIDE else F.interpolate(images, size=(SIDE, SIDE), mode="area")
 
 
-def load_classifier(pack: Pack, *, report: Reporter = SILENT) -> AttributeClassifier:
-    """Return the classifier of a labeled pack: from the cache, or trained now (a few minutes on a laptop's processor).
+def load_classifier(pack: Pack, *, device: torch.device = CPU, report: Reporter = SILENT) -> AttributeClassifier:
+    """Return the classifier of a labeled pack, on a device: from the cache, or trained there now (minutes on a laptop).
+
+    Each kind of device has its own: kernels round differently, and a training makes much of that.
 
     Raises:
         UsageError: the pack has no labels.
@@ -130,7 +136,8 @@ def load_classifier(pack: Pack, *, report: Reporter = SILENT) -> AttributeClassi
         ZooError: the cache cannot be written.
     """
     attributes = vocabulary_of(pack)
-    key = hashlib.sha256(f"classifier {VERSION} {pack.key}".encode()).hexdigest()
+    kind = "" if device.type == "cpu" else f" {device.type}"
+    key = hashlib.sha256(f"classifier {VERSION} {pack.key}{kind}".encode()).hexdigest()
     folder = cache_folder("classifiers") / f"{pack.path.name.rpartition('-')[0] or 'classifier'}-{key[:16]}"
     if (folder / "classifier.json").is_file():
         try:
@@ -138,18 +145,19 @@ def load_classifier(pack: Pack, *, report: Reporter = SILENT) -> AttributeClassi
             info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
             network = AttributeNetwork(pack.spec.channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
             network.load_state_dict(load_file(folder / "classifier.safetensors"))
-            return AttributeClassifier(network.eval(), **info)
+            return AttributeClassifier(network.eval().to(device), **info)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             report.warn(f"the classifier in {folder} is damaged ({error}); it is trained again")
     report.note(f"training a classifier of {', '.join(attributes)} on {len(pack):,} labeled images; it is kept in the cache")
-    classifier = _train(pack, attributes, report)
+    classifier = _train(pack, attributes, device, report)
     with atomic_folder(folder, replace=True) as new:
-        save_file(classifier.network.state_dict(), new / "classifier.safetensors")
+        weights = {name: tensor.cpu() for name, tensor in classifier.network.state_dict().items()}
+        save_file(weights, new / "classifier.safetensors")
         (new / "classifier.json").write_text(json.dumps(classifier.to_json(), indent=2) + "\n", encoding="utf-8")
     return classifier
 
 
-def _train(pack: Pack, attributes: Vocabulary, report: Reporter) -> AttributeClassifier:
+def _train(pack: Pack, attributes: Vocabulary, device: torch.device, report: Reporter) -> AttributeClassifier:
     if len(pack) < 20:
         raise DataError(f"{len(pack)} labeled images are too few to learn from; the least is 20")
     order = torch.randperm(len(pack), generator=generator_for(0, f"{_STREAM} split"))
@@ -158,36 +166,39 @@ def _train(pack: Pack, attributes: Vocabulary, report: Reporter) -> AttributeCla
     labels, boxed = attribute_labels(pack), tuple(pack.boxes)
     with seeded(0, f"{_STREAM} weights"):
         network = AttributeNetwork(pack.spec.channels, sum(map(len, attributes.values())), len(boxed))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * len(fitted) // BATCH))
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     rng = generator_for(0, f"{_STREAM} batches")
-    with report.task("training the classifier", steps * BATCH, "images") as task:
+    noise = torch.Generator(device).manual_seed(rng.initial_seed()) if device.type == "cuda" else rng
+    with report.task("training the classifier", steps * BATCH, "images") as task, exact_float32():
         for step in range(steps):
             batch = fitted[torch.randint(len(fitted), (BATCH,), generator=rng)]
-            images, shifts = augment(shrink(to_images(pack.gather(batch))), rng)
+            images, shifts = augment(shrink(to_images(move_to(pack.gather(batch), device))), rng, noise)
             logits, _, cells = network(images)
-            loss = torch.zeros(())
+            loss = torch.zeros((), device=device)
             for name, part in zip(attributes, torch.split(logits, list(map(len, attributes.values())), dim=1), strict=True):
                 target = labels[name][batch]
                 if bool((target >= 0).any()):
-                    loss = loss + F.cross_entropy(part, target, ignore_index=-1)
+                    loss = loss + F.cross_entropy(part, move_to(target, device), ignore_index=-1)
             if boxed:
-                covered = _covered_cells(pack, batch, cells.shape[-1], shifts)
+                covered = move_to(_covered_cells(pack, batch, cells.shape[-1], shifts), device)
                 loss = loss + 3 * F.binary_cross_entropy_with_logits(cells, covered)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            task.update((step + 1) * BATCH, loss=f"{float(loss.detach()):.2f}")
+            if device.type == "cpu" or step % TOLD == 0:  # reading the loss waits for the device
+                task.update((step + 1) * BATCH, loss=f"{float(loss.detach()):.2f}")
     network.eval().to(memory_format=torch.contiguous_format)
     return _evaluate(AttributeClassifier(network, attributes, boxed, held_out=len(held_out)), pack, held_out)
 
 
 def _evaluate(classifier: AttributeClassifier, pack: Pack, held_out: Tensor) -> AttributeClassifier:
     """Return the classifier with its accuracy on held-out images."""
-    images, labels = to_images(pack.gather(held_out)), attribute_labels(pack)
+    place = next(classifier.network.parameters()).device
+    images, labels = to_images(move_to(pack.gather(held_out), place)), attribute_labels(pack)
     accuracy, majority, overlap = {}, {}, {}
     for name, p in classifier.probabilities(images).items():
         target = labels[name][held_out]
@@ -216,20 +227,24 @@ def _covered_cells(pack: Pack, ids: Tensor, cells: int, shifts: Tensor) -> Tenso
     return (inside[:, :, 1, :, None] & inside[:, :, 0, None] & there[..., None, None]).float()
 
 
-def augment(images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(images: Tensor, rng: torch.Generator, noise_rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
     """Move images [N, C, S, S] by up to a thirty-second of their side, blur some, add noise; return them and the shifts.
 
-    The shifts [N, 2] are in pixels, to the right and down.
+    The shifts [N, 2] are in pixels, to the right and down, on the CPU; `rng` is the CPU's. So many numbers as the noise has
+    are better drawn where the images are: by `noise_rng`.
     """
     from torchvision.transforms.v2 import functional as TF  # takes seconds to import, and only training needs it
 
-    n, _, side, _ = images.shape
+    (n, channels, side, _), place = images.shape, images.device
     reach = side // 32
     shifts = torch.randint(-reach, reach + 1, (n, 2), generator=rng)
     padded = TF.pad(images, [reach], padding_mode="edge")
-    corners = zip(padded, (reach - shifts).tolist(), strict=True)
-    images = torch.stack([TF.crop(image, top, left, side, side) for image, (left, top) in corners])
+    columns, rows = (torch.arange(side) + (reach - shifts)[..., None]).unbind(1)  # [n, side], of the padded images
+    places = move_to((rows[:, :, None] * padded.shape[-1] + columns[:, None]).view(n, 1, -1), place)
+    images = padded.flatten(2).gather(2, places.expand(-1, channels, -1)).view(images.shape)
     blur = torch.rand(n, 1, 1, 1, generator=rng) * (torch.rand(n, 1, 1, 1, generator=rng) < 0.5)
     blurred = F.avg_pool2d(TF.pad(images, [1], padding_mode="edge"), 3, 1)
-    noise = torch.randn(images.shape, generator=rng) * 0.15 * torch.rand(n, 1, 1, 1, generator=rng)
-    return images.lerp(blurred, blur) + noise, shifts.float()
+    draws = noise_rng or rng
+    noise = move_to(torch.randn(images.shape, generator=draws, device=draws.device), place)
+    noise = noise * 0.15 * move_to(torch.rand(n, 1, 1, 1, generator=rng), place)
+    return images.lerp(blurred, move_to(blur, place)) + noise, shifts.float()

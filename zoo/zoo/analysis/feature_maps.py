@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from zoo_core import Discriminator, Generator, UsageError
 
+from ..devices import move_to
 from ..models.model import Model
 from ..randomness import seeded
 from .samples import draw_chunks
@@ -31,7 +32,7 @@ def batches_for(network: nn.Module, images: Tensor, labels: Tensor | None) -> It
     """Yield images and labels in pieces of 64, where the network is."""
     where = next(network.parameters())
     for i, part in enumerate(torch.split(images, 64)):
-        yield part.to(where.device, where.dtype), labels[64 * i : 64 * (i + 1)] if labels is not None else None
+        yield move_to(part.to(where.dtype), where.device), labels[64 * i : 64 * (i + 1)] if labels is not None else None
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def ablate_units(stage: nn.Module, maps: Sequence[int]) -> Iterator[None]:
     """Let some feature maps (or units) of a stage be 0 in every forward pass."""
 
     def clear(_module: nn.Module, _inputs: Any, out: Tensor) -> Tensor:
-        return out.index_fill(1, torch.tensor(list(maps), dtype=torch.int64, device=out.device), 0)
+        return out.index_fill(1, torch.tensor(list(maps), dtype=torch.int64).to(out.device), 0)
 
     with stage.register_forward_hook(clear):
         yield
@@ -83,9 +84,9 @@ def second_highest_stage(generator: Generator) -> str:
 
 
 def stage_activations(model: Model, stage: str, z: Tensor, labels: Tensor | None) -> Tensor:
-    """Return the outputs [N, C, H, W] of a stage of the generator, on the CPU, for latents [N, latent_dim]."""
+    """Return the outputs [N, C, H, W] of a stage of the generator, where it is, for latents [N, latent_dim]."""
     with capture_activations({stage: model.generator.stages()[stage]}) as outputs:
-        return torch.cat([outputs[stage][: len(part)].float().cpu() for part in draw_chunks(model, z, labels)])
+        return torch.cat([outputs[stage][: len(part)].float() for part in draw_chunks(model, z, labels)])
 
 
 @torch.no_grad()
@@ -154,7 +155,7 @@ class _Guided(TorchFunctionMode):
 def guided_gradients(
     discriminator: Discriminator, images: Tensor, stage: str, feature: int, labels: Tensor | None = None
 ) -> Tensor:
-    """Return the guided gradient [N, C, S, S] of a feature's strongest response in each image.
+    """Return the guided gradient [N, C, S, S] of a feature's strongest response in each image, where the network is.
 
     Guided backpropagation (Springenberg et al. 2014, arXiv:1412.6806): the gradient of a response with respect to the image,
     in which every rectifier also holds back negative gradients. It is done where rectifiers are called, so it does not
@@ -162,18 +163,18 @@ def guided_gradients(
 
     Args:
         discriminator: in evaluation mode, so that images do not mix.
-        images: [N, C, S, S] in [−1, 1], on the CPU.
+        images: [N, C, S, S] in [−1, 1].
         stage: name of a stage.
         feature: number of a feature map (or unit) of that stage.
         labels: classes [N] for a conditional discriminator.
     """
     where = next(discriminator.parameters())
-    x = images.to(where.device, where.dtype).detach().requires_grad_()
+    x = move_to(images.to(where.dtype), where.device).detach().requires_grad_()
     with torch.enable_grad(), capture_activations({stage: discriminator.stages()[stage]}) as outputs, _Guided():
         discriminator(x, labels)
         response = outputs[stage][:, feature].reshape(len(x), -1).amax(1).sum()  # of [N, H, W] or [N]
     (gradient,) = torch.autograd.grad(response, x)
-    return gradient.detach().float().cpu()
+    return gradient.detach().float()
 
 
 def scale_gradients(gradients: Tensor) -> Tensor:

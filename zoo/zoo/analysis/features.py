@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from zoo_core import Discriminator, UsageError
 
+from ..devices import arithmetic_device, move_to
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model
@@ -137,7 +138,7 @@ def features(
     untrained.to(next(trained.parameters())).eval()
     pack = find_images(loaded, model, images).pack(report)
     ids = torch.randperm(len(pack), generator=generator_for(seed, "features"))[:count]
-    real = to_images(pack.gather(ids)).contiguous()
+    real = to_images(move_to(pack.gather(ids), loaded.device)).contiguous()
     labels = None
     if trained.image.num_classes:
         if pack.labels is None:
@@ -169,23 +170,25 @@ def _examine(
         for batch in batches_for(network, real, labels):
             network(*batch)
             stage = ([name for name in network.stages() if outputs[name].ndim == 4] or list(network.stages()))[-1]
-            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float().cpu())
+            found.append(outputs[stage].reshape(*outputs[stage].shape[:2], -1).amax(2).float())
     responses = torch.cat(found)  # [N, F], each map's maximum in each image
-    strongest = responses.amax(0).argsort(descending=True)[:shown].tolist()
+    strongest = responses.amax(0).argsort(descending=True)[:shown].cpu().tolist()
     images, gradients = [], []
     for feature in strongest:
         top = responses[:, feature].argsort(descending=True)[:each]
-        classes = labels[top.to(labels.device)] if labels is not None else None
+        classes = labels[top] if labels is not None else None
         images.append(real[top])
         gradients.append(scale_gradients(guided_gradients(network, real[top], stage, feature, classes)))
-    names, scores = list(values), selectivities(responses, values)  # [V, F]
+    names, scores = list(values), selectivities(responses, values).cpu()  # [V, F]
     by_attribute: dict[str, float] = {}
     for name, score in zip(names, scores, strict=True):
         attribute = name.partition("=")[0]
         by_attribute[attribute] = max(by_attribute.get(attribute, 0.0), float(score.max()))
     selectivity = scores.amax(0).tolist() if names else []
     best = [f"{names[int(scores[:, f].argmax())]} {float(scores[:, f].max()):.2f}" for f in strongest] if names else []
-    return Responses(stage, strongest, torch.stack(images), torch.stack(gradients), selectivity, best, by_attribute)
+    return Responses(
+        stage, strongest, torch.stack(images).cpu(), torch.stack(gradients).cpu(), selectivity, best, by_attribute
+    )
 
 
 def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:
@@ -198,12 +201,14 @@ def selectivities(responses: Tensor, values: Mapping[str, Tensor]) -> Tensor:
         values: value → 1, 0 or −1 (unknown) for each image [N].
     """
     rows = []
+    place = arithmetic_device(responses.device)
     for has_value in values.values():
-        without, having = (responses[has_value == i].T.contiguous() for i in (0, 1))  # [F, n]
+        numbers = [(has_value == i).nonzero().squeeze(1).to(place) for i in (0, 1)]
+        without, having = (responses.to(place)[chosen].T.contiguous() for chosen in numbers)  # [F, n]
         below, up_to = (torch.searchsorted(without.sort(1).values, having, right=right) for right in (False, True))
         auc = (below + up_to).double().mean(1) / (2 * without.shape[1])
         rows.append((2 * auc - 1).abs())
-    return torch.stack(rows).float() if rows else torch.zeros(0, responses.shape[1])
+    return torch.stack(rows).float() if rows else responses.new_zeros(0, responses.shape[1])
 
 
 def first_filters(network: Discriminator, most: int = 64) -> Tensor | None:

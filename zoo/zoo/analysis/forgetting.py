@@ -141,7 +141,7 @@ def forget(
         fact, holds = parse_fact(attribute, source.vocabulary())
         if not holds:
             raise UsageError(f"{attribute!r} is the absence of something; only what is drawn can be forgotten")
-        detector = Detector(load_classifier(source.pack(report), report=report), fact)
+        detector = Detector(load_classifier(source.pack(report), device=loaded.device, report=report), fact)
         if places is None:
             pool = search(loaded, detector.classifier, searched, seed=seed, label=label, report=report)
             having = pool.exemplars(Concept(((fact, True),)))[:samples]

@@ -20,6 +20,7 @@ from torch import Tensor
 from zoo_core import DataError, UsageError
 from zoo_core.pictures import PictureError, read_picture
 
+from ..devices import exact_float32, move_to
 from ..randomness import generator_for
 from .attribute_classifier import AttributeClassifier, shrink
 from .feature_maps import capture_activations
@@ -49,7 +50,7 @@ class Detector:
         """
         if self.fact.attribute in self.classifier.boxed:
             return self.classifier.cells(images, self.fact.attribute) > 0.5
-        return torch.cat([self._activation_map(part) for part in torch.split(images, 256)]) > 0.5
+        return torch.cat([self._activation_map(part) for part in torch.split(images, 256)]).cpu() > 0.5
 
     def _activation_map(self, images: Tensor) -> Tensor:
         """Return the Grad-CAM [n, h, w], 1 at its maximum."""
@@ -57,8 +58,9 @@ class Detector:
         outputs = [(name, value) for name, values in attributes.items() for value in values]
         shown = [name == self.fact.attribute and value in self.fact.values for name, value in outputs]
         absent = [name == self.fact.attribute and value not in self.fact.values for name, value in outputs]
-        with torch.enable_grad(), capture_activations({"low": network.low}) as maps:
-            logits = network(shrink(images).requires_grad_())[0]
+        images = shrink(move_to(images, next(network.parameters()).device))
+        with torch.enable_grad(), exact_float32(), capture_activations({"low": network.low}) as maps:
+            logits = network(images.requires_grad_())[0]
             score = logits[:, shown].logsumexp(1) - logits[:, absent].logsumexp(1)
             (gradient,) = torch.autograd.grad(score.sum(), maps["low"])
         found = F.avg_pool2d((gradient * maps["low"]).sum(1).detach().relu(), 3, 1, 1)
@@ -118,7 +120,8 @@ def resize_masks(masks: Tensor, height: int, width: int) -> Tensor:
 
 
 def weigh_maps(activations: Tensor, masks: Tensor, seed: int) -> tuple[Tensor, float]:
-    """Logistic regression on activations [N, C, H, W]: weights [C] of inside against outside, and its held-out accuracy.
+    """Logistic regression on activations [N, C, H, W], where they are: weights [C] of inside against outside, on the CPU,
+    and its held-out accuracy.
 
     As many positions outside as inside, drawn at random from the same images. Maps are scaled to unit variance, which leaves
     the signs as they are; a small L2 penalty keeps weights finite where the two kinds can be told apart perfectly.
@@ -134,12 +137,13 @@ def weigh_maps(activations: Tensor, masks: Tensor, seed: int) -> tuple[Tensor, f
             "the boxes cover none or all of the feature maps' cells", hint="draw boxes that are larger, or smaller"
         )
     chosen = torch.cat([where[torch.randperm(len(where), generator=rng)[:count]] for where in places])
-    x = activations.permute(0, 2, 3, 1).flatten(0, 2)[chosen]  # [2 · count, C]
+    place = activations.device
+    x = activations.permute(0, 2, 3, 1).flatten(0, 2)[chosen.to(place)]  # [2 · count, C]
     x = x / x.std(0).clamp(min=1e-6)
-    y = torch.cat([torch.ones(count), torch.zeros(count)])
-    order = torch.randperm(len(x), generator=rng)
+    y = torch.cat([x.new_ones(count), x.new_zeros(count)])
+    order = torch.randperm(len(x), generator=rng).to(place)
     held_out, fitted = order[: len(x) // 5], order[len(x) // 5 :]
-    weights, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros((), requires_grad=True)
+    weights, bias = x.new_zeros(x.shape[1]).requires_grad_(), x.new_zeros(()).requires_grad_()
     optimizer = torch.optim.LBFGS([weights, bias], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
@@ -148,7 +152,8 @@ def weigh_maps(activations: Tensor, masks: Tensor, seed: int) -> tuple[Tensor, f
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    with exact_float32():
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         right = (x[held_out] @ weights + bias > 0) == (y[held_out] > 0.5)
-    return weights.detach(), float(right.sum()) / max(len(right), 1)
+    return weights.detach().cpu(), float(right.sum()) / max(len(right), 1)

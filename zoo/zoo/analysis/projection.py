@@ -93,7 +93,7 @@ def project(
     target = read_picture(picture, loaded.image.size, loaded.image.channels)
     pool = latents_for(loaded.generator, seed, range(searched))
     _stay_likely(loaded.generator, pool)
-    errors = _errors(draw(loaded, pool, label), target)
+    errors = _errors(draw(loaded, pool, label, on_device=True), target)
     if encoder is None:
         latents, ways = pool[errors.argsort()[:starts]], []
     else:
@@ -155,5 +155,5 @@ def _stay_likely(generator: Generator, z: Tensor) -> None:
 
 
 def _errors(images: Tensor, target: Tensor) -> Tensor:
-    """Return root mean square differences [N] in levels of 255."""
-    return (images - target).square().mean((1, 2, 3)).sqrt() * 127.5
+    """Return root mean square differences [N] in levels of 255, on the CPU; they are taken where the images are."""
+    return ((images - target.to(images.device)).square().mean((1, 2, 3)).sqrt() * 127.5).cpu()

@@ -241,7 +241,7 @@ SECTIONS: dict[str, Callable[[Subject], Any]] = {
     "Walk": lambda s: walk(s.model, seed=s.seed),
     "Nearest neighbors": _find_neighbors,
     "Features": lambda s: features(s.model, images=s.real(), seed=s.seed, report=s.report),
-    "The classifier": lambda s: load_classifier(s.labeled()["images"], report=s.report),
+    "The classifier": lambda s: load_classifier(s.labeled()["images"], device=s.model.device, report=s.report),
     "Arithmetic": _find_sums,
     "Turning": lambda s: turn(s.model, f"no-{s.attribute}", s.attribute, **s.labeled()),
     "Forgetting": lambda s: forget(s.model, s.attribute, **(s.labeled() | {"searched": s.searched // 2})),

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
+from ..devices import bring_back, exact_float32, move_to
 from ..loading import load
 from ..models.model import CHUNK, Model
 from ..models.sampling import FORMATS
@@ -47,9 +48,16 @@ def open_model(model: Model | str | Path, device: str, out: str | Path | None) -
 
 
 def draw(
-    model: Model, z: Tensor, label: Label = None, ids: Sequence[int] = (), task: str = "drawing", report: Reporter = SILENT
+    model: Model,
+    z: Tensor,
+    label: Label = None,
+    ids: Sequence[int] = (),
+    task: str = "drawing",
+    report: Reporter = SILENT,
+    on_device: bool = False,
 ) -> Tensor:
-    """Return images [n, C, S, S] in [−1, 1], on the CPU, of latents [n, latent_dim]; each depends on its own latent alone.
+    """Return images [n, C, S, S] in [−1, 1] of latents [n, latent_dim]; each depends on its own latent alone. They come on
+    the CPU, or, `on_device`, where the generator is.
 
     Args:
         label: of a conditional model.
@@ -58,25 +66,26 @@ def draw(
     """
     labels, parts = model.labels_of(ids or [0] * len(z), label), []
     with report.task(task, len(z), "images") as progress:
-        for part in draw_chunks(model, z, labels):
+        chunks = draw_chunks(model, z, labels)
+        for part in chunks if on_device else bring_back(chunks):
             parts.append(part)
-            progress.update(min(len(z), len(parts) * CHUNK))
+            progress.update(sum(map(len, parts)))
     return torch.cat(parts)
 
 
 @torch.no_grad()
 def draw_chunks(model: Model, z: Tensor, labels: Tensor | None) -> Iterator[Tensor]:
-    """Yield what `draw` returns, in pieces of at most 32 images; `labels` are classes [n] for a conditional model."""
+    """Yield images where the generator is, in pieces of at most 32; `labels` are classes [n] for a conditional model."""
     dtype = next(model.generator.parameters()).dtype
     for start in range(0, len(z), CHUNK):
-        part = z[start : start + CHUNK].to(model.device, dtype)
+        part = move_to(z[start : start + CHUNK].to(dtype), model.device)
         given = labels[start : start + CHUNK] if labels is not None else None
         if fill := CHUNK - len(part):  # see CHUNK
             part = torch.cat([part, part.new_zeros(fill, part.shape[1])])
             given = torch.cat([given, given.new_zeros(fill)]) if given is not None else None
-        with seeded(0, "inside", model.device):  # for what a network draws by itself
+        with seeded(0, "inside", model.device), exact_float32():  # for what a network draws by itself
             images = model.generator(part, given)
-        yield images[: CHUNK - fill].float().cpu()
+        yield images[: CHUNK - fill].float()
 
 
 def block(heading: str, images: Tensor, columns: int | None = None) -> Block:

@@ -103,7 +103,7 @@ def walk(
     loaded, file = open_model(model, device, out)
     ends = latents_for(loaded.generator, seed, range(latents))
     between = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
-    images = draw(loaded, between.flatten(0, 1), label, report=report)
+    images = draw(loaded, between.flatten(0, 1), label, report=report, on_device=True)
     frames = {"pixels": images.flatten(1)}
     if loaded.discriminator is not None:
         batches, last = batches_for(loaded.discriminator, images, loaded.labels_of([0] * len(images), label)), []
@@ -112,9 +112,10 @@ def walk(
                 stage = loaded.discriminator.features(*batch)[-1]
                 if stage.ndim == 4:  # averaged over 4×4 cells at most
                     stage = F.adaptive_avg_pool2d(stage, (min(4, stage.shape[2]), min(4, stage.shape[3])))
-                last.append(stage.flatten(1).float().cpu())
+                last.append(stage.flatten(1).float())
         frames["features"] = torch.cat(last)  # [N, F]
     smoothness = {space: _measure_smoothness(f.view(-1, steps, f.shape[1]), seed) for space, f in frames.items()}
+    images = images.cpu()
     found = Walk(between, images.view(-1, steps, *images.shape[1:]), smoothness, how)
     if file is not None and file.suffix.lower() == ".gif":
         pictures = [p.resize((max(128, p.width),) * 2, Image.Resampling.NEAREST) for p in to_pictures(images)]
@@ -139,7 +140,7 @@ def interpolate(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Ten
 def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
     """Return how evenly paths go: frames [P, steps, F] → numbers."""
     order = torch.randperm(frames.shape[0] * frames.shape[1], generator=generator_for(seed, "shuffled"))
-    shuffled = frames.flatten(0, 1)[order].view_as(frames)
+    shuffled = frames.flatten(0, 1)[order.to(frames.device)].view_as(frames)
     step, other = (torch.linalg.vector_norm(f.diff(dim=1), dim=2) for f in (frames, shuffled))  # [P, steps − 1]
     uneven, uneven_shuffled = (float((s.amax(1) / s.mean(1).clamp(min=1e-12)).mean()) for s in (step, other))
     jump = step.amax(1) / other.mean().clamp(min=1e-12)
@@ -217,7 +218,7 @@ def turn(
     label = 0 if label is None and loaded.image.num_classes else label  # what is compared should be of one class
     source = find_images(loaded, model, images)
     first, second = parse_concepts([start, end], source.vocabulary())
-    classifier = load_classifier(source.pack(report), report=report)
+    classifier = load_classifier(source.pack(report), device=loaded.device, report=report)
     pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
     ids = [pool.exemplars(concept)[:exemplars] for concept in (first, second)]
     direction = pool.latents[ids[1]].mean(0) - pool.latents[ids[0]].mean(0)

@@ -57,7 +57,7 @@ class Reference:
 
 def measure(model: Model, criterion: Criterion, reference: Reference, samples: int) -> tuple[float, float, float]:
     """Return distance, diversity and nearest of `Point`, from `samples` pictures of latents that are always the same."""
-    drawn, features = criterion.inputs(model.batches(samples))
+    drawn, features = criterion.inputs(model.batches(samples, on_device=True))
     diversity = mean_distance(features) / reference.mean_distance
     nearest = nearest_distance(features) / (reference.nearest_distance or 1.0)  # 0: the data repeat themselves
     return criterion.measure(reference.real, drawn), diversity, nearest
@@ -73,7 +73,7 @@ def measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporte
         images = read_images(pack, chosen, label="the data")
         features = real = cache_features(criterion.extractor, images, report=report)
         if criterion.metric.needs == "images":
-            real, _ = criterion.inputs(images.pieces(0), report=report)
+            real, _ = criterion.inputs(images.pieces(0, criterion.extractor.device), report=report)
         half = min(samples, len(real) // 2)
         spread, nearest = mean_distance(features[:half]), nearest_distance(features[:half])
         if not spread:

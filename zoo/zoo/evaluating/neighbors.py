@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo_core import DataError, UsageError
 
+from ..devices import arithmetic_device, move_to
 from ..metrics.extractors import extract, open_extractor
 from ..metrics.images import generate_images, open_data, read_images, require_labels, spread_numbers
 from ..metrics.nearest import (
@@ -74,12 +75,14 @@ def neighbors(
     Raises:
         UsageError: fewer than 100 samples, or a name that cannot be.
         DataError: fewer than 100 training or held-out images.
-        ZooError: faiss is not installed.
+        ZooError: faiss is not installed; a GPU needs none.
     """
-    load_faiss()
     if samples < LEAST:
         raise UsageError(f"{samples} samples are too few for a conclusion; the least is {LEAST}", hint="raise --samples")
     loaded = open_model(model, device=device, raw=raw)
+    place = arithmetic_device(loaded.device)
+    if place.type == "cpu":
+        load_faiss()  # before anything is computed
     images = choose_data(model, loaded, dataset, data, split, report=report)
     pack = held = open_data(loaded.image, images, report=report)
     if held_out is not None:
@@ -89,16 +92,16 @@ def neighbors(
             raise DataError(f"{len(there)} {what} images are too few for a conclusion; the least is {LEAST}")
     chosen = torch.randperm(len(held), generator=generator_for(seed, "held out"))[:samples].sort().values
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
-    drawn = torch.cat(list(generate_images(loaded, samples, seed=seed).pieces(0)))  # [n, C, S, S]
-    others = to_images(held.gather(chosen))
+    drawn = torch.cat(list(generate_images(loaded, samples, seed=seed).pieces(0, place)))  # [n, C, S, S]
+    others = to_images(move_to(held.gather(chosen), place))
     stored = cache_features(extractor, read_images(pack, label="training images"), report=report)
     vectors = [
-        extract(extractor.network, part, label=f"features of {name}", report=report)
+        extract(extractor.network, part, label=f"features of {name}", report=report, on_device=True).to(place)
         for part, name in ((drawn, "samples"), (others, "held-out images"))
     ]
     spaces = []
     for name, (ours, theirs), searched in (
-        ("pixels", [drawn, others], read_pixels(pack)),
+        ("pixels", [drawn, others], read_pixels(pack, place)),
         ("features", vectors, torch.split(stored, BLOCK)),
     ):
         k = min(NEIGHBORS, len(pack) - 1)
@@ -184,13 +187,14 @@ def one_nn(
             f"{', '.join(classes)}"
         )
     shown = spread_numbers(len(tested), test)
-    queries = torch.cat(list(read_pixels(tested, shown)))
+    place = arithmetic_device(loaded.device)
+    queries = torch.cat(list(read_pixels(tested, place, shown)))
     with report.task("nearest samples", samples, "samples") as task:
-        drawn = (to_images(to_uint8(images)).flatten(1) for images in loaded.batches(samples, seed=seed))
+        drawn = (to_images(to_uint8(part)).flatten(1) for part in loaded.batches(samples, seed=seed, on_device=True))
         _, numbers = nearest(queries, drawn, 1, task)
     wrong = float((numbers[:, 0] % loaded.image.num_classes != truth[shown]).float().mean())
     with report.task("nearest training images", len(train), "images") as task:
-        _, numbers = nearest(queries, read_pixels(train), 1, task)
+        _, numbers = nearest(queries, read_pixels(train, place), 1, task)
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
     own = {"samples": samples, "test_images": len(shown), "classifier": "nearest neighbor, Euclidean, in pixels"}
     own |= {"features": "pixels", "seed": seed}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
 
-from ..devices import check_device
+from ..devices import CPU, check_device, exact_float32, move_to
 from ..loading import create, local_folder
 from ..metrics.extractors import Extractor, StageFeatures, checksum, require_discriminator
 from ..metrics.images import open_data, read_images, require_labels, spread_numbers
@@ -77,7 +77,8 @@ def probe(
     """
     check_solver(solver)
     network, weights = _open_discriminator(model, untrained, seed, device)
-    network = network.to(check_device(device))
+    place = check_device(device)
+    network = network.to(place)
     images = PackRequest(dataset, data)
     packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
@@ -100,7 +101,7 @@ def probe(
     before = checksum(network)
     _estimate(network, train, seed, report)
     options = {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"}
-    extractor = Extractor("discriminator", "", options, StageFeatures(network), before)
+    extractor = Extractor("discriminator", "", options, StageFeatures(network), before, place)
     fitted, test_features = (
         cache_features(extractor, read_images(pack, rows, label=label), precision="float16", report=report)
         for pack, rows, label in ((train, used, "training images"), (tested, shown, "test images"))
@@ -108,9 +109,9 @@ def probe(
     accuracies, cs = [], set()
     for number, choice in enumerate(choices):
         fit, held = (torch.searchsorted(used, part) for part in choice)
-        c = _best_c(fitted, truth[0][used], len(classes), fit, held, solver, report)
+        c = _best_c(fitted, truth[0][used], len(classes), fit, held, solver, report, place)
         rows = torch.cat([fit, held]).sort().values
-        final = Problem(fitted, truth[0][used], len(classes), rows=rows, solver=solver)
+        final = Problem(fitted, truth[0][used], len(classes), rows=rows, solver=solver, device=place)
         with report.task(f"fitting {len(rows):,} images with C = {c:g}") as task:
             classifier = final.solve(c, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
         accuracies.append(classifier.accuracy(test_features, truth[1][shown]))
@@ -180,22 +181,30 @@ def _estimate(network: Discriminator, pack: Pack, seed: int, report: Reporter) -
         with report.task("batch-norm statistics", len(order), "images") as task:
             for number, part in enumerate(torch.split(order, BATCH)):
                 if len(part) > 1:  # one has no variance
-                    x = to_images(pack.gather(part)).to(place)
+                    x = to_images(move_to(pack.gather(part), place))
                     network(x, torch.zeros(len(x), dtype=torch.int64, device=place) if network.image.num_classes else None)
                     task.update(number * BATCH + len(part))
 
-    estimate_batch_norm(network, run)
+    with exact_float32():
+        estimate_batch_norm(network, run)
 
 
 def _best_c(
-    features: Tensor, labels: Tensor, classes: int, fit: Tensor, held: Tensor, solver: Solver, report: Reporter
+    features: Tensor,
+    labels: Tensor,
+    classes: int,
+    fit: Tensor,
+    held: Tensor,
+    solver: Solver,
+    report: Reporter,
+    device: torch.device = CPU,
 ) -> float:
     """Return the C whose classifier is right most often on held-out images; the smallest of equals.
 
     They are tried upwards, each from the solution of the one before, until two in a row are worse than the best; where many
     images are held out, until one is.
     """
-    problem = Problem(features, labels, classes, rows=fit, solver=solver)
+    problem = Problem(features, labels, classes, rows=fit, solver=solver, device=device)
     shown, last = features[held], 1 if len(held) >= MANY else 2
     scored: list[tuple[float, float]] = []
     for c in CS:

@@ -96,6 +96,8 @@ def describe(
             "feature_resizing": extractor.network.resizing or "not stated",
             "precision": precision,
         }
+        if extractor.device.type == "cuda":
+            found |= {"feature_device": "cuda", "tf32": "not allowed"}
     return found
 
 

@@ -29,7 +29,7 @@ from zoo_core import (
 from zoo_core.options import complete, parse, schema
 
 from ..allocator import keep_freed_memory_during
-from ..devices import check_device
+from ..devices import CPU, bring_back, check_device, exact_float32, group_pieces, move_to
 from ..models.model import Model
 from ..progress import Reporter
 
@@ -47,6 +47,7 @@ class Extractor:
     options: dict[str, Any]  # all of them
     network: FeatureExtractor  # in evaluation mode
     weights: str = ""  # what names its weights; "" for their checksum
+    device: torch.device = CPU  # where it computes
 
     def describe(self) -> dict[str, Any]:
         """Name, version, options, and a checksum of the weights: equal for equal features. Plain data."""
@@ -107,7 +108,7 @@ def open_extractor(
     else:
         network = target(**full)
     place = device if isinstance(device, torch.device) else check_device(device)
-    return Extractor(entry.qualified, entry.plugin.version, full, network.to(place).eval())
+    return Extractor(entry.qualified, entry.plugin.version, full, network.to(place).eval(), device=place)
 
 
 def extract(
@@ -118,13 +119,15 @@ def extract(
     total: int | None = None,
     label: str = "features",
     report: Reporter | None = None,
+    on_device: bool = False,
 ) -> Tensor:
     """Compute features of images, in batches.
 
     Args:
         network: what `extractor` gave.
-        images: [N, C, S, S] in [−1, 1], or pieces of it, on any device.
+        images: [N, C, S, S] in [−1, 1], or pieces of it, on any device; one without weights looks at them there.
         total: N where `images` comes in pieces, for the progress, which is called `label`.
+        on_device: leave the features where they were computed.
 
     Returns:
         float32 [N, dim] on the CPU.
@@ -135,41 +138,47 @@ def extract(
     found, done = [], 0
     count = len(images) if isinstance(images, Tensor) else total
     with (report or Reporter()).task(label, count, "images") as task:
-        for vectors in stream_features(network, images, batch=batch):
+        for vectors in stream_features(network, images, batch=batch, on_device=on_device):
             found.append(vectors)
             task.update(done := done + len(vectors))
     return torch.cat(found) if found else torch.empty(0, network.dim)
 
 
-def stream_features(network: FeatureExtractor, images: Tensor | Iterable[Tensor], *, batch: int = BATCH) -> Iterator[Tensor]:
-    """Yield what `extract` returns, in pieces of at most `batch`, so that any number of images fits in memory.
+def stream_features(
+    network: FeatureExtractor, images: Tensor | Iterable[Tensor], *, batch: int = BATCH, on_device: bool = False
+) -> Iterator[Tensor]:
+    """Yield what `extract` returns, in pieces, so that any number of images fits in memory: of at most `batch` on a CPU, of
+    `GROUP` times as many from a device, each of which comes back at once.
 
     What is freed stays meanwhile (`zoo.allocator`): networks for pictures are twice as fast with it on a CPU.
     """
     place, done = find_device(network), 0
-    with keep_freed_memory_during():
+
+    def compute() -> Iterator[Tensor]:
         for piece in (images,) if isinstance(images, Tensor) else images:
             for part in torch.split(piece, batch):
-                with torch.no_grad():
-                    vectors = network(part.to(place)).float().cpu()
-                expected = [len(part), network.dim]
-                if list(vectors.shape) != expected:
+                with torch.no_grad(), exact_float32():
+                    vectors = network(move_to(part, place) if place is not None else part).float()
+                if list(vectors.shape) != (expected := [len(part), network.dim]):
                     raise ZooError(f"features of {len(part)} images are {list(vectors.shape)}, expected {expected}")
-                finite = torch.isfinite(vectors).all(1)
-                if not bool(finite.all()):
-                    raise ZooError(
-                        f"features of image {done + int(finite.long().argmin())} are not finite",
-                        hint="the weights of the model or of the extractor may be damaged; "
-                        "try other features: --features NAME",
-                    )
-                done += len(part)
                 yield vectors
 
+    with keep_freed_memory_during():
+        for vectors in group_pieces(compute()) if on_device else bring_back(compute()):
+            finite = torch.isfinite(vectors).all(1)
+            if not bool(finite.all()):
+                raise ZooError(
+                    f"features of image {done + int(finite.long().argmin())} are not finite",
+                    hint="the weights of the model or of the extractor may be damaged; try other features: --features NAME",
+                )
+            done += len(vectors)
+            yield vectors
 
-def find_device(network: nn.Module) -> torch.device:
-    """Return the device of a network; the CPU for one without tensors."""
+
+def find_device(network: nn.Module) -> torch.device | None:
+    """Return the device of a network; None for one without tensors, which computes where its input is."""
     first = next(chain(network.parameters(), network.buffers()), None)
-    return first.device if first is not None else torch.device("cpu")
+    return first.device if first is not None else None
 
 
 def checksum(network: nn.Module) -> str:

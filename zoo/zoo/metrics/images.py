@@ -14,6 +14,7 @@ from torch import Tensor
 
 from zoo_core import DataError, ImageSpec, OptionError, UsageError
 
+from ..devices import move_to
 from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
 from ..progress import SILENT, Reporter
@@ -28,16 +29,17 @@ class Images:
     key: str  # names the content: equal keys, equal images
     count: int
     label: str  # what they are, for people
-    pieces: Callable[[int], Iterator[Tensor]]  # from the image of this number on, in pieces [n, C, S, S] in [−1, 1]
+    # from the image of this number on, in pieces [n, C, S, S] in [−1, 1], on a device
+    pieces: Callable[[int, torch.device], Iterator[Tensor]]
 
 
 def read_images(pack: Pack, chosen: Tensor | None = None, *, label: str = "real images") -> Images:
     """Return images of a pack: all of them, or those with the given numbers (int64 [n])."""
     numbers = torch.arange(len(pack)) if chosen is None else chosen
 
-    def pieces(first: int) -> Iterator[Tensor]:
+    def pieces(first: int, device: torch.device) -> Iterator[Tensor]:
         for part in torch.split(numbers[first:], BATCH):
-            yield to_images(pack.gather(part))
+            yield to_images(move_to(pack.gather(part), device))
 
     named = hashlib.sha256(numbers.numpy().tobytes()).hexdigest()
     return Images(hash_json({"pack": pack.key, "images": named}), len(numbers), label, pieces)
@@ -58,9 +60,9 @@ def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
     if n < 1:
         raise OptionError(f"the number of samples must be at least 1, not {n}", hint="for example: --samples 10000")
 
-    def pieces(first: int) -> Iterator[Tensor]:
-        for images in model.batches(n, seed=seed, first=first):
-            yield to_images(to_uint8(images))
+    def pieces(first: int, device: torch.device) -> Iterator[Tensor]:
+        for images in model.batches(n, seed=seed, first=first, on_device=True):
+            yield to_images(move_to(to_uint8(images), device))
 
     part = model.config["parts"]["generator"]
     made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": part}
@@ -73,11 +75,11 @@ def spread_numbers(count: int, most: int | None) -> Tensor:
     return torch.arange(count)[:: max(1, count // most)][:most] if most else torch.arange(count)
 
 
-def spread_images(images: Images, most: int) -> Tensor:
-    """Return about `most` images [n, C, S, S], evenly spread, or all where there are fewer."""
+def spread_images(images: Images, most: int, device: torch.device) -> Tensor:
+    """Return about `most` images [n, C, S, S] on a device, evenly spread, or all where there are fewer."""
     step = max(1, images.count // most)
     found, start = [], 0
-    for piece in images.pieces(0):
+    for piece in images.pieces(0, device):
         found.append(piece[-start % step :: step])
         start += len(piece)
         if sum(map(len, found)) >= most:

@@ -17,10 +17,13 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
+from ..devices import CPU, free_bytes, move_to, rows_that_fit
+
 SAMPLE, FEW = 2048, 1024  # images by which the steepness is estimated; the second where an evaluation costs little
 WITHIN = 0.1  # share of images that is taken to lie within the margin, in that estimate
 ROWS = 512  # rows of a Gram matrix that are made together
 CHUNK = 256  # vectors that are turned into single precision together: so few that they stay in the processor's cache
+CHUNK_ON_DEVICE = 8192  # most of them on a GPU, which wants large products
 _COLUMNS = 16  # vectors that processors multiply a matrix by at once; ten take longer than sixteen
 
 
@@ -30,13 +33,15 @@ class Matrix:
     `sweep` computes scores [n, K] for weights [K, m], in pieces, and returns Σ slack(scores, which)ᵀ x, [K, m]; `finish`
     returns a solution in terms of features as they are: weights [K, d] and bias [K].
 
+    All of it computes where `sample` lies; `weights` and `slack`'s result must be there.
+
     Args:
         sample: [s, size], some of them, from which the steep directions of the objective are told.
         images: of how many they are.
     """
 
     def __init__(self, sample: Tensor, images: int) -> None:
-        self.size, self.dtype = sample.shape[1], sample.dtype
+        self.size, self.dtype, self.device = sample.shape[1], sample.dtype, sample.device
         self.sample, self.share = sample, len(sample) / images
         squares, directions = torch.linalg.eigh(sample @ sample.T)
         known = squares > 1e-5 * squares[-1]
@@ -51,25 +56,36 @@ class Matrix:
 
 
 class Streamed(Matrix):
-    """Vectors of d + 1 numbers: feature vectors [n, d] on disk, read in pieces."""
+    """Vectors of d + 1 numbers: feature vectors [n, d] on disk, read in pieces; from a device's memory where it holds them
+    easily, as they are.
+    """
 
-    def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
+    def __init__(self, features: Tensor, rows: Tensor, scale: float, device: torch.device = CPU) -> None:
         self.features, self.rows, self.scale = features, rows, scale
-        x = features[rows[_spread(len(rows), SAMPLE)]].float().mul_(scale)
-        super().__init__(torch.cat([x, torch.ones(len(x), 1)], dim=1), len(rows))
+        x = move_to(features[rows[_spread(len(rows), SAMPLE)]], device).float().mul_(scale)
+        super().__init__(torch.cat([x, x.new_ones(len(x), 1)], dim=1), len(rows))
+        self.chunk = CHUNK if device.type == "cpu" else rows_that_fit(device, 4 * features.shape[1], CHUNK_ON_DEVICE)
+        size = len(rows) * features.shape[1] * features.element_size()
+        if device.type != "cpu" and size <= free_bytes(device) // 2:
+            self.features = features.new_empty(len(rows), features.shape[1], device=device)
+            for start in range(0, len(rows), self.chunk):
+                part = rows[start : start + self.chunk]
+                self.features[start : start + len(part)] = move_to(features[part], device)
+            self.rows = torch.arange(len(rows))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         k, d = len(weights), self.features.shape[1]
         columns = -(-k // _COLUMNS) * _COLUMNS
-        w, gradient = torch.zeros(d, columns), torch.zeros(d, columns)
+        w, gradient = weights.new_zeros(d, columns), weights.new_zeros(d, columns)
         w[:, :k] = weights[:, :-1].T * self.scale
-        bias = torch.zeros(k)
-        out, buffer = torch.zeros(CHUNK, columns), torch.empty(CHUNK, d)
-        for start in range(0, len(self.rows), CHUNK):
-            part = self.rows[start : start + CHUNK]
+        bias = weights.new_zeros(k)
+        out, buffer = weights.new_zeros(self.chunk, columns), weights.new_empty(self.chunk, d)
+        for start in range(0, len(self.rows), self.chunk):
+            part = self.rows[start : start + self.chunk]
             first, last = int(part[0]), int(part[-1])
             together = last - first + 1 == len(part)  # a run of rows is not copied first
-            x = buffer[: len(part)].copy_(self.features[first : last + 1] if together else self.features[part])
+            some = self.features[first : last + 1] if together else self.features[part]
+            x = buffer[: len(part)].copy_(move_to(some, self.device))
             some = out[: len(x)]
             some[:, :k] = slack((x @ w)[:, :k] + weights[:, -1], slice(start, start + len(part)))  # [c, K]
             gradient.addmm_(x.T, some)
@@ -83,14 +99,14 @@ class Streamed(Matrix):
 class Gram(Matrix):
     """Vectors of as many numbers as there are images: the Cholesky factor of their Gram matrix, in double precision."""
 
-    def __init__(self, features: Tensor, rows: Tensor, scale: float) -> None:
-        x = features[rows].float().mul_(scale)  # [n, d]
-        kernel = torch.ones(len(x), len(x), dtype=torch.float64)  # of the appended ones; only its lower half is read
+    def __init__(self, features: Tensor, rows: Tensor, scale: float, device: torch.device = CPU) -> None:
+        x = move_to(features[rows], device).float().mul_(scale)  # [n, d]
+        kernel = x.new_ones(len(x), len(x), dtype=torch.float64)  # of the appended ones; only its lower half is read
         for part in torch.split(x, 4096, dim=1):
             for end in range(ROWS, len(x) + ROWS, ROWS):
                 kernel[end - ROWS : end, :end] += part[end - ROWS : end] @ part[:end].T
         self.features, self.scale, self.factor = x, scale, _cholesky(kernel)
-        super().__init__(self.factor[_spread(len(x), FEW)], len(x))
+        super().__init__(self.factor[_spread(len(x), FEW).to(device)], len(x))
 
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         gradient: Tensor = slack(self.factor @ weights.T, slice(0, self.size)).T @ self.factor
@@ -110,7 +126,7 @@ def _cholesky(kernel: Tensor) -> Tensor:
     """Return the factor of a Gram matrix that rounding, or images that stand twice, may have left without full rank."""
     jitter = 1e-7 * kernel.diagonal().mean()
     for _ in range(6):
-        factor, wrong = torch.linalg.cholesky_ex(kernel + jitter * torch.eye(len(kernel), dtype=kernel.dtype))
+        factor, wrong = torch.linalg.cholesky_ex(kernel + jitter * torch.eye(len(kernel)).to(kernel))
         if not bool(wrong):
             found: Tensor = factor.contiguous()  # by rows; thin products with one by columns take ten times as long
             return found

@@ -14,12 +14,13 @@ from torch import Tensor
 from zoo_core import Generator, ImageSpec, Measurement, Metric, UsageError, ZooError, registry
 from zoo_core.errors import unknown
 
+from ..devices import CPU, arithmetic_device, exact_float32, free_bytes
 from ..models.model import Model
 from ..packs import to_images, to_uint8
 from ..progress import SILENT, Reporter
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
-from .extractors import Extractor, extract, find_device, open_extractor
+from .extractors import Extractor, extract, open_extractor
 from .images import Images, choose_images, open_data, spread_images
 from .store import cache_features
 
@@ -74,20 +75,40 @@ def measure(
 ) -> dict[str, Measurement]:
     """Measure by all metrics, in their order; those that are one class under several names together."""
     inputs: dict[tuple[str, bool], tuple[Tensor, Tensor]] = {}
+    there: dict[tuple[str, bool], tuple[Tensor, Tensor]] = {}  # the same on the device, moved once
     found: dict[type[Metric], Measurement] = {}
     for name, metric in metrics.items():
         kind, key = type(metric), (metric.needs, metric.uses_real)
         if kind in found:
             continue
         if metric.needs == "images":
-            inputs[key] = spread_images(real, metric.most), spread_images(generated, metric.most)
-        elif key not in inputs:
-            network = open_classifier(extractor, name) if metric.needs == "logits" else extractor
-            fake = cache_features(network, generated, report=report)
-            inputs[key] = cache_features(network, real, report=report) if metric.uses_real else fake[:0], fake
+            place = extractor.device if metric.on_device else CPU
+            given = spread_images(real, metric.most, place), spread_images(generated, metric.most, place)
+        else:
+            if key not in inputs:
+                network = open_classifier(extractor, name) if metric.needs == "logits" else extractor
+                fake = cache_features(network, generated, report=report)
+                inputs[key] = cache_features(network, real, report=report) if metric.uses_real else fake[:0], fake
+            given = inputs[key]
+            if metric.on_device:
+                given = there.setdefault(key, place_features(*given, extractor.device))
         report.note(" and ".join(other for other in metrics if type(metrics[other]) is kind))
-        found[kind] = metric.evaluate(*inputs[key], resamples=resamples, seed=seed)
+        with exact_float32():
+            try:
+                found[kind] = metric.evaluate(*given, resamples=resamples, seed=seed)
+            except torch.OutOfMemoryError:
+                report.warn(f"{name} does not fit into the memory of {extractor.device}: it is computed on the CPU")
+                given = given[0].cpu(), given[1].cpu()
+                found[kind] = metric.evaluate(*given, resamples=resamples, seed=seed)
     return {name: found[type(metric)] for name, metric in metrics.items()}
+
+
+def place_features(real: Tensor, fake: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return features where a metric is to compute: on the device, if they take less than a quarter of what it has free."""
+    device = arithmetic_device(device)
+    if device.type != "cpu" and real.nbytes + fake.nbytes > free_bytes(device) // 4:
+        device = CPU
+    return real.to(device), fake.to(device)
 
 
 def pick_number(name: str, values: Mapping[str, float]) -> float:
@@ -103,7 +124,7 @@ def open_classifier(extractor: Extractor, name: str) -> Extractor:
             f"{name} needs the logits of a classifier, and {extractor.name} is none",
             hint=f"take --features inception, or leave {name} out",
         )
-    return open_extractor(extractor.name, options={**extractor.options, **options}, device=find_device(extractor.network))
+    return open_extractor(extractor.name, options={**extractor.options, **options}, device=extractor.device)
 
 
 @dataclass(frozen=True)
@@ -129,8 +150,11 @@ class Criterion:
     def inputs(
         self, images: Iterable[Tensor], *, total: int | None = None, report: Reporter = SILENT
     ) -> tuple[Tensor, Tensor]:
-        """Return what the metric is given of images [n, C, S, S] in pieces, and their features [N, dim]."""
+        """Return what the metric is given of images [n, C, S, S] in pieces, and their features [N, dim], both where the
+        metric is to compute.
+        """
         kept: list[Tensor] = []
+        stays = self.metric.on_device and arithmetic_device(self.extractor.device) == self.extractor.device
 
         def watched() -> Iterator[Tensor]:
             for piece in images:
@@ -138,12 +162,18 @@ class Criterion:
                     kept.append(piece)
                 yield piece
 
-        features = extract(self.extractor.network, watched(), total=total, label="features of real images", report=report)
-        return (torch.cat(kept) if kept else features), features
+        words: dict[str, Any] = {"label": "features of real images", "report": report}
+        features = extract(self.extractor.network, watched(), total=total, on_device=stays, **words)
+        if not kept:
+            return features, features
+        return (torch.cat(kept) if stays else torch.cat(kept).cpu()), features
 
     def measure(self, real: Tensor, fake: Tensor) -> float:
         """Return the number, of what `inputs` gave."""
-        return pick_number(self.name, self.metric.measure(real if self.metric.uses_real else real[:0], fake))
+        real = real if self.metric.uses_real else real[:0]
+        real, fake = place_features(real, fake, self.extractor.device if self.metric.on_device else CPU)
+        with exact_float32():
+            return pick_number(self.name, self.metric.measure(real, fake))
 
 
 def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, device: str | torch.device = "cpu") -> Criterion:
@@ -193,10 +223,10 @@ def watch(
     @cache
     def real(image: ImageSpec) -> Tensor:
         images = choose_images(open_data(image, config.request()), REAL)
-        return criterion.inputs(images.pieces(0), total=images.count, report=report)[0]
+        return criterion.inputs(images.pieces(0, criterion.extractor.device), total=images.count, report=report)[0]
 
     def measure(generator: Generator) -> float:
-        drawn = (to_images(to_uint8(images)) for images in Model(generator, None).batches(samples))
+        drawn = (to_images(to_uint8(images)) for images in Model(generator, None).batches(samples, on_device=True))
         return criterion.measure(real(generator.image), criterion.inputs(drawn)[0])
 
     return Evaluation(criterion.label, measure, every, criterion.metric.lower_is_better)

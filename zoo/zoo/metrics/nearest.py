@@ -1,4 +1,4 @@
-"""Nearest neighbors by faiss, and whether samples lie nearer to the training images than chance allows.
+"""Nearest neighbors (by faiss on a CPU), and whether samples lie nearer to the training images than chance allows.
 
 A small distance to a training image proves nothing by itself: smooth pictures are near to everything. So the distance to the
 nearest training image is divided by the mean distance to the `NEIGHBORS` nearest ones, as Carlini et al. 2023
@@ -11,7 +11,7 @@ least `SHARE` of all, are called copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +22,14 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
+from ..devices import arithmetic_device, move_to, rows_that_fit
 from ..packs import Pack, to_images, to_uint8
 from ..progress import Task
 from ..reports.figures import Histogram, svg
 from ..reports.page import Picture, Section, write_page
 from ..reports.pictures import grid, save_picture, to_picture
 
+Search = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 BLOCK = 4096  # vectors that are searched together
 NEIGHBORS, SHOWN = 50, 3  # of each sample: those that are compared, and those that are shown
 PERCENTILE = 1.0
@@ -37,25 +39,58 @@ SHARE, CHANCE = 0.05, 1e-3
 def nearest(queries: Tensor, pieces: Iterable[Tensor], k: int, task: Task | None = None) -> tuple[Tensor, Tensor]:
     """Find the k nearest of all vectors [n, d] in `pieces` to each query [m, d], by Euclidean distance, exactly.
 
-    Returns distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces. Raises `ZooError` where
-    faiss is not installed, or for fewer than k vectors.
+    It is looked for where the queries are: on a CPU by faiss, else by matrix products in double precision, so that a copy's
+    distance is next to 0. Pieces may lie anywhere.
+
+    Returns distances [m, k], ascending, and the vectors' numbers [m, k], in the order of the pieces, both on the CPU. Raises
+    `ZooError` where faiss is needed and not installed, or for fewer than k vectors.
     """
-    faiss, start = load_faiss(), 0
-    asked = queries.float().contiguous().numpy()
-    distances, numbers = torch.full((len(asked), k), float("inf")), torch.full((len(asked), k), -1)
+    place = arithmetic_device(queries.device)
+    search = _search_by_products(queries) if place.type != "cpu" else _search_by_faiss(queries.to(place))
+    start = 0
+    distances = torch.full((len(queries), k), float("inf"), device=place)
+    numbers = torch.full((len(queries), k), -1, device=place)
     for block in _regroup(pieces):
-        there = block.float().contiguous().numpy()
-        squared, found = faiss.knn(asked, there, min(k, len(there)))
-        distances = torch.cat([distances, torch.from_numpy(squared)], dim=1)
-        numbers = torch.cat([numbers, torch.from_numpy(found).long() + start], dim=1)
+        squared, found = search(move_to(block, place), min(k, len(block)))
+        distances = torch.cat([distances, squared], dim=1)
+        numbers = torch.cat([numbers, found + start], dim=1)
         distances, order = distances.topk(k, dim=1, largest=False)
         numbers = numbers.gather(1, order)
-        start += len(there)
+        start += len(block)
         if task is not None:
             task.update(start)
     if start < k:
         raise ZooError(f"{k} neighbors are wanted, and there are {start} vectors")
-    return distances.clamp(min=0).sqrt(), numbers
+    return distances.clamp(min=0).sqrt().cpu(), numbers.cpu()
+
+
+def _search_by_faiss(queries: Tensor) -> Search:
+    """Return what finds squared distances [m, k] to the nearest of some vectors, and their numbers; on the CPU."""
+    faiss, asked = load_faiss(), queries.float().contiguous().numpy()
+
+    def search(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        squared, found = faiss.knn(asked, vectors.float().contiguous().numpy(), k)
+        return torch.from_numpy(squared), torch.from_numpy(found).long()
+
+    return search
+
+
+def _search_by_products(queries: Tensor) -> Search:
+    """Do the same on a device, with as many queries at a time as its memory holds: ‖q‖² − 2 q·v + ‖v‖²."""
+    each = 8 * (queries.shape[1] + 3 * BLOCK)
+    asked = torch.split(queries, rows_that_fit(queries.device, each, BLOCK))
+
+    def search(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        there, found = vectors.double(), []
+        squares = there.square().sum(1)
+        for part in asked:
+            q = part.double()
+            squared = torch.addmm(squares[None], q, there.T, alpha=-2).add_(q.square().sum(1)[:, None])
+            found.append(squared.topk(k, dim=1, largest=False))
+        distances, numbers = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return distances.float(), numbers
+
+    return search
 
 
 def _regroup(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -70,10 +105,10 @@ def _regroup(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
         yield torch.cat(waiting)
 
 
-def read_pixels(pack: Pack, numbers: Tensor | None = None) -> Iterator[Tensor]:
-    """Yield images of a pack, all or those with the given numbers, as vectors [n, C · S · S] in [−1, 1]."""
+def read_pixels(pack: Pack, device: torch.device, numbers: Tensor | None = None) -> Iterator[Tensor]:
+    """Yield images of a pack, all or those with the given numbers, as vectors [n, C · S · S] in [−1, 1] on a device."""
     for part in torch.split(torch.arange(len(pack)) if numbers is None else numbers, BLOCK):
-        yield to_images(pack.gather(part)).flatten(1)
+        yield to_images(move_to(pack.gather(part), device)).flatten(1)
 
 
 def load_faiss() -> Any:
@@ -157,7 +192,7 @@ def save_neighbors(
         said: the verdict; `protocol` says how it was reached.
     """
     chosen = torch.stack([space.found.ratios for space in spaces]).amin(0).argsort()[:shown]
-    samples = to_uint8(drawn[chosen]).cpu()[:, None]  # [rows, 1, S, S, C]
+    samples = to_uint8(drawn[chosen.to(drawn.device)]).cpu()[:, None]  # [rows, 1, S, S, C]
     numbers = torch.cat([space.numbers[chosen, :SHOWN] for space in spaces], 1)
     real = pack.gather(numbers.flatten()).view(*numbers.shape, *samples.shape[2:])
     together = torch.cat([samples, real], 1)

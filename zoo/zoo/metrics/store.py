@@ -39,6 +39,8 @@ def cache_features(
     dim, dtype = extractor.network.dim, getattr(torch, precision)
     size = images.count * dim * dtype.itemsize
     described = {"format": FORMAT, "images": images.key, "extractor": extractor.describe(), "precision": precision}
+    if extractor.device.type != "cpu":
+        described["device"] = extractor.device.type  # its kernels round differently
     key = hash_json(described)[:32]
     target = cache_folder("features") / key
     with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
@@ -78,7 +80,7 @@ def _compute(extractor: Extractor, images: Images, file: Path, dtype: torch.dtyp
     with open(file, "r+b" if done else "wb") as stream, report.task(label, images.count, "images") as task:
         stream.truncate(done * row)
         stream.seek(done * row)
-        for vectors in stream_features(extractor.network, images.pieces(done)):
+        for vectors in stream_features(extractor.network, images.pieces(done, extractor.device)):
             rounded = vectors.to(dtype)
             if not bool(torch.isfinite(rounded).all()):
                 raise ZooError(f"features reach {float(vectors.abs().max()):.3g}, too large for half precision")

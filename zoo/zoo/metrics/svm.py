@@ -27,7 +27,8 @@ from torch import Tensor
 
 from zoo_core import DataError, ZooError
 
-from .matrices import CHUNK, Gram, Streamed
+from ..devices import CPU, arithmetic_device, exact_float32, free_bytes, move_to, rows_that_fit
+from .matrices import CHUNK, CHUNK_ON_DEVICE, Gram, Streamed
 
 Solver = Literal["auto", "sklearn", "torch"]
 GAP = 1e-4  # share of the objective that it may lie above its minimum
@@ -48,12 +49,16 @@ class Classifier:
     steps: int  # evaluations of the objective that it took; 0 where scikit-learn does not tell
 
     def scores(self, features: Tensor) -> Tensor:
-        """[n, d] of any precision, on a memory map perhaps → [n, K]."""
-        return torch.cat([part.float() @ self.weights.T + self.bias for part in torch.split(features, CHUNK)])
+        """[n, d] of any precision, on a memory map perhaps → [n, K], where the weights are."""
+        where = self.weights.device
+        parts = (move_to(part, where).float() for part in torch.split(features, _chunk(features, where)))
+        with exact_float32():
+            return torch.cat([part @ self.weights.T + self.bias for part in parts])
 
     def accuracy(self, features: Tensor, labels: Tensor) -> float:
         """Share of images [n, d] whose label [n] has the highest score."""
-        return float((self.scores(features).argmax(1) == labels).float().mean())
+        best = self.scores(features).argmax(1)
+        return float((best == labels.to(best.device)).float().mean())
 
 
 class Problem:
@@ -64,6 +69,7 @@ class Problem:
             so that a C means the same for all features.
         labels: int64 [n], each class from 0 to `classes` − 1 among those of `rows`.
         rows: numbers of the images to train on, sorted; all by default.
+        device: where torch solves; "auto" takes scikit-learn on a CPU only.
 
     Raises:
         DataError: a class has no image.
@@ -71,22 +77,31 @@ class Problem:
     """
 
     def __init__(
-        self, features: Tensor, labels: Tensor, classes: int, *, rows: Tensor | None = None, solver: Solver = "auto"
+        self,
+        features: Tensor,
+        labels: Tensor,
+        classes: int,
+        *,
+        rows: Tensor | None = None,
+        solver: Solver = "auto",
+        device: torch.device = CPU,
     ) -> None:
         check_solver(solver)
+        self.device = arithmetic_device(device)
         self.features = features
         self.rows = torch.arange(len(features)) if rows is None else rows
         self.labels = labels[self.rows]
         if missing := (torch.bincount(self.labels, minlength=classes) == 0).nonzero()[:5, 0].tolist():
             raise DataError(f"there is no training image of class {', '.join(map(str, missing))}")
-        total = 0.0
-        for part in torch.split(self.rows, CHUNK):
-            some = features[part].float().flatten()
-            total += float(some @ some)
+        sums = torch.zeros((), dtype=torch.float64, device=self.device)
+        for part in torch.split(self.rows, _chunk(features, self.device)):
+            some = move_to(features[part], self.device).float().flatten()
+            sums += some @ some
+        total = float(sums)
         if not total:
             raise ZooError("all features are zero: nothing can be learned from them")
         self.scale = float((len(self.rows) / total) ** 0.5)
-        few = len(self.rows) * features.shape[1] <= SMALL and find_spec("sklearn")
+        few = len(self.rows) * features.shape[1] <= SMALL and self.device.type == "cpu" and find_spec("sklearn")
         self.solver: Solver = ("sklearn" if few else "torch") if solver == "auto" else solver
         self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
         self._solution: Tensor | None = None
@@ -94,8 +109,11 @@ class Problem:
     @cached_property
     def matrix(self) -> Gram | Streamed:
         """The images in the coordinates in which torch solves."""
-        few = len(self.rows) <= min(GRAM, self.features.shape[1])
-        return (Gram if few else Streamed)(self.features, self.rows, self.scale)
+        n, d = len(self.rows), self.features.shape[1]
+        few, device = n <= min(GRAM, d), self.device
+        if few and device.type != "cpu" and 4 * n * d + 4 * 8 * n * n > free_bytes(device) // 2:
+            device = CPU
+        return (Gram if few else Streamed)(self.features, self.rows, self.scale, device)
 
     def solve(
         self, c: float, *, gap: float = GAP, heard: Callable[[int, float], None] = lambda steps, gap: None
@@ -108,10 +126,11 @@ class Problem:
             return self._by_sklearn(c)
         matrix = self.matrix
         if self._solution is None:
-            self._solution = torch.zeros(self.signs.shape[1], matrix.size, dtype=matrix.dtype)
-        signs = self.signs.to(matrix.dtype)
-        self._solution, objective, reached, steps = minimize(matrix, signs, c, self._solution, gap, heard)
-        return Classifier(*matrix.finish(self._solution), c, objective, reached, steps)
+            self._solution = torch.zeros(self.signs.shape[1], matrix.size, dtype=matrix.dtype, device=matrix.device)
+        signs = self.signs.to(matrix.device, matrix.dtype)
+        with exact_float32():
+            self._solution, objective, reached, steps = minimize(matrix, signs, c, self._solution, gap, heard)
+            return Classifier(*matrix.finish(self._solution), c, objective, reached, steps)
 
     def _by_sklearn(self, c: float) -> Classifier:
         from sklearn.svm import LinearSVC
@@ -123,6 +142,11 @@ class Problem:
             weights, bias = torch.cat([-weights, weights]), torch.cat([-bias, bias])
         objective = compute_objective(torch.from_numpy(x), self.signs.double(), weights, bias, c)
         return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
+
+
+def _chunk(features: Tensor, device: torch.device) -> int:
+    """Return how many vectors are turned into single precision together."""
+    return CHUNK if device.type == "cpu" else rows_that_fit(device, 4 * features.shape[1], CHUNK_ON_DEVICE)
 
 
 def check_solver(solver: Solver) -> None:
@@ -147,7 +171,7 @@ def minimize(
     """
     moved = torch.nn.Parameter(torch.zeros_like(start))
     best: dict[str, Any] = {"objective": float("inf")}
-    least = torch.zeros(len(start), dtype=torch.float64)  # of every class, by the dual
+    least = torch.zeros(len(start), dtype=torch.float64, device=start.device)  # of every class, by the dual
     steps = 0
 
     def closure() -> Tensor:

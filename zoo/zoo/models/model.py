@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zoo_core import Discriminator, Generator, ImageSpec, UsageError
 from zoo_core.errors import unknown
 
+from ..devices import bring_back, exact_float32, move_to
 from ..randomness import generator_for, latents_for, seeded
 from .batch_norm import estimate_batch_norm
 
@@ -74,21 +75,27 @@ class Model:
         `label` is the name or index of a class, for a conditional model; by default image i has class i mod num_classes.
         Raises `UsageError` for `n` below 1, and a label that does not exist or that the model knows nothing of.
         """
-        return torch.cat(list(self.batches(n, seed=seed, label=label)))
+        return torch.cat(list(bring_back(self.batches(n, seed=seed, label=label, on_device=True))))
 
     @torch.no_grad()
-    def batches(self, n: int, *, seed: int = 0, label: str | int | None = None, first: int = 0) -> Iterator[Tensor]:
-        """What `sample` returns, from image `first` on, in pieces of at most 32 images, so that any number fits."""
+    def batches(
+        self, n: int, *, seed: int = 0, label: str | int | None = None, first: int = 0, on_device: bool = False
+    ) -> Iterator[Tensor]:
+        """What `sample` returns, from image `first` on, in pieces of at most 32 images, so that any number fits.
+
+        They come on the CPU, or, `on_device`, where the generator is: then nothing waits for the device.
+        """
         if n < 1:
             raise UsageError(f"cannot draw {n} images; the least is 1", hint="for example: -n 64")
         dtype = next(self.generator.parameters()).dtype
         for start in range(first - first % CHUNK, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             labels = self.labels_of(numbers, label)
-            z = latents_for(self.generator, seed, numbers).to(self.device, dtype)
-            with seeded(seed, f"sample {start}", self.device):  # for what a network draws by itself
+            z = move_to(latents_for(self.generator, seed, numbers).to(dtype), self.device)
+            with seeded(seed, f"sample {start}", self.device), exact_float32():  # for what a network draws by itself
                 images = self.generator(z, labels)
-            yield images[max(0, first - start) : n - start].float().cpu()
+            drawn = images[max(0, first - start) : n - start].float()
+            yield drawn if on_device else drawn.cpu()
 
     def labels_of(self, numbers: Sequence[int], label: str | int | None = None) -> Tensor | None:
         """Return the classes [n] of samples by their numbers, None for an unconditional model; `label` as in `sample`."""
@@ -98,7 +105,7 @@ class Model:
                 raise UsageError("this model is unconditional: it knows no labels", hint="leave --label out")
             return None
         if label is None:
-            return torch.tensor([i % count for i in numbers], device=self.device)
+            return move_to(torch.tensor([i % count for i in numbers]), self.device)
         names = self.classes or tuple(map(str, range(count)))
         if label not in names and not (str(label).isdigit() and int(label) < count):
             raise unknown("label", str(label), names)
@@ -116,9 +123,9 @@ def estimate_statistics(generator: Generator) -> None:
     device, classes = next(generator.parameters()).device, generator.image.num_classes
 
     def run() -> None:
-        with seeded(0, "statistics", device):
+        with seeded(0, "statistics", device), exact_float32():
             for start in range(0, STATISTICS, BATCH):
-                z = generator.sample_latent(BATCH, generator_for(0, "statistics", start)).to(device)
+                z = move_to(generator.sample_latent(BATCH, generator_for(0, "statistics", start)), device)
                 labels = torch.arange(start, start + BATCH, device=device) % classes if classes else None
                 generator(z, labels)
 

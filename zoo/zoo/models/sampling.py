@@ -55,7 +55,7 @@ def sample_to(
         raise UsageError(f"{out} exists and is not an empty folder", hint="choose another place: --out DIR")
     with (report or Reporter()).task("sampling", n, "images") as task, atomic_folder(out, replace=True) as folder:
         done = 0
-        for images in model.batches(n, seed=seed, label=label):
+        for images in model.batches(n, seed=seed, label=label, on_device=True):  # rounded there: a quarter of the bytes
             for picture in to_pictures(torch.as_tensor(images)):
                 picture.save(folder / f"{done:05d}.png")
                 done += 1

@@ -7,7 +7,6 @@ measured in the same minute.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -18,20 +17,20 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoo_core import ImageSpec, UsageError
+from zoo_core import ImageSpec, TrainingError, UsageError
 
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, check_device, name_device, resolve_precision, synchronize
-from ..packs import to_images
 from ..progress import Reporter
-from ..randomness import generator_for
 from ..runs.config import RunConfig
-from .batches import Minibatch
 from .calls import NetworkCall
+from .control import reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import check_compiler
 from .state import State
+from .ways import Way, choose_ways, measure_way
+from .ways import random_minibatch as random_minibatch
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SIDES = (1024, 2048, 4096)  # of the square matrices whose products give the peak
@@ -42,6 +41,7 @@ class Speed:
     """What `bench` measured.
 
     Args:
+        way: the one that `zoo train` takes with the same choices, of which the numbers here are; all are in `ways`.
         rounds: readings whose median counts; each of `steps` steps.
         images_per_s, flop_per_image: of real images.
         flops, peak_flops: achieved operations a second, and those of matrix products, the best of three sizes.
@@ -58,6 +58,7 @@ class Speed:
     compile: bool
     rounds: int
     steps: int
+    way: str
     images_per_s: float
     ms_per_step: float
     flop_per_image: float
@@ -65,6 +66,7 @@ class Speed:
     peak_flops: float
     peak_share: float
     warm_up_s: float
+    ways: tuple[Way, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,23 +81,28 @@ def bench(
     options: Mapping[str, Any] | None = None,
     precision: str = "auto",
     device: str = "auto",
-    compile: bool = False,
+    compile: bool | None = None,
+    graphs: bool = True,
     rounds: int = 5,
-    steps: int = 2,
+    steps: int | None = None,
     report: Reporter | None = None,
 ) -> Speed:
-    """Measure how fast the steps of a recipe are, on random images in memory.
+    """Measure how fast the steps of a recipe are, on random images in memory, in each way in which they can be taken.
 
     Args:
-        recipe, size, channels, batch, options, precision, device, compile: as `zoo.train` takes them; color by default.
-        rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule.
+        recipe, size, channels, batch, options, precision, device: as `zoo.train` takes them; color by default.
+        compile: whether to measure compiled networks too; by default on GPUs.
+        graphs: whether to measure steps that are captured as CUDA graphs, which is what `zoo.train` does on a GPU.
+        rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule; by default 2 steps,
+            on a GPU 40.
 
     Raises:
         UsageError: an argument is wrong. TrainingError: a minibatch does not fit into memory.
     """
+    where = check_device(device)
+    steps = (40 if where.type == "cuda" else 2) if steps is None else steps
     if rounds < 1 or steps < 1:
         raise UsageError(f"{rounds} rounds of {steps} steps are impossible; the least is 1 of 1")
-    where = check_device(device)
     if compile:
         check_compiler(where)
     resolved = resolve_precision(precision, where)
@@ -103,32 +110,31 @@ def bench(
     config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
     image = ImageSpec(config.training.size, channels or 3, 10 if config.conditional else 0)
     config = config.with_image(image)
-    runtime = Runtime(where, resolved, scaler=torch.amp.GradScaler(where.type) if resolved == "fp16" else None)
+    scaler = torch.amp.GradScaler(where.type) if resolved == "fp16" else None
+    runtime = Runtime(where, resolved, scaler=scaler, static=where.type == "cuda")
     refuse_too_large(config, runtime)
-    told = (report or Reporter()).task("measuring", rounds + 2, "rounds")
-    with keep_freed_memory_during(), told as task, translate_memory_errors(config, runtime):
-        state = State.create(config, runtime)
-        engine = Engine(config, state, runtime, compile=compile)
-        steps = -(-steps // engine.cycle) * engine.cycle
-        minibatch = random_minibatch(config, state, where)
-
-        def run(count: int) -> float:
-            begun = time.perf_counter()
-            for _ in range(count):
-                engine.step(minibatch)
-                state.step += 1
-            synchronize(where)
-            return time.perf_counter() - begun
-
-        warm = run(engine.cycle)
-        readings = []
-        for number in range(rounds):
-            task.update(number + 1)
-            readings.append(run(steps) / steps)
-        task.update(rounds + 1)
+    chosen = choose_ways(runtime, where.type == "cuda" if compile is None else compile, graphs)
+    told = (report or Reporter()).task("measuring", len(chosen) * rounds + 1, "rounds")
+    needed, found = flop_per_image(config), []
+    with keep_freed_memory_during(), reproducible(False, where), told as task:
         peak = matmul_peak(where, resolved)
-    seconds, needed = statistics.median(readings), flop_per_image(config)
-    rate = config.training.batch / seconds
+        for number, name in enumerate(chosen):
+            begun = number * rounds + 1
+            try:
+                with translate_memory_errors(config, runtime):
+                    found.append(measure_way(name, config, runtime, rounds, steps, needed / peak, task.update, begun))
+            except TrainingError as error:
+                if len(chosen) == 1:
+                    raise
+                found.append(Way(name, problem=error.message))
+            except Exception as error:  # a compiler's, say: the other ways may do
+                if "compiled" not in name:
+                    raise
+                found.append(Way(name, problem=f"{type(error).__name__}: {str(error).splitlines()[0]}"))
+    measured = [way for way in found if not way.problem]
+    if not measured:
+        raise TrainingError(found[0].problem)
+    usual = measured[-1] if compile else measured[0]
     return Speed(
         recipe=config.recipe["name"],
         size=image.size,
@@ -137,27 +143,19 @@ def bench(
         precision=resolved,
         device=name_device(where),
         threads=torch.get_num_threads(),
-        compile=compile,
+        compile="compiled" in usual.name,
         rounds=rounds,
         steps=steps,
-        images_per_s=rate,
-        ms_per_step=1000 * seconds,
+        way=usual.name,
+        images_per_s=usual.images_per_s,
+        ms_per_step=usual.ms_per_step,
         flop_per_image=needed,
-        flops=needed * rate,
+        flops=needed * usual.images_per_s,
         peak_flops=peak,
-        peak_share=needed * rate / peak,
-        warm_up_s=warm,
+        peak_share=usual.peak_share,
+        warm_up_s=usual.warm_up_s,
+        ways=tuple(found),
     )
-
-
-def random_minibatch(config: RunConfig, state: State, device: torch.device, n: int | None = None) -> Minibatch:
-    """Random images, labels and latents of a configuration's shapes, the same each time; `n` of them, else a minibatch."""
-    assert config.image is not None
-    image, n, rng = config.image, n or config.training.batch, generator_for(0, "bench")
-    shape = (n, image.size, image.size, image.channels)
-    real = to_images(torch.randint(0, 256, shape, dtype=torch.uint8, generator=rng)).to(device)
-    labels = torch.randint(0, image.num_classes, (n,), generator=rng).to(device) if image.num_classes else None
-    return Minibatch(real, labels, state.generator.sample_latent(n, rng).to(device))
 
 
 def flop_per_image(config: RunConfig) -> float:
