@@ -8,7 +8,7 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from zoo_core.datasets import ImageDataset, Listing, Record
+from zoo_core.datasets import WHITE, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError, unknown
 
 from .sources import LazyRecords, Origin, check_split, few, file_stamp
@@ -49,8 +49,10 @@ class LSUN(ImageDataset):
         category: Annotated[
             list[str] | str | None, "which: 'bedroom', or several ('bedroom,kitchen') as labels; none: the only one there"
         ] = None,
+        fit: Fit = "crop",
+        fill: Fill = WHITE,
     ) -> None:
-        super().__init__(data=data, split=split)
+        super().__init__(data=data, split=split, fit=fit, fill=fill)
         check_split("LSUN", split, _SPLITS)
         self.category = category.split(",") if isinstance(category, str) else category
 
