@@ -61,9 +61,12 @@ def _print(thing: dict[str, Any]) -> None:
 
 
 def _print_recipe(thing: dict[str, Any]) -> None:
+    from zoo.describing import SIZES
+
     click.echo(f"  algorithm: {thing['algorithm']}")
     for role, part in thing["parts"].items():
         click.echo(f"  {role}: {part['name']}")
+    click.echo(f"  image sizes: {', '.join(map(str, thing['sizes']))}, of those tried from {SIZES[0]} to {SIZES[-1]}")
     click.echo("  settings:")
     said = thing["settings"]
     rows = []
