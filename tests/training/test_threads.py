@@ -311,7 +311,7 @@ def test_recorded_and_gone_on_with(two: None, data: Path, tmp_path: Path) -> Non
     assert recorded(tmp_path / "run") == 1
     assert read_run(tmp_path / "run").threads == 1
     written = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert (written["threads"], written["config"]["versions"]["threads"]) == (1, "1")
+    assert (written["threads"], written["machine"]["threads"]) == (1, 1)
     report = Heard()
     resume(tmp_path / "run", images=32, report=report)
     assert recorded(tmp_path / "run") == 1
@@ -377,7 +377,7 @@ def test_a_change_is_said_and_written_down(two: None, data: Path, tmp_path: Path
     assert [line["threads"] for line in lines if "threads" in line] == [told]
     assert recorded(run.path) == 1
     written = json.loads((run.path / "run.json").read_text())
-    assert (written["threads"], written["config"]["versions"]["threads"]) == ("auto", "1")
+    assert (written["threads"], written["machine"]["threads"]) == ("auto", 1)
     assert torch.get_num_threads() == 2
     diagnosis = zoo.diagnose(run.path)  # the line is no measure to anybody who reads the log
     assert set(diagnosis.measures_by_name()) == {"diversity"}

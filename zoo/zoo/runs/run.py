@@ -71,8 +71,8 @@ def is_run(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `run.json` holds; `precision` is resolved, `command` says how to type it again, `machine` what computed last. `threads`
-    were asked for, None is auto; how many are in use stands in `machine`.
+    """What `run.json` holds; `precision` is resolved, `command` says how to type it again, `machine` what computed last.
+    `threads` were asked for, None is auto; how many are in use stands in `machine`.
     """
 
     config: RunConfig
@@ -107,7 +107,7 @@ def read_run(folder: Path) -> RunRecord:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write `run.json` atomically; see `read_run`."""
-    told = {"command": record.command, "precision": record.precision, "machine": record.machine}
+    told: dict[str, Any] = {"command": record.command, "precision": record.precision, "machine": record.machine}
     told |= {"threads": record.threads or "auto", "config": record.config.to_json()}
     write_json(folder / "run.json", {"format": FORMAT, "budget": {record.budget.kind: record.budget.amount}, **told})
 
