@@ -20,6 +20,7 @@ from zoo.devices import Runtime
 from zoo.runs.budget import Budget
 from zoo.runs.run import read_log, read_run
 from zoo.training import choosing, processor, threads
+from zoo.training.batches import helper_thread
 from zoo.training.choosing import FREE, OTHERS, SLOWER, TOO_MANY, Change, Chooser, candidates
 from zoo.training.processor import Usage, read_usage
 from zoo.training.threads import check_threads
@@ -115,7 +116,7 @@ def test_all_but_one_of_many() -> None:
     machine = Machine(16, between(20, FOREVER)).run(120)
     assert [(change.before, change.after) for _, change in machine.changes] == [(16, 15)]
     assert 20 < machine.changes[0][0] < 32
-    assert set(machine.changes[0][1].speeds) == {16, 15, 8, 1}
+    assert set(machine.changes[0][1].speeds) == {16, 15, 8}  # eight are far slower than fifteen: one is not tried
 
 
 def test_quiet_again() -> None:
@@ -435,3 +436,11 @@ def test_bench_says_how_many(two: None) -> None:
     found = zoo.bench("dcgan", options=TINY, device="cpu", precision="fp32", threads=1, rounds=1, steps=1)
     assert found.threads == 1
     assert torch.get_num_threads() == 2
+
+
+def test_the_thread_that_prepares_minibatches_has_no_helpers(two: None) -> None:
+    with helper_thread() as pool:
+        assert (pool.submit(torch.get_num_threads).result(), torch.get_num_threads()) == (1, 2)
+        for number in (1, 2):  # as a training does that chooses
+            torch.set_num_threads(number)
+            assert (pool.submit(torch.get_num_threads).result(), torch.get_num_threads()) == (1, number)

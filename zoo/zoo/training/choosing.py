@@ -195,11 +195,13 @@ class Trial:
             return None
         self.turn.add(seconds)
         self.times.setdefault(self.number, Timing()).add(seconds)
-        best = min(timing.mean for timing in self.times.values())
+        ranked = sorted(self.times, key=lambda number: self.times[number].mean)
+        best = self.times[ranked[0]].mean
         if (self.turn.steps < STEPS or self.turn.seconds < TURN) and seconds < HOPELESS * best:
             return None
+        if self.number < ranked[0] and self.times[self.number].mean > LIMITS[0] * best:  # fewer still would be slower still
+            self.waiting = [number for number in self.waiting if number > self.number]
         if not self.waiting:
-            ranked = sorted(self.times, key=lambda number: self.times[number].mean)
             limit = LIMITS[self.round] if self.round < len(LIMITS) else 0.0
             self.waiting = [number for number in ranked if self.times[number].mean <= limit * best]
             self.round += 1
