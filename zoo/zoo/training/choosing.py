@@ -158,10 +158,11 @@ class Chooser:
         return ""
 
     def _settle(self, trial: Trial, winner: int) -> Change | None:
-        before, now = trial.before, self.read().wall
+        """Go on with the fastest, and let it be for a while."""
+        before, now = trial.before, self.read()
         self.unchanged = self.unchanged + 1 if winner == before else 0
-        pause = max(COST * (now - trial.begun), PAUSE if self.read().total is not None else BLIND_PAUSE)
-        self.not_before = now + min(pause * 2**self.unchanged, LONGEST_PAUSE)
+        pause = max(COST * (now.wall - trial.begun), BLIND_PAUSE if now.total is None else PAUSE)
+        self.not_before = now.wall + min(pause * 2**self.unchanged, LONGEST_PAUSE)
         self.number = self.settled = winner
         self.best, self.slow, self.seen, self.looks = trial.times[winner].mean, 0, "", 0
         self.trial = self.window = None

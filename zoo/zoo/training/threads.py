@@ -94,8 +94,9 @@ def choose_threads(
         return
     most, there = torch.get_num_threads(), count_processors()
     alone = runtime.world == 1
-    number = asked or (recorded if recorded and alone else most)
-    if number > there:
+    kept = asked or (recorded if alone else None)  # what is asked for may be recorded too, on a larger machine
+    number = kept or most
+    if kept and kept > there:
         report.note(f"the run used {count(number)}, this machine has {there}: it goes on with {there}, and bits may differ")
         number = there
     elif recorded and number != recorded:
