@@ -112,3 +112,13 @@ def test_a_part_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) ->
     with gpu.at_most(0.05):
         pass
     time.sleep(0.1)  # no alarm is left
+
+
+def test_threads(tmp_path: Path) -> None:
+    given = ("--seconds", 1, "--rounds", 1, "--sides", "quiet", "--size", 16, "--batch", 8, "--precision", "fp32")
+    portions = ("--state", tmp_path / "readings.json", "--readings", 1)
+    assert "quiet_ratio" not in run("threads.py", *given, *portions)
+    found = run("threads.py", *given, *portions)
+    assert [reading["way"] for reading in found["readings"]] == ["auto", "1"]
+    speeds = found["images_per_s"]["quiet"]
+    assert found["quiet_ratio"] == pytest.approx(speeds["auto"] / speeds["1"], abs=0.001)
