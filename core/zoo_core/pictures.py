@@ -11,7 +11,6 @@ import ctypes
 import importlib
 import io
 import os
-import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL import _imaging as decoders  # type: ignore[attr-defined]
 from PIL.JpegImagePlugin import JpegImageFile
 
+from .folders import special_kind, why_unreadable
 from .signatures import UNKNOWN, identify
 
 MAX_PIXELS = 178_956_970
@@ -46,13 +46,6 @@ _ORIENTATION = 0x0112  # the EXIF tag
 _DNG_VERSION, _BITS = 50706, 258  # tags of TIFF
 _SAME = 2  # levels of 255; a color profile that moves no color further is sRGB under another name
 _SPACES = {"RGB": ("RGB", "L"), "GRAY": ("L",), "CMYK": ("CMYK",), "Lab": ("LAB",)}  # of profiles → modes they tell about
-_SPECIAL = {
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
 
 
 class PictureError(OSError):
@@ -100,10 +93,10 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
     """
     if isinstance(source, bytes):
         source = io.BytesIO(source)
-    elif isinstance(source, str | os.PathLike):
-        mode = os.stat(source).st_mode
-        if not stat.S_ISREG(mode):
-            raise PictureError(f"{_SPECIAL.get(stat.S_IFMT(mode), 'something special')}, not a file")
+    elif isinstance(source, str | os.PathLike) and (kind := special_kind(os.stat(source).st_mode)):
+        if os.path.isdir(source) and (why := why_unreadable(source)):
+            raise PictureError(f"a folder that cannot be read: {why}")
+        raise PictureError(f"{kind}, not a file")
     try:
         image: Image.Image = Image.open(source, formats=_formats())
     except UnidentifiedImageError as error:
@@ -237,7 +230,12 @@ def _libtiff_heard() -> Iterator[None]:
 
 
 def as_plain(
-    image: Image.Image, *, upright: bool = True, white: float | None = None, found: Findings | None = None
+    image: Image.Image,
+    *,
+    upright: bool = True,
+    profile: bool = True,
+    white: float | None = None,
+    found: Findings | None = None,
 ) -> Image.Image:
     """Decode a picture; return it as "L", as "RGB", or as "F" with grays from 0 to 255 where they had more than 8 bits.
 
@@ -248,6 +246,9 @@ def as_plain(
 
     Args:
         upright: False leaves it as its pixels are stored.
+        profile: False leaves the color profile of what is stored as "L" or "RGB" to the caller: `to_srgb` of fewer pixels is
+            faster.
+        white: see above.
         found: told what was met.
 
     Raises:
@@ -265,19 +266,19 @@ def as_plain(
             image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         return _scale_grays(image, white, transparent, found)
-    profile = image.info.get("icc_profile")
-    if image.mode in ("L", "RGB") and transparent is None and not profile:
+    if image.mode in ("L", "RGB") and transparent is None and not (profile and image.info.get("icc_profile")):
         return image
     if transparent != image.info.get("transparency"):
         image = image.copy()
         image.info["transparency"] = transparent
     if not image.has_transparency_data:
-        return _to_srgb(image, profile, found)
+        return to_srgb(image, found=found)
     if image.mode == "La":
         image = image.convert("LA")
     gray = image.mode in ("L", "LA")
     image = image.convert("LA" if gray else "RGBA")
-    colors = _to_srgb(image.convert("L" if gray else "RGB"), profile, found).convert("RGB")
+    icc = image.info.get("icc_profile")
+    colors = to_srgb(image.convert("L" if gray else "RGB"), icc, found=found).convert("RGB")
     colors.putalpha(image.getchannel("A"))
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colors).convert("RGB")
 
@@ -349,8 +350,9 @@ def changes_colors(image: Image.Image) -> bool:
     return bool(profile) and _read_profile(profile, image.mode).transform is not None
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None, found: Findings) -> Image.Image:
-    """Return a picture without transparency as "L" or "RGB", in the colors of sRGB."""
+def to_srgb(image: Image.Image, profile: bytes | None = None, *, found: Findings | None = None) -> Image.Image:
+    """Return a picture without transparency as "L" or "RGB", in the colors of sRGB; by default its own profile is used."""
+    profile, found = profile or image.info.get("icc_profile"), found or Findings()
     if image.mode not in ("L", "RGB", "CMYK", "LAB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     if profile and (transform := _known(profile, image.mode, found).transform) is not None:
@@ -365,7 +367,7 @@ def _known(profile: bytes, mode: str, found: Findings) -> _Profile:
     return known
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _read_profile(profile: bytes, mode: str) -> _Profile:
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from zoo_core.datasets import FileDataset
 from zoo_core.errors import DataError, OptionError
+from zoo_core.words import plural
 
 MANIFEST = "faces.jsonl"
 _SEARCH, _CONFIRM = "haarcascade_frontalface_alt2.xml", "haarcascade_frontalface_default.xml"
@@ -92,7 +93,7 @@ def prepare(
             progress(number + 1, len(listing.records))
     if not faces:
         read = len(listing.records) - len(unreadable)
-        none = f"no faces of at least {min_size} pixels in the {read:,} photographs of {photos} that can be read"
+        none = f"no faces of at least {min_size} pixels in the {plural(read, 'photograph')} of {photos} that can be read"
         raise DataError(none, hint=f"try smaller ones: --min-size {max(8, min_size // 2)}")
     broken = {"count": len(unreadable), "records": unreadable[:_LISTED]}
     return {"photos": len(listing.records), "faces": faces, "without": without, "unreadable": broken}

@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from zoo_core import DataError, UsageError, ZooError, registry
+from zoo_core.words import plural, printable
 
 from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
 from ..progress import SILENT, Reporter
@@ -93,7 +94,7 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
             what = flag.removeprefix("--set ").lstrip("-")
             raise UsageError(f"{folder} is a pack whose {what} is {has}, not {asked}", hint=f"type: {typed}")
     name, size = made["name"].partition(":")[2], pack.spec.size
-    report.note(f"{len(pack):,} images of {name} at {size}×{size}, the pack {folder}")
+    report.note(f"{plural(len(pack), 'image')} of {name} at {size}×{size}, the pack {folder}")
     return pack
 
 
@@ -152,7 +153,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     dataset, listing = source.dataset, source.listing
     total, begin = len(listing.records), writer.position
     if writer.resumed:
-        report.note(f"going on after {begin:,} of {total:,} records, which an interrupted build had finished")
+        report.note(f"going on after {begin:,} of {plural(total, 'record')}, which an interrupted build had finished")
     skipped = 0
     chunks = decode_all(dataset, listing.records, source.size, source.channels, workers, begin=begin)
     with closing(chunks), report.task(f"packing {source.entry.name}", total, "images") as task:  # type: ignore[type-var]
@@ -163,7 +164,8 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     everything = writer.finish()
     listed = [{"key": listing.records[i].key, "reason": why} for i, why in [*everything.skipped.items()][:LISTED]]
     if not writer.count:
-        raise DataError(f"none of the {total:,} pictures of {source.entry.name} can be read: {_reasons(listed)}")
+        whole = f"none of the {total:,} pictures" if total > 1 else "the only picture"
+        raise DataError(f"{whole} of {source.entry.name} can{'not' if total == 1 else ''} be read: {_reasons(listed)}")
     kept, boxes, sides, remarks = everything.tables().values()
     tables = {"record": kept, "side": sides} | ({"boxes": boxes} if dataset.boxed else {})
     if listing.classes:
@@ -209,8 +211,13 @@ def _summary(source: Source, info: Mapping[str, Any]) -> str:
     else:
         channels += ", as there are colored pictures"
     remarks = "".join(f", {count:,} {words}" for words, count in info.get("remarks", {}).items() if count)
-    return f"{info['count']:,} images of {source.label}{why}{remarks}, {channels}"
+    return f"{plural(info['count'], 'image')} of {source.label}{why}{remarks}, {channels}"
 
 
 def _reasons(listed: list[dict[str, str]], most: int = 3) -> str:
-    return "; ".join(f"{entry['key']}: {entry['reason']}" for entry in listed[:most]) + (", …" if len(listed) > most else "")
+    """Return why the first pictures were skipped."""
+    said, last = list[str](), ""
+    for entry in listed[:most]:
+        said.append(f"{entry['key']}: {'the same' if entry['reason'] == last else entry['reason']}")
+        last = entry["reason"]
+    return printable("; ".join(said) + (", …" if len(listed) > most else ""))

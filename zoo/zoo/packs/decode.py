@@ -24,6 +24,7 @@ from zoo_core.pictures import (
     check,
     explain,
     orientation,
+    to_srgb,
 )
 
 from . import jpeg
@@ -94,15 +95,20 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         mode = "L" if channels == 1 and not changes_colors(image) else None
         scale = _reduce(image, mode, min(box[2] - box[0], box[3] - box[1]) / size)
     found = Findings()
-    image = as_plain(image, upright=not stored, found=found)
+    late = channels != 1  # converting colors is cheapest where few pixels are left
+    image = as_plain(image, upright=not stored, profile=not late, found=found)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
                 boxes[row] = _move(given.boxes[name], box, size)
-    remarks = PROFILE_IGNORED if found.profile_ignored else 0
-    return _square(image, box, scale, size, channels, boxes)._replace(remarks=remarks)
+    packed, profile = _square(image, box, scale, size, channels, boxes), image.info.get("icc_profile")
+    if late and profile and image.mode != "F":
+        levels = packed.pixels[:, :, 0] if image.mode == "L" or packed.pixels.shape[2] == 1 else packed.pixels
+        converted = np.asarray(to_srgb(Image.fromarray(levels), profile, found=found)).reshape(size, size, -1)
+        packed = packed._replace(pixels=np.broadcast_to(converted, packed.pixels.shape))
+    return packed._replace(remarks=PROFILE_IGNORED) if found.profile_ignored else packed
 
 
 def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int | None, boxes: NDArray[np.int16]) -> Decoded:

@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo_core import DataError, ImageDataset, ImageSpec, Listing, OptionError, PluginError, ZooError, registry
 from zoo_core import options as schema
+from zoo_core.datasets import CAREFUL
 from zoo_core.errors import unknown
 from zoo_core.registries import Entry
 
@@ -122,7 +123,7 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
         report.note(dataset.notice)
     listing = select(_listing(entry, dataset), selection)
     for note in listing.notes:
-        report.note(f"{entry.name}: {note}")
+        (report.warn if note.startswith(CAREFUL) else report.note)(f"{entry.name}: {note.removeprefix(CAREFUL)}")
     options = schema.complete(type(dataset), given, where="dataset")
     data, split = options.pop("data", None), options.pop("split", None)
     described = {"name": entry.qualified, "options": {**options, **selection}, "data": data, "split": split}
