@@ -17,7 +17,8 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any)
 
     Every command prints by this, which a lint rule holds.
     """
-    click.secho(printable(str(text), lines=True), err=err, nl=nl, **style)
+    shown = printable(str(text), lines=True)
+    click.echo(click.style(shown, **style) if style else shown, err=err, nl=nl)
 
 
 def print_json(value: Any) -> None:

@@ -93,6 +93,8 @@ class ImageDataset(ABC):
     """Where images come from. A subclass takes `data`, `split` and its options as keywords and can be pickled.
 
     Attributes:
+        white: the value that becomes white in pictures with grays of more than 8 bits; None: see `pictures.as_plain`. Set by
+            the zoo, from `--set dataset.white=VALUE`.
         boxed: names of the attributes for which `decode` gives boxes.
         default_channels: what `--channels` is where nobody says so; None looks at the pictures (all gray: 1, else 3).
         notice: what is being used and how to use something else; printed once before it is.
@@ -106,6 +108,7 @@ class ImageDataset(ABC):
             the folder, checks it, and raises `DataError` where that fails. None where there is no such page.
     """
 
+    white: float | None = None
     boxed: tuple[str, ...] = ()
     default_channels: int | None = None
     notice: str = ""

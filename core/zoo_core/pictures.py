@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import io
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -171,10 +172,10 @@ def explain(error: BaseException) -> str:
 def guard() -> Iterator[Callable[[], bool]]:
     """Decode pictures quietly, and within Pillow's limits, which also hold for pictures inside pictures.
 
-    Yields a function: whether a decoder has warned of anything, by Python's means or libtiff's, since it was last asked.
+    Yields a function: whether a decoder has warned of anything, by whatever means, since it was last asked.
     """
     limit, said = Image.MAX_IMAGE_PIXELS, _Said.count
-    with warnings.catch_warnings(record=True) as warned, _libtiff_heard():
+    with warnings.catch_warnings(record=True) as warned, _libtiff_heard(), _log_heard():
         warnings.simplefilter("always")
 
         def heard() -> bool:
@@ -193,7 +194,7 @@ def guard() -> Iterator[Callable[[], bool]]:
 
 
 class _Said:
-    """How often libtiff had something to say."""
+    """How often libtiff, or Pillow's log, had something to say."""
 
     count = 0
 
@@ -216,6 +217,28 @@ def _libtiff() -> tuple[Callable[[object], int | None], ...]:
     for setter in setters:
         setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
     return setters
+
+
+class _Hears(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _Said.count += record.levelno >= logging.WARNING
+
+
+_HEARS = _Hears()
+
+
+@contextmanager
+def _log_heard() -> Iterator[None]:
+    """Count what Pillow logs; where nobody has set up logging, Python prints it to standard error."""
+    log = logging.getLogger("PIL")
+    before = log.propagate
+    log.addHandler(_HEARS)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.propagate = before
+        log.removeHandler(_HEARS)
 
 
 @contextmanager
@@ -320,7 +343,8 @@ def _scale_grays(image: Image.Image, white: float | None, transparent: object, f
     low, high = float(values.min()), float(values.max())
     assumed = white or (65535.0 if image.mode != "F" else 1.0 if high <= 1 else 255.0)
     if not (low >= 0 and (white or high <= assumed)):  # also when one is not a number
-        raise PictureError(f"its grays run from {low:g} to {high:g}; expected 0 to {255 if image.mode == 'F' else 65535}")
+        expected = f"expected 0 to {255 if image.mode == 'F' else 65535}, or to what dataset.white says"
+        raise PictureError(f"its grays run from {low:g} to {high:g}; {expected}")
     found.brightest, found.white = high, assumed
     scaled: NDArray[np.floating[Any]] = values.astype(np.float32)
     if assumed != 255:

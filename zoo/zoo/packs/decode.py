@@ -56,6 +56,7 @@ class Decoded(NamedTuple):
     boxes: NDArray[np.int16]  # [B, 4]
     side: int  # how many pixels of the source the picture is high and wide: the better resolved, the more
     remarks: int = 0  # what was met, as the sum of keys of `REMARKS`
+    grays: tuple[float, float] = (0, 0)  # of a picture with grays of more than 8 bits, the brightest and what became white
 
 
 def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded | str:
@@ -96,7 +97,7 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         scale = _reduce(image, mode, min(box[2] - box[0], box[3] - box[1]) / size)
     found = Findings()
     late = channels != 1  # converting colors is cheapest where few pixels are left
-    image = as_plain(image, upright=not stored, profile=not late, found=found)
+    image = as_plain(image, upright=not stored, profile=not late, white=dataset.white, found=found)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
     if isinstance(given, Picture):
@@ -108,7 +109,8 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         levels = packed.pixels[:, :, 0] if image.mode == "L" or packed.pixels.shape[2] == 1 else packed.pixels
         converted = np.asarray(to_srgb(Image.fromarray(levels), profile, found=found)).reshape(size, size, -1)
         packed = packed._replace(pixels=np.broadcast_to(converted, packed.pixels.shape))
-    return packed._replace(remarks=PROFILE_IGNORED) if found.profile_ignored else packed
+    remarks = PROFILE_IGNORED if found.profile_ignored else 0
+    return packed._replace(remarks=remarks, grays=(found.brightest, found.white)) if remarks or found.white else packed
 
 
 def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int | None, boxes: NDArray[np.int16]) -> Decoded:
