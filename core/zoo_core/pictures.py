@@ -44,7 +44,8 @@ _HEIF = "HEIF"  # known to Pillow once pillow-heif has told it
 
 _PILLOWS_LIMIT = MAX_PIXELS // 2  # Pillow refuses twice what it warns about
 _ORIENTATION = 0x0112  # the EXIF tag
-_DNG_VERSION, _BITS = 50706, 258  # tags of TIFF
+_DNG_VERSION, _BITS, _SUBFILE, _SUB_IFDS = 50706, 258, 254, 330  # tags of TIFF
+_PREVIEW = 1  # the value of `_SUBFILE` of a first page that is a smaller version of another
 _SAME = 2  # levels of 255; a color profile that moves no color further is sRGB under another name
 _SPACES = {"RGB": ("RGB", "L"), "GRAY": ("L",), "CMYK": ("CMYK",), "Lab": ("LAB",)}  # of profiles → modes they tell about
 
@@ -119,8 +120,10 @@ def check(image: Image.Image) -> None:
         raise PictureError(f"{width}×{height} pixels: more than the limit of {MAX_PIXELS:,} pixels")
     if image.format in _RUNS_PROGRAMS:
         raise PictureError(f"{image.format} is not read: it would need another program")
-    if image.format == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", ()):
-        raise PictureError("a camera's raw picture (DNG), of which only a preview could be read")
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        if _DNG_VERSION in tags or (tags.get(_SUBFILE) == _PREVIEW and _SUB_IFDS in tags):
+            raise PictureError("a raw picture of a camera, of which only a preview could be read; save it as JPEG")
 
 
 @lru_cache(maxsize=1)

@@ -123,12 +123,20 @@ class TestRefused:
         with pytest.raises(FileNotFoundError):
             read_picture(tmp_path / "none.png")
 
-    def test_a_preview_is_not_taken_for_a_cameras_picture(self) -> None:
+    @pytest.mark.parametrize("raw", [{50706: (1, b"\x01\x04\0\0")}, {254: (4, 1), 330: (4, 8)}], ids=["DNG", "NEF"])
+    def test_a_preview_is_not_taken_for_a_cameras_picture(self, raw: dict[int, tuple[int, Any]]) -> None:
         tags = TiffImagePlugin.ImageFileDirectory_v2()
-        tags.tagtype[50706] = 1
-        tags[50706] = b"\x01\x04\0\0"
-        with pytest.raises(PictureError, match="DNG"):
+        for tag, (kind, value) in raw.items():
+            tags.tagtype[tag] = kind
+            tags[tag] = value
+        with pytest.raises(PictureError, match="only a preview could be read"):
             open_picture(encoded(RED, "TIFF", tiffinfo=tags))
+
+    @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"msf1"])
+    def test_heic_without_its_package_says_what_to_install(self, brand: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(PictureError, match=r"HEIC picture, .* pip install 'dcgan-zoo\[heif\]'"):
+            open_picture(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(99))
 
 
 FORMS = [
@@ -158,6 +166,15 @@ def test_every_usual_format_of_pixels_is_read(form: str) -> None:
     except (KeyError, OSError):
         pytest.skip(f"this Pillow does not write {form}")
     assert np.abs(np.asarray(read_picture(data), int) - (200, 10, 20)).max() <= 4
+
+
+def test_heic_is_read_with_its_package() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(RED.resize((64, 64))).save(buffer, quality=95)
+    image = open_picture(buffer.getvalue())
+    assert image.format == "HEIF"
+    assert np.abs(np.asarray(read_picture(buffer.getvalue()), int) - (200, 10, 20)).max() <= 6
 
 
 class TestTransparency:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from zoo_core import DataError, PictureError, UnknownNameError, UsageError, registry
+from zoo_core import DataError, PictureError, UnknownNameError, UsageError, folders, registry
 
 
 def paint(path: Path, color: str = "red") -> None:
@@ -275,6 +275,21 @@ def test_what_is_left_out_is_named(names: list[str], words: str, tmp_path: Path)
     assert caught.value.hint
     paint(tmp_path / "a.png")
     assert notes(tmp_path).startswith(words)
+
+
+def test_heic_pictures_are_named_with_what_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paint(tmp_path / "IMG_0.JPG")
+    for name in ("IMG_1.HEIC", "IMG_2.heif"):
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr(folders, "PICTURE_SUFFIXES", folders.PICTURE_SUFFIXES - {".heic", ".heif"})
+    assert notes(tmp_path) == "2 HEIC pictures were left out; to read them: pip install 'dcgan-zoo[heif]'"
+    monkeypatch.setattr(folders, "PICTURE_SUFFIXES", folders.PICTURE_SUFFIXES | {".heic", ".heif"})  # as with the package
+    assert len(dataset(tmp_path).listing().records) == 3
+    (tmp_path / "IMG_0.JPG").unlink()
+    monkeypatch.setattr(folders, "PICTURE_SUFFIXES", folders.PICTURE_SUFFIXES - {".heic", ".heif"})
+    with pytest.raises(DataError, match="found 2 HEIC pictures") as caught:
+        dataset(tmp_path).listing()
+    assert caught.value.hint == "to read them: pip install 'dcgan-zoo[heif]'"
 
 
 def test_control_characters_in_names_become_visible(tmp_path: Path) -> None:
