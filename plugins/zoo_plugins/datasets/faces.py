@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from zoo_core.datasets import Box, ImageDataset, Listing, Picture, Record, central_square
 from zoo_core.errors import OptionError
-from zoo_core.words import plural
 
 from . import avatars, celeba, looks
 from .folder import Folder
