@@ -150,8 +150,10 @@ def _open_heif(source: str | os.PathLike[str] | BinaryIO, error: UnidentifiedIma
 
             if _HEIF not in Image.OPEN:
                 pillow_heif.register_heif_opener()
-            opened: Image.Image = Image.open(source, formats=(_HEIF,))
-            return opened
+            with suppress(UnidentifiedImageError):
+                opened: Image.Image = Image.open(source, formats=(_HEIF,))
+                return opened
+            raise PictureError("a HEIC picture that is damaged") from error
     if kind.words == UNKNOWN:
         raise error
     raise PictureError(kind.words) from error

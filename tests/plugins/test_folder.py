@@ -224,6 +224,15 @@ def test_a_folder_that_cannot_be_read_is_skipped_and_named(nobody: Path) -> None
         (nobody / name).chmod(0o700)
 
 
+def test_faces_skip_a_folder_that_cannot_be_read_too(nobody: Path) -> None:
+    for name in ("a/1.png", "b/2.png", "secret/3.png"):
+        paint(nobody / name)
+    (nobody / "secret").chmod(0)
+    listing = registry.create("datasets", "faces", {"data": str(nobody)}).listing()
+    assert [r.key for r in listing.records] == ["a/1.png", "b/2.png", "secret/"]
+    (nobody / "secret").chmod(0o700)
+
+
 SYSTEM = ["@eaDir", "$RECYCLE.BIN", "__MACOSX", "System Volume Information", "lost+found", "#recycle", "@Recycle"]
 
 

@@ -153,6 +153,10 @@ def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
         listing = dataset.listing()
     except (ZooError, MemoryError):
         raise
+    except OSError as error:  # rights, a disk that fails
+        if error.filename is None:
+            raise DataError(f"{entry.name} cannot be read: {error}") from error
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
     except Exception as error:
         raise PluginError(f"dataset {entry.name!r} cannot list its records: {type(error).__name__}: {error}") from error
     if not listing.records:
