@@ -123,6 +123,8 @@ class Found:
             parts.append(plural(rest, "other file"))
         if self.special:
             parts.append(_some([f"{printable(path)} ({kind})" for path, kind in self.special.items()]))
+        if self.system:
+            parts.append(plural(len(self.system), "folder of the system", "folders of the system"))
         parts += [f"{printable(path)}, a folder that cannot be read: {why}" for path, why in self.unreadable.items()]
         return "; ".join(parts) or "nothing"
 

@@ -21,13 +21,13 @@ from zoo_core.pictures import (
     MAX_PIXELS,
     Findings,
     PictureError,
-    _formats,
     as_plain,
     changes_colors,
     guard,
     open_picture,
     read_picture,
 )
+from zoo_core.pictures.opening import _formats
 
 
 def colors(source: Any) -> list[Any]:

@@ -96,7 +96,8 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         mode = "L" if channels == 1 and not changes_colors(image) else None
         scale = _reduce(image, mode, min(box[2] - box[0], box[3] - box[1]) / size)
     found = Findings()
-    late = channels != 1  # converting colors is cheapest where few pixels are left
+    # converting colors is cheapest where few pixels are left; bars that fill up a picture have no colors of its own
+    late = channels != 1 and getattr(dataset, "fit", "crop") != "pad"
     image = as_plain(image, upright=not stored, profile=not late, white=dataset.white, found=found)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
