@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from .errors import DataError, UsageError
+from .folders import CAREFUL as CAREFUL
 from .folders import PICTURE_SUFFIXES as PICTURE_SUFFIXES
-from .folders import are_splits, walk
+from .folders import note_on_splits, walk
 from .words import printable as printable
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels; right and bottom lie outside."""
 
-CAREFUL = "careful: "
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG")
 _SMALL = 65_536  # bytes; a larger file takes so long to decode that reading it in one piece saves nothing
 
@@ -218,13 +217,7 @@ class FileDataset(ImageDataset):
         if classes and (empty := sorted({*map(printable, found.folders)} - {*classes})):
             shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
             notes.append(f"folders without pictures are no class: {shown}")
-        if are_splits(classes):
-            one = next((name for name in classes if name.lower().startswith("tr")), classes[0])
-            notes.append(
-                f"{CAREFUL}the labels are {', '.join(classes)}, which are names of splits and no classes; "
-                f"to read one of them: --data {shlex.quote(f'{root}/{one}')}"
-            )
-        return Listing(records, classes=classes, notes=tuple(notes))
+        return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, str(root))))
 
     def decode(self, record: Record) -> Image:
         from .pictures import open_picture

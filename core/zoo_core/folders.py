@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,8 @@ _SPECIAL = {
     stat.S_IFDIR: "a folder",
 }
 _SHOWN = 3
+CAREFUL = "careful: "
+"""How a note begins that is a warning."""
 
 
 def special_kind(mode: int) -> str:
@@ -72,6 +75,16 @@ def are_splits(classes: Iterable[str]) -> bool:
     """Return whether names of classes are those of the parts of a dataset: "train" and "test", say."""
     names = [name.lower() for name in classes]
     return len(names) > 1 and SPLITS.issuperset(names)
+
+
+def note_on_splits(classes: Iterable[str], where: str) -> list[str]:
+    """Return a warning where labels are names of splits, else nothing; `where` is a folder that holds them, or ""."""
+    if not are_splits(classes):
+        return []
+    names = list(classes)
+    one = next((name for name in names if name.lower().startswith("tr")), names[0])
+    what = f"{CAREFUL}the labels are {', '.join(names)}, which are names of splits and no classes; to read one of them: "
+    return [what + (f"--data {shlex.quote(f'{where}/{one}')}" if where else f"unpack the archive, and --data DIR/{one}")]
 
 
 @dataclass

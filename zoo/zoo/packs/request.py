@@ -117,6 +117,7 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     if request.data is not None:
         given["data"] = registry.load("datasets", request.dataset).resolve_data(str(request.data))
     dataset: ImageDataset = registry.create("datasets", request.dataset, given)
+    dataset.white = selection.get("white", dataset.white)
     if dataset.default_channels not in (None, 1, 3):
         raise PluginError(f"dataset {entry.name!r}: its default_channels is {dataset.default_channels!r}; valid: 1, 3, None")
     if dataset.notice:
