@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from .errors import DataError, UsageError
 from .folders import CAREFUL as CAREFUL
 from .folders import PICTURE_SUFFIXES as PICTURE_SUFFIXES
-from .folders import note_on_splits, walk
+from .folders import note_on_splits, special_kind, walk
 from .words import printable as printable
 
 if TYPE_CHECKING:
@@ -192,7 +192,8 @@ class FileDataset(ImageDataset):
         if not self.data.exists():
             raise DataError(f"{self.data} does not exist", hint="give the folder that holds the pictures: --data DIR")
         if not self.data.is_dir():
-            raise DataError(f"{self.data} is a file, not a folder", hint=f"perhaps: --data {str(self.data.parent)!r}")
+            what = special_kind(os.stat(self.data).st_mode) or "a file"
+            raise DataError(f"{self.data} is {what}, not a folder", hint=f"perhaps: --data {str(self.data.parent)!r}")
         return self.data
 
     def listing(self) -> Listing:

@@ -182,6 +182,8 @@ def test_a_folder_of_special_files_only_says_what_they_are(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(DataError, match=r"no pictures in .*; found pipe.jpg \(a named pipe\)"):
         dataset(tmp_path).listing()
+    with pytest.raises(DataError, match=r"pipe.jpg is a named pipe, not a folder"):
+        dataset(tmp_path / "pipe.jpg").listing()
 
 
 @pytest.fixture
