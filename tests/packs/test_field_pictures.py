@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +107,18 @@ def test_pictures_that_use_their_range_and_those_of_8_bits_are_not(kind: Any, tm
     assert "dark" not in heard.text
 
 
-def test_a_folder_that_cannot_be_read_is_listed_as_skipped(tmp_path: Path, cache: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root reads every folder")
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    (tmp_path / "secret").mkdir(mode=0)
-    pack = build_pack(PackRequest("folder", data=tmp_path, size=8))
+def test_a_folder_that_cannot_be_read_is_listed_as_skipped(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(nobody / "cache"))
+    data = nobody / "data"
+    (data / "secret").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(data / "a.png")
+    (data / "secret").chmod(0)
+    heard = Heard()
+    pack = build_pack(PackRequest("folder", data=data, size=8), report=heard)
+    (data / "secret").chmod(0o700)
     reason = "a folder that cannot be read: Permission denied"
     assert pack.info["skipped"] == {"count": 1, "records": [{"key": "secret/", "reason": reason}]}
+    assert f"packed 1 image of folder at 8×8, 1 skipped (secret/: {reason})" in heard.text
 
 
 def test_why_none_can_be_read_is_said_once(tmp_path: Path, cache: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -184,18 +182,6 @@ def test_a_folder_of_special_files_only_says_what_they_are(tmp_path: Path) -> No
         dataset(tmp_path).listing()
     with pytest.raises(DataError, match=r"pipe.jpg is a named pipe, not a folder"):
         dataset(tmp_path / "pipe.jpg").listing()
-
-
-@pytest.fixture
-def nobody() -> Iterator[Path]:
-    """A folder of a user for whom rights count: root reads everything."""
-    with tempfile.TemporaryDirectory() as folder:
-        user = os.geteuid()
-        if user == 0:
-            os.chown(folder, 65534, 65534)
-            os.seteuid(65534)
-        yield Path(folder)
-        os.seteuid(user)
 
 
 def test_a_folder_that_cannot_be_read_is_skipped_and_named(nobody: Path) -> None:
