@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -28,7 +28,7 @@ def data() -> None:
       zoo data build lsun --data ~/lsun --size 64
       zoo data list
       zoo data inspect lsun-64
-      zoo data dedup lsun-64 --radius 8
+      zoo data dedup lsun-64 --radius 6
     """
 
 
@@ -191,27 +191,41 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
 @data.command(no_args_is_help=True)
 @click.argument("pack")
 @click.option("--radius", default=0, show_default=True, help="Bits in which hashes may differ (needs the extra eval).")
+@click.option(
+    "--method", type=click.Choice(["hash", "autoencoder"]), default="hash", show_default=True, help="How hashes are made."
+)
 @click.option("--out", metavar="DIR", help="Folder of the view.  [default: in the cache]")
 @click.option("--gallery", metavar="DIR", help="Where pairs to look at go.  [default: dedup-PACK]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the autoencoder.")
 @json_option
-def dedup(pack: str, radius: int, out: str | None, gallery: str | None, seed: int, as_json: bool) -> None:
+def dedup(
+    pack: str,
+    radius: int,
+    method: Literal["hash", "autoencoder"],
+    out: str | None,
+    gallery: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Leave near-duplicates out of PACK: writes a view of it without them, and a gallery of what was left out.
 
-    Hashes are those of the DCGAN paper: which units of a denoising autoencoder's 128-unit code are active. Equal hashes are
+    A hash of 128 bits says which low frequencies of a picture are strong and what color its quarters have; with --method
+    autoencoder, as in the DCGAN paper, which units of a denoising autoencoder's code are active. Equal hashes are
     duplicates; with --radius, so are hashes that differ in a few bits. The best-resolved image of a group stays. The view
     has no pixels of its own and is used like any pack.
 
     \b
     Examples:
       zoo data dedup faces-64
-      zoo data dedup faces-64 --radius 8 --gallery look
+      zoo data dedup faces-64 --radius 6 --gallery look
     """
     from zoo.packs.request import changed_options
 
     opened = zoo.open_pack(zoo.find_pack(pack))
     folder = Path(gallery or f"dedup-{opened.path.name}")
-    found = zoo.deduplicate(opened, radius=radius, out=out, gallery_folder=folder, seed=seed, report=reporter_for_terminal())
+    found = zoo.deduplicate(
+        opened, radius=radius, method=method, out=out, gallery_folder=folder, seed=seed, report=reporter_for_terminal()
+    )
     made = found.view.info["dataset"]
     words = ["zoo", "train", "dcgan", "--dataset", made["name"].partition(":")[2], "--data", str(found.view.path)]
     words += ["--size", str(found.view.spec.size)]
@@ -219,7 +233,13 @@ def dedup(pack: str, radius: int, out: str | None, gallery: str | None, seed: in
         words += ["--set", f"dataset.{key}={value}"]
     if as_json:
         summary = {"view": str(found.view.path), "images": len(opened), "kept": len(found.view), "removed": len(found.pairs)}
-        summary |= {"groups": found.groups, "mixed_labels": found.mixed, "radius": radius, "seconds": found.seconds}
+        summary |= {
+            "groups": found.groups,
+            "mixed_labels": found.mixed,
+            "method": method,
+            "radius": radius,
+            "seconds": found.seconds,
+        }
         summary |= {"gallery": [str(path) for path in found.gallery or ()], "train": shlex.join(words)}
         print_json(summary)
         return

@@ -62,9 +62,12 @@ def _print(thing: dict[str, Any]) -> None:
 
 
 def _print_recipe(thing: dict[str, Any]) -> None:
+    from zoo.describing import SIZES
+
     echo(f"  algorithm: {thing['algorithm']}")
     for role, part in thing["parts"].items():
         echo(f"  {role}: {part['name']}")
+    echo(f"  image sizes: {', '.join(map(str, thing['sizes']))}, of those tried from {SIZES[0]} to {SIZES[-1]}")
     echo("  settings:")
     said = thing["settings"]
     rows = []

@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
-from .errors import DataError, UsageError
+from .errors import DataError, OptionError, UsageError
 from .folders import CAREFUL as CAREFUL
 from .folders import PICTURE_SUFFIXES as PICTURE_SUFFIXES
 from .folders import note_on_splits, special_kind, walk
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels; right and bottom lie outside."""
+
+Fit = Annotated[
+    Literal["crop", "pad", "stretch"],
+    "how a picture becomes square: its center is cut out, or all of it is kept, between bars or stretched",
+]
+Fill = Annotated[str, "color of the bars of fit=pad: a name or '#rrggbb'; or 'edge', which repeats the picture's edge"]
+WHITE, EDGE = "white", "edge"
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG")
 _SMALL = 65_536  # bytes; a larger file takes so long to decode that reading it in one piece saves nothing
@@ -91,7 +98,11 @@ class Picture:
 class ImageDataset(ABC):
     """Where images come from. A subclass takes `data`, `split` and its options as keywords and can be pickled.
 
+    One whose pictures need not be square takes `fit` and `fill` too and hands them on.
+
     Attributes:
+        fit: how the part of a picture that `crop` says becomes square.
+        fill: what color fills up a square with "pad".
         white: the value that becomes white in pictures with grays of more than 8 bits; None: see `pictures.as_plain`. Set by
             the zoo, from `--set dataset.white=VALUE`.
         boxed: names of the attributes for which `decode` gives boxes.
@@ -117,9 +128,18 @@ class ImageDataset(ABC):
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None
     download: ClassVar[Callable[..., None] | None] = None
 
-    def __init__(self, *, data: str | None = None, split: str = "train") -> None:
+    fit: str = "crop"
+    fill: str = WHITE
+
+    def __init__(self, *, data: str | None = None, split: str = "train", fit: Fit = "crop", fill: Fill = WHITE) -> None:
         self.data = Path(data) if data is not None else None
         self.split = split
+        self.fit, self.fill = fit, fill
+        if fit not in (valid := get_args(get_args(Fit)[0])):
+            wrong = f"dataset.fit must be {', '.join(valid)}, not {fit!r}"
+            raise OptionError(wrong, hint="for example: --set dataset.fit=pad")
+        if fill != WHITE:
+            _check_fill(fit, fill)
 
     @classmethod
     def resolve_data(cls, data: str) -> str:
@@ -158,8 +178,25 @@ class ImageDataset(ABC):
         return None
 
     def crop(self, width: int, height: int) -> Box:
-        """Return the square of a width × height picture that is kept; by default the largest one in the center."""
-        return central_square(width, height)
+        """Return the part of a width × height picture that is kept: by default the largest square in its center, or all
+        of it where `fit` is not "crop".
+        """
+        return central_square(width, height) if self.fit == "crop" else (0, 0, width, height)
+
+
+def _check_fill(fit: str, fill: str) -> None:
+    """Raise `OptionError` unless `fill` is a color, or "edge", and something is to be filled."""
+    if fit != "pad":
+        raise OptionError(f"dataset.fill fills the bars of dataset.fit=pad, not of {fit}", hint="add: --set dataset.fit=pad")
+    if fill == EDGE:
+        return
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getcolor(fill, "RGB")
+    except ValueError:
+        hint = "for example: --set dataset.fill=black, --set 'dataset.fill=#808080' or --set dataset.fill=edge"
+        raise OptionError(f"dataset.fill is {fill!r}, which is no color", hint=hint) from None
 
 
 def central_square(width: int, height: int, side: int | None = None) -> Box:
@@ -182,8 +219,10 @@ class FileDataset(ImageDataset):
         *,
         data: Annotated[str | None, "folder of pictures; sub-folders become labels"] = None,
         split: Annotated[str, "only 'train': a folder has no other split"] = "train",
+        fit: Fit = "crop",
+        fill: Fill = WHITE,
     ) -> None:
-        super().__init__(data=data, split=split)
+        super().__init__(data=data, split=split, fit=fit, fill=fill)
 
     def folder(self) -> Path:
         """Return the folder to read; raises `DataError` where there is none."""

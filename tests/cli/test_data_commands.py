@@ -85,6 +85,10 @@ def test_dedup_and_training_on_what_stays(tmp_path: Path) -> None:
     text = run("dedup", "folder", "--out", tmp_path / "unique", "--gallery", tmp_path / "look").stdout
     assert f"{found['kept']} of 40 images stay; {found['removed']} near-duplicates are left out" in text
     assert f"look at them: {tmp_path / 'look' / 'removed.html'}" in text
+    learned = run("dedup", "folder", "--method", "autoencoder", "--out", tmp_path / "learned", "--json")
+    assert learned.exit_code == 0, learned.output
+    assert [json.loads(text)["method"] for text in (result.stdout, learned.stdout)] == ["hash", "autoencoder"]
+    assert json.loads(learned.stdout)["removed"] >= 4
 
 
 def test_list_verify_and_clear(home: Path) -> None:
@@ -124,6 +128,7 @@ def test_list_verify_and_clear(home: Path) -> None:
         (["inspect", "pictures"], 2, "pictures is no pack"),
         (["verify", "nothing"], 2, "unknown pack 'nothing'"),
         (["dedup", "folder", "--radius", "99"], 2, "valid: 0 to 32"),
+        (["dedup", "folder", "--method", "md5"], 2, "'md5' is not one of 'hash', 'autoencoder'"),
         (["dedup", "nothing"], 2, "unknown pack 'nothing'"),
         (["clear"], 2, "say what to clear"),
         (["clear", "nothing"], 2, "unknown pack 'nothing'"),

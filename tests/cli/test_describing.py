@@ -91,6 +91,7 @@ def test_a_recipe_is_shown_with_every_part_and_value() -> None:
         "generator: dcgan",
         "discriminator: dcgan",
         "loss: wasserstein",
+        "image sizes: 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, of those tried from 8 to 512",
         "* algorithm.discriminator_steps 5",
         "algorithm.conditional False",
         "loss.gradient_penalty 10.0",
@@ -104,6 +105,8 @@ def test_a_recipe_is_shown_with_every_part_and_value() -> None:
     assert found["parts"]["loss"] == {"kind": "losses", "name": "wasserstein"}
     assert found["settings"]["algorithm.discriminator_steps"] == 5
     assert found["values"]["generator.width"] == 64
+    assert shown("lapgan", "recipes")["sizes"] == [16, 32, 64, 128, 256, 512]  # its top of 8×8, doubled
+    assert {28, 100} <= {*shown("mlp-gan", "recipes")["sizes"]}
 
 
 @pytest.mark.usefixtures("acme")

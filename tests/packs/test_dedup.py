@@ -7,6 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ import zoo
 from helpers.packs import samples
 from zoo.packs import Pack, PackRequest, build_pack
 from zoo.packs.curation import dedup
-from zoo.packs.curation.autoencoder import BITS, augment, crops, fit_hash
+from zoo.packs.curation.autoencoder import augment, fit_hash
 from zoo.packs.curation.dedup import Pair
 from zoo.packs.curation.grouping import MOST, equal_hashes, group, multi_hash
+from zoo.packs.curation.hashing import BITS, crops, perceptual_hash
 from zoo_core import OptionError, ZooError
 
 COUNT = 90
@@ -57,6 +59,19 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
         torch.set_num_threads(1)
         yield build_pack(PackRequest("counted", data=folder / "data", size=32))
         torch.set_num_threads(threads)
+
+
+class Shown:
+    """Images [N, S, S, C] where a pack is expected."""
+
+    def __init__(self, images: torch.Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def gather(self, numbers: torch.Tensor) -> torch.Tensor:
+        return self.images[numbers]
 
 
 def random_hashes(count: int, twice: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -171,46 +186,125 @@ class TestHashing:
         hashes = learned.hashes(pack)
         assert (fit_hash(pack).hashes(pack) == hashes).all()
         assert (fit_hash(pack, seed=1).hashes(pack) != hashes).any()
-        monkeypatch.setattr("zoo.packs.curation.autoencoder._BLOCK", 7)
+        monkeypatch.setattr("zoo.packs.curation.hashing.BLOCK", 7)
         assert (learned.hashes(pack) == hashes).all()
         numbers = np.array([0, 5])
         moved = learned.moved_hashes(pack, numbers)
         assert moved.shape == (2, 25, BITS // 8)
         assert max(bits_between(moved[i, 0], hashes[number]) for i, number in enumerate(numbers)) <= 2  # not moved at all
 
+    def test_the_perceptual_hash_by_hand(self, pack: Pack) -> None:
+        """The lowest frequencies of brightness against their median, how bright it is, and colors in quarters."""
+        scipy = pytest.importorskip("scipy.fft")
+        hashes = np.unpackbits(perceptual_hash().hashes(pack), axis=1)[:8]
+        pixels = crops(pack.gather(torch.arange(8))).view(8, 3, 32, 32).double().numpy()
+        gray = np.tensordot(pixels, [0.299, 0.587, 0.114], axes=(1, 0))
+        waves = scipy.dctn(gray, axes=(1, 2)) / 4
+        lowest = sorted((i + j, i, j) for i in range(32) for j in range(32))[1:93]
+        values = np.stack([waves[:, i, j] for _, i, j in lowest], axis=1).round(5)
+        bits = [values > np.sort(values, axis=1)[:, 45:46]]
+        bits += [gray.mean((1, 2))[:, None] > np.array([0.2, 0.4, 0.6, 0.8])]
+        red, green, blue = pixels.reshape(8, 3, 2, 16, 2, 16).mean((3, 5)).reshape(8, 3, 4).transpose(1, 0, 2)
+        levels = (-0.12, -0.03, 0.03, 0.12)
+        bits += [difference > level for difference in (red - green, (red + green) / 2 - blue) for level in levels]
+        expected = np.concatenate(bits, axis=1).reshape(8, 16, 8).transpose(0, 2, 1).reshape(8, 128)
+        assert (hashes == expected).all()
+
+    def test_the_perceptual_hash_does_not_depend_on_what_stands_beside(
+        self, pack: Pack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hashing = perceptual_hash()
+        hashes = hashing.hashes(pack)
+        moved = hashing.moved_hashes(pack, np.arange(20))
+        assert moved.shape == (20, 25, BITS // 8)
+        assert max(bits_between(moved[i, 0], hashes[i]) for i in range(20)) <= 2
+        assert np.median([bits_between(moved[i, k], hashes[i]) for i in range(20) for k in range(1, 25)]) > 2
+        monkeypatch.setattr("zoo.packs.curation.hashing.BLOCK", 7)
+        assert (hashing.hashes(pack) == hashes).all()
+
+    def test_what_is_zero_in_a_picture_is_no_bit_of_rounding(self) -> None:
+        flat = torch.full((64, 64), 77, dtype=torch.uint8)  # 0.30 of white
+        ramp = torch.linspace(200, 0, 64).round().to(torch.uint8).expand(64, 64)
+        for count in (1, 3, 50):
+            given = Shown(torch.stack([flat, ramp]).repeat(count, 1, 1)[..., None])
+            hashes = np.unpackbits(perceptual_hash().hashes(given), axis=1)  # type: ignore[arg-type]
+            assert (hashes[::2] == hashes[0]).all()
+            assert (hashes[1::2] == hashes[1]).all()
+            colors = 16  # bits of levels below 0, all set
+            assert hashes[0].sum() == colors + 1
+            assert 1 + colors < hashes[1].sum() <= 1 + colors + 12  # frequencies across alone
+            moved = perceptual_hash().moved_hashes(given, np.arange(2 * count))  # type: ignore[arg-type]
+            assert (np.unpackbits(moved[::2], axis=2) == hashes[0]).all()
+
+    def test_gray_pictures_have_more_frequencies(self) -> None:
+        images = torch.randint(0, 256, (5, 32, 32, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        gray, colored = (np.unpackbits(perceptual_hash(n).hashes(Shown(images)), axis=1) for n in (1, 3))  # type: ignore[arg-type]
+        assert gray.sum(1).tolist() == [62 + 2] * 5  # half of 124, and two levels of brightness below the middle
+        assert colored.sum(1).tolist() == [46 + 2 + 16] * 5
+
+    def test_other_colors_are_other_pictures(self) -> None:
+        red, blue = (torch.tensor(color, dtype=torch.uint8).expand(16, 16, 3) for color in ((220, 30, 30), (30, 30, 220)))
+        half = torch.cat([red[:8], blue[8:]])
+        hashes = perceptual_hash().hashes(Shown(torch.stack([red, blue, half, red])))  # type: ignore[arg-type]
+        assert bits_between(hashes[0], hashes[3]) == 0
+        assert bits_between(hashes[0], hashes[1]) >= 24
+        assert bits_between(hashes[0], hashes[2]) >= 12
+
+    def test_brighter_is_near(self, pack: Pack) -> None:
+        images = pack.gather(torch.arange(40))
+        altered = Shown((images.float() * 0.9 + 10).round().to(torch.uint8))
+        one, two = (perceptual_hash().hashes(given) for given in (pack, altered))  # type: ignore[arg-type]
+        assert max(bits_between(one[i], two[i]) for i in range(40)) <= 10
+        assert min(bits_between(one[i], two[i + 1]) for i in range(39)) >= 25
+
 
 class TestDeduplicating:
+    @pytest.mark.parametrize("method", ["hash", "autoencoder"])
     def test_exact_duplicates_and_the_best_resolved(
-        self, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, method: Any, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("zoo.packs.curation.autoencoder.STEPS", 60)
-        found = zoo.deduplicate(pack, out=tmp_path / "view", gallery_folder=tmp_path / "gallery")
+        found = zoo.deduplicate(pack, method=method, out=tmp_path / "view", gallery_folder=tmp_path / "gallery")
         twice = {(pair.removed, pair.kept) for pair in found.pairs if pair.kept < COUNT + 10 and pair.removed < COUNT + 10}
         assert {(COUNT + i, i) for i in range(5, 10)} <= twice
         assert all((COUNT + i, i) not in twice for i in range(5))  # of these the second is the larger picture
         assert len(found.view) == len(pack) - len(found.pairs)
         assert found.mixed >= 5  # they lie in other folders
-        assert (found.view.info["chosen"][0]["radius"], found.view.info["chosen"][0]["removed"]) == (0, len(found.pairs))
+        why = found.view.info["chosen"][0]
+        assert (why["method"], why["radius"], why["removed"]) == (method, 0, len(found.pairs))
         png, page = found.gallery or (Path(), Path())
         assert Image.open(png).size[0] > 1000
         assert page.read_text().count("<li><div>") == len(found.pairs)
 
-    def test_a_radius_finds_what_was_saved_again(self, pack: Pack, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("method", "radius"), [("hash", 12), ("autoencoder", 12)])
+    def test_a_radius_finds_what_was_saved_again(self, method: Any, radius: int, pack: Pack, tmp_path: Path) -> None:
         pytest.importorskip("faiss")
-        found = zoo.deduplicate(pack, radius=12, out=tmp_path / "view")
+        found = zoo.deduplicate(pack, radius=radius, method=method, out=tmp_path / "view")
         again = {pair.removed: pair.kept for pair in found.pairs}
         assert sum(again.get(COUNT + 10 + i) == 20 + i for i in range(10)) >= 9
         assert found.gallery is None
         originals = [removed for removed in again if removed < COUNT and again[removed] < COUNT]
         assert len(originals) <= 2
 
-    def test_it_is_repeatable(self, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("method", ["hash", "autoencoder"])
+    def test_it_is_repeatable(self, method: Any, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("zoo.packs.curation.autoencoder.STEPS", 30)
         monkeypatch.setattr("zoo.packs.curation.autoencoder.LEAST", 300)
-        one = zoo.deduplicate(pack, out=tmp_path / "one")
-        two = zoo.deduplicate(pack, out=tmp_path / "two")
+        one = zoo.deduplicate(pack, method=method, out=tmp_path / "one")
+        two = zoo.deduplicate(pack, method=method, out=tmp_path / "two")
         assert one.pairs == two.pairs
         assert one.view.key == two.view.key
+
+    def test_each_method_has_a_view_of_its_own(self, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+        monkeypatch.setattr("zoo.packs.curation.autoencoder.STEPS", 5)
+        monkeypatch.setattr("zoo.packs.curation.autoencoder.LEAST", 50)
+        names = [zoo.deduplicate(pack, method=method).view.path.name for method in ("hash", "autoencoder")]  # type: ignore[arg-type]
+        assert names == [f"{pack.path.name}-unique0", f"{pack.path.name}-unique0-autoencoder"]
+
+    def test_another_method_is_refused(self, pack: Pack) -> None:
+        with pytest.raises(OptionError, match="method must be hash or autoencoder, not 'md5'"):
+            zoo.deduplicate(pack, method="md5")  # type: ignore[arg-type]
 
     def test_one_image(self, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("zoo.packs.curation.autoencoder.STEPS", 5)

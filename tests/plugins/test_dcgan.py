@@ -25,14 +25,15 @@ def discriminator(size: int = 16, channels: int = 3, **options: Any) -> Discrimi
 
 @pytest.mark.parametrize("kernel", [3, 4, 5])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("size", [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512])
 def test_shapes(size: int, channels: int, kernel: int) -> None:
     g, d = generator(size, channels, kernel=kernel, **TINY), discriminator(size, channels, kernel=kernel, **TINY)
     images = g(g.sample_latent(2))
     assert images.shape == (2, channels, size, size)
     assert images.abs().max() <= 1
     assert d(images).shape == (2,)
-    sides = [4 << i for i in range(size.bit_length() - 3)]
+    sides = [side for side in (size >> i for i in range(1, 9)) if side >= 3][::-1]
+    assert sides[0] == (3 if size in (24, 48, 96, 192, 384) else 4)
     assert list(g.stages()) == [f"{side}x{side}" for side in sides]
     assert list(d.stages()) == [f"{side}x{side}" for side in reversed(sides)]
     assert [tuple(f.shape[2:]) for f in d.features(images)] == [(side, side) for side in reversed(sides)]
@@ -108,7 +109,8 @@ def test_uniform_latents() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "words"), [(48, "--size 32 or --size 64"), (8, "--size 16"), (512, "--size 256"), (63, "64")]
+    ("size", "words"),
+    [(100, "--size 96 or --size 128"), (8, "--size 16"), (513, "--size 384 or --size 512"), (63, "64"), (12, "--size 16")],
 )
 def test_other_sizes(size: int, words: str) -> None:
     for make in (generator, discriminator):

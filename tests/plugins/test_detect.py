@@ -16,7 +16,7 @@ from zoo.packs.curation.faces import detect_faces
 from zoo_core import DataError, OptionError, UsageError
 from zoo_plugins.datasets import detect
 
-pytest.importorskip("cv2")
+pytest.importorskip("dlib")
 
 
 def paste(photograph: Path, faces: list[tuple[Path, int, int, int]], size: tuple[int, int] = (500, 300)) -> Path:
@@ -128,11 +128,33 @@ def test_a_dataset_that_is_not_made_from_photographs_says_so(tmp_path: Path) -> 
         detect_faces(tmp_path, tmp_path / "out", dataset="cifar10")
 
 
-def test_without_opencv_it_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(DataError, match="needs OpenCV 4") as caught:
+def test_without_dlib_it_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    with pytest.raises(DataError, match="needs dlib") as caught:
         detect_faces(tmp_path, tmp_path / "out")
     assert "dcgan-zoo[faces]" in caught.value.hint
+
+
+def test_what_the_detector_says_is_scaled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photographs are shown so large that the smallest face wanted is 72 pixels, and no larger than memory allows."""
+
+    class Box:
+        def __init__(self, *edges: int) -> None:
+            self.left, self.top, self.width, self.height = (lambda edge=edge: edge for edge in edges)
+
+    class Detector:
+        def run(self, image: Any, upsample: int, threshold: float) -> Any:
+            shown.append(image.shape)
+            return [Box(36, 18, 72, 72), Box(-18, 0, 180, 180)], [0.51234, 1.5], [0, 1]
+
+    shown: list[tuple[int, int]] = []
+    monkeypatch.setattr("dlib.get_frontal_face_detector", Detector)
+    gray = np.zeros((100, 200), np.uint8)
+    assert detect._detector(40, 0.0)(gray) == [detect.Face(0, 0, 100, 1.5), detect.Face(20, 10, 40, 0.512)]
+    assert detect._detector(80, 0.5)(gray) == [detect.Face(0, 0, 100, 1.5), detect.Face(0, 0, 80, 0.512)]
+    monkeypatch.setattr(detect, "_MOST_SEARCHED", 5000)
+    detect._detector(40, 0.0)(gray)
+    assert shown == [(180, 360), (180, 360), (50, 100)]
 
 
 def test_walls_have_no_faces(tmp_path: Path) -> None:

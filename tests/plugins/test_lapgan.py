@@ -23,6 +23,16 @@ def test_levels() -> None:
         assert "--size" in caught.value.hint
 
 
+def test_another_top_is_offered_where_it_fits() -> None:
+    with pytest.raises(OptionError) as caught:
+        sides(96, 8)
+    assert caught.value.hint == "try: --size 64; or: --set generator.coarsest=6 --set discriminator.coarsest=6"
+    assert sides(96, 6) == [12, 24, 48, 96]
+    with pytest.raises(OptionError) as caught:
+        sides(100, 8)
+    assert caught.value.hint == "try: --size 128"
+
+
 def test_a_latent_has_a_plane_of_noise_for_each_level() -> None:
     generator = LAPGANGenerator(image=ImageSpec(16), latent_dim=5, **SMALL)
     assert generator.latent_dim == 5 + 8 * 8 + 16 * 16

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo_core import Component, PluginError, ZooError, registry
+from zoo_core import Component, OptionError, PluginError, ZooError, registry
 from zoo_core.discovery import InstalledPlugin, entry_points, normalize
 from zoo_core.errors import near, unknown
 from zoo_core.options import Option, schema
@@ -20,10 +20,16 @@ from zoo_core.settings import OptimizerSettings, TrainingSettings
 
 from .packs.selection import SELECTION
 
+if TYPE_CHECKING:
+    from .runs.config import RunConfig
+
 LISTED = ("recipes", *KINDS)  # what `zoo list` can list
 
 SETTINGS: dict[str, Any] = {"training": TrainingSettings, "optimizer": OptimizerSettings}
 """Keys of `--set` that belong to no component."""
+
+SIZES = (8, 16, 24, 28, 32, 48, 64, 96, 100, 128, 192, 256, 384, 512)
+"""Image sizes that are tried to say which a recipe takes."""
 
 
 def list_entries(kind: str | None = None) -> list[dict[str, str]]:
@@ -85,9 +91,20 @@ def _recipe(kind: str, name: str) -> dict[str, Any]:
         "algorithm": config.algorithm["name"],
         **{role: part["name"] for role, part in config.parts.items()},
         "parts": {role: {"kind": part["kind"], "name": part["name"]} for role, part in config.parts.items()},
+        "sizes": _sizes(config),
         "settings": dict(resolved.options),
         "values": {f"{group}.{key}": value for group, options in groups.items() for key, value in options.items()},
     }
+
+
+def _sizes(config: RunConfig) -> list[int]:
+    """Which of `SIZES` the networks of a recipe do not refuse."""
+    found = []
+    for size in SIZES:
+        with suppress(OptionError):
+            replace(config, training=replace(config.training, size=size)).check_networks()
+            found.append(size)
+    return found
 
 
 def _algorithm(kind: str, name: str) -> dict[str, Any]:

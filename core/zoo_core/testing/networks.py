@@ -244,10 +244,11 @@ def recorded(modules: Mapping[str, nn.Module], *, silence: bool = False) -> Iter
 
 
 def sizes_and_channels(subject: Subject) -> str:
-    """1 and 3 channels, another size; refusing by `OptionError` is an answer too."""
+    """1 and 3 channels, other sizes, one of them no power of two; refusing by `OptionError` is an answer too."""
     size, channels = subject.image.size, subject.image.channels
     refused = []
-    for change in ({"channels": 1 if channels == 3 else 3}, {"size": size * 2}, {"size": max(1, size // 2)}):
+    others = ({"size": other} for other in (size * 2, max(1, size // 2), max(1, size * 3 // 2)))
+    for change in ({"channels": 1 if channels == 3 else 3}, *others):
         other = replace(subject.image, **change)
         network = subject.build_or_refuse(other)
         if network is None:

@@ -3,7 +3,7 @@
 from zoo_core import Plugin, Recipe
 
 STRIDES = "pooling in D, nearest-neighbor upsampling in G, instead of strides"
-FC = "fully connected hidden layers at the 4×4 maps of both networks"
+FC = "fully connected hidden layers at the smallest maps of both networks"
 BROKEN = (
     ("dcgan-maxpool", f"max {STRIDES}", {"discriminator.downsample": "max", "generator.upsample": "nearest"}),
     ("dcgan-avgpool", f"average {STRIDES}", {"discriminator.downsample": "avg", "generator.upsample": "nearest"}),

@@ -19,7 +19,7 @@ from ..dcgan.networks import DCGANDiscriminator, Kernel, MaxWidth, NormEps, Widt
 
 
 class DCGANEncoder(Network):
-    """Strided convolutions down to 4×4, as in the discriminator, then one linear layer to a latent."""
+    """Strided convolutions down to the smallest map, as in the discriminator, then one linear layer to a latent."""
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 8}
 

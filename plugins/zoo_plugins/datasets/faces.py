@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from zoo_core.datasets import Box, ImageDataset, Listing, Picture, Record, central_square
+from zoo_core.datasets import WHITE, Box, Fill, Fit, ImageDataset, Listing, Picture, Record, central_square
 from zoo_core.errors import OptionError
 
 from . import avatars, celeba, looks
@@ -52,12 +52,17 @@ class Faces(ImageDataset):
         seed: Annotated[int, "another seed draws other faces"] = _SEED,
         resolution: Annotated[int, "height and width of a drawing in pixels, before it is resized"] = _RESOLUTION,
         crop: Annotated[int | None, "of photographs, side of the central square; none: 108 for CelebA, else all"] = None,
+        fit: Fit = "crop",
+        fill: Fill = WHITE,
     ) -> None:
-        super().__init__(data=data, split=split)
+        super().__init__(data=data, split=split, fit=fit, fill=fill)
         self.count, self.seed, self.resolution, self.side = count, seed, resolution, crop
         if crop is not None and (data is None or crop < 8):
             fault = f"must be at least 8 pixels, not {crop}" if data is not None else "belongs to photographs (--data DIR)"
             raise OptionError(f"dataset.crop {fault}", hint="for example: --data DIR --set dataset.crop=108")
+        if fit != "crop" and (data is None or crop is not None):
+            fault = "belongs to photographs (--data DIR)" if data is None else "keeps all of a picture, dataset.crop a part"
+            raise OptionError(f"dataset.fit={fit} {fault}", hint="leave one of them out" if data else "leave it out")
         if data is not None:
             given = {"count": count != _COUNT, "seed": seed != _SEED, "resolution": resolution != _RESOLUTION}
             if extra := [f"dataset.{name}" for name, differs in given.items() if differs]:
@@ -107,6 +112,8 @@ class Faces(ImageDataset):
         return self._photographs.read_jpeg(record) if self.data is not None else None
 
     def crop(self, width: int, height: int) -> Box:
+        if self.fit != "crop":
+            return super().crop(width, height)
         if self.data is not None and self.side is None:
             return self._photographs.crop(width, height)
         return central_square(width, height, self.side)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from zoo_core.datasets import FileDataset, ImageDataset, Listing, Record
+from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError
 from zoo_core.folders import is_system_folder
 
@@ -37,8 +37,10 @@ class Folder(ImageDataset):
         *,
         data: Annotated[str | None, "folder of pictures, whose sub-folders become labels; or a zip or tar of them"] = None,
         split: Annotated[str, "only 'train': a folder has no other split"] = "train",
+        fit: Fit = "crop",
+        fill: Fill = WHITE,
     ) -> None:
-        super().__init__(data=data, split=split)
+        super().__init__(data=data, split=split, fit=fit, fill=fill)
 
     def listing(self) -> Listing:
         return self._source.listing()

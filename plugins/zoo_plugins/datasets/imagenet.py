@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from zoo_core.datasets import FileDataset, ImageDataset, Listing, Record
+from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError
 
 from . import archives
@@ -58,8 +58,10 @@ class ImageNet(ImageDataset):
         *,
         data: Annotated[str | None, "folder that holds train/<wnid>/*.JPEG or ILSVRC2012_img_train.tar"] = None,
         split: Annotated[str, "'train', 'val' or 'test'"] = "train",
+        fit: Fit = "crop",
+        fill: Fill = WHITE,
     ) -> None:
-        super().__init__(data=data, split=split)
+        super().__init__(data=data, split=split, fit=fit, fill=fill)
         check_split("ImageNet", split, _SPLITS)
 
     def listing(self) -> Listing:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from zoo_core.datasets import FileDataset, ImageDataset, Listing, Record
+from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, unknown
 
 from .archives import is_picture
@@ -64,8 +64,10 @@ class LSUN(ImageDataset):
         split: Annotated[str, "'train', 'val' or 'test'"] = "train",
         category: _Names = None,
         classes: Annotated[list[str] | str | None, "the same, as every dataset calls it"] = None,
+        fit: Fit = "crop",
+        fill: Fill = WHITE,
     ) -> None:
-        super().__init__(data=data, split=split)
+        super().__init__(data=data, split=split, fit=fit, fill=fill)
         check_split("LSUN", split, _SPLITS)
         if category is not None and classes is not None:
             raise OptionError("dataset.category and dataset.classes are the same for LSUN", hint="leave one of them out")

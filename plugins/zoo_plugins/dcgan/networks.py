@@ -1,12 +1,12 @@
-"""DCGAN's generator and discriminator for images of any power-of-two size from 16 to 256.
+"""DCGAN's generator and discriminator for images of 16 to 512 pixels, powers of two and three times powers of two.
 
 Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
 2015, arXiv:1511.06434. The paper's guidelines: strided and fractionally-strided convolutions instead of pooling; batch
 normalization everywhere but the generator's output and the discriminator's input; no fully connected hidden layers; ReLU in
 the generator with Tanh at its output; LeakyReLU in the discriminator. Each can be broken by an option.
 
-Both networks meet at a 4×4 feature map. `width` counts the feature maps at half the image's size and doubles with each
-halving: 64 gives 64×32×32, 128×16×16, 256×8×8 and 512×4×4 for images of 64×64.
+Both networks meet at a 4×4 feature map, 3×3 where the size is three times a power of two. `width` counts the feature maps at
+half the image's size and doubles with each halving: 64 gives 64×32×32, 128×16×16, 256×8×8 and 512×4×4 for images of 64×64.
 
 With `image.num_classes`, both are conditional as the paper's MNIST model is: the one-hot label is concatenated to the input
 of every layer, as constant maps where that input is a feature map.
@@ -27,17 +27,24 @@ from zoo_core import ImageSpec, OptionError
 
 from ..conditioning import StagedDiscriminator, StagedGenerator, check_at_least, one_hot_labels, with_label
 
-SIZES = (16, 32, 64, 128, 256)
+SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 Kernel = Annotated[Literal[3, 4, 5], "side of the convolution kernels; the paper has 5, its Torch port 4"]
 Width = Annotated[int, "feature maps at half the image's size, doubled with each halving"]
 FullWidth = Annotated[int, "feature maps at the image's full size, doubled with each halving"]
 MaxWidth = Annotated[int, "most feature maps of any stage"]
 NormEps = Annotated[float, "added to the variance in batch normalization"]
-Hidden = Annotated[int, "units of a fully connected hidden layer beside the 4x4 maps; 0: none, the paper's guideline"]
+Hidden = Annotated[int, "units of a fully connected hidden layer beside the smallest maps; 0: none, the paper's guideline"]
+
+
+def smallest_side(size: int) -> int:
+    """Height and width of the smallest feature map for images of `size`, one of `SIZES`."""
+    return 3 if size % 3 == 0 else 4
 
 
 def stage_widths(size: int, width: int, max_width: int) -> list[int]:
-    """Feature maps at 4×4, 8×8, … up to half of `size`; raises `OptionError` for another size, or a width below 1."""
+    """Feature maps at `smallest_side`, twice it, … up to half of `size`; raises `OptionError` for another size, or a width
+    below 1.
+    """
     if size not in SIZES:
         near = sorted(sorted(SIZES, key=lambda s: abs(s - size))[:2])
         raise OptionError(
@@ -46,7 +53,7 @@ def stage_widths(size: int, width: int, max_width: int) -> list[int]:
         )
     if width < 1 or max_width < 1:
         raise OptionError(f"width {width} and max_width {max_width} must be at least 1", hint="for example: width=64")
-    halvings = (size // 4).bit_length() - 1
+    halvings = (size // smallest_side(size)).bit_length() - 1
     return [min(width << k, max_width) for k in reversed(range(halvings))]
 
 
@@ -98,28 +105,29 @@ def initialize(module: nn.Module) -> None:
 class Projection(nn.Module):
     """Latents to the first feature map: a matrix product, normalization and ReLU.
 
-    `per` says what batch normalization averages over: each of the maps · 16 units by itself ("unit", as in the authors'
+    `per` says what batch normalization averages over: each of the maps · side² units by itself ("unit", as in the authors'
     code), or each map over its positions too ("channel").
     """
 
-    def __init__(self, inputs: int, maps: int, norm: str, per: str, eps: float) -> None:
+    def __init__(self, inputs: int, maps: int, side: int, norm: str, per: str, eps: float) -> None:
         super().__init__()
-        self.linear = nn.Linear(inputs, maps * 16, bias=False)
-        self.unflatten = nn.Unflatten(1, (maps, 4, 4))
+        units = maps * side**2
+        self.linear = nn.Linear(inputs, units, bias=False)
+        self.unflatten = nn.Unflatten(1, (maps, side, side))
         self.unit = per == "unit"
         self.norm: nn.Module = nn.Identity()
         if norm == "batch":
-            self.norm = nn.BatchNorm1d(maps * 16, eps) if self.unit else nn.BatchNorm2d(maps, eps)
+            self.norm = nn.BatchNorm1d(units, eps) if self.unit else nn.BatchNorm2d(maps, eps)
 
     def forward(self, z: Tensor) -> Tensor:
-        """z [N, inputs] → [N, maps, 4, 4]."""
+        """z [N, inputs] → [N, maps, side, side]."""
         x = self.linear(z)
         out = self.unflatten(self.norm(x)) if self.unit else self.norm(self.unflatten(x))
         return relu(out)
 
 
 class DCGANGenerator(StagedGenerator):
-    """Projection to 4×4, then fractionally-strided convolutions up to the image. Source: paper §3 and Figure 1."""
+    """Projection to 4×4 (or 3×3), then fractionally-strided convolutions up to the image. Source: paper §3 and Figure 1."""
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 8, "latent_dim": 8}
 
@@ -143,7 +151,7 @@ class DCGANGenerator(StagedGenerator):
         check_at_least(1, latent_dim=latent_dim)
         check_at_least(0, hidden=hidden)
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
-        eps = norm_eps if norm == "batch" else None
+        side, eps = smallest_side(image.size), norm_eps if norm == "batch" else None
         self.blocks = nn.ModuleDict()
         inputs = latent_dim
         if hidden:
@@ -151,9 +159,10 @@ class DCGANGenerator(StagedGenerator):
             layers += [nn.BatchNorm1d(hidden, norm_eps)] if norm == "batch" else []
             self.blocks["hidden"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
             inputs = hidden
-        self.blocks["4x4"] = Projection(inputs + classes, widths[0], norm, projection_norm, norm_eps)
-        for i, (inputs, outputs) in enumerate(pairwise(widths)):
-            self.blocks[f"{8 << i}x{8 << i}"] = _stage(_up(inputs + classes, outputs, kernel, upsample), outputs, eps)
+        self.blocks[f"{side}x{side}"] = Projection(inputs + classes, widths[0], side, norm, projection_norm, norm_eps)
+        for inputs, outputs in pairwise(widths):
+            side *= 2
+            self.blocks[f"{side}x{side}"] = _stage(_up(inputs + classes, outputs, kernel, upsample), outputs, eps)
         layers = _up(widths[-1] + classes, image.channels, kernel, upsample)
         layers += [nn.BatchNorm2d(image.channels, norm_eps)] if output_norm else []
         self.to_image = nn.Sequential(*layers, nn.Tanh())
@@ -161,7 +170,7 @@ class DCGANGenerator(StagedGenerator):
 
 
 class DCGANDiscriminator(StagedDiscriminator):
-    """Strided convolutions down to 4×4, flattened into one logit. Source: paper §3.
+    """Strided convolutions down to 4×4 (or 3×3), flattened into one logit. Source: paper §3.
 
     `instance_noise` adds Gaussian noise (Sønderby et al. 2016, arXiv:1610.04490) to whatever it is shown in
     training, real or generated.
@@ -183,7 +192,7 @@ class DCGANDiscriminator(StagedDiscriminator):
         norm: Annotated[Literal["batch", "none", "spectral"], "of the hidden layers; 'spectral' of all weights"] = "batch",
         input_norm: Annotated[bool, "batch normalization at the input layer too, against the guideline"] = False,
         norm_eps: NormEps = 1e-5,
-        head: Annotated[Literal["flat", "gap"], "the 4x4 maps flattened, or averaged globally, before the logit"] = "flat",
+        head: Annotated[Literal["flat", "gap"], "the last maps flattened, or averaged globally, before the logit"] = "flat",
         hidden: Hidden = 0,
         instance_noise: Annotated[float, "standard deviation of noise added to its input in training"] = 0.0,
     ) -> None:
@@ -202,7 +211,7 @@ class DCGANDiscriminator(StagedDiscriminator):
             normalized = input_norm or side < image.size
             side, inputs = side // 2, outputs
             self.blocks[f"{side}x{side}"] = _stage(layers, outputs, eps if normalized else None, slope)
-        units = inputs if self.pool else inputs * 16
+        units = inputs if self.pool else inputs * side**2
         self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), _rectify(slope)) if hidden else None
         self.to_logit = nn.Linear((hidden or units) + classes, 1, bias=False)
         self.apply(initialize)
@@ -227,8 +236,8 @@ class DCGANDiscriminator(StagedDiscriminator):
 
 
 class PairsGenerator(StagedGenerator):
-    """Projection to 4×4, then at each resolution a fractionally-strided and a plain convolution, both 3×3: it mirrors the
-    discriminator of pairs."""
+    """Projection to 4×4 (or 3×3), then at each resolution a fractionally-strided and a plain convolution, both of 3×3: it
+    mirrors the discriminator of pairs."""
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 4, "latent_dim": 8}
 
@@ -245,8 +254,9 @@ class PairsGenerator(StagedGenerator):
         check_channels(image)
         check_at_least(1, latent_dim=latent_dim)
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
-        self.blocks = nn.ModuleDict({"4x4": Projection(latent_dim + classes, widths[0], "batch", "channel", norm_eps)})
-        side = 4
+        side = smallest_side(image.size)
+        projection = Projection(latent_dim + classes, widths[0], side, "batch", "channel", norm_eps)
+        self.blocks = nn.ModuleDict({f"{side}x{side}": projection})
         for maps, following in pairwise([*widths, image.channels]):
             side *= 2
             self.blocks[f"{side}x{side}"] = _stage(_up(maps + classes, maps, 3, "transposed"), maps, norm_eps)
@@ -257,7 +267,7 @@ class PairsGenerator(StagedGenerator):
 
 
 class PairsDiscriminator(StagedDiscriminator):
-    """At each resolution a plain and a strided 3×3 convolution, down to 4×4, flattened into one logit.
+    """At each resolution a plain and a strided 3×3 convolution, down to 4×4 (or 3×3), flattened into one logit.
 
     Source: paper §4.2, layers from the authors' code (github.com/Newmu/dcgan_code, imagenet/). For images of 32×32 with
     width 128 its six stages are 128×32×32, 128×16×16, 256×16×16, 256×8×8, 512×8×8 and 512×4×4: max-pooled to 4×4 they are
@@ -286,5 +296,5 @@ class PairsDiscriminator(StagedDiscriminator):
             self.blocks[name] = _stage([_same(inputs + classes, maps, 3)], maps, None if first else norm_eps, slope)
             side, inputs = side // 2, maps
             self.blocks[f"{side}x{side}"] = _stage(_down(maps + classes, maps, 3, "strided"), maps, norm_eps, slope)
-        self.to_logit = nn.Linear(inputs * 16 + classes, 1, bias=False)
+        self.to_logit = nn.Linear(inputs * side**2 + classes, 1, bias=False)
         self.apply(initialize)

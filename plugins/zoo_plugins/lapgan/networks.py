@@ -36,10 +36,16 @@ def sides(size: int, coarsest: int) -> list[int]:
     """Heights of the levels below the top, coarse to fine; raises `OptionError` unless `size` is `coarsest` doubled."""
     found = [coarsest << k for k in range(1, size.bit_length()) if coarsest >= 2 and coarsest << k <= size]
     if not found or found[-1] != size:
-        valid = [max(coarsest, 2) << k for k in range(1, 5)]
+        valid = [max(coarsest, 2) << k for k in range(1, max(5, size.bit_length()))]
+        hint = f"try: --size {min(valid, key=lambda v: abs(v - size))}"
+        other = size
+        while other % 2 == 0 and other > 8:
+            other //= 2
+        if 4 <= other < min(9, size):
+            hint += f"; or: --set generator.coarsest={other} --set discriminator.coarsest={other}"
         raise OptionError(
-            f"a pyramid of {coarsest}×{coarsest} pixels doubles to {', '.join(map(str, valid))}, … pixels, not {size}",
-            hint=f"try: --size {min(valid, key=lambda v: abs(v - size))}",
+            f"a pyramid of {coarsest}×{coarsest} pixels doubles to {', '.join(map(str, valid[:6]))}, … pixels, not {size}",
+            hint=hint,
         )
     return found
 

@@ -118,7 +118,8 @@ def walk(
     images = images.cpu()
     found = Walk(between, images.view(-1, steps, *images.shape[1:]), smoothness, how)
     if file is not None and file.suffix.lower() == ".gif":
-        pictures = [p.resize((max(128, p.width),) * 2, Image.Resampling.NEAREST) for p in to_pictures(images)]
+        side = -(-128 // images.shape[-1]) * images.shape[-1]  # whole pixels, at least 128
+        pictures = [p.resize((side, side), Image.Resampling.NEAREST) for p in to_pictures(images)]
         save_gif(pictures, file)
     elif file is not None:
         save_picture(found.picture(), file)

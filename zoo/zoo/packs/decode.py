@@ -28,6 +28,7 @@ from zoo_core.pictures import (
 )
 
 from . import jpeg
+from .fitting import extent, move, pad, place
 
 VERSION = 3  # raised whenever the same picture would come out differently; part of every pack's key
 REDUCED = 1.5
@@ -68,7 +69,10 @@ def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int |
         ZooError: the dataset says that not this picture is at fault but what all of them come from.
     """
     try:
-        return _decode(dataset, record, size, channels)
+        found = _decode(dataset, record, size, channels)
+        if dataset.fit == "pad":  # last of all, as no color profile speaks of the bars
+            found = found._replace(pixels=pad(found.pixels, size, dataset.fill, channels))
+        return found
     except (KeyboardInterrupt, SystemExit, GeneratorExit, ZooError):
         raise
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception
@@ -78,7 +82,7 @@ def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int |
 def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded:
     boxes = np.full((len(dataset.boxed), 4), -1, np.int16)
     if (quick := _quickly(dataset, record, size, channels)) is not None:
-        return _square(*quick, 1, size, channels, boxes)
+        return _square(dataset, *quick, 1, size, channels, boxes)
     given = dataset.decode(record)
     image = given.image if isinstance(given, Picture) else given
     if not isinstance(image, Image.Image):
@@ -94,18 +98,18 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
             width, height = height, width
         box = _checked(dataset.crop(width, height), width, height)
         mode = "L" if channels == 1 and not changes_colors(image) else None
-        scale = _reduce(image, mode, min(box[2] - box[0], box[3] - box[1]) / size)
+        scale = _reduce(image, mode, extent(box, dataset.fit) / size)
     found = Findings()
     # converting colors is cheapest where few pixels are left; bars that fill up a picture have no colors of its own
-    late = channels != 1 and getattr(dataset, "fit", "crop") != "pad"
+    late = channels != 1 and dataset.fit != "pad"
     image = as_plain(image, upright=not stored, profile=not late, white=dataset.white, found=found)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
-                boxes[row] = _move(given.boxes[name], box, size)
-    packed, profile = _square(image, box, scale, size, channels, boxes), image.info.get("icc_profile")
+                boxes[row] = move(given.boxes[name], box, place(box, size, dataset.fit))
+    packed, profile = _square(dataset, image, box, scale, size, channels, boxes), image.info.get("icc_profile")
     if late and profile and image.mode != "F":
         levels = packed.pixels[:, :, 0] if image.mode == "L" or packed.pixels.shape[2] == 1 else packed.pixels
         converted = np.asarray(to_srgb(Image.fromarray(levels), profile, found=found)).reshape(size, size, -1)
@@ -114,21 +118,30 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
     return packed._replace(remarks=remarks, grays=(found.brightest, found.white)) if remarks or found.white else packed
 
 
-def _square(image: Image.Image, box: Box, scale: int, size: int, channels: int | None, boxes: NDArray[np.int16]) -> Decoded:
-    """Return the part `box` of a picture of mode "L", "RGB" or "F" that was decoded at 1/`scale`."""
+def _square(
+    dataset: ImageDataset,
+    image: Image.Image,
+    box: Box,
+    scale: int,
+    size: int,
+    channels: int | None,
+    boxes: NDArray[np.int16],
+) -> Decoded:
+    """Return the part `box` of a picture of mode "L", "RGB" or "F" that was decoded at 1/`scale`; not yet padded."""
     if channels == 1 and image.mode == "RGB":
         image = image.convert("L")
     left, top, right, bottom = (edge / scale for edge in box)
     within = (left, top, min(right, image.width), min(bottom, image.height))
-    if image.size != (size, size) or within != (0, 0, size, size):
-        image = image.resize((size, size), Image.Resampling.BICUBIC, box=within)
+    where = place(box, size, dataset.fit)
+    if image.size != where[2:] or within != (0, 0, *where[2:]):
+        image = image.resize(where[2:], Image.Resampling.BICUBIC, box=within)
     image = as_bytes(image)  # grays of more than 8 bits are rounded once, at the end
-    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, -1)  # [S, S, 1 or 3]
+    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(where.height, where.width, -1)
     if channels is None and (pixels == pixels[:, :, :1]).all():  # gray
         pixels = pixels[:, :, :1]
     elif pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    return Decoded(pixels, boxes, round(max(box[2] - box[0], box[3] - box[1])))
+    return Decoded(pixels, boxes, round(extent(box, dataset.fit)))
 
 
 def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> tuple[Image.Image, Box] | None:
@@ -139,7 +152,7 @@ def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | N
         return None
     width, height, _ = found
     box = _checked(dataset.crop(width, height), width, height)
-    reducible = min(box[2] - box[0], box[3] - box[1]) >= 2 * REDUCED * size
+    reducible = extent(box, dataset.fit) >= 2 * REDUCED * size
     if reducible or min(width, height) < max(2, size / 8) or width * height > MAX_PIXELS:
         return None
     image = jpeg.pixels(data, *found)
@@ -165,13 +178,3 @@ def _checked(box: Box, width: int, height: int) -> Box:
     if min(left, top) < -0.5 or right > width + 0.5 or bottom > height + 0.5 or not (left < right and top < bottom):
         raise ValueError(f"the dataset's crop {box} does not lie in the picture of {width}×{height} pixels")
     return (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
-
-
-def _move(box: Box, crop: Box, size: int) -> NDArray[np.float64]:
-    """Return a box of the decoded picture in pixels of the packed one, −1 four times where nothing of it is left."""
-    begin, end = np.array(crop[:2]), np.array(crop[2:])
-    low = (np.maximum(box[:2], begin) - begin) * size / (end - begin)
-    high = (np.minimum(box[2:], end) - begin) * size / (end - begin)
-    if not (high - low > 1e-6).all():
-        return np.full(4, -1.0)
-    return np.concatenate([np.floor(low + 1e-6), np.ceil(high - 1e-6)])

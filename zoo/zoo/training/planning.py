@@ -200,7 +200,8 @@ def _resumed(
         # Data that moved are the same data; the pack tells. Channels that nobody names stay what they are.
         old = {"channels": None, **config.identity(), "data": None}
         new = {**wanted.identity(), "data": None, "channels": named.get("channels", old["channels"])}
-        lines = differences(old, new)
+        # Options that parts have gained since are at their defaults, which the run goes on with.
+        lines = differences(old, {key: value for key, value in new.items() if key in old or key in options})
         free = {key: getattr(wanted.training, key) for key in FREE}
         moved = {**config.dataset, "data": named.get("data", config.dataset["data"])}
         config = replace(config, training=replace(config.training, **free), dataset=moved)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from zoo_core.datasets import ImageDataset, Listing, Record
+from zoo_core.datasets import WHITE, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError, unknown
 
 from .. import archives
@@ -49,8 +49,10 @@ class Hub(ImageDataset):
         column: Annotated[str | None, "column of the pictures; none: the only one there is"] = None,
         label: Annotated[str | None, "column of the labels; none: its only column of class labels; '' for no labels"] = None,
         revision: Annotated[str | None, "branch, tag or commit"] = None,
+        fit: Fit = "crop",
+        fill: Fill = WHITE,
     ) -> None:
-        super().__init__(data=None, split=split)
+        super().__init__(data=None, split=split, fit=fit, fill=fill)
         self.repository, self.revision = data, revision
         if data is not None and not Path(data).exists() and (match := _NAME.fullmatch(data)):
             if match["revision"] and revision:

@@ -13,11 +13,8 @@ units are active is the hash. The paper gives neither noise nor rate of dropout,
 from __future__ import annotations
 
 import io
-import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -32,70 +29,13 @@ from ...optimizers import Adam
 from ...progress import SILENT, Reporter
 from ...randomness import generator_for
 from .. import Pack
+from .hashing import BITS, BLOCK, INPUTS, PLANE, SHIFT, PictureHash, crops
 
-VERSION = 1  # raised when the same pack would get other hashes
-SIDE, INPUTS, BITS = 32, 3072, 128
 SAMPLE, LEAST, STEPS, BATCH = 16384, 4096, 800, 128
 LEARNING_RATE, DROPOUT = 1e-3, 0.5
-SHIFT, RESCALE, BRIGHTNESS = 1 / 32, 0.02, 0.03  # most by which a copy is moved (of its width), rescaled and brightened
+RESCALE, BRIGHTNESS = 0.02, 0.03  # most by which a copy is rescaled and brightened
 QUALITY = (50, 95)  # of the JPEG as which it is saved, from and below
-MOVES = (0, -0.4, 0.4, -0.8, 0.8)  # across and down, as shares of `SHIFT`; no copy is further than a fifth of it away
 _FLOOR = 0.01  # of the range of a pixel: least standard deviation of the noise
-_PLANE = SIDE * SIDE
-_BLOCK = 1024
-
-
-@dataclass(frozen=True)
-class SemanticHash:
-    """The encoder, of pictures in [0, 1], with all scaling folded in."""
-
-    weight: Tensor  # float64 [128, 3072]
-    bias: Tensor  # float64 [128]
-
-    @cached_property
-    def moved(self) -> Tensor:
-        """float32 [25·128, 3072]: the weight for a picture that is moved by `MOVES`, each way; first for one that is not."""
-        steps = torch.tensor(MOVES, dtype=torch.float64) * SHIFT * 2  # the width is 2
-        basis = torch.eye(_PLANE, dtype=torch.float64).view(_PLANE, 1, SIDE, SIDE)
-        where = torch.eye(2, 3, dtype=torch.float64).repeat(_PLANE, 1, 1)
-        found = []
-        for across, down in itertools.product(steps, steps):
-            where[:, 0, 2], where[:, 1, 2] = across, down
-            grid = F.affine_grid(where, list(basis.shape), align_corners=False)
-            moved = F.grid_sample(basis, grid, mode="bicubic", padding_mode="border", align_corners=False)
-            found.append((self.weight.view(-1, _PLANE) @ moved.view(_PLANE, _PLANE).T).view(-1, INPUTS))
-        return torch.cat(found).float()
-
-    def hashes(self, pack: Pack, report: Reporter = SILENT) -> NDArray[np.uint8]:
-        """Return the hash of every image, bit by bit whether a unit is active: uint8 [N, 16].
-
-        Computed in double precision, so that equal pictures get equal hashes whatever stands beside them in a batch.
-        """
-        found = np.empty((len(pack), BITS // 8), np.uint8)
-        with report.task("hashing", len(pack), "images") as task:
-            for start in range(0, len(pack), _BLOCK):
-                numbers = torch.arange(start, min(start + _BLOCK, len(pack)))
-                codes = crops(pack.gather(numbers)).double() @ self.weight.T + self.bias
-                found[start : start + _BLOCK] = np.packbits((codes > 0).numpy(), axis=1)
-                task.update(start + len(numbers))
-        return found
-
-    def moved_hashes(self, pack: Pack, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the hashes of some images, each moved in 25 ways: uint8 [n, 25, 16]; the first is not moved."""
-        found = np.empty((len(numbers), len(self.moved) // BITS, BITS // 8), np.uint8)
-        for start in range(0, len(numbers), _BLOCK):
-            images = pack.gather(torch.from_numpy(numbers[start : start + _BLOCK]))
-            codes = (crops(images) @ self.moved.T).view(len(images), -1, BITS) + self.bias.float()
-            found[start : start + _BLOCK] = np.packbits((codes > 0).numpy(), axis=2)
-        return found
-
-
-def crops(images: Tensor) -> Tensor:
-    """uint8 [n, S, S, C] → float32 [n, 3072] in [0, 1]: 32×32, red, green, blue; grays stand three times."""
-    pixels = images.permute(0, 3, 1, 2).float().div_(255)
-    if pixels.shape[-1] != SIDE:
-        pixels = F.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
-    return pixels.expand(-1, 3, -1, -1).flatten(1)
 
 
 def augment(images: Tensor, random: torch.Generator) -> Tensor:
@@ -124,24 +64,24 @@ def _save_again(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     return np.asarray(open_picture(buffer)).reshape(pixels.shape)
 
 
-def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = SILENT) -> SemanticHash:
+def fit_hash(pack: Pack, *, seed: int = 0, report: Reporter = SILENT) -> PictureHash:
     """Train the autoencoder on (at most `SAMPLE` of) the images of a pack; the time does not grow with the pack."""
     random = generator_for(seed, "dedup")
     chosen = torch.randperm(len(pack), generator=random)[:SAMPLE].sort().values
     chosen = chosen.repeat(max(1, math.ceil(LEAST / len(chosen))))  # of few images, several copies each
     with report.task("learning hashes", STEPS, "steps") as task:
         clean, change = torch.empty(len(chosen), INPUTS), torch.empty(len(chosen), INPUTS)
-        for start in range(0, len(chosen), _BLOCK):
-            images = pack.gather(chosen[start : start + _BLOCK])
-            clean[start : start + _BLOCK] = crops(images)
-            change[start : start + _BLOCK] = crops(augment(images, random)) - clean[start : start + _BLOCK]
+        for start in range(0, len(chosen), BLOCK):
+            images = pack.gather(chosen[start : start + BLOCK])
+            clean[start : start + BLOCK] = crops(images)
+            change[start : start + BLOCK] = crops(augment(images, random)) - clean[start : start + BLOCK]
         mean = clean.mean(0)
         white = _whitening(change)
         inputs = white(clean - mean)
         scale = float(inputs.square().mean().sqrt()) or 1.0
         encoder, bias = _train(inputs.div_(scale), 1 / scale, random, task.update)
     weight = white(encoder / scale, transposed=True).double()
-    return SemanticHash(weight, bias.double() - weight @ mean.double())
+    return PictureHash(weight, weight @ mean.double() - bias.double())
 
 
 def _whitening(change: Tensor) -> Callable[..., Tensor]:
@@ -152,16 +92,16 @@ def _whitening(change: Tensor) -> Callable[..., Tensor]:
     mixtures = F.normalize(torch.tensor([[1.0, 1, 1], [1, -1, 0], [1, 1, -2]]), dim=1)  # [mixture, color]
 
     def mixed(rows: Tensor, way: Tensor) -> Tensor:
-        return torch.einsum("mc,ncp->nmp", way, rows.view(-1, 3, _PLANE))
+        return torch.einsum("mc,ncp->nmp", way, rows.view(-1, 3, PLANE))
 
-    inverses, identity = [], torch.eye(_PLANE, dtype=torch.float64)
+    inverses, identity = [], torch.eye(PLANE, dtype=torch.float64)
     for part in mixed(change, mixtures).unbind(1):
         lower = torch.linalg.cholesky((part.T @ part).double() / len(part) + _FLOOR**2 * identity)
         inverses.append(torch.linalg.solve_triangular(lower, identity, upper=False).float())
 
     def white(rows: Tensor, *, transposed: bool = False) -> Tensor:
         if transposed:
-            parts = [part @ inverse for part, inverse in zip(rows.view(-1, 3, _PLANE).unbind(1), inverses, strict=True)]
+            parts = [part @ inverse for part, inverse in zip(rows.view(-1, 3, PLANE).unbind(1), inverses, strict=True)]
             return mixed(torch.stack(parts, 1), mixtures.T).flatten(1)
         parts = [part @ inverse.T for part, inverse in zip(mixed(rows, mixtures).unbind(1), inverses, strict=True)]
         return torch.cat(parts, 1)

@@ -8,20 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from zoo_core import OptionError
+
 from ...files import cache_folder
 from ...progress import SILENT, Reporter
 from ...reports.page import Picture, Section, write_page
 from ...reports.pictures import Block, save_picture, sheet, to_picture
 from .. import Pack, write_view
-from .autoencoder import VERSION, fit_hash
+from .autoencoder import fit_hash
 from .grouping import check_radius, group
+from .hashing import VERSION, perceptual_hash
+
+Method = Literal["hash", "autoencoder"]
 
 SHOWN = 100  # pairs in the gallery's PNG; the page has five times as many
 _COLUMNS, _MOST = 10, 128  # pairs in a row of the PNG; pixels of an image's side there
@@ -60,44 +65,52 @@ def deduplicate(
     pack: Pack,
     *,
     radius: int = 0,
+    method: Method = "hash",
     out: str | Path | None = None,
     gallery_folder: str | Path | None = None,
     seed: int = 0,
     report: Reporter = SILENT,
 ) -> Deduplicated:
-    """Find near-duplicates by semantic hashes, keep the best-resolved of each group, and write a view without the others.
+    """Find near-duplicates by hashes, keep the best-resolved of each group, and write a view without the others.
 
-    Images with equal hashes are duplicates, as in the paper. With a radius, so is one whose hash is within that many bits of
+    Images with equal hashes are duplicates. With a radius, so is one whose hash is within that many bits of
     the hash of an image that stays, or of that image moved by a pixel or so: moving changes hashes most.
 
     Args:
         pack: the images; it stays as it is.
         radius: 0, or up to how many bits hashes may differ; more than 0 needs faiss (the extra `[eval]`).
+        method: "hash", of the lowest frequencies of a picture's brightness, or "autoencoder", the paper's semantic hashes,
+            which an autoencoder learns from the images first.
         out: the view's folder; by default in the cache, named after the pack.
         gallery_folder: where pairs to look at go, as `removed.png` and `removed.html`; none by default.
         seed: of the autoencoder.
         report: hears of the progress.
 
     Raises:
-        OptionError: an impossible radius.
+        OptionError: an impossible radius or method.
         ZooError: a radius without faiss; a folder that cannot be written.
     """
     check_radius(radius)
-    folder = Path(out) if out is not None else cache_folder("packs") / f"{pack.path.name}-unique{radius}"
+    if method not in get_args(Method):
+        raise OptionError(
+            f"method must be {' or '.join(get_args(Method))}, not {method!r}", hint="for example: --method hash"
+        )
+    name = f"{pack.path.name}-unique{radius}" + ("" if method == "hash" else f"-{method}")
+    folder = Path(out) if out is not None else cache_folder("packs") / name
     clock = [time.monotonic()]
-    learned = fit_hash(pack, seed=seed, report=report)
+    hashing = perceptual_hash(pack.spec.channels) if method == "hash" else fit_hash(pack, seed=seed, report=report)
     clock.append(time.monotonic())
-    hashes = learned.hashes(pack, report)
+    hashes = hashing.hashes(pack, report)
     clock.append(time.monotonic())
     order = np.argsort(-pack.sides.numpy(), kind="stable")  # the best-resolved first, earlier ones first among equals
     with report.task("comparing", None, "hashes") as task:
-        moved = partial(learned.moved_hashes, pack)
+        moved = partial(hashing.moved_hashes, pack)
         found = group(hashes, order, radius, moved=moved, progress=lambda done, total: task.update(done))
     clock.append(time.monotonic())
     removed = found.removed
     columns = (removed, found.keeper[removed], found.distance[removed])
     pairs = [Pair(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-    why = {"by": "dedup", "version": VERSION, "radius": radius, "seed": seed, "removed": len(pairs)}
+    why = {"by": "dedup", "version": VERSION, "method": method, "radius": radius, "seed": seed, "removed": len(pairs)}
     view = write_view(pack, folder, torch.from_numpy(found.kept), why)
     labels = pack.labels
     mixed = sum(bool(labels[p.removed] != labels[p.kept]) for p in pairs) if labels is not None else 0
