@@ -8,7 +8,7 @@ import click
 
 from .completion import completing
 from .output import device_option, echo, json_option, print_json, print_table, warn_about_plugins
-from .train import set_option
+from .train import set_option, threads_option
 
 
 @click.command(no_args_is_help=True)
@@ -25,6 +25,7 @@ from .train import set_option
     help="Measure compiled networks too; compiling them is told apart as warm-up.  [default: on GPUs]",
 )
 @click.option("--graphs/--no-graphs", default=True, help="Measure steps captured as CUDA graphs too.  [default: on GPUs]")
+@threads_option
 @click.option("--rounds", type=int, default=5, show_default=True, help="Readings, whose median counts.")
 @click.option("--steps", type=int, help="Training steps of each reading.  [default: 2; on GPUs 40]")
 @json_option
@@ -50,7 +51,7 @@ def bench(as_json: bool, **choices: Any) -> None:
         print_json(found.to_json())
         return
     kind = "gray" if found.channels == 1 else "color"
-    threads = f", {found.threads} threads" if found.device == "cpu" else ""
+    threads = f", {found.threads} thread{'s' if found.threads > 1 else ''}" if found.device == "cpu" else ""
     print_table(
         [
             ("recipe", f"{found.recipe}, {found.size}×{found.size} {kind}, batch {found.batch}"),

@@ -20,6 +20,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 limit_option = click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, always the same ones.")
 download_option = click.option("--download", is_flag=True, help="Fetch the dataset first, where its page allows that.")
+threads_option = click.option(
+    "--threads",
+    metavar="auto|N",
+    help="Threads that compute on a CPU. auto: all, or fewer while others use the processor.  [default: auto]",
+)
 
 _OPTIONS = (
     click.option(
@@ -40,6 +45,7 @@ _OPTIONS = (
     ),
     click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]"),
     device_option,
+    threads_option,
 )
 
 

@@ -59,7 +59,7 @@ def test_later_ones_win() -> None:
         ({"options": {"training.ema": 1}}, OptionError, "ema is 1.0"),
         ({"options": {"dataset.data": "x"}, "dataset": "folder"}, OptionError, "has a flag of its own\nwrite: --data x"),
         ({"options": {"dataset.count": 4}}, UsageError, "dataset.count is set, and there is no dataset"),
-        ({"size": 48}, OptionError, "not 48\ntry: --size 32 or --size 64"),
+        ({"size": 40}, OptionError, "not 40\ntry: --size 32 or --size 48"),
         ({"size": 0}, OptionError, "size is 0; it must be at least 1"),
         ({"batch": -1}, OptionError, "batch is -1; it must be at least 1"),
         ({"channels": 2}, OptionError, "1 .gray. or 3 .color., not 2"),

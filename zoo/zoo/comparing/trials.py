@@ -110,7 +110,7 @@ def _train(trial: Trial, first: Plan, budget: Budget, report: Reporter, workers:
         return execute(mine, report=report, workers=workers)
     if _reached(trial.run, budget):
         return None
-    wanted: dict[str, Any] = {budget.kind: budget.amount}
+    wanted: dict[str, Any] = {budget.kind: budget.amount, "threads": first.threads}
     stored, dataset = read_run(trial.run).config.dataset, first.config.dataset
     if stored is not None and dataset is not None and stored["data"] != dataset["data"]:
         wanted["data"] = dataset["data"]  # the same pictures lie elsewhere now

@@ -71,13 +71,16 @@ def is_run(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `run.json` holds; `precision` is resolved, `command` says how to type it again, `machine` what computed last."""
+    """What `run.json` holds; `precision` is resolved, `command` says how to type it again, `machine` what computed last.
+    `threads` were asked for, None is auto; how many are in use stands in `machine`.
+    """
 
     config: RunConfig
     budget: Budget
     precision: str
     command: str
     machine: dict[str, Any] = field(default_factory=dict)
+    threads: int | None = None
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -95,16 +98,17 @@ def read_run(folder: Path) -> RunRecord:
         ((kind, amount),) = described["budget"].items()
         config = RunConfig.from_json(described["config"], described["format"])
         command = upgrade_command(described["command"], described["format"])
-        machine = dict(described.get("machine", {}))
-        return RunRecord(config, Budget(kind, amount), described["precision"], command, machine)
+        machine, threads = dict(described.get("machine", {})), described.get("threads", "auto")
+        threads = None if threads == "auto" else int(threads)
+        return RunRecord(config, Budget(kind, amount), described["precision"], command, machine, threads)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
         raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
 
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write `run.json` atomically; see `read_run`."""
-    told = {"command": record.command, "precision": record.precision, "machine": record.machine}
-    told["config"] = record.config.to_json()
+    told: dict[str, Any] = {"command": record.command, "precision": record.precision, "machine": record.machine}
+    told |= {"threads": record.threads or "auto", "config": record.config.to_json()}
     write_json(folder / "run.json", {"format": FORMAT, "budget": {record.budget.kind: record.budget.amount}, **told})
 
 
@@ -215,7 +219,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """Return all whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
 
     Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures "diversity" or
-    the name of an evaluation, a training that could not go on says why under "stopped". "signs" names kinds of warnings.
+    the name of an evaluation, a training that could not go on says why under "stopped", one that goes on with another number
+    of threads says so under "threads". "signs" names kinds of warnings.
     """
     lines = []
     try:

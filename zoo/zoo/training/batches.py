@@ -147,9 +147,17 @@ def helper_thread() -> Iterator[ThreadPoolExecutor]:
     """
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
-        pool.submit(torch.set_num_threads, 1).result()
-        torch.set_num_threads(threads)  # each thread has its own number, but begins with what was said last
+        pool.submit(_compute_alone).result()
+        torch.set_num_threads(threads)  # as it was, for threads that come later
         yield pool
+
+
+def _compute_alone() -> None:
+    """Let this thread compute without helpers. Its number is its own, but when it first needs one it takes what was said
+    last in any thread, whatever it was told before: so it is asked first.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(1)
 
 
 def mirrored(images: Tensor, flips: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation, better
-from ..runs.run import cut_log
+from ..runs.run import cut_log, read_run, write_run
 from .batches import Batches
+from .choosing import Change
 from .control import Clock
 from .health import CHECK, History, detect_problems, ensure_finite, ensure_finite_weights
 from .state import State, save_checkpoint
@@ -125,6 +126,15 @@ class Callbacks:
         now = self.clock.total()
         self.report.note(f"compiled, with the first steps, in {now - self.read[0]:.0f} s; images/s are counted from here")
         self.read = (now, self.state.images)
+
+    def note_threads(self, change: Change) -> None:
+        """Say that another number of threads computes from here on, and write it down."""
+        self.report.note(str(change))
+        speeds = {str(number): round(speed, 2) for number, speed in change.speeds.items()}
+        self._write({"threads": {"before": change.before, "after": change.after, "images_per_s": speeds}})
+        if self.runtime.is_main:
+            record = read_run(self.folder)
+            write_run(self.folder, replace(record, machine={**record.machine, "threads": change.after}))
 
     def _write(self, values: dict[str, Any], tracked: dict[str, float] | None = None) -> None:
         """Write a line, with the kinds of problems that there are; new ones are said."""

@@ -26,6 +26,7 @@ from ..packs.request import resolve_data
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.run import is_run, read_run
+from .threads import check_threads
 
 DEFAULT_SEED = 0
 
@@ -51,6 +52,7 @@ class Plan:
     compile: bool = False
     deterministic: bool = False
     graphs: bool = True
+    threads: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run`."""
@@ -60,6 +62,7 @@ class Plan:
             "device": str(self.device),
             "precision": self.precision,
             "out": str(self.folder) if self.folder else None,
+            "threads": self.threads or "auto",
             **{key: getattr(self, key) for key in ("resume", "track", "compile", "deterministic", "graphs", "command")},
         }
 
@@ -85,6 +88,7 @@ def plan(
     compile: bool = False,
     deterministic: bool = False,
     graphs: bool = True,
+    threads: int | str | None = None,
 ) -> Plan:
     """Resolve and check everything that `train` takes, without training. Same arguments, same errors.
 
@@ -100,14 +104,17 @@ def plan(
         resume: the run folder to go on with.
         track: registry name of a tracker ("tensorboard").
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
-        deterministic: whether a GPU must compute the same, bit for bit, each time; CPUs do anyway.
+        deterministic: whether a GPU must compute the same, bit for bit, each time. CPUs do as long as the number of threads
+            is the same, which is then kept.
         graphs: whether a CUDA GPU replays whole steps as graphs, which is several times as fast.
+        threads: that compute on a CPU: "auto", or a number that is kept. By default what the run was begun with, or "auto".
     """
     _check_tracker(track)
     where = check_device(device)
     if compile:
         check_compiler(where)
-    how = {"compile": compile, "deterministic": deterministic, "graphs": graphs}
+    how: dict[str, Any] = {"compile": compile, "deterministic": deterministic, "graphs": graphs}
+    how["threads"] = check_threads(threads)
     given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
     given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
@@ -122,6 +129,7 @@ def plan(
         config = _resumed(folder, record.config, recipe, given, options)
         kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
         budget = Budget.choose(budgets, record.budget)
+        how["threads"] = record.threads if threads is None else how["threads"]
         return Plan(config, budget, folder, True, where, resolve_precision(kind, where), record.command, track, **how)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")

@@ -22,6 +22,7 @@ from zoo_core import ImageSpec, TrainingError, UsageError
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, check_device, name_device, resolve_precision, synchronize
 from ..progress import Reporter
+from ..runs.budget import Budget
 from ..runs.config import RunConfig
 from .calls import NetworkCall
 from .control import reproducible
@@ -29,11 +30,13 @@ from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import check_compiler
 from .state import State
+from .threads import Threads, check_threads, choose_threads
 from .ways import Way, choose_ways, measure_way
 from .ways import random_minibatch as random_minibatch
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SIDES = (1024, 2048, 4096)  # of the square matrices whose products give the peak
+ENDLESS = Budget("minutes", 1e6)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def bench(
     device: str = "auto",
     compile: bool | None = None,
     graphs: bool = True,
+    threads: int | str | None = None,
     rounds: int = 5,
     steps: int | None = None,
     report: Reporter | None = None,
@@ -93,6 +97,7 @@ def bench(
         recipe, size, channels, batch, options, precision, device: as `zoo.train` takes them; color by default.
         compile: whether to measure compiled networks too; by default on GPUs.
         graphs: whether to measure steps that are captured as CUDA graphs, which is what `zoo.train` does on a GPU.
+        threads: as `zoo.train` takes them; what "auto" chooses is chosen first.
         rounds, steps: readings, and steps of each, rounded up to whole cycles of the recipe's schedule; by default 2 steps,
             on a GPU 40.
 
@@ -105,7 +110,7 @@ def bench(
         raise UsageError(f"{rounds} rounds of {steps} steps are impossible; the least is 1 of 1")
     if compile:
         check_compiler(where)
-    resolved = resolve_precision(precision, where)
+    asked, resolved = check_threads(threads), resolve_precision(precision, where)
     given = {key: value for key, value in (options or {}).items() if not key.startswith("dataset.")}
     config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
     image = ImageSpec(config.training.size, channels or 3, 10 if config.conditional else 0)
@@ -114,9 +119,12 @@ def bench(
     runtime = Runtime(where, resolved, scaler=scaler, static=where.type == "cuda")
     refuse_too_large(config, runtime)
     chosen = choose_ways(runtime, where.type == "cuda" if compile is None else compile, graphs)
-    told = (report or Reporter()).task("measuring", len(chosen) * rounds + 1, "rounds")
+    report = report or Reporter()
+    told = report.task("measuring", len(chosen) * rounds + 1, "rounds")
     needed, found = flop_per_image(config), []
-    with keep_freed_memory_during(), reproducible(False, where), told as task:
+    choice = choose_threads(asked, None, ENDLESS, config.training.batch, runtime, report, keep=bool(compile))
+    with keep_freed_memory_during(), reproducible(False, where), choice as used, told as task:
+        _settle(used, config, runtime, report)
         peak = matmul_peak(where, resolved)
         for number, name in enumerate(chosen):
             begun = number * rounds + 1
@@ -142,7 +150,7 @@ def bench(
         batch=config.training.batch,
         precision=resolved,
         device=name_device(where),
-        threads=torch.get_num_threads(),
+        threads=used.number or torch.get_num_threads(),
         compile="compiled" in usual.name,
         rounds=rounds,
         steps=steps,
@@ -156,6 +164,24 @@ def bench(
         warm_up_s=usual.warm_up_s,
         ways=tuple(found),
     )
+
+
+def _settle(threads: Threads, config: RunConfig, runtime: Runtime, report: Reporter) -> None:
+    """Take steps until the number of threads would stay, where it is to be chosen."""
+    if threads.chooser is None or threads.chooser.decided:
+        return
+    state = State.create(config, runtime)
+    engine = Engine(config, state, runtime)
+    minibatch = random_minibatch(config, state, runtime.device)
+
+    def step() -> float:
+        begun = time.perf_counter()
+        engine.step(minibatch)
+        state.step += 1
+        return time.perf_counter() - begun
+
+    with translate_memory_errors(config, runtime):
+        threads.choose_now(step, engine.phases, state, report)
 
 
 def flop_per_image(config: RunConfig) -> float:

@@ -27,7 +27,7 @@ from .health import divergence_error
 
 COUNTERS = ("step", "images", "updates", "seconds")
 CAPACITY = 64  # most names that an algorithm may record
-RESERVED = frozenset(("step", "images", "epoch", "seconds", "images_per_s", "signs", "final", "stopped"))
+RESERVED = frozenset(("step", "images", "epoch", "seconds", "images_per_s", "signs", "final", "stopped", "threads"))
 
 
 class Meter:
@@ -98,6 +98,7 @@ class State:
         ages: role → the same plus 10, as a number on the device, for averages of a step that a graph replays; else empty.
         seconds: of training, over all sittings.
         best: the best evaluation so far, whose checkpoint is kept.
+        threads: that compute, on a CPU.
     """
 
     algorithm: Algorithm
@@ -112,6 +113,7 @@ class State:
     seconds: float = 0.0
     best: Best | None = None
     ages: dict[str, Tensor] = field(default_factory=dict)
+    threads: int | None = None
 
     @classmethod
     def create(cls, config: RunConfig, runtime: Runtime) -> State:
@@ -229,6 +231,7 @@ def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> 
         **{counter: getattr(state, counter) for counter in COUNTERS},
         "meter": meter,
         "best": asdict(state.best) if state.best else None,
+        "threads": state.threads,
         "python_random": [version, list(internal), gauss],
         "scaler": runtime.scaler.state_dict() if runtime.scaler is not None else None,
     }

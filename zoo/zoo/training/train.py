@@ -39,6 +39,7 @@ from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
 from .state import State, restore
+from .threads import Threads, choose_threads
 
 POLL = (10, 50)  # steps, on CPUs and GPUs, after which several processes agree anew on the time and on whether to stop
 
@@ -104,10 +105,14 @@ def execute(
         settings = (config.training.batch, config.seed, runtime.device, config.conditional, config.training.mirror)
         batches = Batches(pack, *settings, rank=runtime.rank, world=runtime.world)
 
-        # 4. The networks, as the seed or the checkpoint says.
+        # 4. The threads and networks, as the seed or the checkpoint says.
+        recorded, keep = checkpoint[1].get("threads") if checkpoint else None, plan.deterministic or plan.compile
+        choice = (plan.threads, recorded, plan.budget, config.training.batch, runtime, report)
+        threads = stack.enter_context(choose_threads(*choice, keep=keep))
         refuse_too_large(config, runtime)
         seed_everything(config.seed, runtime.rank)
         state = State.create(config, runtime)
+        state.threads = threads.number
         if checkpoint is not None:
             path, described, tensors = checkpoint
             restore(state, runtime, described, tensors, path)
@@ -133,7 +138,7 @@ def execute(
                 training.enter_context(translate_memory_errors(config, runtime))
                 told = (task, report, tracker, evaluation)
                 callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *told)
-                finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks))
+                finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks, threads))
                 if finished and runtime.is_main:
                     _write_model(folder, config, state, plan.command)
         except ZooError as error:
@@ -148,7 +153,14 @@ def execute(
 
 
 def _loop(
-    plan: Plan, config: RunConfig, state: State, batches: Batches, runtime: Runtime, stop: Stop, callbacks: Callbacks
+    plan: Plan,
+    config: RunConfig,
+    state: State,
+    batches: Batches,
+    runtime: Runtime,
+    stop: Stop,
+    callbacks: Callbacks,
+    threads: Threads,
 ) -> bool:
     """Train until the budget is spent or somebody asks to stop; returns whether it is spent."""
     budget, clock = plan.budget, callbacks.clock
@@ -164,7 +176,7 @@ def _loop(
             step()
 
             # 2. Count. `seconds` is the same in every process, or they would not end, or save, at the same step.
-            before, asked = state.images, 0.0
+            before, passed, asked = state.images, 0.0, 0.0
             state.step += 1
             state.images += config.training.batch
             keep_pace()
@@ -177,6 +189,8 @@ def _loop(
             # 3. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
             callbacks.after_step(before)
+            if change := threads.after_step(engine.phases, state, passed, count):
+                callbacks.note_threads(change)
             if asked:
                 stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
                 break
@@ -222,7 +236,9 @@ def _begin(plan: Plan, config: RunConfig, runtime: Runtime, stack: ExitStack) ->
     machine: dict[str, Any] = {"device": name_device(runtime.device), "torch": torch.__version__}
     if runtime.device.type == "cuda":
         machine |= {"tf32": TF32, "graphs": plan.graphs and graphs_for(runtime) is not None}
-    record = runs.RunRecord(config, plan.budget, plan.precision, plan.command, machine)
+    elif runtime.device.type == "cpu":
+        machine["threads"] = torch.get_num_threads()
+    record = runs.RunRecord(config, plan.budget, plan.precision, plan.command, machine, plan.threads)
     if plan.resume and plan.folder is not None:
         runs.write_run(plan.folder, record)
         return plan.folder
