@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .analysis_options import analysis_options, analyze, print_accuracy, seed_option
-from .output import print_table
+from .output import echo, print_table
 
 if TYPE_CHECKING:
     from zoo.analysis.arithmetic import Arithmetic
@@ -39,7 +39,7 @@ def walk(**choices: Any) -> None:
     """
     found: Walk | None = analyze("walk", **choices)
     for space, s in found.smoothness.items() if found else ():
-        click.echo(
+        echo(
             f"{space}: largest step {s.path:.2f} × the mean step (shuffled: {s.shuffled:.2f}); "
             f"{s.jump:.2f} × the difference of unrelated pictures (worst path: {s.worst:.2f})"
         )
@@ -84,14 +84,14 @@ def arithmetic(a: list[int] | None, b: list[int] | None, c: list[int] | None, **
     chosen = [ids for ids in (a, b, c) if ids is not None]
     found: Arithmetic | None = analyze("arithmetic", chosen=chosen or None, **choices)
     for term, ids in zip(found.terms, found.exemplars, strict=True) if found else ():
-        click.echo(f"{term}: samples {','.join(map(str, ids))}")
+        echo(f"{term}: samples {','.join(map(str, ids))}")
     if found and (s := found.success):
-        click.echo(f"wanted: {s.wanted}")
-        click.echo(f"  latent arithmetic: {s.latent}")
-        click.echo(f"  the same in pixels: {s.pixel}")
-        click.echo(f"  any sample: {s.base}")
-        click.echo(f"  latent arithmetic, clear pictures only: {s.latent_clear}")
-        click.echo(f"  the same in pixels, clear pictures only: {s.pixel_clear}")
+        echo(f"wanted: {s.wanted}")
+        echo(f"  latent arithmetic: {s.latent}")
+        echo(f"  the same in pixels: {s.pixel}")
+        echo(f"  any sample: {s.base}")
+        echo(f"  latent arithmetic, clear pictures only: {s.latent_clear}")
+        echo(f"  the same in pixels, clear pictures only: {s.pixel_clear}")
         print_accuracy(s.accuracy)
 
 
@@ -118,14 +118,14 @@ def turn(**choices: Any) -> None:
 
     found: Turning | None = analyze("turn", **choices)
     if found:
-        click.echo(f"probability of {choices['end']}: " + " ".join(f"{p:.2f}" for p in found.probability))
-        click.echo(f"steps at which it does not fall: {found.monotone:.0%}")
-        click.echo(f"other attributes unchanged: {describe_preservation(found.kept, found.kept_random, 'directions')}")
-        click.echo(
+        echo(f"probability of {choices['end']}: " + " ".join(f"{p:.2f}" for p in found.probability))
+        echo(f"steps at which it does not fall: {found.monotone:.0%}")
+        echo(f"other attributes unchanged: {describe_preservation(found.kept, found.kept_random, 'directions')}")
+        echo(
             f"distance from the sample itself, of that between unrelated samples: {found.identity:.2f} "
             f"(random directions: {found.identity_random:.2f})"
         )
-        click.echo(f"exemplars: {found.exemplars[0]} and {found.exemplars[1]}")
+        echo(f"exemplars: {found.exemplars[0]} and {found.exemplars[1]}")
         print_accuracy(found.accuracy)
 
 
@@ -150,13 +150,13 @@ def features(**choices: Any) -> None:
     found: FeatureComparison | None = analyze("features", **choices)
     if not found:
         return
-    click.echo(f"stage {found.trained.stage}, features {', '.join(map(str, found.trained.features))}")
+    echo(f"stage {found.trained.stage}, features {', '.join(map(str, found.trained.features))}")
     numbers = found.to_json()
     if "selectivity" not in numbers:
-        click.echo("the images have no labels, so selectivity is not measured")
+        echo("the images have no labels, so selectivity is not measured")
         return
     s = numbers["selectivity"]
-    click.echo(f"selectivity: {s['trained']:.3f}, with random weights {s['random']:.3f} ({s['ratio']:.2f} times as much)")
+    echo(f"selectivity: {s['trained']:.3f}, with random weights {s['random']:.3f} ({s['ratio']:.2f} times as much)")
     print_table([("best feature for", "trained", "random")])
     print_table([(n, f"{v['trained']:.2f}", f"{v['random']:.2f}") for n, v in numbers["best_feature"].items()])
 
@@ -188,20 +188,18 @@ def forget(**choices: Any) -> None:
     found: Ablation | None = analyze("forget", **choices)
     if not found:
         return
-    click.echo(f"silenced {len(found.maps)} of {found.of} maps of stage {found.stage}")
+    echo(f"silenced {len(found.maps)} of {found.of} maps of stage {found.stage}")
     if (r := found.rates) is not None:
         attribute = choices["attribute"]
-        click.echo(f"{attribute} before: {r.before}")
-        click.echo(f"{attribute} after:  {r.after}")
-        click.echo(f"after silencing as many random maps: {r.random}")
-        click.echo(f"other attributes unchanged: {describe_preservation(r.kept, r.kept_random, 'maps')}")
+        echo(f"{attribute} before: {r.before}")
+        echo(f"{attribute} after:  {r.after}")
+        echo(f"after silencing as many random maps: {r.random}")
+        echo(f"other attributes unchanged: {describe_preservation(r.kept, r.kept_random, 'maps')}")
         print_accuracy({attribute: r.accuracy})
     where = f"{found.inside:.1f} where it was, " if found.inside is not None else ""
-    click.echo(
-        f"mean change in levels of 255: {where}{found.outside:.1f} elsewhere (random maps: {found.outside_random:.1f})"
-    )
+    echo(f"mean change in levels of 255: {where}{found.outside:.1f} elsewhere (random maps: {found.outside_random:.1f})")
     if found.saved is not None:
-        click.echo(f"model: {click.format_filename(found.saved)}")
+        echo(f"model: {found.saved}")
 
 
 @click.command(no_args_is_help=True)
@@ -222,9 +220,9 @@ def project(**choices: Any) -> None:
     """
     found: Projection | None = analyze("project", **choices)
     if found:
-        click.echo(f"found {found.how}")
-        click.echo(f"difference: {found.error:.1f} levels of 255 (root mean square)")
-        click.echo(f"nearest of 512 random samples: {found.nearest_sample:.1f}")
+        echo(f"found {found.how}")
+        echo(f"difference: {found.error:.1f} levels of 255 (root mean square)")
+        echo(f"nearest of 512 random samples: {found.nearest_sample:.1f}")
 
 
 @click.command(no_args_is_help=True)
@@ -247,6 +245,6 @@ def report(**choices: Any) -> None:
     """
     found: Report | None = analyze("report", **choices)
     if found:
-        click.echo(click.format_filename(found.path))
+        echo(found.path)
         for title, why in found.left_out.items():
-            click.echo(f"left out: {title}: {why}")
+            echo(f"left out: {title}: {why}")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from .completion import completing
-from .output import json_option, print_json, warn_about_plugins
+from .output import echo, json_option, print_json, warn_about_plugins
 from .train import read_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,14 +69,14 @@ def analyze(name: str, *, as_json: bool, **choices: Any) -> Any:
         print_json({**picture, **found.to_json()})
         return None
     for path in picture.values():
-        click.echo(path)
+        echo(path)
     return found
 
 
 def print_accuracy(accuracy: Mapping[str, float]) -> None:
     """Print how often the classifier is right, in one line."""
     each = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
-    click.echo(f"classifier's accuracy on held-out images: {each}")
+    echo(f"classifier's accuracy on held-out images: {each}")
 
 
 def _request(dataset: str | None, data: str | None, options: dict[str, str]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .completion import completing
-from .output import device_option, json_option, print_json, print_table, warn_about_plugins
+from .output import device_option, echo, json_option, print_json, print_table, warn_about_plugins
 from .train import set_option, threads_option
 
 
@@ -69,7 +69,7 @@ def bench(as_json: bool, **choices: Any) -> None:
     heads = ("way", "ms a step", "images/s", "% of peak", "peak MB", what, "their ms", "warm-up s", "")
     rows = [_row(way) for way in found.ways]
     columns = [i for i in range(len(heads)) if i == 0 or any(row[i] for row in rows)]  # a CPU's memory is not measured
-    click.echo()
+    echo()
     print_table([[row[i] for i in columns] for row in (heads, *rows)])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .completion import completing
-from .output import exit_by_signal, json_option, print_json, print_table, warn_about_plugins
+from .output import echo, exit_by_signal, json_option, print_json, print_table, warn_about_plugins
 from .train import select_data, set_option, training_options
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def _say(done: Comparison) -> None:
         rows.append((row.recipe, _spread(row.distance), _spread(row.diversity), *troubles, _spread(row.images_per_s)))
     print_table([heads, *rows])
     *metric, features = done.metric.split(":")[1::2]  # without distributions
-    click.echo(f"{metric[0] if metric else 'distance'} of {features} features; two halves of the data: {done.floor:.3g}")
-    click.echo(click.format_filename(f"report: {done.report}"))
+    echo(f"{metric[0] if metric else 'distance'} of {features} features; two halves of the data: {done.floor:.3g}")
+    echo(f"report: {done.report}")
     if done.signal:
-        click.echo(f"stopped by {done.signal}; everything is saved, and the same command goes on")
+        echo(f"stopped by {done.signal}; everything is saved, and the same command goes on")
 
 
 def _spread(spread: Spread) -> str:

@@ -11,8 +11,9 @@ import click
 
 import zoo
 from zoo.progress import reporter_for_terminal
+from zoo_core.words import are, plural, printable
 
-from .output import json_option, print_json, print_table, warn_about_plugins
+from .output import echo, json_option, print_json, print_table, warn_about_plugins
 from .train import download_option, limit_option, read_settings, select_data
 
 
@@ -69,14 +70,15 @@ def build(
         keys = ("key", "dataset", "size", "channels", "count", "classes", "attributes", "skipped", "notes", "license")
         print_json({"pack": str(pack.path), "bytes": pack.nbytes, **{key: pack.info[key] for key in keys}})
         return
-    click.echo(pack.path)
-    classes = f", {len(pack.info['classes'])} classes" if pack.info["classes"] else ""
-    click.echo(f"{len(pack):,} images of {request.size}×{request.size}×{pack.spec.channels}{classes}, {_size(pack.nbytes)}")
+    echo(pack.path)
+    classes = f", {plural(len(pack.info['classes']), 'class', 'classes')}" if pack.info["classes"] else ""
+    shape = "×".join(map(str, (request.size, request.size, pack.spec.channels)))
+    echo(f"{plural(len(pack), 'image')} of {shape}{classes}, {_size(pack.nbytes)}")
     for entry in pack.info["skipped"]["records"][:10]:
-        click.echo(f"skipped {entry['key']}: {entry['reason']}")
+        echo(f"skipped {printable(entry['key'])}: {printable(entry['reason'])}")
     if pack.info["skipped"]["count"] > 10:
-        click.echo(f"… {pack.info['skipped']['count']:,} skipped in all, listed in {pack.path / 'pack.json'}")
-    click.echo(f"look at it: zoo data inspect {shlex.quote(pack.path.name)}")
+        echo(f"… {pack.info['skipped']['count']:,} skipped in all, listed in {pack.path / 'pack.json'}")
+    echo(f"look at it: zoo data inspect {shlex.quote(pack.path.name)}")
 
 
 @data.command(no_args_is_help=True)
@@ -112,11 +114,11 @@ def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
     print_table(rows)
     for heading, counts in {"classes": found["classes"], **found["attributes"]}.items():
         if counts:
-            click.echo(f"{heading}:")
+            echo(f"{heading}:")
             shown = sorted(counts.items(), key=lambda item: -item[1])
             print_table([(f"  {name}", f"{n:,}") for name, n in shown[:20]])
             if len(shown) > 20:
-                click.echo(f"  … {len(shown)} in all, the smallest {shown[-1][0]} with {shown[-1][1]:,}")
+                echo(f"  … {len(shown)} in all, the smallest {shown[-1][0]} with {shown[-1][1]:,}")
 
 
 @data.command()
@@ -151,7 +153,7 @@ def list_command(as_json: bool) -> None:
         print_json([entry.to_json() for entry in stored])
         return
     if not stored:
-        click.echo("no packs; to make one: zoo data build DATASET --data PATH --size S", err=True)
+        echo("no packs; to make one: zoo data build DATASET --data PATH --size S", err=True)
     rows = []
     for entry in stored:
         info, kind = entry.info, f"view of {entry.of}" if entry.kind == "view" else entry.kind
@@ -160,7 +162,7 @@ def list_command(as_json: bool) -> None:
         rows.append((entry.name, count, _size(entry.bytes), when, "" if kind == "pack" else kind))
     print_table(rows)
     if len(stored) > 1:
-        click.echo(f"{_size(sum(e.bytes for e in stored))} in {stored[0].path.parent}")
+        echo(f"{_size(sum(e.bytes for e in stored))} in {stored[0].path.parent}")
 
 
 @data.command()
@@ -182,8 +184,8 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
         print_json({"cleared": [entry.name for entry in gone], "bytes": sum(entry.bytes for entry in gone)})
         return
     for entry in gone:
-        click.echo(f"{entry.name} ({entry.kind})")
-    click.echo(f"{_size(sum(entry.bytes for entry in gone))} freed")
+        echo(f"{entry.name} ({entry.kind})")
+    echo(f"{_size(sum(entry.bytes for entry in gone))} freed")
 
 
 @data.command(no_args_is_help=True)
@@ -241,13 +243,15 @@ def dedup(
         summary |= {"gallery": [str(path) for path in found.gallery or ()], "train": shlex.join(words)}
         print_json(summary)
         return
-    click.echo(found.view.path)
-    click.echo(f"{len(found.view):,} of {len(opened):,} images stay; {len(found.pairs):,} near-duplicates are left out")
+    echo(found.view.path)
+    kept, gone = len(found.view), len(found.pairs)
+    stay = f"{kept:,} of {plural(len(opened), 'image')} {'stays' if kept == 1 else 'stay'}"
+    echo(f"{stay}; {plural(gone, 'near-duplicate')} {are(gone)} left out")
     if found.mixed:
-        click.echo(f"{found.mixed:,} of them had another label than the image that stays")
+        echo(f"{found.mixed:,} of them had another label than the image that stays")
     for path in found.gallery or ():
-        click.echo(f"look at them: {path}")
-    click.echo(f"train on what stays: {shlex.join(words)}")
+        echo(f"look at them: {path}")
+    echo(f"train on what stays: {shlex.join(words)}")
 
 
 @data.command(no_args_is_help=True)
@@ -267,11 +271,11 @@ def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) 
     if as_json:
         print_json({"out": str(out), **found})
         return
-    click.echo(out)
+    echo(out)
     for key in ("photos", "faces", "without"):
         if key in found:
-            click.echo(f"{key}: {found[key]:,}")
-    click.echo(f"train on them: zoo train dcgan --dataset faces --data {shlex.quote(str(out))}")
+            echo(f"{key}: {found[key]:,}")
+    echo(f"train on them: zoo train dcgan --dataset faces --data {shlex.quote(str(out))}")
 
 
 def _size(count: float) -> str:

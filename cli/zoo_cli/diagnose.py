@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .output import json_option, print_json, print_table
+from .output import echo, json_option, print_json, print_table
 
 HEADINGS = {
     "healthy": ("healthy: no sign of failure", "green"),
@@ -41,14 +41,14 @@ def diagnose(run: str, out: str | None, as_json: bool) -> None:
         print_json({**found.to_json(), "curves": drawn})
         return
     heading, color = HEADINGS[found.verdict]
-    click.secho(heading, fg=color, bold=True)
+    echo(heading, fg=color, bold=True)
     for warning in found.warnings:
-        click.echo(f"- {warning.words}")
-        click.echo(f"  try: {warning.advice}")
+        echo(f"- {warning.words}")
+        echo(f"  try: {warning.advice}")
     for kind, (first, last) in found.passed.items():
-        click.echo(f"- {kind}: seen from {first:,} to {last:,} images, and gone")
+        echo(f"- {kind}: seen from {first:,} to {last:,} images, and gone")
     for words in found.words:
-        click.echo(words)
+        echo(words)
     print_table(sparklines(found))
     if drawn:
-        click.echo(click.format_filename(f"curves: {drawn}"))
+        echo(f"curves: {drawn}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .output import json_option, print_json, warn_about_plugins
+from .output import echo, json_option, print_json, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
@@ -28,4 +28,4 @@ def export(run: str, directory: str, raw: bool, bf16: bool, as_json: bool) -> No
     if as_json:
         print_json({"model": folder})
     else:
-        click.echo(click.format_filename(folder))
+        echo(folder)

@@ -9,8 +9,9 @@ from operator import itemgetter
 import click
 
 from zoo_core.records import KINDS
+from zoo_core.words import plural
 
-from .output import json_option, print_json, print_table, warn_about_plugins
+from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 LISTED = ("recipes", *KINDS)
 
@@ -49,7 +50,7 @@ def list_command(kind: str | None, hub: bool, author: str | None, search: str | 
         print_table([(e["name"], e["distribution"], e["summary"]) for e in entries])
         return
     for listed, of_kind in groupby(entries, key=itemgetter("kind")):
-        click.echo(listed)
+        echo(listed)
         print_table([(f"  {e['name']}", e["distribution"], e["summary"]) for e in of_kind])
 
 
@@ -62,11 +63,13 @@ def _print_published(author: str | None, search: str | None, as_json: bool) -> N
         print_json([asdict(model) for model in models])
         return
     if not models:
-        click.echo("no published model matches" if author or search else "nobody has published a model yet")
+        echo("no published model matches" if author or search else "nobody has published a model yet")
         return
     rows = []
     for m in models:
         size, megabytes = f"{m.size}×{m.size}" if m.size else "", f"{m.bytes / 1e6:,.1f} MB" if m.bytes else ""
         license = "private" if m.private else m.license or "license not stated"
-        rows.append((m.name, m.dataset or "dataset not stated", size, megabytes, f"{m.downloads:,} downloads", license))
+        rows.append(
+            (m.name, m.dataset or "dataset not stated", size, megabytes, f"{plural(m.downloads, 'download')}", license)
+        )
     print_table(rows)

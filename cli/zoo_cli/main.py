@@ -10,6 +10,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from zoo_core.words import printable
+
+from .output import echo
+
 _MODULES = {
     "analyses": ("arithmetic", "features", "forget", "project", "report", "turn", "walk"),
     "measuring": ("evaluate", "neighbors", "probe"),
@@ -23,8 +27,8 @@ class Failure(click.ClickException):
     """A `ZooError` on its way to the person: something failed while running."""
 
     def show(self, file: Any = None) -> None:
-        click.secho("error: ", fg="red", nl=False, err=True)
-        click.echo(self.message, err=True)
+        echo("error: ", fg="red", nl=False, err=True)
+        echo(self.message, err=True)
 
 
 class Misuse(Failure):
@@ -65,7 +69,7 @@ class Zoo(click.Group):
         """Like click's, but a plugin's command is not imported to be completed."""
         from zoo_core import registry
 
-        theirs = {entry.name: entry.summary for entry in registry.entries("commands")}
+        theirs = {entry.name: printable(entry.summary) for entry in registry.entries("commands")}
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         found = [CompletionItem(name, help=self._ours(ctx, name) or theirs.get(name) or None) for name in names]
         return found + click.Command.shell_complete(self, ctx, incomplete)
@@ -91,9 +95,9 @@ class Zoo(click.Group):
 
         names = self.list_commands(ctx)
         room = formatter.width - 6 - max(map(len, names))
-        theirs = {e.name: f"{e.summary} [{e.plugin.distribution}]".strip() for e in registry.entries("commands")}
+        theirs = {e.name: printable(f"{e.summary} [{e.plugin.distribution}]".strip()) for e in registry.entries("commands")}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self._ours(ctx, name, room) or theirs[name]) for name in names])
+            formatter.write_dl([(printable(name), self._ours(ctx, name, room) or theirs[name]) for name in names])
 
     def invoke(self, ctx: click.Context) -> Any:
         from zoo_core import ZooError
@@ -107,7 +111,7 @@ class Zoo(click.Group):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("stopped at once; what was saved before is whole", err=True)
+            echo("stopped at once; what was saved before is whole", err=True)
             ctx.exit(130)
         except BrokenPipeError:  # the reader of our output went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

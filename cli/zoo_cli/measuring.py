@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .completion import completing
-from .output import device_option, json_option, print_json, print_table, warn_about_plugins
+from .output import device_option, echo, json_option, print_json, print_table, warn_about_plugins
 from .train import F, set_option
 
 
@@ -66,7 +66,7 @@ def measure(
         return
     spread = {key: f"± {value:.3g}" for key, value in results.spread.items()}
     print_table([(key, f"{value:.6g}", spread.get(key, "")) for key, value in results.metrics.items()])
-    click.echo("protocol:")
+    echo("protocol:")
     print_table([(f"  {key.replace('_', ' ')}", str(value)) for key, value in results.protocol.items()])
     show(results)
 
@@ -146,7 +146,7 @@ def probe(one_nn: bool, **choices: Any) -> None:
 
 def _show_published(results: Any) -> None:
     if results.details.get("published"):
-        click.echo("published, by other protocols (arXiv:1511.06434; ? not confirmed from the paper itself):")
+        echo("published, by other protocols (arXiv:1511.06434; ? not confirmed from the paper itself):")
         rows = [("  " + row["method"], row["all_labels"], row["few_labels"]) for row in results.details["published"]]
         few = "few labels" if any(row[2] for row in rows) else ""
         print_table([("  method", "all labels", few), *rows])
@@ -171,6 +171,6 @@ def neighbors(**choices: Any) -> None:
 
 
 def _show_copies(results: Any) -> None:
-    click.echo("this model copies training images" if results.details["copies"] else "no copying was found")
+    echo("this model copies training images" if results.details["copies"] else "no copying was found")
     for file in results.details["files"]:
-        click.echo(click.format_filename(file))
+        echo(file)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from zoo_core.records import KINDS
+from zoo_core.words import plural
 
 from .completion import completing
-from .output import json_option, print_json, print_table, warn_about_plugins
+from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
 @click.group(invoke_without_command=True)
@@ -69,9 +70,9 @@ def new(name: str, kind: str | None, license: str, author: str, as_json: bool) -
     if as_json:
         print_json({"folder": folder})
         return
-    click.echo(folder)
-    click.echo(f"install it: pip install -e ./{folder}")
-    click.echo(f"check it: zoo plugins check {name}")
+    echo(folder)
+    echo(f"install it: pip install -e ./{folder}")
+    echo(f"check it: zoo plugins check {name}")
 
 
 @plugins.command(no_args_is_help=True)
@@ -100,11 +101,11 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         if not as_json:
             ok = f"ok ({finding.note})" if finding.note else "ok"
             result = f"problem: {finding.problem}" if finding.problem else ok
-            click.echo(f"{finding.what:<30}  {finding.check:<34}  {result}")
+            echo(f"{finding.what:<30}  {finding.check:<34}  {result}")
     failed = sum(bool(f.problem) for f in findings)
     if as_json:
         print_json({"ok": not failed, "checks": [asdict(f) for f in findings]})
     else:
-        click.echo(f"{len(findings)} checks, {failed or 'no'} problem{'' if failed == 1 else 's'}")
+        echo(f"{plural(len(findings), 'check')}, {plural(failed, 'problem') if failed else 'no problems'}")
     if failed:
         ctx.exit(1)

@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from .output import json_option, print_json, print_table, warn_about_plugins
+from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
 @click.command()
@@ -38,12 +38,12 @@ def pull(model: str | None, to: str | None, revision: str | None, as_json: bool)
     if as_json:
         print_json({"model": found.folder, "repo": found.repo, "commit": found.commit, "refused": found.refused})
         return
-    click.echo(found.folder)
+    echo(found.folder)
     if found.commit:
-        click.echo(f"this is {found.repo} at commit {found.commit}{' (from the cache)' if found.cached else ''}")
-        click.echo(f"to have this very one again: zoo pull {found.repo}@{found.commit}")
+        echo(f"this is {found.repo} at commit {found.commit}{' (from the cache)' if found.cached else ''}")
+        echo(f"to have this very one again: zoo pull {found.repo}@{found.commit}")
     name = model if to is None else to
-    click.echo(f"draw from it: zoo sample {shlex.quote(name)} -n 64 --out samples.png")
+    echo(f"draw from it: zoo sample {shlex.quote(name)} -n 64 --out samples.png")
 
 
 def _print_catalog(as_json: bool) -> None:
@@ -60,4 +60,4 @@ def _print_catalog(as_json: bool) -> None:
         size, weight = f"{model.size}×{model.size}", f"{model.bytes / 1e6:.1f} MB"
         rows.append((name, size, model.dataset, weight, place, model.license, model.summary))
     print_table(rows)
-    click.echo("published models: zoo list --hub")
+    echo("published models: zoo list --hub")

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from .output import json_option, print_json, warn_about_plugins
+from zoo_core.words import plural
+
+from .output import echo, json_option, print_json, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
@@ -38,10 +40,11 @@ def push(model: str, repo: str, as_json: bool, **choices: Any) -> None:
         shown = {key: value for key, value in vars(pushed).items() if value not in (None, "")}
         print_json({**shown, "dry_run": choices["dry_run"]})
     elif pushed.folder is not None:
-        click.echo(pushed.folder)
-        click.echo(f"would publish {len(pushed.files)} files, {sum(pushed.files.values()) / 1e6:,.1f} MB, as {pushed.repo}")
+        echo(pushed.folder)
+        megabytes = sum(pushed.files.values()) / 1e6
+        echo(f"would publish {plural(len(pushed.files), 'file')}, {megabytes:,.1f} MB, as {pushed.repo}")
     else:
         what = "published" if pushed.changed else "nothing to do: the Hub has all of it"
         tag = f", tag {pushed.tag}" if pushed.tag else ""
-        click.echo(f"{what}: {pushed.url} at commit {pushed.commit[:12]}{tag}")
-        click.echo(f"use it: zoo sample {pushed.repo} -n 64 --out samples.png")
+        echo(f"{what}: {pushed.url} at commit {pushed.commit[:12]}{tag}")
+        echo(f"use it: zoo sample {pushed.repo} -n 64 --out samples.png")

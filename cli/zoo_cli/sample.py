@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .output import device_option, json_option, print_json, warn_about_plugins
+from .output import device_option, echo, json_option, print_json, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
@@ -39,4 +39,4 @@ def sample(
     if as_json:
         print_json({"out": written, "n": n, "seed": seed})
     else:
-        click.echo(click.format_filename(written))
+        echo(written)

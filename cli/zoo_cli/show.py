@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from zoo_core.records import KINDS, SINGULAR
+from zoo_core.words import printable
 
 from .completion import completing
-from .output import json_option, print_json, print_table, warn_about_plugins
+from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
@@ -36,38 +37,38 @@ def show(name: str, as_json: bool) -> None:
         print_json(found)
         return
     for number, thing in enumerate(found):
-        click.echo(nl=number > 0)
+        echo(nl=number > 0)
         _print(thing)
 
 
 def _print(thing: dict[str, Any]) -> None:
-    click.secho(f"{SINGULAR.get(thing['kind'], thing['kind'])} {thing['name']}", bold=True, nl=False)
-    click.echo(f"  ({thing['distribution']} {thing['version']})" if thing.get("distribution") else "")
+    echo(f"{SINGULAR.get(thing['kind'], thing['kind'])} {thing['name']}", bold=True, nl=False)
+    echo(f"  ({thing['distribution']} {thing['version']})" if thing.get("distribution") else "")
     for key in ("summary", "paper", "base", "where", "recipe", "dataset", "license"):
         if thing.get(key):
-            click.echo(f"  {key}: {thing[key]}")
+            echo(f"  {key}: {printable(str(thing[key]))}")
     if thing["kind"] == "recipes":
         _print_recipe(thing)
     if thing.get("phases"):
-        click.echo("  phases of a step:")
+        echo("  phases of a step:")
         print_table([(f"    {p['name']}", f"updates {', '.join(p['updates'])}", _often(p)) for p in thing["phases"]])
     if thing["kind"] == "algorithms":
-        click.echo("  parts:")
+        echo("  parts:")
         averaged = dict.fromkeys(thing["averages"], "averaged, and published")
         print_table([(f"    {role}", SINGULAR[kind], averaged.get(role, "")) for role, kind in thing["parts"].items()])
     if "options" in thing:
-        click.echo("  options:" if thing["options"] else "  no options")
+        echo("  options:" if thing["options"] else "  no options")
         print_table([(f"    {o['name']}", o["type"], f"[{_text(o['default'])}]", o["help"]) for o in thing["options"]])
 
 
 def _print_recipe(thing: dict[str, Any]) -> None:
     from zoo.describing import SIZES
 
-    click.echo(f"  algorithm: {thing['algorithm']}")
+    echo(f"  algorithm: {thing['algorithm']}")
     for role, part in thing["parts"].items():
-        click.echo(f"  {role}: {part['name']}")
-    click.echo(f"  image sizes: {', '.join(map(str, thing['sizes']))}, of those tried from {SIZES[0]} to {SIZES[-1]}")
-    click.echo("  settings:")
+        echo(f"  {role}: {part['name']}")
+    echo(f"  image sizes: {', '.join(map(str, thing['sizes']))}, of those tried from {SIZES[0]} to {SIZES[-1]}")
+    echo("  settings:")
     said = thing["settings"]
     rows = []
     for key, value in thing["values"].items():

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from zoo_core.words import plural
+
 from .completion import completing
-from .output import device_option, exit_by_signal, json_option, print_json, warn_about_plugins
+from .output import device_option, echo, exit_by_signal, json_option, print_json, warn_about_plugins
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run
@@ -145,9 +147,9 @@ def _say(run: Run, as_json: bool) -> None:
         told = {key: getattr(run, key) for key in ("model", "finished", "steps", "images", "seconds")}
         print_json({"run": run.path, **told, "signal": run.signal or None, "resume": run.resume_command})
     elif run.finished:
-        click.echo(f"trained on {run.images:,} images in {run.seconds / 60:.1f} minutes")
-        click.echo(click.format_filename(f"model: {run.model}"))
-        click.echo(click.format_filename(f"draw from it: zoo sample {shlex.quote(str(run.path))} -n 64 --out samples.png"))
+        echo(f"trained on {plural(run.images, 'image')} in {run.seconds / 60:.1f} minutes")
+        echo(f"model: {run.model}")
+        echo(f"draw from it: zoo sample {shlex.quote(str(run.path))} -n 64 --out samples.png")
     else:
-        click.echo(f"stopped by {run.signal} after {run.images:,} images; everything is saved")
-        click.echo(click.format_filename(f"go on: {run.resume_command}"))
+        echo(f"stopped by {run.signal} after {plural(run.images, 'image')}; everything is saved")
+        echo(f"go on: {run.resume_command}")

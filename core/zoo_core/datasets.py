@@ -10,12 +10,15 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from .errors import DataError, OptionError, UsageError
+from .folders import CAREFUL as CAREFUL
+from .folders import PICTURE_SUFFIXES as PICTURE_SUFFIXES
+from .folders import note_on_splits, special_kind, walk
+from .words import printable as printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,8 +33,6 @@ Fit = Annotated[
 Fill = Annotated[str, "color of the bars of fit=pad: a name or '#rrggbb'; or 'edge', which repeats the picture's edge"]
 WHITE, EDGE = "white", "edge"
 
-_SUFFIXES = ".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp"
-PICTURE_SUFFIXES = frozenset(_SUFFIXES.split())
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG")
 _SMALL = 65_536  # bytes; a larger file takes so long to decode that reading it in one piece saves nothing
 
@@ -63,7 +64,7 @@ class Listing:
         records: what there is.
         classes: names of the labels.
         attributes: attribute → names of its values ("glasses" → ("none", "round", …)).
-        notes: what the person should know ("3 files are no pictures").
+        notes: what the person should know ("3 files are no pictures"); one that begins with `CAREFUL` is a warning.
         aliases: class → other names by which a person may choose it ("n01440764" → ("tench", "Tinca tinca")).
     """
 
@@ -102,6 +103,8 @@ class ImageDataset(ABC):
     Attributes:
         fit: how the part of a picture that `crop` says becomes square.
         fill: what color fills up a square with "pad".
+        white: the value that becomes white in pictures with grays of more than 8 bits; None: see `pictures.as_plain`. Set by
+            the zoo, from `--set dataset.white=VALUE`.
         boxed: names of the attributes for which `decode` gives boxes.
         default_channels: what `--channels` is where nobody says so; None looks at the pictures (all gray: 1, else 3).
         notice: what is being used and how to use something else; printed once before it is.
@@ -115,6 +118,7 @@ class ImageDataset(ABC):
             the folder, checks it, and raises `DataError` where that fails. None where there is no such page.
     """
 
+    white: float | None = None
     boxed: tuple[str, ...] = ()
     default_channels: int | None = None
     notice: str = ""
@@ -205,8 +209,9 @@ def central_square(width: int, height: int, side: int | None = None) -> Box:
 class FileDataset(ImageDataset):
     """Pictures in a folder and its sub-folders. Each first-level sub-folder with pictures is a class.
 
-    Pictures that lie beside the class folders leave the whole folder without labels. Hidden files and files whose name does
-    not end like a picture's are left out and counted.
+    Pictures that lie beside the class folders leave the whole folder without labels. What is hidden is left out. So are
+    folders of the system (`folders.SYSTEM_FOLDERS`), what is no regular file, and files whose name does not end like a
+    picture's, and that is told.
     """
 
     def __init__(
@@ -226,32 +231,33 @@ class FileDataset(ImageDataset):
         if not self.data.exists():
             raise DataError(f"{self.data} does not exist", hint="give the folder that holds the pictures: --data DIR")
         if not self.data.is_dir():
-            raise DataError(f"{self.data} is a file, not a folder", hint=f"perhaps: --data {str(self.data.parent)!r}")
+            what = special_kind(os.stat(self.data).st_mode) or "a file"
+            raise DataError(f"{self.data} is {what}, not a folder", hint=f"perhaps: --data {str(self.data.parent)!r}")
         return self.data
 
     def listing(self) -> Listing:
         root = self.folder()
         if self.split != "train":
             raise UsageError(f"a folder of pictures has no split {self.split!r}; valid: train")
-        found, others = _walk(root)
-        if not found:
-            what = f"{others} other files" if others else "nothing"
-            raise DataError(
-                f"no pictures in {root}; found {what}",
-                hint=f"a picture's name ends in {', '.join(sorted(PICTURE_SUFFIXES))}",
-            )
-        keys = [printable(path) for path, _ in found]
+        found = walk(root)
+        if why := found.unreadable.get("."):
+            raise DataError(f"{root} cannot be read: {why}")
+        if not found.pictures:
+            names = f"a picture's name ends in {', '.join(sorted(PICTURE_SUFFIXES))}"
+            raise DataError(f"no pictures in {root}; found {found.inventory()}", hint=found.advice() or names)
+        keys = [printable(path) for path, _ in found.pictures]
         tops = {key.split("/")[0] if "/" in key else "" for key in keys}
         classes = tuple(sorted(tops)) if "" not in tops and len(tops) > 1 else ()
         index = {name: i for i, name in enumerate(classes)}
         labels = [index.get(key.split("/")[0], -1) for key in keys]
-        records = [Record(key, *picture, label) for key, picture, label in zip(keys, found, labels, strict=True)]
-        notes = [f"{others} files are no pictures by their name and were left out"] if others else []
-        folders = sorted(printable(e.name) for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
-        if classes and (empty := [name for name in folders if name not in index]):
+        records = [Record(key, *picture, label) for key, picture, label in zip(keys, found.pictures, labels, strict=True)]
+        # a folder that cannot be read is skipped and listed as a picture is that cannot be read
+        records += [Record(f"{printable(path)}/", path, why) for path, why in sorted(found.unreadable.items())]
+        notes = found.notes()
+        if classes and (empty := sorted({*map(printable, found.folders)} - {*classes})):
             shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
             notes.append(f"folders without pictures are no class: {shown}")
-        return Listing(records, classes=classes, notes=tuple(notes))
+        return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, str(root))))
 
     def decode(self, record: Record) -> Image:
         from .pictures import open_picture
@@ -264,35 +270,3 @@ class FileDataset(ImageDataset):
         with open(os.path.join(str(self.data), record.source), "rb", buffering=0) as file:
             found = file.read(_SMALL + 1)
         return found if len(found) <= _SMALL else None
-
-
-def printable(name: str) -> str:
-    """Return a file's name for people: bytes that are no UTF-8, which Python carries as lone surrogates, become "\\xff"."""
-    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _walk(root: Path) -> tuple[list[tuple[str, str]], int]:
-    """Return all pictures below `root` as (path with '/', stamp), sorted by path, and the number of other files."""
-    found: list[tuple[str, str]] = []
-    others, entered = 0, set()
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
-
-    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and real not in entered)
-        if real in entered:  # a link back to a folder that contains it
-            continue
-        entered.add(real)
-        below = Path(folder).relative_to(root).as_posix()
-        for name in (name for name in files if not name.startswith(".")):
-            if os.path.splitext(name)[1].lower() not in PICTURE_SUFFIXES:
-                others += 1
-                continue
-            stamp = "unreadable"  # a dangling link: decoding it will say so
-            with suppress(OSError):
-                status = os.stat(os.path.join(folder, name))
-                stamp = f"{status.st_size}:{status.st_mtime_ns}"
-            found.append((name if below == "." else f"{below}/{name}", stamp))
-    return sorted(found), others

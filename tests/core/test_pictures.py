@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import warnings
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +16,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
+from helpers.odd_pictures import chunk, damaged_tiff, encoded, gray_profile, png, swapped_profile
 from zoo_core.pictures import (
     MAX_PIXELS,
     Findings,
     PictureError,
-    _formats,
     as_plain,
     changes_colors,
     guard,
     open_picture,
     read_picture,
 )
-
-
-def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def chunk(kind: bytes, value: bytes) -> bytes:
-    return struct.pack(">I", len(value)) + kind + value + struct.pack(">I", zlib.crc32(kind + value))
-
-
-def png(width: int, bits: int, color: int, row: bytes, transparent: bytes = b"") -> bytes:
-    """A PNG of one row of samples as they are."""
-    header = struct.pack(">IIBBBBB", width, 1, bits, color, 0, 0, 0)
-    between = chunk(b"tRNS", transparent) if transparent else b""
-    pixels = chunk(b"IDAT", zlib.compress(b"\0" + row))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + between + pixels + chunk(b"IEND", b"")
+from zoo_core.pictures.opening import _formats
 
 
 def colors(source: Any) -> list[Any]:
@@ -55,35 +37,6 @@ def colors(source: Any) -> list[Any]:
 
 
 RED = Image.new("RGB", (8, 8), (200, 10, 20))
-
-
-def swapped_profile() -> bytes:
-    """A matrix profile in which red and blue have changed places, so that nobody can overlook whether it was used."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    (count,) = struct.unpack(">I", profile[128:132])
-    for i in range(count):
-        at = 132 + 12 * i
-        if profile[at : at + 4] in (b"rXYZ", b"bXYZ"):
-            profile[at : at + 4] = b"bXYZ" if profile[at : at + 4] == b"rXYZ" else b"rXYZ"
-    return bytes(profile)
-
-
-def gray_profile(gamma: float) -> bytes:
-    """A profile of gray pixels, as ICC.1:2001-04 lays it out."""
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
-    white = b"XYZ " + bytes(4) + struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
-    text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"gray\0" + bytes(78)
-    held = [(b"desc", text), (b"wtpt", white), (b"kTRC", curve)]
-    table, body, at = struct.pack(">I", len(held)), b"", 132 + 12 * len(held)
-    for name, value in held:
-        padded = value + bytes(-len(value) % 4)
-        table += name + struct.pack(">II", at + len(body), len(value))
-        body += padded
-    head = bytearray(128)
-    head[0:4] = struct.pack(">I", at + len(body))
-    head[8:12], head[12:16], head[16:20], head[20:24] = b"\x02\x10\0\0", b"mntr", b"GRAY", b"XYZ "
-    head[36:40], head[68:80] = b"acsp", struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
-    return bytes(head) + table + body
 
 
 class TestRefused:
@@ -170,12 +123,20 @@ class TestRefused:
         with pytest.raises(FileNotFoundError):
             read_picture(tmp_path / "none.png")
 
-    def test_a_preview_is_not_taken_for_a_cameras_picture(self) -> None:
+    @pytest.mark.parametrize("raw", [{50706: (1, b"\x01\x04\0\0")}, {254: (4, 1), 330: (4, 8)}], ids=["DNG", "NEF"])
+    def test_a_preview_is_not_taken_for_a_cameras_picture(self, raw: dict[int, tuple[int, Any]]) -> None:
         tags = TiffImagePlugin.ImageFileDirectory_v2()
-        tags.tagtype[50706] = 1
-        tags[50706] = b"\x01\x04\0\0"
-        with pytest.raises(PictureError, match="DNG"):
+        for tag, (kind, value) in raw.items():
+            tags.tagtype[tag] = kind
+            tags[tag] = value
+        with pytest.raises(PictureError, match="only a preview could be read"):
             open_picture(encoded(RED, "TIFF", tiffinfo=tags))
+
+    @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"msf1"])
+    def test_heic_without_its_package_says_what_to_install(self, brand: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(PictureError, match=r"HEIC picture, .* pip install 'dcgan-zoo\[heif\]'"):
+            open_picture(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(99))
 
 
 FORMS = [
@@ -205,6 +166,15 @@ def test_every_usual_format_of_pixels_is_read(form: str) -> None:
     except (KeyError, OSError):
         pytest.skip(f"this Pillow does not write {form}")
     assert np.abs(np.asarray(read_picture(data), int) - (200, 10, 20)).max() <= 4
+
+
+def test_heic_is_read_with_its_package() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(RED.resize((64, 64))).save(buffer, quality=95)
+    image = open_picture(buffer.getvalue())
+    assert image.format == "HEIF"
+    assert np.abs(np.asarray(read_picture(buffer.getvalue()), int) - (200, 10, 20)).max() <= 6
 
 
 class TestTransparency:
@@ -330,25 +300,23 @@ def test_the_first_frame_of_several() -> None:
         assert read_picture(encoded(RED, form, **more)).getpixel((0, 0)) == (200, 10, 20)
 
 
-def noisy_tiff() -> bytes:
-    """A TIFF with an unknown tag and a strip that ends early: libtiff has something to say about it."""
-    return encoded(Image.effect_noise((64, 64), 90), "TIFF", compression="tiff_lzw")[:-1500]
-
-
 def test_what_decoders_say_is_heard_and_not_printed() -> None:
     code = (
-        "import io, sys, warnings\n"
-        "from zoo_core.pictures import guard, open_picture, as_plain\n"
+        "import logging, sys\n"
+        "from zoo_core.pictures import PictureError, as_plain, guard, open_picture, read_picture\n"
         "data = sys.stdin.buffer.read()\n"
         "with guard() as warned:\n"
         "    assert not warned()\n"
         "    try: as_plain(open_picture(data))\n"
-        "    except Exception as error: pass\n"
+        "    except OSError: print(warned(), warned())\n"
+        "    logging.getLogger('PIL.TiffImagePlugin').error('too many samples')\n"
         "    print(warned(), warned())\n"
+        "try: read_picture(data)\n"
+        "except PictureError as error: print(bool(str(error)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], input=noisy_tiff(), capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], input=damaged_tiff(), capture_output=True, check=True)
     assert done.stderr == b""
-    assert done.stdout.split() == [b"True", b"False"]
+    assert done.stdout.split() == [b"True", b"False", b"True", b"False", b"True"]
 
 
 def test_python_warnings_are_heard() -> None:

@@ -102,7 +102,7 @@ def test_boxes_become_squares_inside_the_picture(box: Any, margin: float, expect
 def test_after_an_error_nothing_stays_behind(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (80, 80)).save(tmp_path / "photos" / "black.png")
-    with pytest.raises(DataError, match="no faces of at least 64 pixels in the 1 photographs") as caught:
+    with pytest.raises(DataError, match="no faces of at least 64 pixels in the 1 photograph of") as caught:
         detect_faces(tmp_path / "photos", tmp_path / "out")
     assert "--min-size 32" in caught.value.hint
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != "cache") == ["photos"]

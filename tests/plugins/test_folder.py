@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from zoo_core import DataError, UnknownNameError, UsageError, registry
+from zoo_core import DataError, PictureError, UnknownNameError, UsageError, folders, registry
 
 
 def paint(path: Path, color: str = "red") -> None:
@@ -153,5 +153,148 @@ def test_names_that_are_no_text_can_be_read_and_printed(tmp_path: Path) -> None:
     listing = found.listing()
     assert [r.key for r in listing.records] == ["one/\\xff\\xfe.png", "tw\\xe4/2.png"]
     assert listing.classes == ("one", "tw\\xe4")
+    for record in listing.records:
+        found.decode(record).load()
+
+
+def notes(folder: Path) -> str:
+    return "\n".join(dataset(folder).listing().notes)
+
+
+def test_only_regular_files_and_links_to_them_are_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    paint(folder / "a.png")
+    paint(tmp_path / "elsewhere.png")
+    os.symlink(tmp_path / "elsewhere.png", folder / "link.png")
+    os.symlink(folder / "circle.png", folder / "circle.png")
+    os.mkfifo(folder / "pipe.jpg")
+    os.symlink("/dev/zero", folder / "zero.bmp")
+    listing = dataset(folder).listing()
+    assert [r.key for r in listing.records] == ["a.png", "circle.png", "link.png"]
+    assert listing.notes == ("2 are no regular files and were left out: pipe.jpg (a named pipe), zero.bmp (a device)",)
+    with pytest.raises(OSError, match="circle"):  # it is skipped, and named
+        dataset(folder).decode(listing.records[1])
+
+
+def test_a_folder_of_special_files_only_says_what_they_are(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(DataError, match=r"no pictures in .*; found pipe.jpg \(a named pipe\)"):
+        dataset(tmp_path).listing()
+    with pytest.raises(DataError, match=r"pipe.jpg is a named pipe, not a folder"):
+        dataset(tmp_path / "pipe.jpg").listing()
+
+
+def test_a_folder_that_cannot_be_read_is_skipped_and_named(nobody: Path) -> None:
+    for name in ("cat/1.png", "dog/2.png", "dog/secret/3.png", "lost+found/4.png"):
+        paint(nobody / name)
+    for name in ("dog/secret", "lost+found"):
+        (nobody / name).chmod(0)
+    found = dataset(nobody)
+    listing = found.listing()
+    assert listing.classes == ("cat", "dog")
+    assert [(r.key, r.label) for r in listing.records] == [
+        ("cat/1.png", 0),
+        ("dog/2.png", 1),
+        ("dog/secret/", -1),
+        ("lost+found/", -1),
+    ]
+    for record in listing.records[2:]:
+        with pytest.raises(PictureError, match="a folder that cannot be read: Permission denied"):
+            found.decode(record)
+    (nobody / "cat" / "1.png").unlink()
+    (nobody / "dog" / "2.png").unlink()
+    with pytest.raises(DataError, match="found dog/secret, a folder that cannot be read: Permission denied; lost"):
+        found.listing()
+    nobody.chmod(0)
+    with pytest.raises(DataError, match=r"cannot be read: Permission denied$"):
+        found.listing()
+    for name in (".", "dog/secret", "lost+found"):
+        (nobody / name).chmod(0o700)
+
+
+def test_faces_skip_a_folder_that_cannot_be_read_too(nobody: Path) -> None:
+    for name in ("a/1.png", "b/2.png", "secret/3.png"):
+        paint(nobody / name)
+    (nobody / "secret").chmod(0)
+    listing = registry.create("datasets", "faces", {"data": str(nobody)}).listing()
+    assert [r.key for r in listing.records] == ["a/1.png", "b/2.png", "secret/"]
+    (nobody / "secret").chmod(0o700)
+
+
+SYSTEM = ["@eaDir", "$RECYCLE.BIN", "__MACOSX", "System Volume Information", "lost+found", "#recycle", "@Recycle"]
+
+
+@pytest.mark.parametrize("name", [*SYSTEM, ".ipynb_checkpoints", ".thumbnails", ".Trash-1000", ".git"])
+def test_folders_of_the_system_are_no_classes(name: str, tmp_path: Path) -> None:
+    for path in ("cat/1.png", "dog/2.png", f"{name}/3.png", f"cat/{name}/1.png/4.png"):
+        paint(tmp_path / path)
+    listing = dataset(tmp_path).listing()
+    assert listing.classes == ("cat", "dog")
+    assert [r.key for r in listing.records] == ["cat/1.png", "dog/2.png"]
+    told = f"2 folders of the system were left out: {name}, cat/{name}"
+    assert list(listing.notes) == ([told] if name in SYSTEM else [])
+
+
+def test_a_data_folder_may_itself_be_hidden_or_a_systems(tmp_path: Path) -> None:
+    for name in (".hidden", "lost+found", ".a/.b/@eaDir"):
+        paint(tmp_path / name / "cat" / "1.png")
+        assert len(dataset(tmp_path / name).listing().records) == 1
+
+
+def test_names_of_splits_as_labels_are_pointed_out(tmp_path: Path) -> None:
+    for name in ("Train/cat/1.png", "Train/dog/1.png", "val/cat/2.png", "test/cat/3.png"):
+        paint(tmp_path / name)
+    assert notes(tmp_path) == (
+        "careful: the labels are Train, test, val, which are names of splits and no classes; "
+        f"to read one of them: --data {tmp_path}/Train"
+    )
+    assert dataset(tmp_path / "Train").listing().classes == ("cat", "dog")
+    paint(tmp_path / "bird" / "4.png")
+    assert notes(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["x.svg"], "1 drawing was left out; draw them as PNG first"),
+        (["1.MP4", "2.mov"], "2 videos were left out; to take pictures out of one: ffmpeg"),
+        (["1.CR2", "2.nef", "3.dng"], "3 raw pictures of a camera were left out; save them as JPEG or TIFF first"),
+        (["1.jxl"], "1 JPEG XL picture was left out"),
+        (["1.txt"], "1 file is no picture by its name and was left out"),
+        (["1.txt", "2"], "2 files are no pictures by their names and were left out"),
+    ],
+)
+def test_what_is_left_out_is_named(names: list[str], words: str, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match="no pictures in") as caught:
+        dataset(tmp_path).listing()
+    assert caught.value.hint
+    paint(tmp_path / "a.png")
+    assert notes(tmp_path).startswith(words)
+
+
+def test_heic_pictures_are_named_with_what_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paint(tmp_path / "IMG_0.JPG")
+    for name in ("IMG_1.HEIC", "IMG_2.heif"):
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr(folders, "PICTURE_SUFFIXES", folders.PICTURE_SUFFIXES - {".heic", ".heif"})
+    assert notes(tmp_path) == "2 HEIC pictures were left out; to read them: pip install 'dcgan-zoo[heif]'"
+    monkeypatch.setattr(folders, "PICTURE_SUFFIXES", folders.PICTURE_SUFFIXES | {".heic", ".heif"})  # as with the package
+    assert len(dataset(tmp_path).listing().records) == 3
+    (tmp_path / "IMG_0.JPG").unlink()
+    monkeypatch.setattr(folders, "PICTURE_SUFFIXES", folders.PICTURE_SUFFIXES - {".heic", ".heif"})
+    with pytest.raises(DataError, match="found 2 HEIC pictures") as caught:
+        dataset(tmp_path).listing()
+    assert caught.value.hint == "to read them: pip install 'dcgan-zoo[heif]'"
+
+
+def test_control_characters_in_names_become_visible(tmp_path: Path) -> None:
+    for name in ("\x1b[2Jred/a\nb.png", "right\u202eto left/c\td.png"):
+        paint(tmp_path / name)
+    found = dataset(tmp_path)
+    listing = found.listing()
+    assert listing.classes == ("\\x1b[2Jred", "right\\u202eto left")
+    assert [r.key for r in listing.records] == ["\\x1b[2Jred/a\\nb.png", "right\\u202eto left/c\\td.png"]
     for record in listing.records:
         found.decode(record).load()

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from zoo_core.words import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -49,7 +51,7 @@ class PlainReporter(Reporter):
         self.every = every
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(printable(text, lines=True), file=sys.stderr, flush=True)  # noqa: T201
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}")
@@ -89,26 +91,26 @@ class RichReporter(Reporter):
         self.console = Console(stderr=True, highlight=False)
 
     def note(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text, lines=True), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self.console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+        self.console.print(f"warning: {printable(text, lines=True)}", style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
     def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[values]}", style="dim"),
+            TextColumn("{task.fields[values]}", style="dim", markup=False),
         )
         with Progress(*columns, console=self.console) as progress:
-            yield _RichTask(progress, progress.add_task(label, total=total, amount="", values=""), total, unit)
+            yield _RichTask(progress, progress.add_task(printable(label), total=total, amount="", values=""), total, unit)
 
 
 class _RichTask(Task):
@@ -117,7 +119,7 @@ class _RichTask(Task):
 
     def update(self, done: float, **values: str) -> None:
         amount = f"{done:,.0f}" + (f"/{self.total:,.0f}" if self.total else "") + f" {self.unit}".rstrip()
-        self.progress.update(self.identity, completed=done, amount=amount, values="  ".join(_phrases(values)))
+        self.progress.update(self.identity, completed=done, amount=amount, values=printable("  ".join(_phrases(values))))
 
 
 def _phrases(values: Mapping[str, str]) -> list[str]:

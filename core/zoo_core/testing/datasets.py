@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from ..datasets import ImageDataset, Listing, Picture, Record
+from ..words import plural
 from .subjects import Failed, Subject, listed, require
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def listing(subject: Subject) -> str:
     stamps = [r.key for r in found.records if not isinstance(r.stamp, str)]
     require(not stamps, f"the stamp of {listed(stamps)} is no text")
     _labels(dataset, found)
-    return f"{len(keys)} records"
+    return plural(len(keys), "record")
 
 
 def _labels(dataset: ImageDataset, found: Listing) -> None:

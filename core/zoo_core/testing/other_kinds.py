@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..records import PretrainedModel
+from ..words import plural
 from . import networks
 from .algorithms import never_waiting, without_numbers
 from .placement import staying_on
@@ -157,7 +158,7 @@ def files(record: PretrainedModel) -> str:
         require(found == expected, f"{record.where}: {name} has the checksum {found}, expected {expected}")
     extra = sorted({entry.name for entry in place.iterdir()} - {name.split("/")[0] for name in record.sha256})
     require(not extra, f"{record.where} has {listed(extra)} too, expected a checksum in sha256 for every file")
-    return f"{len(record.sha256)} files"
+    return plural(len(record.sha256), "file")
 
 
 TRACKERS = (scalars_and_pictures,)

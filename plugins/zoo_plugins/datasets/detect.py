@@ -19,6 +19,7 @@ from PIL import Image
 
 from zoo_core.datasets import FileDataset
 from zoo_core.errors import DataError, OptionError
+from zoo_core.words import plural
 
 MANIFEST = "faces.jsonl"
 _SEEN = 72  # pixels to which the smallest face wanted is scaled; the detector's smallest box has 73
@@ -91,7 +92,7 @@ def prepare(
             progress(number + 1, len(listing.records))
     if not faces:
         read = len(listing.records) - len(unreadable)
-        none = f"no faces of at least {min_size} pixels in the {read:,} photographs of {photos} that can be read"
+        none = f"no faces of at least {min_size} pixels in the {plural(read, 'photograph')} of {photos} that can be read"
         raise DataError(none, hint=f"try smaller ones: --min-size {max(8, min_size // 2)}")
     broken = {"count": len(unreadable), "records": unreadable[:_LISTED]}
     return {"photos": len(listing.records), "faces": faces, "without": without, "unreadable": broken}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -138,8 +139,8 @@ class Faces(ImageDataset):
 def find_lfw(data: Path) -> Path | None:
     """Return the folder of LFW's persons in or below `data`, known by their names (`Ann_Lee/Ann_Lee_0001.jpg`), or None."""
     for folder in (data / name for name in _LFW_FOLDERS):
-        if folder.is_dir():
-            persons = list(itertools.islice((p for p in folder.iterdir() if p.is_dir()), 20))
+        with suppress(PermissionError):  # of a person that cannot be read
+            persons = list(itertools.islice((p for p in folder.iterdir() if p.is_dir()), 20)) if folder.is_dir() else []
             if persons and all((person / f"{person.name}_0001.jpg").is_file() for person in persons):
                 return folder
     return None

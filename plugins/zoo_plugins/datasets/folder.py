@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError
+from zoo_core.folders import is_system_folder
 
 from . import archives
 from .sources import few
@@ -102,7 +103,7 @@ def find_archives(data: Path) -> dict[str, Path]:
             folders.clear()
             continue
         entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        folders[:] = sorted(name for name in folders if not is_system_folder(name))
         for name in sorted(name for name in files if not name.startswith(".")):
             if archives.is_picture(name):
                 return {}

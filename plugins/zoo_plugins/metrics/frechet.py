@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import Measurement, Metric, UsageError
+from zoo_core.words import plural
 
 PARTS = 10  # random parts of the images whose sums are kept apart, so that halves can be put together from them
 LARGEST = 4096  # most features whose covariance is taken
@@ -114,10 +115,10 @@ class Frechet(Metric):
             )
         fewest, warnings = min(real, fake), []
         if fewest < ENOUGH:
-            few = f"{self.name} from {fewest:,} images (below {ENOUGH:,})"
+            few = f"{self.name} from {plural(fewest, 'image')} (below {ENOUGH:,})"
             warnings.append(f"{few} is biased upward: compare only at equal numbers")
         if fewest <= dim:
-            singular = f"the covariance of {dim:,} features from {fewest:,} images is singular"
+            singular = f"the covariance of {dim:,} features from {plural(fewest, 'image')} is singular"
             warnings.append(f"{singular}: the bias of {self.name} is large")
         return warnings
 

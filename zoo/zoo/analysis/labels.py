@@ -18,6 +18,7 @@ from torch import Tensor
 
 from zoo_core import UsageError, ZooError
 from zoo_core.errors import near
+from zoo_core.words import plural
 
 from ..loading import find_folder
 from ..models.model import Model
@@ -72,7 +73,7 @@ class ModelImages:
             pack = build_pack(self.source, report=report)
         count = (self.trained_on or {}).get("count", len(pack))
         if count != len(pack):  # a model folder does not say where its photographs lay
-            what = f"the model was trained on {count:,} images of {self.source.dataset}"
+            what = f"the model was trained on {plural(count, 'image')} of {self.source.dataset}"
             raise UsageError(f"{what}, and without --data there are {len(pack):,}", hint=_HINT)
         return pack
 

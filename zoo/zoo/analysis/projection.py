@@ -15,6 +15,7 @@ from torch import Tensor
 from zoo_core import DataError, Generator
 from zoo_core.pictures import PictureError
 from zoo_core.pictures import read_picture as read_any
+from zoo_core.words import plural
 
 from ..models.model import Model
 from ..optimizers import Adam
@@ -102,7 +103,7 @@ def project(
             code = encoder(target[None].to(where.device, where.dtype), loaded.labels_of([0], label))
         latents, ways = code.float().cpu(), ["the encoder"]
     if steps:
-        ways.append(f"{steps} steps of optimization")
+        ways.append(f"{plural(steps, 'step')} of optimization")
         latents = torch.cat([_optimize(loaded, latents, target, steps, label, report), latents])  # no worse than it began
     images = draw(loaded, latents, label)
     reached = _errors(images, target)

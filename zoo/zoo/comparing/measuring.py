@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import ZooError
+from zoo_core.words import are, plural
 
 from ..metrics.images import read_images
 from ..metrics.measuring import Criterion
@@ -68,7 +69,8 @@ def measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporte
     try:
         least = max(4, 2 * criterion.metric.minimum)
         if len(pack) < least:
-            raise ZooError(f"{len(pack)} images are too few to be compared with; the least is {least}")
+            few = f"{plural(len(pack), 'image')} {are(len(pack))} too few to be compared with"
+            raise ZooError(f"{few}; the least is {least}")
         chosen = torch.randperm(len(pack), generator=generator_for(0, "reference"))[:REAL]
         images = read_images(pack, chosen, label="the data")
         features = real = cache_features(criterion.extractor, images, report=report)

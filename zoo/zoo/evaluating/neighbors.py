@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import DataError, UsageError
+from zoo_core.words import are, plural
 
 from ..devices import arithmetic_device, move_to
 from ..metrics.extractors import extract, open_extractor
@@ -89,7 +90,8 @@ def neighbors(
         held = open_data(loaded.image, replace(images, split=held_out), report=report)
     for there, what in ((pack, "training"), (held, "held-out")):
         if len(there) < LEAST:
-            raise DataError(f"{len(there)} {what} images are too few for a conclusion; the least is {LEAST}")
+            few = f"{plural(len(there), f'{what} image')} {are(len(there))} too few for a conclusion"
+            raise DataError(f"{few}; the least is {LEAST}")
     chosen = torch.randperm(len(held), generator=generator_for(seed, "held out"))[:samples].sort().values
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
     drawn = torch.cat(list(generate_images(loaded, samples, seed=seed).pieces(0, place)))  # [n, C, S, S]

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, constants, get_token
 
+from zoo_core.words import plural
+
 from ..files import atomic_folder
 from ..models.card import model_card, read_metrics
 from ..models.config import CONFIG
@@ -61,7 +63,7 @@ def publish(
         model = stage(source, folder, place=name.repo, license=license)
         recipe = (model.config.get("recipe") or {}).get("name") or model.config["parts"]["generator"]["name"]
         shown = model.config.get("provenance", {}).get("images")
-        title = printable(f"{recipe} after {shown:,} images" if shown else recipe, 100)
+        title = printable(f"{recipe} after {plural(shown, 'image')}" if shown else recipe, 100)
         return _upload(folder, name, private, message or title, tag, report)
 
 
@@ -145,7 +147,7 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
         return str(done.oid)
 
     if changed:
-        report.note(f"uploading {len(files)} files, {sum(files.values()) / 1e6:,.1f} MB, to {repo}")
+        report.note(f"uploading {plural(len(files), 'file')}, {sum(files.values()) / 1e6:,.1f} MB, to {repo}")
         try:
             commit = ask(upload, "upload")
         except HubError as error:

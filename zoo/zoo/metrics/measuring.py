@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo_core import Generator, ImageSpec, Measurement, Metric, UsageError, ZooError, registry
 from zoo_core.errors import unknown
+from zoo_core.words import plural
 
 from ..devices import CPU, arithmetic_device, exact_float32, free_bytes
 from ..models.model import Model
@@ -60,7 +61,7 @@ def check_counts(
     for text in dict.fromkeys(text for metric in metrics.values() for text in metric.check(real, samples, dim)):
         warn(text)
     if weak := [name for name, metric in metrics.items() if min(samples, real) < metric.reliable]:
-        warn(f"{', '.join(weak)} from {min(samples, real):,} images: expect a wide spread")
+        warn(f"{', '.join(weak)} from {plural(min(samples, real), 'image')}: expect a wide spread")
 
 
 def measure(

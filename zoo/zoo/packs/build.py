@@ -11,9 +11,11 @@ from typing import Any
 
 import filelock
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from zoo_core import DataError, UsageError, ZooError, registry
+from zoo_core.words import are, plural, printable
 
 from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
 from ..progress import SILENT, Reporter
@@ -25,6 +27,7 @@ from .selection import SELECTION
 from .workers import decode_all, default_workers
 from .write import ShardWriter
 
+DARK = 0.26  # share of white that the brightest gray must have for nobody to wonder; 14 bits in 16 have 0.25
 LISTED = 1000  # most skipped records that `pack.json` lists; their number is exact
 
 
@@ -93,7 +96,7 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
             what = flag.removeprefix("--set ").lstrip("-")
             raise UsageError(f"{folder} is a pack whose {what} is {has}, not {asked}", hint=f"type: {typed}")
     name, size = made["name"].partition(":")[2], pack.spec.size
-    report.note(f"{len(pack):,} images of {name} at {size}×{size}, the pack {folder}")
+    report.note(f"{plural(len(pack), 'image')} of {name} at {size}×{size}, the pack {folder}")
     return pack
 
 
@@ -152,7 +155,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     dataset, listing = source.dataset, source.listing
     total, begin = len(listing.records), writer.position
     if writer.resumed:
-        report.note(f"going on after {begin:,} of {total:,} records, which an interrupted build had finished")
+        report.note(f"going on after {begin:,} of {plural(total, 'record')}, which an interrupted build had finished")
     skipped = 0
     chunks = decode_all(dataset, listing.records, source.size, source.channels, workers, begin=begin)
     with closing(chunks), report.task(f"packing {source.entry.name}", total, "images") as task:  # type: ignore[type-var]
@@ -163,14 +166,19 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     everything = writer.finish()
     listed = [{"key": listing.records[i].key, "reason": why} for i, why in [*everything.skipped.items()][:LISTED]]
     if not writer.count:
-        raise DataError(f"none of the {total:,} pictures of {source.entry.name} can be read: {_reasons(listed)}")
-    kept, boxes, sides, remarks = everything.tables().values()
+        whole = f"none of the {total:,} pictures" if total > 1 else "the only picture"
+        raise DataError(f"{whole} of {source.entry.name} can{'not' if total == 1 else ''} be read: {_reasons(listed)}")
+    kept, boxes, sides, remarks, grays = everything.tables().values()
     tables = {"record": kept, "side": sides} | ({"boxes": boxes} if dataset.boxed else {})
     if listing.classes:
         tables["labels"] = np.array([listing.records[i].label for i in kept], np.int64)
     if listing.attributes:
         tables["attributes"] = np.array([listing.records[i].attributes for i in kept], np.int64)
     save_file(tables, writer.folder / LABELS)
+    notes = [*listing.notes]
+    if dark := _note_on_grays(grays, dataset.white):
+        report.note(f"{source.entry.name}: {dark}")
+        notes.append(dark)
     info = {
         "format": FORMAT,
         "zoo": __version__,
@@ -185,7 +193,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "boxed": list(dataset.boxed),
         "skipped": {"count": len(everything.skipped), "records": listed},
         "remarks": {words: int(((remarks & bit) > 0).sum()) for bit, words in REMARKS.items()},
-        "notes": list(listing.notes),
+        "notes": notes,
         "license": dataset.license,
         "credit": dataset.credit,
         "shards": [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards],
@@ -193,6 +201,24 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
     }
     write_json(writer.folder / "pack.json", info)
     return info
+
+
+def _note_on_grays(grays: NDArray[np.float32], asked: float | None) -> str:
+    """Return what to do about pictures that are nearly black since their values use a small part of their range.
+
+    `grays` [n, 2] has of each picture its brightest value and what became white, 0 for those with no more than 8 bits.
+    """
+    deep = grays[grays[:, 1] > 0]
+    if asked is not None or not len(deep):
+        return ""
+    brightest, white = (float(value) for value in deep[(deep[:, 0] / deep[:, 1]).argmax()])
+    if not 0 < brightest < white * DARK:
+        return ""
+    full = f"{max(255, 2 ** round(brightest).bit_length() - 1)}" if white > 255 else f"{brightest:g}"
+    return (
+        f"{plural(len(deep), 'picture')} of more than 8 bits {are(len(deep))} dark: the brightest value is {brightest:,g}, "
+        f"and {white:,g} is white; to make {full} white: --set dataset.white={full}"
+    )
 
 
 def _summary(source: Source, info: Mapping[str, Any]) -> str:
@@ -209,8 +235,13 @@ def _summary(source: Source, info: Mapping[str, Any]) -> str:
     else:
         channels += ", as there are colored pictures"
     remarks = "".join(f", {count:,} {words}" for words, count in info.get("remarks", {}).items() if count)
-    return f"{info['count']:,} images of {source.label}{why}{remarks}, {channels}"
+    return f"{plural(info['count'], 'image')} of {source.label}{why}{remarks}, {channels}"
 
 
 def _reasons(listed: list[dict[str, str]], most: int = 3) -> str:
-    return "; ".join(f"{entry['key']}: {entry['reason']}" for entry in listed[:most]) + (", …" if len(listed) > most else "")
+    """Return why the first pictures were skipped."""
+    said, last = list[str](), ""
+    for entry in listed[:most]:
+        said.append(f"{entry['key']}: {'the same' if entry['reason'] == last else entry['reason']}")
+        last = entry["reason"]
+    return printable("; ".join(said) + (", …" if len(listed) > most else ""))

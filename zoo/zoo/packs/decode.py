@@ -24,6 +24,7 @@ from zoo_core.pictures import (
     check,
     explain,
     orientation,
+    to_srgb,
 )
 
 from . import jpeg
@@ -56,6 +57,7 @@ class Decoded(NamedTuple):
     boxes: NDArray[np.int16]  # [B, 4]
     side: int  # how many pixels of the source the picture is high and wide: the better resolved, the more
     remarks: int = 0  # what was met, as the sum of keys of `REMARKS`
+    grays: tuple[float, float] = (0, 0)  # of a picture with grays of more than 8 bits, the brightest and what became white
 
 
 def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded | str:
@@ -98,15 +100,22 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         mode = "L" if channels == 1 and not changes_colors(image) else None
         scale = _reduce(image, mode, extent(box, dataset.fit) / size)
     found = Findings()
-    image = as_plain(image, upright=not stored, found=found)
+    # converting colors is cheapest where few pixels are left; bars that fill up a picture have no colors of its own
+    late = channels != 1 and dataset.fit != "pad"
+    image = as_plain(image, upright=not stored, profile=not late, white=dataset.white, found=found)
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
     if isinstance(given, Picture):
         for row, name in enumerate(dataset.boxed):
             if name in given.boxes:
                 boxes[row] = move(given.boxes[name], box, place(box, size, dataset.fit))
+    packed, profile = _square(dataset, image, box, scale, size, channels, boxes), image.info.get("icc_profile")
+    if late and profile and image.mode != "F":
+        levels = packed.pixels[:, :, 0] if image.mode == "L" or packed.pixels.shape[2] == 1 else packed.pixels
+        converted = np.asarray(to_srgb(Image.fromarray(levels), profile, found=found)).reshape(size, size, -1)
+        packed = packed._replace(pixels=np.broadcast_to(converted, packed.pixels.shape))
     remarks = PROFILE_IGNORED if found.profile_ignored else 0
-    return _square(dataset, image, box, scale, size, channels, boxes)._replace(remarks=remarks)
+    return packed._replace(remarks=remarks, grays=(found.brightest, found.white)) if remarks or found.white else packed
 
 
 def _square(

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoo_core import DataError, ImageSpec, UsageError
+from zoo_core.words import plural
 
 from ..files import atomic_folder, sha256, write_json
 from .cache import read_info
@@ -60,7 +61,7 @@ class Pack:
         return int(self.info["count"])
 
     def __repr__(self) -> str:
-        return f"Pack({str(self.path)!r}: {len(self):,} images of {self.spec.shape})"
+        return f"Pack({str(self.path)!r}: {plural(len(self), 'image')} of {self.spec.shape})"
 
     def __reduce__(self) -> tuple[Callable[[Path], Pack], tuple[Path]]:
         return (open_pack, (self.path,))
@@ -132,7 +133,7 @@ def open_pack(folder: str | Path) -> Pack:
             shards.append(tensors["images"])
         total = sum(map(len, shards))
         if not shards or (total != count and not view):
-            raise _damaged(path, f"its files hold {total:,} images, pack.json says {count:,}")
+            raise _damaged(path, f"its files hold {plural(total, 'image')}, pack.json says {count:,}")
         # cloned: a table is small and always read whole, so it need not hold a file open
         labels = info["labels"]["file"]
         tables = {name: tensor.clone() for name, tensor in _tensors(path, labels).items()}

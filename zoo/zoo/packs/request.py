@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo_core import DataError, ImageDataset, ImageSpec, Listing, OptionError, PluginError, ZooError, registry
 from zoo_core import options as schema
+from zoo_core.datasets import CAREFUL
 from zoo_core.errors import unknown
 from zoo_core.registries import Entry
 
@@ -116,13 +117,14 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     if request.data is not None:
         given["data"] = registry.load("datasets", request.dataset).resolve_data(str(request.data))
     dataset: ImageDataset = registry.create("datasets", request.dataset, given)
+    dataset.white = selection.get("white", dataset.white)
     if dataset.default_channels not in (None, 1, 3):
         raise PluginError(f"dataset {entry.name!r}: its default_channels is {dataset.default_channels!r}; valid: 1, 3, None")
     if dataset.notice:
         report.note(dataset.notice)
     listing = select(_listing(entry, dataset), selection)
     for note in listing.notes:
-        report.note(f"{entry.name}: {note}")
+        (report.warn if note.startswith(CAREFUL) else report.note)(f"{entry.name}: {note.removeprefix(CAREFUL)}")
     options = schema.complete(type(dataset), given, where="dataset")
     data, split = options.pop("data", None), options.pop("split", None)
     described = {"name": entry.qualified, "options": {**options, **selection}, "data": data, "split": split}
@@ -152,6 +154,10 @@ def _listing(entry: Entry, dataset: ImageDataset) -> Listing:
         listing = dataset.listing()
     except (ZooError, MemoryError):
         raise
+    except OSError as error:  # rights, a disk that fails
+        if error.filename is None:
+            raise DataError(f"{entry.name} cannot be read: {error}") from error
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
     except Exception as error:
         raise PluginError(f"dataset {entry.name!r} cannot list its records: {type(error).__name__}: {error}") from error
     if not listing.records:

@@ -16,8 +16,9 @@ from zoo_core.options import Option, check, schema
 SELECTION = {
     "classes": Option("classes", list[str] | str | None, None, "only these, by name ('cat,dog'), as labels in this order"),
     "limit": Option("limit", int | None, None, "at most so many pictures, always the same ones (or --limit N)"),
+    "white": Option("white", float | None, None, "which value is white where grays have more than 8 bits (4095, say)"),
 }
-"""Options that every dataset has, unless its constructor has one of that name."""
+"""Options that every dataset has, unless its constructor has one of that name; `white` selects none of the pictures."""
 
 
 def dataset_options(name: str) -> dict[str, Option]:
@@ -40,6 +41,9 @@ def split_selection(name: str, options: Mapping[str, Any]) -> tuple[dict[str, An
             selection[key] = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
     if (limit := selection.get("limit")) is not None and limit < 1:
         raise OptionError(f"dataset.limit must be at least 1, not {limit}", hint="for example: --limit 1000")
+    if (white := selection.get("white")) is not None and not 0 < white < float("inf"):
+        hint = "for example: --set dataset.white=4095"
+        raise OptionError(f"dataset.white must be greater than 0, not {white:g}", hint=hint)
     if (classes := selection.get("classes")) is not None and (not classes or "" in classes):
         raise OptionError("dataset.classes names no class", hint="for example: --set dataset.classes=cat,dog")
     return rest, selection

@@ -45,6 +45,7 @@ class Chunk(NamedTuple):
     skipped: dict[int, str]  # position in the chunk → why it was skipped
     total: int  # how many records it had
     remarks: NDArray[np.uint8] | None = None  # [n], see `Decoded.remarks`; None: there are none
+    grays: NDArray[np.float32] | None = None  # [n, 2], see `Decoded.grays`; None: there are none
 
 
 class _Unusable(Exception):
@@ -106,7 +107,8 @@ def decode_chunk(
     boxes = np.asarray([found.boxes for found in kept], np.int16).reshape(len(kept), len(dataset.boxed), 4)
     sides = np.asarray([found.side for found in kept], np.int32)
     remarks = np.asarray([found.remarks for found in kept], np.uint8)
-    return Chunk(images, boxes, sides, skipped, len(records), remarks)
+    grays = np.asarray([found.grays for found in kept], np.float32).reshape(len(kept), 2)
+    return Chunk(images, boxes, sides, skipped, len(records), remarks, grays)
 
 
 def _pack(dataset: ImageDataset, record: Record) -> bytes | None:

@@ -20,12 +20,12 @@ from .workers import Chunk
 SHARD_BYTES = 1 << 30  # about how large one file of images becomes
 _HEADER = 256  # bytes before the pixels; the format lets a header end in spaces
 _BLOCK = 16 << 20
-_TABLES = ("records", "boxes", "sides", "remarks")
+_TABLES = ("records", "boxes", "sides", "remarks", "grays")
 
 
 _Rows = tuple[NDArray[Any], ...]
-"""Records [n] int64, boxes [n, B, 4] int16 and sides [n] int32 of some images, as in `labels.safetensors`, and remarks
-[n] uint8."""
+"""Records [n] int64, boxes [n, B, 4] int16 and sides [n] int32 of some images, as in `labels.safetensors`; remarks
+[n] uint8 and grays [n, 2] float32."""
 
 
 @dataclass
@@ -123,8 +123,10 @@ class ShardWriter:
         if len(chunk.images):
             if chunk.images.shape[3] > self.channels:
                 self._promote()
-            remarks = chunk.remarks if chunk.remarks is not None else np.zeros(len(numbers), np.uint8)
-            self._append(chunk.images, (numbers, chunk.boxes, chunk.sides, remarks))
+            n = len(numbers)
+            remarks = chunk.remarks if chunk.remarks is not None else np.zeros(n, np.uint8)
+            grays = chunk.grays if chunk.grays is not None else np.zeros((n, 2), np.float32)
+            self._append(chunk.images, (numbers, chunk.boxes, chunk.sides, remarks, grays))
         self.position += chunk.total
 
     def finish(self) -> Shard:

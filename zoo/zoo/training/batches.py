@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import Generator, UsageError
+from zoo_core.words import are, plural
 
 from ..packs import Pack, to_images
 from ..randomness import generator_for
@@ -59,7 +60,8 @@ class Batches:
     ) -> None:
         if batch > len(pack):
             hint = f"try: --batch {1 << (len(pack).bit_length() - 1)}"
-            raise UsageError(f"a minibatch of {batch} is more than the {len(pack):,} images there are", hint=hint)
+            there = f"{plural(len(pack), 'image')} there {are(len(pack))}"
+            raise UsageError(f"a minibatch of {batch} is more than the {there}", hint=hint)
         share = share_of(batch, world)  # images of each process
         self.pack, self.batch, self.seed, self.device = pack, batch, seed, device
         self.conditional, self.mirror = conditional, mirror

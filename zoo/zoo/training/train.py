@@ -14,6 +14,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Tracker, TrainingError, ZooError, registry
+from zoo_core.words import plural
 
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, name_device, start_runtime
@@ -264,11 +265,11 @@ def _describe(config: RunConfig, budget: Budget, folder: Path, state: State, run
     assert config.image is not None
     sizes = [f"{role} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for role, net in state.networks.items()]
     sizes[0] += " parameters"
-    verb = f"resuming at {state.images:,} images" if resumes else "training"
+    verb = f"resuming at {plural(state.images, 'image')}" if resumes else "training"
     size, kind, count = config.image.size, "gray" if config.image.channels == 1 else "color", config.facts["count"]
     processes = f", {runtime.world} processes" if runtime.world > 1 else ""
     lines = [
-        f"{verb}: {config.recipe['name']} on {count:,} images, {size}×{size} {kind}, for {budget} "
+        f"{verb}: {config.recipe['name']} on {plural(count, 'image')}, {size}×{size} {kind}, for {budget} "
         f"({budget.total(count):,.0f} {budget.unit})",
         f"{', '.join(sizes)}; batch {config.training.batch}, seed {config.seed}, {runtime.device} in {runtime.precision}"
         f"{processes}",

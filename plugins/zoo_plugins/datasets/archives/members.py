@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core.datasets import PICTURE_SUFFIXES, Listing, Record
+from zoo_core.folders import is_system_folder, note_on_splits
+from zoo_core.words import printable
 
 from ..sources import few
 from .formats import is_compressed, suffix_of
@@ -50,7 +52,7 @@ class Members:
         parts = name.split("/")
         if not is_inside(name):
             self.leave("outside", name)
-        elif "__MACOSX" in parts or any(part.startswith(".") for part in parts):
+        elif parts[-1].startswith(".") or any(is_system_folder(part) for part in parts[:-1]):
             pass
         elif suffix_of(name):
             self.leave("archive", name)
@@ -101,11 +103,11 @@ def list_members(held: Sequence[tuple[str, Members]]) -> Listing:
     tops = {name: name.split("/")[depth] if name.count("/") > depth else "" for name in names}
     there = set(tops.values())
     classes = tuple(sorted(there)) if "" not in there and len(there) > 1 else ()
-    labels = {name: i for i, name in enumerate(classes)}
+    labels, classes = {name: i for i, name in enumerate(classes)}, tuple(map(printable, classes))
     records = []
     for name in names:
         path, stamp, *where = found[name]
-        records.append(Record(name, (str(path), *where), stamp, labels.get(tops[name], -1)))
+        records.append(Record(printable(name), (str(path), *where), stamp, labels.get(tops[name], -1)))
     if any(is_compressed(members.path) for _, members in held):
         records.sort(key=lambda record: record.source)
     notes = [note for _, members in held for note in members.notes()]
@@ -113,9 +115,9 @@ def list_members(held: Sequence[tuple[str, Members]]) -> Listing:
         notes.append(f"{twice:,} pictures have the name of one in a later archive and were left out")
     folders = [posixpath.join(prefix, f) for prefix, members in held for f in members.folders if is_inside(f)]
     siblings = {f.split("/")[depth] for f in folders if classes and f.count("/") >= depth}
-    if empty := sorted(n for n in siblings - there if n and not n.startswith(".") and n != "__MACOSX"):
+    if empty := sorted(n for n in siblings - there if n and not is_system_folder(n)):
         notes.append(f"folders without pictures are no class: {few(empty)}")
-    return Listing(records, classes=classes, notes=tuple(notes))
+    return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, "")))
 
 
 def is_inside(name: str) -> bool:

@@ -1,0 +1,49 @@
+"""Words for people: numbers with their nouns, and texts of others' making that a terminal may be shown."""
+
+from __future__ import annotations
+
+# what moves the cursor or changes colors (C0 and C1 of ISO 6429), turns the direction of text (Unicode's bidirectional
+# formatting characters), or stands for a byte that is no text
+_CONTROLS = [
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    *(0x061C, 0x200E, 0x200F),
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+    0xFEFF,
+    *range(0xD800, 0xE000),
+]
+
+
+def _escape(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no UTF-8, as Python carries it
+        code -= 0xDC00
+    return {9: "\\t", 10: "\\n", 13: "\\r"}.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+_LINE = {code: _escape(code) for code in _CONTROLS}
+_LINES = {code: text for code, text in _LINE.items() if code not in (9, 10)}
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Return a text that may be shown on a terminal: control characters in it become "\\x1b", "\\n" and the like.
+
+    Names of files, labels, summaries of plugins and whatever else was written by others comes through here. With `lines`,
+    line breaks and tabs stay: for whole messages, whose parts have been through here.
+    """
+    return text if text.isprintable() else text.translate(_LINES if lines else _LINE)
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """Return "1 file", "2,000 files"; `nouns` where the plural is not `noun` with an s."""
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def are(count: int) -> str:
+    """Return "is" or "are"."""
+    return "is" if count == 1 else "are"
+
+
+def were(count: int) -> str:
+    """Return "was" or "were"."""
+    return "was" if count == 1 else "were"
