@@ -76,7 +76,7 @@ BAD: list[tuple[list[object], list[str]]] = [
     (["bench", "dcgan", "--rounds", "0"], ["0 rounds of 2 steps are impossible"]),
     (["bench", "dcgan", "--precision", "int8"], ["unknown precision 'int8'"]),
     (["bench", "dcgan", "--device", "tpu"], ["there is no device 'tpu' here"]),
-    (["bench", "dcgan", "--size", "48"], ["not 48"]),
+    (["bench", "dcgan", "--size", "40"], ["not 40"]),
     (["diagnose", "nowhere"], ["nowhere is no run folder"]),
     (["diagnose", "run", "--out", "health.gif"], ["health.gif is no name of a PNG"]),
     (["train", "dcgan", "TINY", "--set", "training.accumulate=3"], ["of 8 cannot be shared", "in 3 pieces", "--batch 6"]),
