@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, overload
 
 from .errors import DataError, OptionError, UsageError
 from .folders import CAREFUL as CAREFUL
@@ -54,6 +54,33 @@ class Record:
     stamp: str = ""
     label: int = -1
     attributes: tuple[int, ...] = ()
+
+
+class LazyRecords(Sequence[Record]):
+    """Records that are made when they are asked for: three million at once would take a gigabyte.
+
+    Args:
+        numbers: how many, or which numbers in which order.
+        make: number → its record.
+    """
+
+    def __init__(self, numbers: int | Sequence[int], make: Callable[[int], Record]) -> None:
+        self._numbers, self._make = range(numbers) if isinstance(numbers, int) else numbers, make
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._make, self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self._make(i) for i in self._numbers[index]]
+        return self._make(self._numbers[index])
 
 
 @dataclass(frozen=True)

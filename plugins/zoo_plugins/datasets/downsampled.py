@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo_core.datasets import ImageDataset, Listing, Record
+from zoo_core.datasets import ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError
 
 from .readers.unpickling import batch_arrays, read_pickle
-from .sources import AGAIN, LazyRecords, few, file_stamp
+from .sources import AGAIN, few, file_stamp
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, Listing, Record
+from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, unknown
 
 from .archives import is_picture
 from .readers.lmdb_reader import LMDBReader
-from .sources import LazyRecords, Origin, check_split, few, file_stamp
+from .sources import Origin, check_split, few, file_stamp
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from zoo_core.datasets import ImageDataset, Record
+from zoo_core.datasets import ImageDataset, LazyRecords, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError
 
 if TYPE_CHECKING:
@@ -17,28 +17,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 AGAIN = "download it again"
-
-
-class LazyRecords(Sequence[Record]):
-    """`count` records, each made when it is asked for: three million at once would take a gigabyte."""
-
-    def __init__(self, count: int, make: Callable[[int], Record]) -> None:
-        self._numbers, self._make = range(count), make
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __iter__(self) -> Iterator[Record]:
-        return map(self._make, self._numbers)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        if isinstance(index, slice):
-            return [self._make(i) for i in self._numbers[index]]
-        return self._make(self._numbers[index])
 
 
 def array_records(pixels: NDArray[np.uint8], labels: Sequence[int] | NDArray[Any], prefix: str) -> LazyRecords:

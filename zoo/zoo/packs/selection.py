@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any
 
 from zoo_core import DataError, Listing, OptionError, Record, UsageError, registry
+from zoo_core.datasets import LazyRecords
 from zoo_core.errors import unknown
 from zoo_core.options import Option, check, schema
 
@@ -68,7 +69,7 @@ def select(listing: Listing, selection: Mapping[str, Any]) -> Listing:
     count, limit = len(listing.records), selection.get("limit")
     if limit is not None and limit < count:
         ranked = heapq.nsmallest(limit, ((_rank(r.key), i) for i, r in enumerate(listing.records)))
-        listing = replace(listing, records=Subset(listing.records, sorted(i for _, i in ranked)))
+        listing = replace(listing, records=take(listing.records, sorted(i for _, i in ranked)))
         told.append(f"{limit:,} of {count:,} pictures, chosen by their names: always the same ones")
     return replace(listing, notes=(*listing.notes, *told))
 
@@ -86,7 +87,7 @@ def _select_classes(listing: Listing, names: Sequence[str]) -> Listing:
     label = {old: new for new, old in enumerate(chosen)}
     kept = [i for i, record in enumerate(listing.records) if record.label in label]
     several = len(chosen) > 1
-    records = Subset(listing.records, kept, label if several else dict.fromkeys(label, -1))
+    records = take(listing.records, kept, label if several else dict.fromkeys(label, -1))
     return replace(listing, records=records, classes=tuple(listing.classes[i] for i in chosen) if several else ())
 
 
@@ -111,27 +112,13 @@ def _plain(name: str) -> str:
     return name.casefold().replace("_", " ").replace("-", " ").strip()
 
 
-class Subset(Sequence[Record]):
-    """Some of a sequence of records, each still made when it is asked for; `label`: old label → new one, None: as it was."""
+def take(records: Sequence[Record], numbers: Iterable[int], label: Mapping[int, int] | None = None) -> LazyRecords:
+    """Return some of a sequence of records, each still made when it is asked for. `label`: old label → new one; None leaves
+    them as they are.
+    """
 
-    def __init__(self, records: Sequence[Record], numbers: Iterable[int], label: Mapping[int, int] | None = None) -> None:
-        self._records, self._numbers, self._label = records, array("q", numbers), label
+    def make(number: int) -> Record:
+        record = records[number]
+        return record if label is None else replace(record, label=label[record.label])
 
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __iter__(self) -> Iterator[Record]:
-        return map(self._make, self._numbers)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        if isinstance(index, slice):
-            return [self._make(i) for i in self._numbers[index]]
-        return self._make(self._numbers[index])
-
-    def _make(self, number: int) -> Record:
-        record = self._records[number]
-        return record if self._label is None else replace(record, label=self._label[record.label])
+    return LazyRecords(array("q", numbers), make)

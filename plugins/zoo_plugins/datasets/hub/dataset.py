@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from zoo_core.datasets import WHITE, Fill, Fit, ImageDataset, Listing, Record
+from zoo_core.datasets import WHITE, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError, unknown
 
 from .. import archives
-from ..sources import LazyRecords, causes, file_stamp
+from ..sources import causes, file_stamp
 from .files import describe_files, describe_unlisted
 from .rows import ArrowRows, ParquetRows, picture_columns, read_reference
 
