@@ -23,9 +23,11 @@ from zoo.devices import Runtime, resolve_precision, synchronize
 from zoo.progress import Reporter
 from zoo.runs.run import read_log
 from zoo.training.control import reproducible
+from zoo.training.graphs import NOT_CAPTURED
 from zoo.training.speed import flop_per_image, matmul_peak
 from zoo.training.ways import choose_ways, measure_way
 from zoo_core import registry
+from zoo_core.words import name_error
 
 BATCHES = (32, 128, 512)
 STEPS, RESUMED_AT = 120, 60
@@ -100,7 +102,7 @@ class Notes(Reporter):
     @property
     def refusal(self) -> str:
         """Why steps were not captured; "" where they were, or nobody wanted it."""
-        return next((text.rpartition(": ")[2] for text in self.texts if "not captured" in text), "")
+        return next((text.partition(": ")[2] for text in self.texts if NOT_CAPTURED in text), "")
 
 
 def table(bench: Bench) -> list[dict[str, Any]]:
@@ -125,8 +127,10 @@ def ours(bench: Bench, config: Any, steps: int, peak: float, ways: list[str]) ->
         for way in (way for way in ways if way in known):
             try:
                 found = asdict(measure_way(way, config, runtime, bench.given.rounds, steps, flop_per_image(config) / peak))
+            except TimeoutError:
+                raise
             except Exception as error:
-                found = {"name": way, "problem": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
+                found = {"name": way, "problem": name_error(error)}
             if found["problem"]:
                 rows.append({"batch": config.training.batch, "way": way, "problem": found["problem"]})
                 bench.result["failed"][f"{way}, batch {config.training.batch}"] = found["problem"]
@@ -292,7 +296,7 @@ def recipes(bench: Bench) -> dict[str, dict[str, Any]]:
         except TimeoutError:
             raise
         except Exception as error:
-            bench.result["failed"][f"recipe {name}"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            bench.result["failed"][f"recipe {name}"] = name_error(error)
     return found
 
 

@@ -55,7 +55,7 @@ class Nothing:
         self.began = time.perf_counter()
         return lambda: None
 
-    def close(self, *, failed: bool = False) -> None:
+    def close(self) -> None:
         pass
 
 

@@ -47,3 +47,9 @@ def are(count: int) -> str:
 def were(count: int) -> str:
     """Return "was" or "were"."""
     return "was" if count == 1 else "were"
+
+
+def name_error(error: BaseException) -> str:
+    """Return what kind of error it is and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

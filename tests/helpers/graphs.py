@@ -29,7 +29,7 @@ class Reexecuting:
     def __init__(self, engine: Engine, feed: Feed) -> None:
         self.engine, self.feed = engine, feed
         self.warm = self.watched = self.captures = self.replays = 0
-        self.reason = self.closed = ""
+        self.reason, self.closed = "", False
 
     def warm_up(self, work: Work) -> None:
         self.warm += 1
@@ -55,8 +55,8 @@ class Reexecuting:
 
         return replay
 
-    def close(self, *, failed: bool = False) -> None:
-        self.closed = "failed" if failed else "closed"
+    def close(self) -> None:
+        self.closed = True
 
     def _host(self) -> dict[str, Any]:
         state = self.engine.state
@@ -108,10 +108,10 @@ def replayed_trainings() -> Iterator[list[Reexecuting]]:
         with start_runtime(device, precision) as runtime:
             yield replace(runtime, static=True)
 
-    def steps(engine: Engine, feed: Feed, graphs: Any, report: Any) -> StaticSteps:
+    def steps(engine: Engine, feed: Feed, graphs: Any, *told: Any) -> StaticSteps:
         if graphs is not None:
             made.append(graphs := Reexecuting(engine, feed))
-        return StaticSteps(engine, feed, graphs, report)
+        return StaticSteps(engine, feed, graphs, *told)
 
     patched = {"start_runtime": start, "graphs_for": lambda runtime, **_: "a stand-in", "StaticSteps": steps}
     before = {name: getattr(training, name) for name in patched}

@@ -85,7 +85,7 @@ def test_goals_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         rows.append({"batch": batch, "way": "eager", "images_per_s": 1.0, "peak_memory_mb": 500.0})
         rows.append({"batch": batch, "way": "captured", "images_per_s": bare, "peak_memory_mb": 700.0})
     result: dict[str, Any] = {"table": rows}
-    result["job"] = {"batch": 32, "images": 250_000, "seconds": 25.0, "median_images_per_s": 19000.0}
+    result["job"] = {"batch": 32, "images": 250_016, "seconds": 25.0, "median_images_per_s": 19000.0}
     result["whole"] = {"batch": 128, "images": 500_000, "seconds": 20.0, "median_images_per_s": 39000.0}
     result["exactness"] = {"captured": True, "eager": {"equal": True}, "resumed": {"equal": False}}
     found = {name: goal["reached"] for name, goal in gpu.judge(gpu.Bench(given, Path(), result=result)).items()}

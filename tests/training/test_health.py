@@ -237,3 +237,11 @@ def test_a_training_that_ends_by_itself_leaves_no_reason(data: Path, tmp_path: P
     run = train("linear", data, tmp_path / "run", images=16)
     assert not any("stopped" in line for line in measures(run.path))
     assert callbacks.ensure_finite is ensure_finite
+
+
+def test_readings_that_lie_far_apart_are_judged_by_the_last_few() -> None:
+    """As on a GPU, where there is one a second, hundreds of steps apart."""
+    for gap in (20, 560):
+        lines = [{"step": gap * i, "images_per_s": 1.0, "d_right": 0.9999, "g_grad": 1.0} for i in range(1, 12)]
+        assert [warning.kind for warning in detect_problems(History.of(lines))] == ["discriminator-wins"]
+    assert detect_problems(History.of([{**line, "step": line["step"] * 560} for line in lines[:4]])) == []

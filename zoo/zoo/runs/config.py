@@ -286,5 +286,5 @@ def model_config(
 def versions() -> dict[str, str]:
     """Versions of what computes."""
     packages = {name: metadata.version(name) for name in ("torchvision", "numpy", "Pillow")}
-    here = {"python": platform.python_version(), "platform": platform.platform(), "threads": str(torch.get_num_threads())}
+    here = {"python": platform.python_version(), "platform": platform.platform()}
     return {"dcgan-zoo": __version__, "torch": torch.__version__, **packages, **here}

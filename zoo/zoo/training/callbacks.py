@@ -132,9 +132,16 @@ class Callbacks:
         self.report.note(str(change))
         speeds = {str(number): round(speed, 2) for number, speed in change.speeds.items()}
         self._write({"threads": {"before": change.before, "after": change.after, "images_per_s": speeds}})
+        self._note_machine("threads", change.after)
+
+    def note_refusal(self) -> None:
+        """Write down that steps are not captured after all."""
+        self._note_machine("graphs", False)
+
+    def _note_machine(self, key: str, value: Any) -> None:
         if self.runtime.is_main:
             record = read_run(self.folder)
-            write_run(self.folder, replace(record, machine={**record.machine, "threads": change.after}))
+            write_run(self.folder, replace(record, machine={**record.machine, key: value}))
 
     def _write(self, values: dict[str, Any], tracked: dict[str, float] | None = None) -> None:
         """Write a line, with the kinds of problems that there are; new ones are said."""

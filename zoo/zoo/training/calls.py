@@ -108,7 +108,7 @@ class CastWeights:
     """Copies of a network's weights in a lower precision, made once for each update instead of once for each forward pass.
 
     Gradients reach the weights themselves, in float32, as they do under autocast. Only what autocast would cast is copied:
-    the weights of plain convolutions and linear layers.
+    the weights of plain convolutions and linear layers, as these use them.
     """
 
     KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -132,7 +132,8 @@ class CastWeights:
         if self.versions != [weight._version for weight in self.own.values()]:
             self.refresh()
         copies = _Cast.apply([copy.detach() for copy in self.copies], *self.own.values())
-        return torch.func.functional_call(self.network, dict(zip(self.own, copies, strict=True)), arguments)
+        replaced = dict(zip(self.own, copies, strict=True))
+        return torch.func.functional_call(self.network, replaced, arguments, tie_weights=False)
 
 
 class _Cast(torch.autograd.Function):

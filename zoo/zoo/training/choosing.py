@@ -22,6 +22,7 @@ FEWER, MORE = 1.1, 1.03  # times as fast as now must be what takes its place, of
 PAUSE, BLIND_PAUSE, LONGEST_PAUSE = 10.0, 60.0, 600.0  # least seconds between measurements; where others are not seen; most
 COST = 10  # times as long as a measurement took is the pause after it, and twice as long after each that changed nothing
 
+BLOCKED = "threads get less of the processor than they could"
 OTHERS, SLOWER, FREE = "others use the processor", "steps take longer than they did", "the processor is free"
 TOO_MANY = "there are fewer processors than threads"
 
@@ -149,7 +150,7 @@ class Chooser:
             else:
                 disturbed = window.all.seconds > 0.9 * used.wall and used.processors < SHARE * self.number
             if disturbed:
-                return OTHERS
+                return OTHERS if used.others is not None else BLOCKED
             if self.slow:
                 return SLOWER
         more = [number for number in self.candidates if self.number < number <= self.granted]

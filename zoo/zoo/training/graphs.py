@@ -20,6 +20,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from zoo_core.words import name_error
+
 from ..devices import Runtime
 from ..progress import Reporter
 from .engine import Engine
@@ -28,6 +30,8 @@ from .feed import Feed
 WARM_UP = 4  # steps of each kind that are taken as they are before any is captured; the last of them is watched
 RARE = 64  # kinds that do not come twice within so many steps are never captured
 AHEAD, GROUP, SECONDS = 4, 8, 0.1  # how far the host may be ahead: so many groups of so many steps, or of so many seconds
+
+NOT_CAPTURED = "steps are not captured as a CUDA graph, which is slower"
 
 Work = Callable[[], None]
 
@@ -44,8 +48,8 @@ class Graphs(Protocol):
     def capture(self, work: Work) -> Work:
         """Capture work without computing anything; return what replays it."""
 
-    def close(self, *, failed: bool = False) -> None:
-        """Let go of all that was captured; `failed` says that a capture was broken off."""
+    def close(self) -> None:
+        """Let go of all that was captured, or of what was left of a capture that was broken off."""
 
 
 class CudaGraphs:
@@ -59,6 +63,7 @@ class CudaGraphs:
         self.compiled = compiled
         self.device, self.side = device, torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.pool: Any = torch.cuda.graph_pool_handle()
+        self.is_broken = False  # whether a capture was broken off
         self.graphs: list[torch.cuda.CUDAGraph] = []
 
     def warm_up(self, work: Work) -> None:
@@ -97,18 +102,19 @@ class CudaGraphs:
                 work()
         except BaseException:
             torch.cuda.set_stream(stream)  # a capture that cannot be ended leaves its own
+            self.is_broken = True
             raise
         self.graphs.append(graph)
         return graph.replay
 
-    def close(self, *, failed: bool = False) -> None:
+    def close(self) -> None:
         """As the protocol says. Communicators of several processes can only be destroyed once no graph uses them."""
         with suppress(RuntimeError):
             torch.cuda.synchronize(self.device)
         for graph in self.graphs:
             graph.reset()
         self.graphs.clear()
-        if failed:  # the generator may believe that it is being captured for ever
+        if self.is_broken:  # the generator may believe that it is being captured for ever
             number = self.device.index if self.device.index is not None else torch.cuda.current_device()
             generator = torch.cuda.default_generators[number]
             with suppress(RuntimeError):
@@ -139,10 +145,19 @@ class StaticSteps:
 
     Args:
         graphs: what captures; None takes all steps as they are.
+        refused: called when it turns out that steps cannot be captured; `refusal` then says why.
     """
 
-    def __init__(self, engine: Engine, feed: Feed, graphs: Graphs | None, report: Reporter | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        feed: Feed,
+        graphs: Graphs | None,
+        report: Reporter | None = None,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self.engine, self.feed, self.graphs, self.report = engine, feed, graphs, report or Reporter()
+        self.refused, self.refusal = refused, ""
         often = Counter(map(engine.kind, range(RARE)))
         self.seen = {kind: 0 for kind, count in often.items() if count > 1}  # kinds to capture, and how many came of each
         self.captured: dict[frozenset[str], Captured] = {}
@@ -211,7 +226,7 @@ class StaticSteps:
             why = "there is not enough memory for it"
         except RuntimeError as error:
             cause = error.__context__ or error  # of two, the second only says that there was a first
-            why = f"{type(cause).__name__}: {str(cause).splitlines()[0]} ({innermost(cause.__traceback__)})"
+            why = f"{name_error(cause)} ({innermost(cause.__traceback__)})"
         finally:
             more = {role: n - updates.get(role, 0) for role, n in state.updates.items()}
             recorded = {name: n - counts.get(name, 0) for name, n in state.meter.counts.items()}
@@ -226,11 +241,13 @@ class StaticSteps:
         """Go on capturing if no process has a reason not to; return whether that is so."""
         if not self.engine.runtime.greatest(float(bool(why)))[0]:
             return True
-        self.report.note(f"steps are not captured as a CUDA graph, which is slower: {why or 'another process cannot'}")
+        self.refusal = why or "another process cannot"
+        self.report.note(f"{NOT_CAPTURED}: {self.refusal}")
+        self.refused()
         graphs, self.graphs = self.graphs, None
         self.captured.clear()
         if graphs is not None:
-            graphs.close(failed=True)
+            graphs.close()
         return False
 
 
@@ -241,12 +258,14 @@ def host_random_state(device: torch.device) -> int:
     return hash((random.getstate(), kind, np.asarray(keys).tobytes(), *rest, *own))
 
 
+def can_capture(runtime: Runtime) -> bool:
+    """Return whether steps can be captured: not on CPUs, and not in fp16, whose loss scaling leaves out steps."""
+    return runtime.device.type == "cuda" and runtime.scaler is None
+
+
 def graphs_for(runtime: Runtime, *, compiled: bool = False) -> Graphs | None:
-    """Return what captures steps on the device of a training; None where nothing can: on CPUs, and in fp16, whose loss
-    scaling leaves out steps.
-    """
-    captures = runtime.device.type == "cuda" and runtime.scaler is None
-    return CudaGraphs(runtime.device, compiled=compiled) if captures else None
+    """Return what captures steps on the device of a training; None where nothing can."""
+    return CudaGraphs(runtime.device, compiled=compiled) if can_capture(runtime) else None
 
 
 @contextmanager

@@ -65,7 +65,8 @@ class History:
         if not self.readings:
             return []
         since = self.readings[-1]["step"] - STEPS
-        found = [line for line in self.readings[-STEPS:] if line["step"] > since]
+        near = [line for line in self.readings[-STEPS:] if line["step"] > since]
+        found = near if len(near) >= READINGS else self.readings[-READINGS:]  # they may lie far apart
         return found if len(found) >= READINGS and self.readings[-1]["step"] >= STEPS else []
 
     def diversities(self) -> list[float]:

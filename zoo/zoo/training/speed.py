@@ -18,6 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo_core import ImageSpec, TrainingError, UsageError
+from zoo_core.words import name_error
 
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, check_device, name_device, resolve_precision, synchronize
@@ -138,7 +139,7 @@ def bench(
             except Exception as error:  # a compiler's, say: the other ways may do
                 if "compiled" not in name:
                     raise
-                found.append(Way(name, problem=f"{type(error).__name__}: {str(error).splitlines()[0]}"))
+                found.append(Way(name, problem=name_error(error)))
     measured = [way for way in found if not way.problem]
     if not measured:
         raise TrainingError(found[0].problem)

@@ -95,7 +95,7 @@ def choose_threads(
     most, there = torch.get_num_threads(), count_processors()
     alone = runtime.world == 1
     kept = asked or (recorded if alone else None)  # what is asked for may be recorded too, on a larger machine
-    number = kept or most
+    number = kept or min(most, count_granted())
     if kept and kept > there:
         report.note(f"the run used {count(number)}, this machine has {there}: it goes on with {there}, and bits may differ")
         number = there

@@ -34,7 +34,7 @@ from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
-from .graphs import Graphs, StaticSteps, graphs_for, paced
+from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, graphs_for, paced
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
@@ -170,7 +170,9 @@ def _loop(
     saved, count = state.seconds, len(batches.pack)
 
     graphs = graphs_for(runtime, compiled=plan.compile) if plan.graphs else None
-    with _steps(engine, batches, graphs, callbacks.report) as step, paced(runtime.device) as keep_pace:
+    if runtime.scaler is not None and plan.graphs:
+        callbacks.report.note(f"{NOT_CAPTURED}: fp16's loss scaling leaves out steps (--precision bf16 or fp32 would do)")
+    with _steps(engine, batches, graphs, callbacks) as step, paced(runtime.device) as keep_pace:
         while not budget.spent(state, count):
             # 1. The networks whose phases are due learn from a minibatch of real images and latents.
             step()
@@ -204,7 +206,7 @@ def _loop(
 
 
 @contextmanager
-def _steps(engine: Engine, batches: Batches, graphs: Graphs | None, report: Reporter) -> Iterator[Callable[[], None]]:
+def _steps(engine: Engine, batches: Batches, graphs: Graphs | None, callbacks: Callbacks) -> Iterator[Callable[[], None]]:
     """Yield what takes a training step, which the caller counts; the next minibatch is prepared meanwhile."""
     state, runtime = engine.state, engine.runtime
     if not runtime.static:
@@ -212,7 +214,7 @@ def _steps(engine: Engine, batches: Batches, graphs: Graphs | None, report: Repo
             yield lambda: engine.step(take(state.images, state.step))
         return
     with open_feed(batches, state.generator, engine.rates if engine.scheduled else None) as feed:
-        with closing(StaticSteps(engine, feed, graphs, report)) as steps:
+        with closing(StaticSteps(engine, feed, graphs, callbacks.report, callbacks.note_refusal)) as steps:
             yield steps.step
 
 
@@ -235,7 +237,7 @@ def _begin(plan: Plan, config: RunConfig, runtime: Runtime, stack: ExitStack) ->
     """Write `run.json`, into a new run folder unless one is resumed; leave no folder without one."""
     machine: dict[str, Any] = {"device": name_device(runtime.device), "torch": torch.__version__}
     if runtime.device.type == "cuda":
-        machine |= {"tf32": TF32, "graphs": plan.graphs and graphs_for(runtime) is not None}
+        machine |= {"tf32_allowed": TF32, "graphs": plan.graphs and can_capture(runtime)}
     elif runtime.device.type == "cpu":
         machine["threads"] = torch.get_num_threads()
     record = runs.RunRecord(config, plan.budget, plan.precision, plan.command, machine, plan.threads)

@@ -16,13 +16,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..devices import Runtime, synchronize
 from ..packs import to_images
-from ..progress import Reporter
 from ..randomness import generator_for
 from ..runs.config import RunConfig
 from .batches import Minibatch
 from .engine import Engine
 from .feed import Feed
-from .graphs import RARE, WARM_UP, StaticSteps, graphs_for
+from .graphs import RARE, WARM_UP, StaticSteps, can_capture, graphs_for
 from .state import State
 
 
@@ -51,7 +50,7 @@ class Way:
 
 def choose_ways(runtime: Runtime, compile: bool, graphs: bool) -> list[str]:
     """Return the ways in which steps can be taken here, that of `zoo train` first, and that of its --compile last."""
-    captured = graphs and graphs_for(runtime) is not None
+    captured = graphs and can_capture(runtime)
     return [
         *(["captured"] if captured else []),
         "eager",
@@ -74,18 +73,7 @@ class StillFeed(Feed):
         return self.minibatch
 
 
-class _Heard(Reporter):
-    """Keeps the reason why steps are not captured."""
-
-    reason = ""
-
-    def note(self, text: str) -> None:
-        self.reason = self.reason or text.partition(": ")[2]
-
-
-def make_step(
-    name: str, config: RunConfig, runtime: Runtime, report: Reporter
-) -> tuple[Callable[[], None], int, StaticSteps | None]:
+def make_step(name: str, config: RunConfig, runtime: Runtime) -> tuple[Callable[[], None], int, StaticSteps | None]:
     """Return what takes the next step in one of the ways, from a fresh state; how many steps are a cycle; and what captures
     them, which tells `report` where it cannot.
     """
@@ -96,7 +84,7 @@ def make_step(
         minibatch = minibatch._replace(rates=torch.tensor(engine.rates(0), device=runtime.device))
     captured = "captured" in name
     graphs = graphs_for(runtime, compiled="compiled" in name) if captured else None
-    steps = StaticSteps(engine, StillFeed(minibatch), graphs, report) if captured else None
+    steps = StaticSteps(engine, StillFeed(minibatch), graphs) if captured else None
 
     def step() -> None:
         if steps is not None:
@@ -124,8 +112,7 @@ def measure_way(
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(where)
-    heard = _Heard()
-    step, cycle, captures = make_step(name, config, runtime, heard)
+    step, cycle, captures = make_step(name, config, runtime)
 
     def run(count: int) -> float:
         begun = time.perf_counter()
@@ -141,7 +128,7 @@ def measure_way(
                 break
             warm_up += run(1)
         if captures.graphs is None:
-            return Way(name, warm_up_s=warm_up, problem=heard.reason)
+            return Way(name, warm_up_s=warm_up, problem=captures.refusal)
     count = -(-steps // cycle) * cycle
     readings = []
     for number in range(rounds):
