@@ -367,3 +367,31 @@ def test_what_a_run_says_of_graphs(tmp_path: Path) -> None:
     assert graphs_for(Runtime(CPU)) is None
     scaler: Any = object()
     assert graphs_for(Runtime(torch.device("cuda"), "fp16", scaler=scaler, static=True)) is None  # asks no GPU
+
+
+def test_a_refusal_is_written_down(tmp_path: Path, replaying: list[Reexecuting], monkeypatch: pytest.MonkeyPatch) -> None:
+    def watch(self: Reexecuting, work: Any) -> str:
+        work()
+        return "it waits for the device (networks.py:7)"
+
+    monkeypatch.setattr(Reexecuting, "watch", watch)
+    data = pictures(tmp_path / "pictures", 20, colored={0})
+    run = train("linear", data, tmp_path / "run", images=80)
+    assert read_run(run.path).machine["graphs"] is False
+    assert replaying[-1].closed
+    assert replaying[-1].replays == 0
+
+
+def test_tied_weights_are_cast_too() -> None:
+    first = torch.nn.Linear(4, 4, bias=False)
+    tied = torch.nn.Sequential(first, torch.nn.ReLU(), torch.nn.Linear(4, 4, bias=False))
+    tied[2].weight = first.weight
+    where = Runtime(CPU, "bf16", static=True)
+    x = torch.randn(3, 4)
+    outs, gradients = [], []
+    for cast in (True, False):
+        out = NetworkCall(tied, where, compile=False, fast=False, cast=cast)(x)
+        outs.append(out)
+        gradients.append(torch.autograd.grad(out.sum(), first.weight)[0])
+    assert outs[0].equal(outs[1])
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=2e-2, atol=1e-2)

@@ -21,7 +21,7 @@ from zoo.runs.budget import Budget
 from zoo.runs.run import read_log, read_run
 from zoo.training import choosing, processor, threads
 from zoo.training.batches import helper_thread
-from zoo.training.choosing import FREE, OTHERS, SLOWER, TOO_MANY, Change, Chooser, candidates
+from zoo.training.choosing import BLOCKED, FREE, OTHERS, SLOWER, TOO_MANY, Change, Chooser, candidates
 from zoo.training.processor import Usage, read_usage
 from zoo.training.threads import check_threads
 from zoo_cli.main import zoo as command
@@ -187,7 +187,7 @@ def test_a_container_with_fewer_processors_than_it_sees() -> None:
 
 def test_where_the_system_does_not_tell_what_others_do() -> None:
     machine = Machine(2, between(30, 90), visible=False).run(400)
-    assert [(change.after, change.reason) for _, change in machine.changes] == [(1, OTHERS), (2, FREE)]
+    assert [(change.after, change.reason) for _, change in machine.changes] == [(1, BLOCKED), (2, FREE)]
     assert Machine(2, visible=False).run(300).numbers() == {2}
 
 
