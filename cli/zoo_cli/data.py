@@ -275,6 +275,11 @@ def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) 
     for key in ("photos", "faces", "without"):
         if key in found:
             echo(f"{key}: {found[key]:,}")
+    if broken := found.get("unreadable"):
+        for entry in broken["records"][:10]:
+            echo(f"skipped {printable(entry['key'])}: {printable(entry['reason'])}")
+        if broken["count"] > 10:
+            echo(f"… {broken['count']:,} skipped in all; more of them with --json")
     echo(f"train on them: zoo train dcgan --dataset faces --data {shlex.quote(str(out))}")
 
 

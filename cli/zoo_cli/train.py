@@ -68,6 +68,9 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
     if wanted and download:
         choices["data"] = zoo.download(choices["dataset"], choices["data"], split=choices.get("split", "train"))
     limit = choices.pop("limit")
+    if limit is not None and "dataset.limit" in options:
+        both = f"--limit {limit} and --set dataset.limit={options['dataset.limit']}"
+        raise click.UsageError(f"{both} say the same option twice; leave one of them out")
     return options if limit is None else {**options, "dataset.limit": str(limit)}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,7 +141,8 @@ class ImageDataset(ABC):
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
         prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material: reads
             the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
-            `progress(done, total)`, and returns a summary that JSON can hold. None where there is no such step.
+            `progress(done, total)`, and returns a summary that JSON can hold; its "notes", sentences, are told. None where
+            there is no such step.
         download: a classmethod `download(folder, *, split)` of a dataset that everybody may fetch: fetches what is not in
             the folder, checks it, and raises `DataError` where that fails. None where there is no such page.
     """
@@ -241,6 +243,9 @@ class FileDataset(ImageDataset):
     picture's, and that is told.
     """
 
+    given: ClassVar[str] = "--data {}"
+    """What a person types to name the folder, for `str.format`; hints say it."""
+
     def __init__(
         self,
         *,
@@ -254,12 +259,14 @@ class FileDataset(ImageDataset):
     def folder(self) -> Path:
         """Return the folder to read; raises `DataError` where there is none."""
         if self.data is None:
-            raise UsageError("this dataset needs a folder of pictures", hint="add: --data DIR")
+            raise UsageError("this dataset needs a folder of pictures", hint=f"add: {self.given.format('DIR')}")
         if not self.data.exists():
-            raise DataError(f"{self.data} does not exist", hint="give the folder that holds the pictures: --data DIR")
+            hint = f"give the folder that holds the pictures: {self.given.format('DIR')}"
+            raise DataError(f"{self.data} does not exist", hint=hint)
         if not self.data.is_dir():
             what = special_kind(os.stat(self.data).st_mode) or "a file"
-            raise DataError(f"{self.data} is {what}, not a folder", hint=f"perhaps: --data {str(self.data.parent)!r}")
+            hint = f"perhaps: {self.given.format(shlex.quote(str(self.data.parent)))}"
+            raise DataError(f"{self.data} is {what}, not a folder", hint=hint)
         return self.data
 
     def listing(self) -> Listing:
@@ -284,7 +291,7 @@ class FileDataset(ImageDataset):
         if classes and (empty := sorted({*map(printable, found.folders)} - {*classes})):
             shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
             notes.append(f"folders without pictures are no class: {shown}")
-        return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, str(root))))
+        return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, str(root), self.given)))
 
     def decode(self, record: Record) -> Image:
         from .pictures import open_picture

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from .words import plural, printable, were
 
-_SUFFIXES = ".avif .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp"
+_SUFFIXES = (
+    ".apng .avif .bmp .dds .dib .gif .icns .ico .j2c .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .pbm .pcx .pfm .pgm .png "
+    ".pnm .ppm .psd .qoi .sgi .tga .tif .tiff .webp"
+)
 _HEIF = ".heic .heif .hif"
 PICTURE_SUFFIXES = frozenset(f"{_SUFFIXES} {_HEIF if find_spec('pillow_heif') else ''}".split())
 """How the names of pictures end; those of HEIC only where pillow-heif reads them."""
@@ -77,14 +80,20 @@ def are_splits(classes: Iterable[str]) -> bool:
     return len(names) > 1 and SPLITS.issuperset(names)
 
 
-def note_on_splits(classes: Iterable[str], where: str) -> list[str]:
-    """Return a warning where labels are names of splits, else nothing; `where` is a folder that holds them, or ""."""
+def note_on_splits(classes: Iterable[str], where: str, given: str = "--data {}") -> list[str]:
+    """Return a warning where labels are names of splits, else nothing.
+
+    Args:
+        classes: the names.
+        where: the folder that holds them, or "".
+        given: what a person types to name a folder, for `str.format`.
+    """
     if not are_splits(classes):
         return []
     names = list(classes)
     one = next((name for name in names if name.lower().startswith("tr")), names[0])
     what = f"{CAREFUL}the labels are {', '.join(names)}, which are names of splits and no classes; to read one of them: "
-    return [what + (f"--data {shlex.quote(f'{where}/{one}')}" if where else f"unpack the archive, and --data DIR/{one}")]
+    return [what + (given.format(shlex.quote(f"{where}/{one}")) if where else f"unpack the archive, and --data DIR/{one}")]
 
 
 @dataclass

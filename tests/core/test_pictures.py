@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import socket
@@ -23,6 +24,7 @@ from zoo_core.pictures import (
     PictureError,
     as_plain,
     changes_colors,
+    explain,
     guard,
     open_picture,
     read_picture,
@@ -248,7 +250,7 @@ class TestGrays:
 
     def test_a_scale_that_nobody_can_know(self) -> None:
         for value, kind in ((70000, np.int32), (-1, np.int32), (256, np.float32), (np.nan, np.float32)):
-            with pytest.raises(PictureError, match="its grays run from"):
+            with pytest.raises(PictureError, match=r"its grays run from|some of its grays are not numbers"):
                 read_picture(Image.fromarray(np.full((2, 2), value, kind)))
 
 
@@ -325,3 +327,66 @@ def test_python_warnings_are_heard() -> None:
         assert (warned(), warned()) == (True, False)
         warnings.warn("a decoder's", stacklevel=1)  # the same again is not swallowed
         assert warned()
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize(
+    ("kind", "white"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1), (np.float32, 200)], ids=str
+)
+def test_gray_tiffs_in_which_0_is_white(kind: Any, white: float, compression: str, inverted: bool) -> None:
+    ramp = np.linspace(0, white, 9).astype(kind)
+    scaled = ramp.astype(float) * 255 / (255 if kind is np.float32 and white > 1 else white)
+    options: dict[str, Any] = {"tiffinfo": {262: 0 if inverted else 1}, "compression": compression}
+    data = encoded(Image.fromarray(ramp[None]), "TIFF", **options)
+    with Image.open(io.BytesIO(data)) as stored:
+        assert stored.tag_v2[262] == (0 if inverted else 1)  # type: ignore[attr-defined]
+    # of 8 bits Pillow inverts when it writes, too
+    expected = 255 - scaled if inverted and kind is not np.uint8 else scaled
+    assert np.abs(np.asarray(colors(data)) - expected).max() <= 0.51
+
+
+def test_an_inverted_tiff_within_the_white_that_is_said() -> None:
+    data = encoded(Image.fromarray(np.array([[0, 1000, 4095, 5000]], np.uint16)), "TIFF", tiffinfo={262: 0})
+    found = Findings()
+    pixels = np.asarray(as_plain(open_picture(data), white=4095, found=found))[0]
+    assert np.allclose(pixels, [255, 255 - 1000 * 255 / 4095, 0, 0], atol=0.01)
+    assert (found.brightest, found.white) == (4095, 4095)
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "TIFF", "ICO", "ICNS", "WEBP"])
+def test_of_good_pictures_with_frames_or_sizes_nothing_is_heard(form: str, tmp_path: Path) -> None:
+    frames: dict[str, Any] = (
+        {} if form in ("ICO", "ICNS") else {"save_all": True, "append_images": [Image.new("RGB", (64, 64), "blue")]}
+    )
+    Image.new("RGB", (64, 64), (200, 10, 20)).save(tmp_path / "a", form, **frames)
+    with guard() as heard:
+        as_plain(open_picture(tmp_path / "a"))
+        gc.collect()
+        assert not heard()
+        warnings.warn("damaged", UserWarning, stacklevel=1)
+        assert heard()
+
+
+@pytest.mark.parametrize(
+    ("values", "white", "words"),
+    [
+        ([-1, 2], None, "its grays run from -1 to 2; expected 0 to 255"),
+        ([-1, 2], 100, "its grays run from -1 to 2; expected 0 to 100"),
+        ([0, 300], None, "its grays run from 0 to 300; expected 0 to 255"),
+        ([np.nan, 2], None, "some of its grays are not numbers"),
+        ([np.nan, 2], 255, "some of its grays are not numbers"),
+    ],
+)
+def test_grays_on_no_known_scale(values: list[float], white: float | None, words: str) -> None:
+    with pytest.raises(PictureError) as caught:
+        as_plain(Image.fromarray(np.array([values], np.float32)), white=white)
+    assert str(caught.value) == words
+
+
+def test_files_that_cannot_be_read_are_explained_without_number_and_path(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        open_picture(tmp_path / "a.jpg")
+    assert explain(caught.value) == "No such file or directory"
+    assert explain(PermissionError(13, "Permission denied", "/home/a.jpg")) == "Permission denied"
+    assert explain(OSError("broken data stream")) == "broken data stream"

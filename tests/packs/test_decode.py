@@ -125,7 +125,7 @@ def test_16_bits_of_either_byte_order(order: str) -> None:
 def test_grays_on_an_unknown_scale_are_skipped() -> None:
     assert "expected 0 to 65535" in refused(Image.new("I", (9, 9), 70000))
     assert "expected 0 to 255" in refused(Image.new("F", (9, 9), 1000.0))
-    assert "nan" in refused(Image.new("F", (9, 9), float("nan")))
+    assert "not numbers" in refused(Image.new("F", (9, 9), float("nan")))
 
 
 def test_cmyk_jpeg_has_its_colors() -> None:

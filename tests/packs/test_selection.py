@@ -161,3 +161,30 @@ def test_python_takes_them(pets: Path, tmp_path: Path) -> None:
     )
     facts = json.loads((made.path / "run.json").read_text())["config"]["facts"]
     assert (facts["count"], facts["classes"]) == (6, ["newt", "dog"])
+
+
+def test_a_class_whose_name_holds_a_comma(tmp_path: Path, cache: Path) -> None:
+    for name, shade in {"bird,x": 10, "cat": 20}.items():
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("L", (16, 16), shade).save(tmp_path / "pets" / name / "0.png")
+    command = ("data", "build", "folder", "--data", str(tmp_path / "pets"), "--size", "16")
+    done = run(*command, "--set", 'dataset.classes=["bird,x"]', "--json")
+    assert (done.exit_code, json.loads(done.stdout)["count"]) == (0, 1)
+    wrong = run(*command, "--set", "dataset.classes=owl")
+    assert wrong.exit_code != 0
+    assert """for example: --set 'dataset.classes=["bird,x"]'""" in wrong.output
+    assert changed_options("folder", {"classes": ["bird,x", "cat"]}) == {"classes": '["bird,x", "cat"]'}
+    assert changed_options("folder", {"classes": ["dog", "cat"]}) == {"classes": "dog,cat"}
+
+
+def test_the_hint_quotes_a_class_for_the_shell() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        select(Listing([Record("a", label=0)], classes=("a b",)), {"classes": ["owl"]})
+    assert caught.value.hint == "for example: --set 'dataset.classes=a b'"
+
+
+def test_limit_said_twice_is_refused(pets: Path, cache: Path) -> None:
+    command = ("data", "build", "folder", "--data", str(pets), "--size", "16", "--limit", "3", "--set", "dataset.limit=4")
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "--limit 3 and --set dataset.limit=4 say the same option twice; leave one of them out" in refused.output

@@ -15,8 +15,9 @@ from PIL import Image
 
 from helpers.packs import Heard
 from zoo.packs import Pack, PackRequest, build_pack
+from zoo.packs.decode import decode_one
 from zoo_cli.main import zoo
-from zoo_core import OptionError
+from zoo_core import FileDataset, OptionError, Record
 
 RAMP = np.arange(64, dtype=np.uint16).reshape(8, 8) * 65  # 0 … 4095
 
@@ -66,3 +67,17 @@ def test_the_command_that_the_note_says(tmp_path: Path, cache: Path) -> None:
     again = CliRunner().invoke(zoo, [*command, *advice])
     assert again.exit_code == 0
     assert "dark" not in again.output
+
+
+@pytest.mark.parametrize(
+    ("values", "white", "words"),
+    [
+        ([0, 300], None, "its grays run from 0 to 300; expected 0 to 255, or to what dataset.white says"),
+        ([-1, 300], 255, "its grays run from -1 to 300; expected 0 to 255"),
+    ],
+)
+def test_why_grays_are_not_read(values: list[float], white: float | None, words: str, tmp_path: Path) -> None:
+    Image.fromarray(np.resize(np.array(values, np.float32), (8, 8))).save(tmp_path / "a.tif")
+    dataset = FileDataset(data=str(tmp_path))
+    dataset.white = white
+    assert decode_one(dataset, Record("a.tif", source="a.tif"), 8, 1) == words

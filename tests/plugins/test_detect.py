@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from helpers.datasets import bomb, dataset, real
+from helpers.packs import Heard
 from zoo.packs.curation.faces import detect_faces
+from zoo_cli.main import zoo
 from zoo_core import DataError, OptionError, UsageError
 from zoo_plugins.datasets import detect
 
@@ -177,3 +180,43 @@ def test_real_faces_are_found_where_they_are(tmp_path: Path) -> None:
         assert bottom - top == right - left >= 64
         hits += any(x < center[0] < x + side and y < center[1] < y + side for x, y, side in ((60, 90, 110), (310, 40, 140)))
     assert hits >= 9
+
+
+@pytest.mark.usefixtures("found_everywhere")
+def test_what_was_left_out_is_told(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos")
+    (root / "notes.txt").write_text("no picture")
+    heard = Heard()
+    summary = detect_faces(root, tmp_path / "out", report=heard)
+    assert summary["notes"] == ["1 file is no picture by its name and was left out"]
+    assert summary["notes"][0] in heard.lines
+    shown = CliRunner().invoke(zoo, ["data", "faces", str(root), str(tmp_path / "again")])
+    assert shown.exit_code == 0
+    assert summary["notes"][0] in shown.output
+    assert "skipped b/broken.jpg: not a picture, or of a format that cannot be read" in shown.output
+
+
+@pytest.mark.usefixtures("found_everywhere")
+def test_where_no_photograph_can_be_read_it_says_why(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"no picture")
+    (tmp_path / "photos" / "b.txt").write_bytes(b"no picture")
+    with pytest.raises(DataError) as caught:
+        detect_faces(tmp_path / "photos", tmp_path / "out")
+    assert caught.value.message == (
+        f"none of the 1 photograph of {tmp_path / 'photos'} can be read: "
+        "a.jpg: not a picture, or of a format that cannot be read; 1 file is no picture by its name and was left out"
+    )
+    assert "--min-size" not in caught.value.hint
+
+
+@pytest.mark.usefixtures("found_everywhere")
+def test_hints_name_what_the_command_takes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist") as caught:
+        detect_faces(tmp_path / "photos", tmp_path / "out")
+    assert caught.value.hint == "give the folder that holds the pictures: zoo data faces DIR OUT"
+    (tmp_path / "my pics").mkdir()
+    (tmp_path / "my pics" / "prog").write_bytes(b"")
+    with pytest.raises(DataError, match="a file, not a folder") as caught:
+        detect_faces(tmp_path / "my pics" / "prog", tmp_path / "out")
+    assert caught.value.hint == f"perhaps: zoo data faces '{tmp_path / 'my pics'}' OUT"

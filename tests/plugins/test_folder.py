@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from zoo_core import DataError, PictureError, UnknownNameError, UsageError, folders, registry
+from zoo_core import DataError, FileDataset, PictureError, UnknownNameError, UsageError, folders, registry
 
 
 def paint(path: Path, color: str = "red") -> None:
@@ -298,3 +298,15 @@ def test_control_characters_in_names_become_visible(tmp_path: Path) -> None:
     assert [r.key for r in listing.records] == ["\\x1b[2Jred/a\\nb.png", "right\\u202eto left/c\\td.png"]
     for record in listing.records:
         found.decode(record).load()
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("a.jp2", "JPEG2000"), ("a.ICO", "ICO"), ("a.icns", "ICNS"), ("a.pcx", "PCX"), ("a.sgi", "SGI"), ("a.dds", "DDS")],
+)
+def test_formats_that_are_opened_are_found_by_their_names(name: str, form: str, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), (200, 10, 20)).save(tmp_path / name, form)
+    pictures = FileDataset(data=str(tmp_path))
+    (record,) = pictures.listing().records
+    assert pictures.decode(record).convert("RGB").getpixel((9, 9)) == pytest.approx((200, 10, 20), abs=8)
+    assert {".psd", ".tga", ".j2k"} <= folders.PICTURE_SUFFIXES

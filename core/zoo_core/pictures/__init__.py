@@ -15,6 +15,7 @@ from PIL import Image
 from .guarding import guard as guard
 from .limits import MAX_PIXELS as MAX_PIXELS
 from .limits import PictureError as PictureError
+from .limits import ScaleError as ScaleError
 from .limits import check as check
 from .limits import explain as explain
 from .opening import open_picture as open_picture
@@ -35,7 +36,10 @@ def read_picture(source: str | os.PathLike[str] | bytes | BinaryIO | Image.Image
     """
     with guard():
         try:
-            return as_bytes(as_plain(source if isinstance(source, Image.Image) else open_picture(source)))
+            if isinstance(source, Image.Image):
+                return as_bytes(as_plain(source))
+            with open_picture(source) as opened:
+                return as_bytes(as_plain(opened))
         except (PictureError, FileNotFoundError):
             raise
         except Exception as error:

@@ -26,6 +26,8 @@ def guard() -> Iterator[Callable[[], bool]]:
     limit, said = Image.MAX_IMAGE_PIXELS, _Said.count
     with warnings.catch_warnings(record=True) as warned, _libtiff_heard(), _log_heard():
         warnings.simplefilter("always")
+        for not_of_the_picture in (ResourceWarning, DeprecationWarning):  # of a file left open, and of Pillow's own future
+            warnings.simplefilter("ignore", not_of_the_picture)
 
         def heard() -> bool:
             nonlocal said

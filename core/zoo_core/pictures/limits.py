@@ -18,6 +18,10 @@ class PictureError(OSError):
     """A picture that is not read; says why in a few words."""
 
 
+class ScaleError(PictureError):
+    """Grays that are brighter than what is assumed to be white: they can be read once somebody says what is."""
+
+
 def check(image: Image.Image) -> None:
     """Raise `PictureError` where a picture, opened by whomever, should not be decoded."""
     width, height = image.size
@@ -39,6 +43,8 @@ def explain(error: BaseException) -> str:
         return f"more than the limit of {MAX_PIXELS:,} pixels"
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
+    if isinstance(error, OSError) and error.strerror:
+        return str(error.strerror)  # without the number and the path, which whoever lists it says
     words = "".join(str(error).splitlines()[:1])
     if not isinstance(error, PictureError) and not (type(error) is OSError and words):
         words = f"{type(error).__name__}: {words}".rstrip(": ")

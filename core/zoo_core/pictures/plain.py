@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
-from .limits import PictureError, check
+from .limits import PictureError, ScaleError, check
 from .profiles import Findings, gray_curve, to_srgb
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_BITS = 258  # a tag of TIFF
+_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 
 
 def as_plain(
@@ -40,7 +40,8 @@ def as_plain(
         found: told what was met.
 
     Raises:
-        PictureError: it should not be decoded (`check`), or its grays are on a scale that nobody can know.
+        ScaleError: its grays go beyond what is white where nobody says.
+        PictureError: it should not be decoded (`check`), or its grays are negative or no numbers.
         Exception: whatever a decoder makes of a damaged file.
     """
     check(image)
@@ -48,12 +49,14 @@ def as_plain(
     transparent = _transparent_value(image)
     if white is None and image.mode.startswith("I"):
         white = 4095.0 if tuple(getattr(image, "tag_v2", {}).get(_BITS, ())) == (12,) else None
+    # grays of 8 bits and less are inverted by Pillow
+    inverted = image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
     image.load()
     if upright and 2 <= orientation(image) <= 8:
         with suppress(Exception):  # damaged EXIF data
             image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
-        return _scale_grays(image, white, transparent, found)
+        return _scale_grays(image, white, transparent, found, inverted)
     if image.mode in ("L", "RGB") and transparent is None and not (profile and image.info.get("icc_profile")):
         return image
     if transparent != image.info.get("transparency"):
@@ -103,19 +106,28 @@ def _transparent_value(image: Image.Image) -> object:
     return value
 
 
-def _scale_grays(image: Image.Image, white: float | None, transparent: object, found: Findings) -> Image.Image:
+def _scale_grays(
+    image: Image.Image, white: float | None, transparent: object, found: Findings, inverted: bool
+) -> Image.Image:
+    """Return grays from 0 to 255; `inverted`: 0 is stored as white, and what is white as 0."""
     values = np.asarray(image)
     low, high = float(values.min()), float(values.max())
     assumed = white or (65535.0 if image.mode != "F" else 1.0 if high <= 1 else 255.0)
-    if not (low >= 0 and (white or high <= assumed)):  # also when one is not a number
-        expected = f"expected 0 to {255 if image.mode == 'F' else 65535}, or to what dataset.white says"
-        raise PictureError(f"its grays run from {low:g} to {high:g}; {expected}")
-    found.brightest, found.white = high, assumed
+    if np.isnan(low):
+        raise PictureError("some of its grays are not numbers")
+    run, most = f"its grays run from {low:g} to {high:g}; expected", 255 if image.mode == "F" else 65535
+    if low < 0:
+        raise PictureError(f"{run} 0 to {white or most:g}")
+    if not white and high > assumed:
+        raise ScaleError(f"{run} 0 to {most}")
+    found.brightest, found.white = max(assumed - low, 0) if inverted else high, assumed
     scaled: NDArray[np.floating[Any]] = values.astype(np.float32)
     if assumed != 255:
         scaled = scaled / 257 if assumed == 65535 else scaled * (255 / assumed)
     if high > assumed:
         scaled = scaled.clip(0, 255)
+    if inverted:
+        scaled = 255 - scaled
     profile = image.info.get("icc_profile")
     if profile and (curve := gray_curve(profile, found)) is not None:
         scaled = np.interp(scaled, np.arange(256), curve).astype(np.float32)

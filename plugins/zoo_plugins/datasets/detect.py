@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoo_core.datasets import FileDataset
+from zoo_core.datasets import CAREFUL, FileDataset
 from zoo_core.errors import DataError, OptionError
 from zoo_core.words import plural
 
 MANIFEST = "faces.jsonl"
 _SEEN = 72  # pixels to which the smallest face wanted is scaled; the detector's smallest box has 73
 _MOST_SEARCHED = 64_000_000  # pixels of a scaled photograph: the search takes 5 to 7 bytes for each
-_LISTED = 100
+_LISTED, _SHOWN = 100, 3
+
+
+class _Photographs(FileDataset):
+    given = "zoo data faces {} OUT"
 
 
 class Face(NamedTuple):
@@ -55,11 +59,12 @@ def prepare(
         progress: told after each photograph how many of how many are done.
 
     Returns:
-        "photos", "faces", "without" (photographs in which none was found), and "unreadable" (count and the first records).
+        "photos", "faces", "without" (photographs in which none was found), "unreadable" (count and the first records), and
+        "notes": what was left out of the folder, in sentences.
 
     Raises:
         OptionError: an impossible size or margin.
-        DataError: no photographs, no faces, or dlib is missing.
+        DataError: no photographs, none that can be read, no faces, or dlib is missing.
     """
     if min_size < 8:
         raise OptionError(f"--min-size must be at least 8 pixels, not {min_size}", hint="for example: --min-size 64")
@@ -68,7 +73,7 @@ def prepare(
     from zoo_core.pictures import explain, read_picture
 
     find = _detector(min_size, margin)
-    listing = FileDataset(data=str(photos)).listing()
+    listing = _Photographs(data=str(photos)).listing()
     faces, without, unreadable = 0, 0, []
     with open(out / MANIFEST, "x", encoding="utf-8") as manifest:
         for number, record in enumerate(listing.records):
@@ -91,11 +96,33 @@ def prepare(
             faces += len(found)
             progress(number + 1, len(listing.records))
     if not faces:
-        read = len(listing.records) - len(unreadable)
-        none = f"no faces of at least {min_size} pixels in the {plural(read, 'photograph')} of {photos} that can be read"
-        raise DataError(none, hint=f"try smaller ones: --min-size {max(8, min_size // 2)}")
+        raise _no_faces(photos, len(listing.records), unreadable, listing.notes, min_size)
     broken = {"count": len(unreadable), "records": unreadable[:_LISTED]}
-    return {"photos": len(listing.records), "faces": faces, "without": without, "unreadable": broken}
+    return {
+        "photos": len(listing.records),
+        "faces": faces,
+        "without": without,
+        "unreadable": broken,
+        "notes": [*listing.notes],
+    }
+
+
+def _no_faces(
+    photos: Path, count: int, unreadable: Sequence[Mapping[str, str]], notes: Sequence[str], min_size: int
+) -> DataError:
+    """The error that says why there are none: nothing can be read, or nothing was found in what can be."""
+    why = "; ".join(f"{entry['key']}: {entry['reason']}" for entry in unreadable[:_SHOWN])
+    why += ", …" if len(unreadable) > _SHOWN else ""
+    left_out = "".join(f"; {note.removeprefix(CAREFUL)}" for note in notes)
+    if len(unreadable) == count:
+        return DataError(f"none of the {plural(count, 'photograph')} of {photos} can be read: {why}{left_out}")
+    rest = f"; {len(unreadable):,} cannot be read: {why}" if unreadable else ""
+    none = f"no faces of at least {min_size} pixels in the {plural(count - len(unreadable), 'photograph')} of {photos}"
+    least = max(8, min_size // 2)
+    smaller = (
+        f"try smaller ones: --min-size {least}" if least < min_size else "give photographs that show faces from the front"
+    )
+    return DataError(f"{none} that can be read{rest}{left_out}", hint=smaller)
 
 
 def _detector(min_size: int, margin: float) -> Callable[[NDArray[np.uint8]], list[Face]]:

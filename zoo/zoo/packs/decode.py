@@ -18,6 +18,7 @@ from zoo_core.pictures import (
     MAX_PIXELS,
     Findings,
     PictureError,
+    ScaleError,
     as_bytes,
     as_plain,
     changes_colors,
@@ -30,7 +31,7 @@ from zoo_core.pictures import (
 from . import jpeg
 from .fitting import extent, move, pad, place
 
-VERSION = 3  # raised whenever the same picture would come out differently; part of every pack's key
+VERSION = 4  # raised whenever the same picture would come out differently; part of every pack's key
 REDUCED = 1.5
 """A JPEG is decoded at the smallest scale whose crop is still this many times the packed picture's size; docs/data.md says
 how its pixels then differ from those of full scale."""
@@ -102,7 +103,10 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
     found = Findings()
     # converting colors is cheapest where few pixels are left; bars that fill up a picture have no colors of its own
     late = channels != 1 and dataset.fit != "pad"
-    image = as_plain(image, upright=not stored, profile=not late, white=dataset.white, found=found)
+    try:
+        image = as_plain(image, upright=not stored, profile=not late, white=dataset.white, found=found)
+    except ScaleError as error:
+        raise PictureError(f"{error}, or to what dataset.white says") from error
     if box is None:  # only now is known how large it is
         box = _checked(dataset.crop(*image.size), *image.size)
     if isinstance(given, Picture):

@@ -20,7 +20,7 @@ from zoo_core.registries import Entry
 from ..progress import Reporter
 from . import decode
 from .pack import FORMAT
-from .selection import dataset_options, select, split_selection
+from .selection import dataset_options, select, split_selection, write_classes
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,13 @@ def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
 def changed_options(dataset: str, options: Mapping[str, Any]) -> dict[str, str]:
     """Return the options that are not the dataset's defaults, as `--set` takes them."""
     known = dataset_options(dataset)
-    return {
-        key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        for key, value in options.items()
-        if key in known and value != known[key].default
-    }
+    return {key: _written(key, value) for key, value in options.items() if key in known and value != known[key].default}
+
+
+def _written(key: str, value: Any) -> str:
+    if isinstance(value, list):
+        return write_classes(value) if key == "classes" else ",".join(map(str, value))
+    return str(value)
 
 
 def resolve_data(dataset: str, data: str | Path) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import json
+import shlex
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +18,9 @@ from zoo_core.errors import unknown
 from zoo_core.options import Option, check, schema
 
 SELECTION = {
-    "classes": Option("classes", list[str] | str | None, None, "only these, by name ('cat,dog'), as labels in this order"),
+    "classes": Option(
+        "classes", list[str] | str | None, None, "only these, by name ('cat,dog' or '[\"a,b\"]'), as labels in this order"
+    ),
     "limit": Option("limit", int | None, None, "at most so many pictures, always the same ones (or --limit N)"),
     "white": Option("white", float | None, None, "which value is white where grays have more than 8 bits (4095, say)"),
 }
@@ -39,7 +44,7 @@ def split_selection(name: str, options: Mapping[str, Any]) -> tuple[dict[str, An
     selection: dict[str, Any] = {}
     for key, value in chosen.items():
         if (value := check(SELECTION[key], value, key=f"dataset.{key}")) is not None:
-            selection[key] = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+            selection[key] = _read_classes(value) if isinstance(value, str) else value
     if (limit := selection.get("limit")) is not None and limit < 1:
         raise OptionError(f"dataset.limit must be at least 1, not {limit}", hint="for example: --limit 1000")
     if (white := selection.get("white")) is not None and not 0 < white < float("inf"):
@@ -48,6 +53,22 @@ def split_selection(name: str, options: Mapping[str, Any]) -> tuple[dict[str, An
     if (classes := selection.get("classes")) is not None and (not classes or "" in classes):
         raise OptionError("dataset.classes names no class", hint="for example: --set dataset.classes=cat,dog")
     return rest, selection
+
+
+def _read_classes(text: str) -> list[str]:
+    """Return names that are separated by commas, or stand in a JSON list."""
+    if text.lstrip().startswith("["):
+        with suppress(ValueError):
+            names = json.loads(text)
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                return names
+    return [name.strip() for name in text.split(",")]
+
+
+def write_classes(names: Sequence[str]) -> str:
+    """Return names as `--set dataset.classes=` takes them: a JSON list where one of them holds a comma, say."""
+    plain = ",".join(names)
+    return plain if _read_classes(plain) == [*names] else json.dumps([*names], ensure_ascii=False)
 
 
 def select(listing: Listing, selection: Mapping[str, Any]) -> Listing:
@@ -82,7 +103,7 @@ def _select_classes(listing: Listing, names: Sequence[str]) -> Listing:
     if not listing.classes:
         there = f"; they have attributes: {', '.join(list(listing.attributes)[:5])}, …" if listing.attributes else ""
         hint = "leave dataset.classes out; in a folder of pictures, sub-folders become classes"
-        raise UsageError(f"dataset.classes={','.join(names)}: these pictures have no classes{there}", hint=hint)
+        raise UsageError(f"dataset.classes={write_classes(names)}: these pictures have no classes{there}", hint=hint)
     chosen = list(dict.fromkeys(_find_class(name, listing) for name in names))
     label = {old: new for new, old in enumerate(chosen)}
     kept = [i for i, record in enumerate(listing.records) if record.label in label]
@@ -103,9 +124,8 @@ def _find_class(name: str, listing: Listing) -> int:
         several = ", ".join(listing.classes[i] for i in found)
         raise UsageError(f"dataset.classes: {name!r} names several classes: {several}", hint="name one of these instead")
     others = [alias for own in listing.classes for alias in listing.aliases.get(own, ())]
-    raise unknown(
-        "class", name, [*listing.classes, *others], hint="for example: --set dataset.classes=" + listing.classes[0]
-    )
+    setting = shlex.quote(f"dataset.classes={write_classes(listing.classes[:1])}")
+    raise unknown("class", name, [*listing.classes, *others], hint=f"for example: --set {setting}")
 
 
 def _plain(name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core import PluginError, UsageError, registry
+from zoo_core.datasets import CAREFUL
 
 from ...files import atomic_folder
 from ...progress import SILENT, Reporter, Task
@@ -32,6 +33,7 @@ def detect_faces(
         min_size: least side of a crop in pixels.
         margin: what is added to a detected box on each side, as a share of its side.
         dataset: registry name of a dataset that can be prepared from photographs; what its `prepare` says is returned.
+        report: told of progress, and of each of the "notes" in what is returned.
 
     Raises:
         UsageError: `out` holds something, a number is impossible, or the dataset has no such step.
@@ -55,6 +57,8 @@ def detect_faces(
         found = prepare(photos, folder, progress=progress, min_size=min_size, margin=margin)
         if not isinstance(found, Mapping):
             raise PluginError(f"dataset {dataset!r}: prepare gave a {type(found).__name__}, expected a summary")
+        for note in found.get("notes", ()):
+            (report.warn if note.startswith(CAREFUL) else report.note)(note.removeprefix(CAREFUL))
         if out.exists():
             out.rmdir()  # empty; not every system lets a folder be renamed to one that exists
     return dict(found)
