@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, o
 from .errors import DataError, OptionError, UsageError
 from .folders import CAREFUL as CAREFUL
 from .folders import PICTURE_SUFFIXES as PICTURE_SUFFIXES
-from .folders import note_on_splits, special_kind, walk
+from .folders import locate, note_on_splits, note_on_strays, special_kind, walk
 from .words import printable as printable
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ class ImageDataset(ABC):
         A dataset whose data need not lie on this machine overrides it: what is no absolute path is left to the dataset.
 
         Raises:
-            UsageError: `data` can be nothing of that kind.
+            UsageError, DataError: `data` can be nothing of that kind, or cannot be read.
         """
-        return str(Path(data).expanduser().resolve())
+        return str(locate(data))
 
     @abstractmethod
     def listing(self) -> Listing:
@@ -288,9 +288,11 @@ class FileDataset(ImageDataset):
         # a folder that cannot be read is skipped and listed as a picture is that cannot be read
         records += [Record(f"{printable(path)}/", path, why) for path, why in sorted(found.unreadable.items())]
         notes = found.notes()
-        if classes and (empty := sorted({*map(printable, found.folders)} - {*classes})):
+        unknown = {printable(path).split("/")[0] for path in found.unreadable}
+        if classes and (empty := sorted({*map(printable, found.folders)} - {*classes} - unknown)):
             shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
             notes.append(f"folders without pictures are no class: {shown}")
+        notes += note_on_strays([key for key in keys if "/" not in key], tops - {""})
         return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, str(root), self.given)))
 
     def decode(self, record: Record) -> Image:

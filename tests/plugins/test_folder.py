@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -310,3 +311,61 @@ def test_formats_that_are_opened_are_found_by_their_names(name: str, form: str, 
     (record,) = pictures.listing().records
     assert pictures.decode(record).convert("RGB").getpixel((9, 9)) == pytest.approx((200, 10, 20), abs=8)
     assert {".psd", ".tga", ".j2k"} <= folders.PICTURE_SUFFIXES
+
+
+def test_a_linked_class_is_the_real_folder_and_the_link_is_named(tmp_path: Path) -> None:
+    paint(tmp_path / "zcats" / "1.png")
+    paint(tmp_path / "dogs" / "2.png")
+    paint(tmp_path.parent / f"{tmp_path.name}-outside" / "3.png")
+    for link in ("a_link", "b_link"):
+        (tmp_path / link).symlink_to("zcats")
+    for link in ("owls", "parrots"):
+        (tmp_path / link).symlink_to(tmp_path.parent / f"{tmp_path.name}-outside")
+    listing = dataset(tmp_path).listing()
+    assert listing.classes == ("dogs", "owls", "zcats")
+    assert [r.key for r in listing.records] == ["dogs/2.png", "owls/3.png", "zcats/1.png"]
+    links = "a_link to zcats, b_link to zcats, parrots to owls"
+    assert listing.notes == (f"3 links lead to folders that are read anyhow and were left out: {links}",)
+    for link in ("b_link", "parrots"):
+        (tmp_path / link).unlink()
+    assert dataset(tmp_path).listing().notes == ("a_link is a link to zcats and was left out",)
+
+
+def test_pictures_beside_the_folders_are_told(tmp_path: Path) -> None:
+    for name in ("one/1.png", "two/2.png", "top.png"):
+        paint(tmp_path / "in" / name)
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "in")
+    one = "careful: a picture lies beside the folders (top.png), so that the folders are no labels; "
+    expected = (one + "to have labels, move it into a folder or away",)
+    assert dataset(tmp_path / "in").listing().notes == expected
+    assert dataset(tmp_path / "packed.zip").listing().notes == expected
+    paint(tmp_path / "in" / "top2.png")
+    (note,) = dataset(tmp_path / "in").listing().notes
+    assert note.startswith("careful: pictures lie beside the folders (top.png and 1 more), so")
+
+
+def test_tables_are_pointed_to_hub_and_archives_are_named(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    for name in ("a.parquet", "b.parquet"):
+        (tmp_path / "tables" / name).write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"2 tables that may hold some: a.parquet, b.parquet\ntype: --dataset hub --data "):
+        dataset(tmp_path / "tables").listing()
+    paint(tmp_path / "mixed" / "1.png")
+    (tmp_path / "mixed" / "more.tar.gz").write_bytes(b"")
+    (tmp_path / "mixed" / "notes.txt").write_bytes(b"")
+    notes = dataset(tmp_path / "mixed").listing().notes
+    assert notes == (
+        "1 file is no picture by its name and was left out",
+        "1 archive lies among the pictures and was left out: more.tar.gz",
+    )
+
+
+def test_a_class_that_cannot_be_read_is_not_called_empty(nobody: Path) -> None:
+    for name in ("bird", "cat", "dog"):
+        paint(nobody / name / "1.png")
+    (nobody / "bird").chmod(0)
+    listing = dataset(nobody).listing()
+    (nobody / "bird").chmod(0o700)
+    assert listing.classes == ("cat", "dog")
+    assert [(r.key, r.label) for r in listing.records if r.label < 0] == [("bird/", -1)]
+    assert listing.notes == ()

@@ -357,3 +357,16 @@ def test_an_archive_of_several_splits_is_refused(tmp_path: Path) -> None:
 def test_real_photographs() -> None:
     listing = dataset("imagenet", real("imagenet")).listing()
     assert len(listing.records) == len(listing.classes) == 400
+
+
+def test_a_class_that_cannot_be_read_is_skipped(nobody: Path) -> None:
+    folders(nobody / "train")
+    (nobody / "train" / WNIDS[1]).chmod(0)
+    try:
+        for data in (nobody, nobody / "train"):
+            listing = dataset("imagenet", data).listing()
+            assert listing.classes == (WNIDS[0], WNIDS[2])
+            assert [r.key for r in listing.records if r.label < 0] == [f"{WNIDS[1]}/"]
+            assert len(listing.records) == 5
+    finally:
+        (nobody / "train" / WNIDS[1]).chmod(0o700)

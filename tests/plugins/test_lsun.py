@@ -267,3 +267,26 @@ def test_real_bedrooms() -> None:
         listing = found.listing()
         assert len(listing.records) == count
         assert min(found.decode(listing.records[0]).size) == 256
+
+
+def test_a_category_that_cannot_be_read_is_named(nobody: Path) -> None:
+    (nobody / "bedroom_train").mkdir()
+    for i in range(2):
+        (nobody / "bedroom_train" / f"{i}.jpg").write_bytes(encoded(i, form="JPEG"))
+    database(nobody / "kitchen_train_lmdb", 2)
+    closed = nobody / "kitchen_train_lmdb"
+    closed.chmod(0)
+    refused = f"{closed} cannot be read: Permission denied"
+    try:
+        listing = dataset("lsun", nobody).listing()
+        assert len(listing.records) == 2
+        assert listing.notes == (f"careful: {refused}; it was left out",)
+        assert dataset("lsun", nobody, category="bedroom").listing().notes == ()
+        with pytest.raises(DataError, match=refused):
+            dataset("lsun", nobody, category="kitchen").listing()
+        (nobody / "bedroom_train").chmod(0)
+        with pytest.raises(DataError, match=refused):
+            dataset("lsun", nobody).listing()
+    finally:
+        for folder in nobody.iterdir():
+            folder.chmod(0o700)

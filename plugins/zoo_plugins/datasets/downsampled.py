@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zoo_core.datasets import ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError
+from zoo_core.folders import why_unreadable
 
 from .readers.unpickling import batch_arrays, read_pickle
 from .sources import AGAIN, few, file_stamp
@@ -35,7 +36,7 @@ def find_batches(data: Path, split: str) -> list[Path]:
         return []
     folders = [data, *sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))]
     found: dict[int, Path] = {}
-    for path in (path for folder in folders for path in folder.iterdir()):
+    for path in (path for folder in folders if not why_unreadable(folder) for path in folder.iterdir()):
         if (match := _BATCHES[split].fullmatch(path.name)) and path.is_file():
             found.setdefault(int(match[1] or 0), path)
     return [found[number] for number in sorted(found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError, UsageError
 from zoo_core.folders import is_system_folder
+from zoo_core.words import plural
 
 from . import archives
 from .sources import few
@@ -97,6 +99,7 @@ def find_archives(data: Path) -> dict[str, Path]:
             raise DataError(f"{data} is a table with pictures in it, not a folder", hint=hint)
         return {"": data} if archives.archive_kind(data) else {}
     found: dict[str, Path] = {}
+    tables: list[str] = []
     entered: set[str] = set()
     for folder, folders, files in os.walk(data, followlinks=True):
         if (real := os.path.realpath(folder)) in entered:  # a link back to a folder that contains it
@@ -108,8 +111,13 @@ def find_archives(data: Path) -> dict[str, Path]:
             if archives.is_picture(name):
                 return {}
             path = Path(folder, name)
+            if path.suffix.lower() in _TABLES:
+                tables.append(name)
             if (suffix := archives.suffix_of(name)) and path.is_file():
                 found[path.relative_to(data).as_posix().removesuffix(name[-len(suffix) :])] = path
+    if tables and not found:
+        wrong = f"no pictures in {data}, but {plural(len(tables), 'table')} that may hold some: {few(tables, 3)}"
+        raise DataError(wrong, hint=f"type: --dataset hub --data {shlex.quote(str(data))}")
     return {"": next(iter(found.values()))} if len(found) == 1 else found
 
 

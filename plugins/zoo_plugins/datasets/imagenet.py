@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, Listing, Record
 from zoo_core.errors import DataError
+from zoo_core.folders import is_system_folder, why_unreadable
 
 from . import archives
 from .downsampled import Downsampled, find_batches
@@ -117,7 +118,8 @@ class ImageNet(ImageDataset):
             if re.fullmatch(r"ILSVRC2012_img_(train|val|test)(_v\d+)?\.tar", data.name) and self.split not in data.name:
                 raise ORIGIN.wrong(data, looked_for=name)
             return data
-        inner = sorted(path.name for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
+        folders = [path for path in data.iterdir() if path.is_dir() and not is_system_folder(path.name)]
+        inner = sorted(path.name for path in folders if not why_unreadable(path))
         for place in (data / below / part for below in (*_BELOW, *inner) for part in (self.split, name)):
             if place.is_file() if place.suffix == ".tar" else place.is_dir():
                 return place

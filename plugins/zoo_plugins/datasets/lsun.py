@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from zoo_core.datasets import WHITE, FileDataset, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
+from zoo_core.datasets import CAREFUL, WHITE, FileDataset, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, unknown
+from zoo_core.folders import why_unreadable
 
 from .archives import is_picture
 from .readers.lmdb_reader import LMDBReader
@@ -75,7 +76,15 @@ class LSUN(ImageDataset):
         self.category = named.split(",") if isinstance(named, str) else named
 
     def listing(self) -> Listing:
-        there = self._folders()
+        refused = self._refused()
+        if wanted := [name for name in refused if name in (self.category or ())]:
+            raise DataError("; ".join(refused[name] for name in wanted), hint="change its rights, or choose others")
+        try:
+            there = self._folders()
+        except DataError as error:
+            if refused:
+                raise DataError("; ".join(refused.values()), hint="change its rights: chmod u+rx DIR") from error
+            raise
         if self.category is None and len(there) > 1:
             hint = f"choose one, or several as labels: --set dataset.category={','.join(sorted(there)[:2])}"
             raise UsageError(f"{self.data} holds {len(there)} categories: {few(sorted(there), 12)}", hint=hint)
@@ -92,8 +101,11 @@ class LSUN(ImageDataset):
             key, name, stamp = parts[i].entry(number - starts[i])
             return Record(f"{chosen[i]}/{name}", (str(parts[i].folder), key), stamp, i if several else -1)
 
-        notes = tuple(f"{name}: {note}" for name, part in zip(chosen, parts, strict=True) for note in part.notes)
-        return Listing(LazyRecords(starts[-1], make), classes=tuple(chosen) if several else (), notes=notes)
+        notes = [f"{CAREFUL}{why}; it was left out" for why in refused.values() if self.category is None]
+        # what their folders mean is known: warnings about labels are not for them
+        told = [(name, note) for name, part in zip(chosen, parts, strict=True) for note in part.notes]
+        notes += [f"{name}: {note}" for name, note in told if not note.startswith(CAREFUL)]
+        return Listing(LazyRecords(starts[-1], make), classes=tuple(chosen) if several else (), notes=tuple(notes))
 
     def decode(self, record: Record) -> Image:
         from zoo_core.pictures import open_picture
@@ -109,20 +121,30 @@ class LSUN(ImageDataset):
         folder, key = record.source
         return FileDataset(data=folder).read_jpeg(Record(record.key, key)) if isinstance(key, str) else None
 
+    def _refused(self) -> dict[str, str]:
+        """Category → why its folder of this split cannot be read."""
+        data = ORIGIN.existing(self.data)
+        refused = {}
+        for folder in sorted(data.iterdir()) if data.is_dir() else []:
+            if folder.is_dir() and _is_category(folder) and (why := why_unreadable(folder)):
+                split, category = _name(folder)
+                if split == self.split:
+                    refused[category] = f"{folder} cannot be read: {why}"
+        return refused
+
     def _folders(self) -> dict[str, Path]:
         """Category → folder of this split, with an LMDB or else with pictures."""
         data = ORIGIN.existing(self.data)
         data = data.resolve().parent if data.name == "data.mdb" else data
-        folders = [data] if (data / "data.mdb").is_file() else [p.parent for p in sorted(data.glob("*/data.mdb"))]
+        databases = sorted(path for path in data.glob("*/data.mdb") if not why_unreadable(path.parent))
+        folders = [data] if (data / "data.mdb").is_file() else [path.parent for path in databases]
         if not folders and data.is_dir():
             below = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
             itself = any(is_picture(name) for name in os.listdir(data)) or (below and all(len(p.name) == 1 for p in below))
             folders = [folder for folder in ([data] if itself else below) if _is_category(folder) and _has_pictures(folder)]
         named: dict[str, dict[str, Path]] = {split: {} for split in _SPLITS}
         for folder in folders:
-            match = _FOLDER.fullmatch(folder.resolve().name)
-            split = match["split"] if match else "train"
-            category = (match["category"] or split) if match else folder.resolve().name
+            split, category = _name(folder)
             named[split][category] = folder
         if named[self.split]:
             return named[self.split]
@@ -158,6 +180,13 @@ class _Part:
             return key, key.decode("utf-8", "backslashreplace"), self._stamp
         file = self._files[number]
         return file.source, file.key, file.stamp
+
+
+def _name(folder: Path) -> tuple[str, str]:
+    """Return the split and the category that a folder's name says."""
+    name = folder.resolve().name
+    match = _FOLDER.fullmatch(name)
+    return (match["split"], match["category"] or match["split"]) if match else ("train", name)
 
 
 def _is_category(folder: Path) -> bool:

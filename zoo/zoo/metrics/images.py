@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from zoo_core import DataError, ImageSpec, OptionError, UsageError
 from ..devices import move_to
 from ..models.model import Model
 from ..packs import Pack, PackRequest, build_pack, open_pack, to_images, to_uint8
+from ..packs.request import find_given_pack
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .extractors import BATCH, checksum
@@ -92,8 +92,7 @@ def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILE
 
     Raises `UsageError` where its `data` is a pack of other images than the model's, and as `build_pack` does.
     """
-    folder = Path(request.data).expanduser() if request.data is not None else None
-    if folder is not None and (folder / "pack.json").is_file():
+    if (folder := find_given_pack(request.data)) is not None:
         spec = open_pack(folder).spec
         if (spec.size, spec.channels) != (image.size, image.channels):
             theirs, ours = (f"{i.size}×{i.size}, {'gray' if i.channels == 1 else 'color'}" for i in (spec, image))

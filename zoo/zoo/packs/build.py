@@ -22,7 +22,7 @@ from ..progress import SILENT, Reporter
 from ..version import __version__
 from .decode import REMARKS
 from .pack import FORMAT, LABELS, Pack, open_pack
-from .request import PackRequest, Source, resolve
+from .request import PackRequest, Source, find_given_pack, resolve
 from .selection import SELECTION
 from .workers import decode_all, default_workers
 from .write import ShardWriter
@@ -73,10 +73,9 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
 
     Raises:
         UsageError: it holds other images than those asked for; says what to type.
-        DataError: it is damaged.
+        DataError: it is damaged, or what `request.data` names cannot be read.
     """
-    folder = Path(request.data or "").expanduser()
-    if request.data is None or not (folder / "pack.json").is_file():
+    if (folder := find_given_pack(request.data)) is None:
         return None
     pack = open_pack(folder)
     made = pack.info["dataset"]

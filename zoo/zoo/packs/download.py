@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo_core import ImageDataset, UsageError, registry
+from zoo_core.folders import locate
 
 from ..files import cache_folder
 
@@ -29,7 +30,7 @@ def download(dataset: str, data: str | Path | None = None, *, split: str = "trai
         able = [e.name for e in registry.entries("datasets") if registry.load("datasets", e.name).download is not None]
         hint = f"--download fetches {', '.join(able)}; where to get {name}: zoo show {name}"
         raise UsageError(f"{name} cannot be fetched by the zoo", hint=hint)
-    folder = Path(data).expanduser() if data is not None else cache_folder("downloads") / name
+    folder = locate(data) if data is not None else cache_folder("downloads") / name
     folder.mkdir(parents=True, exist_ok=True)
     target.download(folder, split=split)
     return folder

@@ -15,6 +15,7 @@ from zoo_core import DataError, ImageDataset, ImageSpec, Listing, OptionError, P
 from zoo_core import options as schema
 from zoo_core.datasets import CAREFUL
 from zoo_core.errors import unknown
+from zoo_core.folders import is_here, locate
 from zoo_core.registries import Entry
 
 from ..progress import Reporter
@@ -92,15 +93,28 @@ def _written(key: str, value: Any) -> str:
     return str(value)
 
 
+def find_given_pack(data: str | Path | None) -> Path | None:
+    """Return the folder that `data` names where it holds a pack or a view of one, else None.
+
+    Raises:
+        UsageError: `data` is empty.
+        DataError: it cannot be read.
+    """
+    if data is None or (str(data).strip() and not is_here(data)):
+        return None
+    return Path(data).expanduser() if (locate(data) / "pack.json").is_file() else None
+
+
 def resolve_data(dataset: str, data: str | Path) -> str:
     """Return what `data` stands for, as the dataset says: an absolute path, or a name that it knows; a pack is a path.
 
     Raises:
-        DataError: nothing lies at that path.
+        UsageError: `data` is empty.
+        DataError: nothing lies at that path, or it cannot be read.
     """
-    place = Path(data).expanduser()
+    given = find_given_pack(data)
     target: type[ImageDataset] = registry.load("datasets", dataset)
-    resolved = str(place.resolve()) if (place / "pack.json").is_file() else target.resolve_data(str(data))
+    resolved = str(locate(given)) if given else target.resolve_data(str(data))
     if Path(resolved).is_absolute() and not Path(resolved).exists():
         name = registry.find("datasets", dataset).name
         hint = f"--data says where the pictures lie; what {name} expects there: zoo show {name}"

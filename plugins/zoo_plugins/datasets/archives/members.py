@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core.datasets import PICTURE_SUFFIXES, Listing, Record
-from zoo_core.folders import is_system_folder, note_on_splits
+from zoo_core.folders import is_system_folder, note_on_splits, note_on_strays
 from zoo_core.words import printable
 
 from ..sources import few
@@ -117,6 +117,7 @@ def list_members(held: Sequence[tuple[str, Members]]) -> Listing:
     siblings = {f.split("/")[depth] for f in folders if classes and f.count("/") >= depth}
     if empty := sorted(n for n in siblings - there if n and not is_system_folder(n)):
         notes.append(f"folders without pictures are no class: {few(empty)}")
+    notes += note_on_strays([printable(posixpath.basename(name)) for name in names if not tops[name]], there - {""})
     return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, "")))
 
 

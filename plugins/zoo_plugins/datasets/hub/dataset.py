@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from zoo_core.datasets import WHITE, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError, unknown
+from zoo_core.folders import is_here, locate
 
 from .. import archives
 from ..sources import causes, file_stamp
@@ -66,9 +67,8 @@ class Hub(ImageDataset):
 
     @classmethod
     def resolve_data(cls, data: str) -> str:
-        place = Path(data).expanduser()
-        if place.exists() or data.startswith((".", "/", "~")) or place.is_absolute():
-            return str(place.resolve())
+        if not data.strip() or is_here(data) or data.startswith((".", "/", "~")) or Path(data).is_absolute():
+            return str(locate(data))
         if not _NAME.fullmatch(data):
             raise _no_name(data)
         return data
