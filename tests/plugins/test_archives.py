@@ -300,3 +300,48 @@ def test_lfw_packed_has_no_labels(tmp_path: Path) -> None:
     assert listing.classes == ()
     assert listing.notes[-1] == "the names of 3 persons are not used as labels"
     assert found.credit.startswith("LFW")
+
+
+def test_archives_of_one_stem_are_all_read(tmp_path: Path) -> None:
+    pack(tmp_path / "photos.zip", [(f"{i}.png", encoded(i, form="PNG")) for i in range(2)])
+    pack(tmp_path / "photos.tar.gz", [(f"{i}.png", encoded(9 + i, form="PNG")) for i in range(3)])
+    pack(tmp_path / "more.tar", [("0.png", encoded(20, form="PNG"))])
+    found = dataset("folder", tmp_path)
+    listing = found.listing()
+    assert listing.classes == ("more", "photos.tar.gz", "photos.zip")
+    assert sorted(r.label for r in listing.records) == [0, 1, 1, 1, 2, 2]
+    colors = {int(picture[0, 0, 0]) for picture in decoded(found)}
+    assert colors == {i * 37 % 256 for i in (0, 1, 9, 10, 11, 20)}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\tb", "a\\tb"), ("a\x1bb", "a\\x1bb"), ("a\u202eb", "a\\u202eb"), ("é", None)]
+)
+def test_any_name_in_a_tar_is_read_and_shown_safely(tmp_path: Path, name: str, shown: str | None) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8" if shown else "latin-1") as tar:
+        for k, top in enumerate(("x", name)):
+            for file in (f"{top}/1.png", f"{top}/{name}.txt"):
+                value = encoded(k, form="PNG")
+                info = tarfile.TarInfo(file)
+                info.size = len(value)
+                tar.addfile(info, io.BytesIO(value))
+    (tmp_path / "photos.tar").write_bytes(buffer.getvalue())
+    found = dataset("folder", tmp_path / "photos.tar")
+    listing = found.listing()
+    shown = shown or "\\xe9"
+    assert sorted(listing.classes) == sorted([shown, "x"])
+    assert {r.key: listing.classes[r.label] for r in listing.records} == {f"{shown}/1.png": shown, "x/1.png": "x"}
+    assert listing.notes[0].startswith("2 members are no pictures by their names and were left out: ")
+    assert f"{shown}.txt" in listing.notes[0]
+    assert "\\\\" not in listing.notes[0]
+    assert len(decoded(found)) == 2
+
+
+def test_backslashes_part_folders_where_no_member_has_a_slash(tmp_path: Path) -> None:
+    found = dataset("folder", write_zip(tmp_path / "photos.zip", [(n.replace("/", "\\"), v) for n, v in PICTURES]))
+    assert [r.key for r in found.listing().records] == [name for name, _ in PICTURES]
+    assert found.listing().classes == ("cats", "dogs")
+    assert len(decoded(found)) == len(PICTURES)
+    bad = write_zip(tmp_path / "bad.zip", [("a\\1.png", encoded(1)), ("..\\2.png", encoded(2)), ("C:\\3.png", encoded(3))])
+    assert [r.key for r in dataset("folder", bad).listing().records] == ["a/1.png"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -98,7 +99,7 @@ def find_archives(data: Path) -> dict[str, Path]:
             hint = f"type: --dataset hub --data {str(data)!r}"
             raise DataError(f"{data} is a table with pictures in it, not a folder", hint=hint)
         return {"": data} if archives.archive_kind(data) else {}
-    found: dict[str, Path] = {}
+    found: list[Path] = []
     tables: list[str] = []
     entered: set[str] = set()
     for folder, folders, files in os.walk(data, followlinks=True):
@@ -113,12 +114,17 @@ def find_archives(data: Path) -> dict[str, Path]:
             path = Path(folder, name)
             if path.suffix.lower() in _TABLES:
                 tables.append(name)
-            if (suffix := archives.suffix_of(name)) and path.is_file():
-                found[path.relative_to(data).as_posix().removesuffix(name[-len(suffix) :])] = path
+            if archives.suffix_of(name) and path.is_file():
+                found.append(path)
     if tables and not found:
         wrong = f"no pictures in {data}, but {plural(len(tables), 'table')} that may hold some: {few(tables, 3)}"
         raise DataError(wrong, hint=f"type: --dataset hub --data {shlex.quote(str(data))}")
-    return {"": next(iter(found.values()))} if len(found) == 1 else found
+    if len(found) == 1:
+        return {"": found[0]}
+    names = [path.relative_to(data).as_posix() for path in found]
+    stems = [name[: -len(archives.suffix_of(name))] for name in names]
+    times = Counter(stems)  # photos.zip and photos.tar.gz keep their whole names
+    return {(stem if times[stem] == 1 else name): path for stem, name, path in zip(stems, names, found, strict=True)}
 
 
 def list_archives(found: Mapping[str, Path]) -> Listing:

@@ -68,7 +68,7 @@ class Members:
         self.left[why] += 1
         examples = self.examples.setdefault(why, [])
         if len(examples) < _EXAMPLES:
-            examples.append(repr(name))
+            examples.append(f"'{printable(name)}'")
 
     def listing(self) -> Listing:
         """Return the pictures with their first-level folders as labels; a single folder around everything does not count."""
@@ -116,7 +116,7 @@ def list_members(held: Sequence[tuple[str, Members]]) -> Listing:
     folders = [posixpath.join(prefix, f) for prefix, members in held for f in members.folders if is_inside(f)]
     siblings = {f.split("/")[depth] for f in folders if classes and f.count("/") >= depth}
     if empty := sorted(n for n in siblings - there if n and not is_system_folder(n)):
-        notes.append(f"folders without pictures are no class: {few(empty)}")
+        notes.append(f"folders without pictures are no class: {few(map(printable, empty))}")
     notes += note_on_strays([printable(posixpath.basename(name)) for name in names if not tops[name]], there - {""})
     return Listing(records, classes=classes, notes=(*notes, *note_on_splits(classes, "")))
 

@@ -106,13 +106,16 @@ def zip_members(path: Path) -> Members:
     limit, total = most_inflated(path.stat().st_size), sum(info.file_size for info in archive.infolist())
     if total > limit:
         raise DataError(f"{path} is no archive of pictures: it would inflate to {total:,} bytes, more than {limit:,}")
+    # Some programs on Windows write backslashes between folders, and then nowhere a slash.
+    separator = "/" if any("/" in info.filename for info in archive.infolist()) else "\\"
     for info in archive.infolist():
-        if info.is_dir():
-            members.folders.append(info.filename.rstrip("/"))
+        name = info.filename.replace(separator, "/")
+        if name.endswith("/"):
+            members.folders.append(name.rstrip("/"))
         elif info.flag_bits & 1:
-            members.leave("encrypted", info.filename)
+            members.leave("encrypted", name)
         elif info.compress_type not in _METHODS:
-            members.leave("method", info.filename)
+            members.leave("method", name)
         else:
-            members.add(info.filename, f"{info.file_size}:{info.CRC:08x}", info.filename)
+            members.add(name, f"{info.file_size}:{info.CRC:08x}", info.filename)
     return members

@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo_core.datasets import printable
 from zoo_core.errors import DataError
 from zoo_core.places import indexes
+from zoo_core.words import printable
 
 from ..sources import AGAIN, file_stamp
 from .formats import DAMAGE, is_compressed, most_inflated, open_stream
@@ -26,7 +26,7 @@ INDEXED = 10_000
 """Pictures from which on what a tar holds is kept in the zoo's cache: going through a million headers takes minutes."""
 
 _MOST_HEADER = 1 << 20  # bytes; a name may be long
-_VERSION = 3  # of the kept indexes
+_VERSION = 4  # of the kept indexes
 
 
 def tar_members(path: Path) -> Members:
@@ -60,7 +60,7 @@ def _list_tar(path: Path) -> Members:
     members = Members(path)
 
     def add(name: str, info: tarfile.TarInfo) -> None:
-        members.add(printable(name.removeprefix("./")), f"{info.size}:{info.mtime}", info.offset_data, info.size)
+        members.add(name.removeprefix("./"), f"{info.size}:{info.mtime}", info.offset_data, info.size)
 
     size, limit = path.stat().st_size, 0
     if is_compressed(path):
@@ -92,7 +92,7 @@ def _walk_tar(
                 break
             after = info.offset_data + info.size
             if after > end and not info.isdir():
-                problem = f"cut short: {info.name} should end at byte {after - start:,} of {end - start:,}"
+                problem = f"cut short: {printable(info.name)} should end at byte {after - start:,} of {end - start:,}"
                 if inflated:
                     problem = f"no archive of pictures: it would inflate to more than {end:,} bytes"
                 break
@@ -109,6 +109,7 @@ def _walk_tar(
                 problem = f"damaged at byte {stopped - start:,}"
     except DAMAGE as error:
         problem = f"damaged: {error}"
+    label = printable(label)
     if problem and strict:
         raise DataError(f"{label} is no tar, or {problem}", hint=AGAIN)
     if problem:
