@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,73 @@ def test_data_is_a_path_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert (found.repository, found.revision) == ("ada/pets", "v1")
     with pytest.raises(OptionError, match=r"names a revision, and so does dataset.revision"):
         dataset("hub", "ada/pets@v1", revision="v2")
+
+
+def test_folders_of_the_system_are_no_classes(tmp_path: Path) -> None:
+    root = tmp_path / "pets"
+    write_folder(root)
+    (root / "train" / "@eaDir").mkdir()
+    (root / "train" / "@eaDir" / "0.png").write_bytes(PICTURES[0][1])
+    found = dataset("hub", root)
+    assert labeled(found) == EXPECTED
+    assert any("1 picture in folders of the system was left out: " in note for note in found.listing().notes)
+    litter = [("__MACOSX/0.png", PICTURES[0][1]), ("@eaDir/1.png", PICTURES[1][1]), ("cat/@eaDir/2.png", PICTURES[2][1])]
+    (tmp_path / "zipped").mkdir()
+    write_zip(tmp_path / "zipped" / "photos.zip", [*PICTURES, *litter])
+    found = dataset("hub", tmp_path / "zipped")
+    assert labeled(found) == EXPECTED
+    assert found.listing().classes == ("cat", "dog")
+
+
+def test_labels_that_are_splits_are_said(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    members = [(f"{split}/{i}.png", PICTURES[i][1]) for i, split in enumerate(("train", "test", "val"))]
+    write_zip(tmp_path / "pets" / "photos.zip", members)
+    listing = dataset("hub", tmp_path / "pets").listing()
+    assert any("the labels are test, train, val, which are names of splits" in note for note in listing.notes)
+
+
+def test_colons_in_names_are_read(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    write_zip(tmp_path / "pets" / "photos.zip", [(name.replace("dog/", "dog/b::"), value) for name, value in PICTURES])
+    assert labeled(dataset("hub", tmp_path / "pets")) == EXPECTED
+
+
+def test_the_reason_why_files_are_left_out_is_the_right_one(tmp_path: Path) -> None:
+    from zoo_plugins.datasets.hub.files import describe_files
+
+    for name in ("a.png", "b.png", "contest.png"):
+        (tmp_path / name).write_bytes(PICTURES[0][1])
+    told = describe_files(str(tmp_path), None, "train", {"train": [str(tmp_path / "contest.png")]})
+    assert "because its library passes over them; left out: a.png, b.png" in told[0]
+    assert "word for a split" not in told[0]
+
+
+def test_unlisted_pictures_are_found_by_name(tmp_path: Path) -> None:
+    from zoo_plugins.datasets.hub.files import describe_unlisted
+
+    told = describe_unlisted(["/p/0.jpg", "/p/1.jpg", "/p/2.jpg"], 2, lambda: ["/p/0.jpg", "/p/nope.jpg"])
+    assert told == ["of 3 pictures 2 are not in the table of metadata beside them and were left out: 1.jpg, 2.jpg"]
+
+
+def test_configurations_are_named(tmp_path: Path) -> None:
+    configs = "".join(f"- config_name: {name}\n  data_files: {name}.csv\n" for name in ("one", "two"))
+    (tmp_path / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.csv").write_text("x\n1\n")
+    with pytest.raises(UsageError, match=r"has several configurations: one, two\n"):
+        dataset("hub", tmp_path).listing()
+
+
+def test_a_hub_that_cannot_be_reached_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    begun = time.monotonic()
+    with pytest.raises(DataError, match=r"nobody/pets on the Hub cannot be loaded: the Hub cannot be reached") as caught:
+        dataset("hub", "nobody/pets").listing()
+    assert time.monotonic() - begun < 10
+    assert "for its name" not in caught.value.hint
+    assert not caplog.records

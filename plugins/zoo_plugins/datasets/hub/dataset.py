@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from zoo_core.datasets import WHITE, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError, unknown
-from zoo_core.folders import is_here, locate
+from zoo_core.folders import is_here, locate, note_on_splits
+from zoo_core.words import plural, printable, were
 
 from .. import archives
 from ..sources import causes, file_stamp
-from .files import describe_files, describe_unlisted
+from .files import describe_files, describe_unlisted, is_system_file, split_reference
+from .network import is_reachable, offline_hint, quiet
 from .rows import ArrowRows, ParquetRows, picture_columns, read_reference
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _FILES = {".parquet": "parquet", ".arrow": "arrow"}  # a single file by its name → what of `datasets` reads it
+_QUOTES = "[]'"  # as lists are written
 _NAME = re.compile(r"(?:https://huggingface\.co/datasets/)?(?P<name>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+))?/?")
 
 
@@ -63,7 +64,8 @@ class Hub(ImageDataset):
             self.repository, self.revision = match["name"], match["revision"] or revision
         self.config, self.column, self.label = config, column, label
         self._rows: ArrowRows | ParquetRows | None = None
-        self._guesses_labels = False  # whether they are the folders in which the pictures lay
+        self._system: list[str] = []  # where pictures lay that are a system's
+        self._unreachable = False
 
     @classmethod
     def resolve_data(cls, data: str) -> str:
@@ -86,7 +88,9 @@ class Hub(ImageDataset):
             return Record(f"{self.split}/{i:07d}", i, stamp, labels[i] if labels else -1)
 
         return Listing(
-            LazyRecords(len(rows), make), classes=classes, notes=(*self._notes(builder), *self._unlisted(builder, rows))
+            LazyRecords(len(rows), make),
+            classes=classes,
+            notes=(*self._notes(builder), *self._unlisted(builder, rows), *self._left_out(rows, classes)),
         )
 
     def decode(self, record: Record) -> Image:
@@ -134,7 +138,16 @@ class Hub(ImageDataset):
     def _unlisted(self, builder: DatasetBuilder, rows: ArrowRows | ParquetRows) -> list[str]:
         """Return how many pictures of the split have no row."""
         files = {str(name): held for name, held in (builder.config.data_files or {}).items()}.get(self.split, ())
+        files = [file for file in files if not is_system_file(str(file), str(self.repository))]
         return describe_unlisted(files, len(rows), rows.paths) if isinstance(rows, ArrowRows) else []
+
+    def _left_out(self, rows: ArrowRows | ParquetRows, classes: tuple[str, ...]) -> list[str]:
+        """Return what is odd about folders as labels, in words."""
+        notes = note_on_splits(classes, "") if isinstance(rows, ArrowRows) else []
+        if n := len(self._system):
+            example = printable(split_reference(self._system[0])[0] or self._system[0])
+            notes.append(f"{plural(n, 'picture')} in folders of the system {were(n)} left out: {example}")
+        return notes
 
     def _load(self) -> tuple[DatasetBuilder, ArrowRows | ParquetRows]:
         """Return the dataset, and in `_rows` the rows of the split."""
@@ -152,7 +165,8 @@ class Hub(ImageDataset):
             hint = "type: pip install 'dcgan-zoo[hub-data]'"
             raise DataError("datasets of the Hub need the package datasets", hint=hint) from error
         try:
-            with _quiet():
+            self._unreachable = self._remote() and not is_reachable()
+            with quiet(offline=self._unreachable):
                 builder = self._builder(load)
                 files = builder.config.data_files if isinstance(builder, Parquet) else None
                 if not files:
@@ -183,8 +197,13 @@ class Hub(ImageDataset):
             other = f"; or {self._elsewhere()}" if tar and self._elsewhere() else ""
             raise UsageError(several, hint=f"choose one: --set dataset.column={images[0]}{other}")
         rows.choose(self.column or images[0])
+        if isinstance(rows, ArrowRows) and hasattr(builder.config, "drop_labels"):  # folders, as they lie there
+            paths = rows.paths()
+            wanted = [i for i, path in enumerate(paths) if not is_system_file(path, str(self.repository))]
+            if len(wanted) < len(paths):
+                self._system = [paths[i] for i in sorted({*range(len(paths))}.difference(wanted))]
+                rows.keep(wanted)
         self._rows = rows
-        self._guesses_labels = isinstance(rows, ArrowRows)
         return builder, rows
 
     def _builder(self, load: Callable[..., DatasetBuilder]) -> DatasetBuilder:
@@ -222,6 +241,8 @@ class Hub(ImageDataset):
             raise self._translate(error) from error
         kind = rows.features[column]
         if isinstance(kind, datasets.ClassLabel):
+            if isinstance(rows, ArrowRows) and self._system:  # its names are folders, too
+                return _index([None if value is None else kind.names[value] for value in values])
             return tuple(kind.names), [-1 if value is None else int(value) for value in values]
         if not all(isinstance(value, str | int | None) for value in values):
             raise UsageError(f"column {column!r} of {self.repository} holds {kind}, which are no labels")
@@ -229,7 +250,7 @@ class Hub(ImageDataset):
 
     def _folders(self, rows: ArrowRows) -> tuple[tuple[str, ...], list[int] | None]:
         """Return as labels the folders in which the pictures lay in their archive, where there are several."""
-        inner = [path.partition("::")[0].rpartition("://")[2] for path in rows.paths()]
+        inner = [member or path.rpartition("://")[2] for member, path in map(split_reference, rows.paths())]
         if not inner or any("/" not in path or path.startswith("/") for path in inner):
             return (), None
         names = [path.split("/")[-2] for path in inner]
@@ -238,11 +259,15 @@ class Hub(ImageDataset):
     def _translate(self, error: Exception) -> ZooError:
         words = causes(error)
         if "Config name is missing" in words:
-            _, _, there = str(error).partition("one of: ")
-            several = f"{self.repository} has several configurations: {there.splitlines()[0]}" if there else words
+            found = re.search(r"(?:one of|available configs): *(.+)", str(error))
+            several = f"{self.repository} has several configurations"
+            several += f": {found[1].translate(str.maketrans('', '', _QUOTES))}" if found else f" ({words})"
             return UsageError(several, hint="choose one: --set dataset.config=NAME")
-        hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         where = f"{self.repository} on the Hub" if self._remote() else str(self.repository)
+        unreachable = self._unreachable or re.search(r"\bConnect(ion)?(Error|Timeout)|LocalEntryNotFound|OfflineMode", words)
+        if self._remote() and unreachable:
+            return DataError(f"{where} cannot be loaded: the Hub cannot be reached ({words})", hint=offline_hint())
+        hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         return DataError(f"{where} cannot be loaded: {words}", hint=hint if self._remote() else self._elsewhere())
 
     def _elsewhere(self) -> str:
@@ -261,15 +286,3 @@ def _index(values: list[Any]) -> tuple[tuple[str, ...], list[int]]:
     names = sorted({value for value in values if value is not None})
     index = {value: i for i, value in enumerate(names)}
     return tuple(str(name) for name in names), [index.get(value, -1) for value in values]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep `datasets` from writing what the error that follows says as well."""
-    log = logging.getLogger("datasets")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

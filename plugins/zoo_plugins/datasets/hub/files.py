@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo_core.datasets import PICTURE_SUFFIXES
+from zoo_core.folders import is_system_folder
 
 from .. import archives
 from ..sources import few
 
 _REMOTE, _PICTURE = "hf://", "picture"
+_SPLIT = re.compile(r"(?<![a-z])(train(ing)?|validation|valid|dev|val|test(ing)?|eval(uation)?)(?![a-z])")
+"""The words from which `datasets` guesses a split."""
 
 
 def describe_files(where: str, revision: str | None, split: str, chosen: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -31,7 +35,10 @@ def describe_files(where: str, revision: str | None, split: str, chosen: Mapping
     taken = {file for files in used.values() for file in files if _kind(file) in kinds}
     if lost := sorted(there - taken):
         here = len(used.get(split, ()))
-        why = f"{few(map(repr, sorted(taken)), 2)} {'has' if len(taken) == 1 else 'have'} a word for a split in the name"
+        worded = [] if any(map(_SPLIT.search, lost)) else sorted(filter(_SPLIT.search, taken))
+        why = "its library passes over them"
+        if worded:
+            why = f"{few(map(repr, worded), 2)} {'has' if len(worded) == 1 else 'have'} a word for a split in the name"
         remedy = (
             f"--dataset folder --data {where}"
             if Path(where).is_dir()
@@ -47,18 +54,39 @@ def describe_files(where: str, revision: str | None, split: str, chosen: Mapping
 
 
 def describe_unlisted(files: Sequence[Any], count: int, paths: Callable[[], Sequence[str]]) -> list[str]:
-    """Return in words how many pictures of a split are in no row, as the table of metadata beside them does not list them.
+    """Return in words which pictures of a split are in no row, as the table of metadata beside them does not list them.
 
     `files` are those of the split, `count` is how many rows it has, and `paths` gives the paths that these name.
     """
     pictures = [str(file) for file in files if _kind(str(file)) == _PICTURE]
-    if (missing := len(pictures) - count) <= 0:
+    if not pictures:
         return []
     lost = sorted({*pictures} - {*paths()})
-    named = f": {few(map(os.path.basename, lost), 3)}" if len(lost) == missing else ""
+    told = len(lost) < len(pictures)  # else rows name them in another way, and only their number says something
+    if (missing := len(lost) if told else len(pictures) - count) <= 0:
+        return []
+    named = f": {few(map(os.path.basename, lost), 3)}" if told else ""
     are, were = ("is", "was") if missing == 1 else ("are", "were")
     where = "not in the table of metadata beside them"
     return [f"of {len(pictures):,} pictures {missing:,} {are} {where} and {were} left out{named}"]
+
+
+def is_system_file(reference: str, where: str) -> bool:
+    """Return whether a picture lies in a folder of the system, or is hidden, within the dataset `where` or a zip in it."""
+    inner, outer = split_reference(reference)
+    outer = _name(outer, where)
+    names = [] if outer.startswith(("..", "/")) else outer.split("/")  # elsewhere it is a file of a cache
+    names += inner.split("/")
+    return any(map(is_system_folder, names[:-1])) or names[-1].startswith(".")
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Return the member and the archive of "zip://member::archive", of any other reference "" and itself."""
+    if not reference.startswith("zip://"):
+        return "", reference
+    parts = reference.removeprefix("zip://").split("::")  # which may be in names, too
+    ways = [("::".join(parts[:i]), "::".join(parts[i:])) for i in range(1, len(parts))]
+    return next((way for way in ways if Path(way[1]).is_file()), ways[-1] if ways else ("", reference))
 
 
 def _name(file: str, where: str) -> str:
@@ -81,7 +109,7 @@ def _list_files(where: str, revision: str | None) -> Collection[str]:
     if Path(where).is_dir():
         found = []
         for folder, folders, files in os.walk(where):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+            folders[:] = [name for name in folders if not is_system_folder(name)]
             found += [Path(folder, name).relative_to(where).as_posix() for name in files if not name.startswith(".")]
         return found
     if Path(where).exists():

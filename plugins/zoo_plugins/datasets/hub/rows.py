@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..archives import read
+from .files import split_reference
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,12 +45,12 @@ def read_reference(reference: str) -> bytes | str:
 
     `datasets` writes a file in a zip as "zip://train/0.jpg::/where/the.zip lies", and what is elsewhere as an address.
     """
-    inner, chained, outer = reference.partition("::")
-    if chained and inner.startswith("zip://") and Path(outer).is_file():
-        return read((outer, inner.removeprefix("zip://")))
-    if not chained and "://" not in reference:
+    inner, outer = split_reference(reference)
+    if inner and Path(outer).is_file():
+        return read((outer, inner))
+    if "://" not in reference:
         return reference
-    if not (outer or reference).startswith(_REMOTE):
+    if not outer.startswith(_REMOTE):
         raise ValueError(f"the row refers to {reference[:100]}, which is not fetched")
     import fsspec
 
@@ -72,6 +73,10 @@ class ArrowRows:
 
     def __len__(self) -> int:
         return int(self._rows.num_rows)
+
+    def keep(self, wanted: Sequence[int]) -> None:
+        """Leave all other rows out."""
+        self._rows, self._encoded = self._rows.select(wanted), self._encoded.select(wanted)
 
     def choose(self, column: str) -> None:
         """Say which column holds the pictures."""
