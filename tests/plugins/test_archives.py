@@ -250,7 +250,7 @@ def test_archives_in_archives_are_said(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "photos.zip", [("one.zip", inner.getvalue()), ("two.tar.gz", b"")])
     with pytest.raises(DataError, match=r"no pictures in .*; 2 members are archives themselves and were left out") as caught:
         dataset("folder", path).listing()
-    assert "unzip photos.zip -d photos" in caught.value.hint
+    assert f"unzip {path} -d {tmp_path / 'photos'}" in caught.value.hint
     (tmp_path / "photos.zip").write_bytes(
         tar_bytes([("cats.tar", tar_bytes(PICTURES[:2])), ("dogs.tar", tar_bytes(PICTURES[3:]))])
     )
@@ -260,9 +260,13 @@ def test_archives_in_archives_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "start", "types"),
     [
-        ("photos.7z", b"7z\xbc\xaf\x27\x1c", "mkdir photos && 7z x photos.7z -ophotos"),
-        ("photos.rar", b"Rar!\x1a\x07\x01", "unrar x photos.rar photos/"),
-        ("photos.tar.zst", b"\x28\xb5\x2f\xfd", "tar --zstd -xf photos.tar.zst -C photos"),
+        (
+            "photos.7z",
+            b"7z\xbc\xaf\x27\x1c",
+            "mkdir {0}/photos && 7z x {0}/photos.7z -o{0}/photos; then give the folder: --data {0}/photos",
+        ),
+        ("photos.rar", b"Rar!\x1a\x07\x01", "unrar x {0}/photos.rar {0}/photos/"),
+        ("photos.tar.zst", b"\x28\xb5\x2f\xfd", "tar --zstd -xf {0}/photos.tar.zst -C {0}/photos"),
     ],
 )
 def test_other_archives_are_refused_with_the_command_that_unpacks_them(
@@ -272,7 +276,7 @@ def test_other_archives_are_refused_with_the_command_that_unpacks_them(
     for data in (tmp_path / name, tmp_path):
         with pytest.raises(DataError, match="archive, which cannot be read where it lies") as caught:
             dataset("folder", data).listing()
-        assert types in caught.value.hint
+        assert types.format(tmp_path) in caught.value.hint
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -345,3 +349,63 @@ def test_backslashes_part_folders_where_no_member_has_a_slash(tmp_path: Path) ->
     assert len(decoded(found)) == len(PICTURES)
     bad = write_zip(tmp_path / "bad.zip", [("a\\1.png", encoded(1)), ("..\\2.png", encoded(2)), ("C:\\3.png", encoded(3))])
     assert [r.key for r in dataset("folder", bad).listing().records] == ["a/1.png"]
+
+
+def test_a_hint_can_be_typed_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "my photos").mkdir()
+    (tmp_path / "my photos" / "p.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(600))
+    with pytest.raises(DataError) as caught:
+        dataset("folder", tmp_path / "my photos").listing()
+    place = f"'{tmp_path}/my photos/p"
+    assert f"mkdir {place}' && 7z x {place}.7z' -o{place}'; then give the folder: --data {place}'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ([], "it is empty"),
+        ([("a.txt", b"x")], "1 member is no picture by its name and was left out: 'a.txt'"),
+        ([(".photos/a.png", b"x")], "1 member is hidden or in a folder of the system and was left out: '.photos/a.png'"),
+        ([("@eaDir/a.png", b"x"), ("b/.c.png", b"x")], "2 members are hidden or in folders of the system"),
+    ],
+)
+def test_an_archive_without_pictures_says_what_it_holds(tmp_path: Path, members: list[tuple[str, bytes]], says: str) -> None:
+    path = write_zip(tmp_path / "photos.zip", members)
+    with pytest.raises(DataError, match="no pictures in") as caught:
+        dataset("folder", path).listing()
+    assert says in caught.value.message
+    assert "unpack" not in caught.value.hint
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345678\n"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "name"),
+    [
+        ("folder", "photos.zip"),
+        ("folder", "photos.tar.gz"),
+        ("folder", "photos.7z"),
+        ("imagenet", "ILSVRC2012_img_train.tar"),
+        ("lsun", "bedroom_train_lmdb/data.mdb"),
+        ("imagenet", "train_data_batch_1"),
+        ("mnist", "train-images-idx3-ubyte"),
+        ("mnist", "train-images-idx3-ubyte.gz"),
+        ("cifar10", "data_batch_1"),
+        ("cifar10", "cifar-10-python.tar.gz"),
+        ("svhn", "train_32x32.mat"),
+        ("hub", "train.parquet"),
+        ("hub", "photos.zip"),
+    ],
+)
+def test_pointers_of_git_lfs_are_named(tmp_path: Path, plugin: str, name: str) -> None:
+    if plugin == "hub":
+        pytest.importorskip("datasets")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(POINTER)
+    for other in (name.replace("_1", f"_{i}") for i in range(2, 11)):
+        (tmp_path / other).write_bytes(POINTER)
+    (tmp_path / name.replace("images-idx3", "labels-idx1")).write_bytes(POINTER)
+    with pytest.raises(DataError, match="not the file but its pointer in Git LFS") as caught:
+        dataset(plugin, tmp_path).listing()
+    assert "git lfs pull" in caught.value.hint

@@ -16,7 +16,7 @@ from zoo_core.errors import DataError
 from . import archives
 from .fetching import fetch
 from .readers.unpickling import batch_arrays, read_pickle
-from .sources import ArrayDataset, Origin, array_records, check_split, few
+from .sources import ArrayDataset, Origin, array_records, check_split, few, refuse_pointer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -113,6 +113,7 @@ def _file(path: Path) -> bytes:
         return b""
     if path.stat().st_size > _MOST:
         raise DataError(f"{path} has {path.stat().st_size:,} bytes, expected at most {_MOST:,}")
+    refuse_pointer(path)
     return path.read_bytes()
 
 

@@ -18,7 +18,7 @@ from zoo_core.errors import DataError
 from zoo_core.folders import why_unreadable
 
 from .readers.unpickling import batch_arrays, read_pickle
-from .sources import AGAIN, few, file_stamp
+from .sources import AGAIN, few, file_stamp, refuse_pointer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -100,6 +100,7 @@ class Downsampled(ImageDataset):
 @lru_cache(maxsize=1)
 def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the pixels [N, 3·S·S] (red, green, blue planes) and labels [N] of a batch."""
+    refuse_pointer(path)
     if (size := path.stat().st_size) > _MOST:
         raise DataError(f"{path} has {size:,} bytes, expected at most {_MOST:,}")
     if path.suffix != ".npz":

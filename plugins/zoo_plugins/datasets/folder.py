@@ -131,15 +131,17 @@ def list_archives(found: Mapping[str, Path]) -> Listing:
     """Return the pictures in archives, those that hold no pictures left out and named."""
     notes: list[str] = []
     held: list[tuple[str, archives.Members]] = []
+    hints: list[str] = []
     for name, path in found.items():
         try:
             held.append((name, archives.read_archive(path)))
         except DataError as error:
             if len(found) == 1:
                 raise
+            hints.append(error.hint)
             notes.append(f"{path.name} was left out: {error.message}")
     if not held:
-        raise DataError(f"no archive with pictures: {'; '.join(notes)}", hint="unpack them, and give the folder: --data DIR")
+        raise DataError(f"no archive with pictures: {'; '.join(notes)}", hint=hints[0] if hints else "")
     tops = [{name.split("/")[0] for name in members.pictures if "/" in name} for _, members in held]
     if set.intersection(*tops):  # parts of one download
         held = [("", members) for _, members in held]

@@ -16,7 +16,7 @@ from zoo_core.datasets import Listing
 from zoo_core.errors import DataError, OptionError, UsageError, unknown
 
 from .fetching import fetch
-from .sources import AGAIN, ArrayDataset, Origin, array_records, check_split
+from .sources import AGAIN, ArrayDataset, Origin, array_records, check_split, refuse_pointer
 
 ORIGIN = Origin(
     "MNIST",
@@ -165,6 +165,7 @@ def _emnist_classes(part: str) -> tuple[tuple[str, ...], int]:
 
 def _read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """Return an idx file of bytes as an array of that many dimensions."""
+    refuse_pointer(path)
     header = 4 + 4 * dimensions
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:

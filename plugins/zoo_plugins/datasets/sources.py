@@ -110,6 +110,19 @@ def file_stamp(path: Path) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
+def refuse_pointer(path: Path) -> None:
+    """Raise `DataError` where a file is only a pointer of Git LFS, as a clone without its large files holds."""
+    from zoo_core.pictures.signatures import LFS
+
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(LFS))
+    except OSError:  # whoever reads it says why
+        return
+    if start == LFS:
+        raise DataError(f"{path} is not the file but its pointer in Git LFS", hint="to get what it stands for: git lfs pull")
+
+
 def causes(error: BaseException) -> str:
     """Return an error's kind and first line, and those of the errors that led to it: libraries hide the reason in them."""
     told: list[str] = []

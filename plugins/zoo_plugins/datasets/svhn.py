@@ -16,7 +16,7 @@ from zoo_core.datasets import Listing
 from zoo_core.errors import DataError
 
 from .fetching import fetch
-from .sources import AGAIN, ArrayDataset, Origin, array_records, check_split
+from .sources import AGAIN, ArrayDataset, Origin, array_records, check_split, refuse_pointer
 
 ORIGIN = Origin(
     "SVHN",
@@ -93,6 +93,7 @@ def read_arrays(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     that many bytes; an array is an element of elements, mostly inside one that is deflated. scipy reads it too, but there a
     damaged file may end the process (SIGSEGV in 1.17).
     """
+    refuse_pointer(path)
     whole = memoryview(np.memmap(path, np.uint8, "r"))  # type: ignore[arg-type]  # it is a buffer
     order = {b"IM": "<", b"MI": ">"}.get(bytes(whole[126:128]))
     if order is None or struct.unpack(f"{order}H", whole[124:126])[0] >> 8 != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import shlex
 import tarfile
 import zlib
@@ -107,7 +108,9 @@ def refuse_archive(path: Path, kind: str, why: str = "") -> DataError:
     """Return the error for an archive that is not read, with the command that unpacks it."""
     if kind not in UNPACK:
         return DataError(f"{path} is no archive that can be read; valid: zip, tar, tar.gz, tar.bz2, tar.xz")
-    folder = shlex.quote(path.name.removesuffix(suffix_of(path.name)) if suffix_of(path.name) else f"{path.name}-unpacked")
-    command = UNPACK[kind].format(name=shlex.quote(path.name), folder=folder)
+    place = os.path.abspath(path)  # for whoever types it elsewhere
+    suffix = suffix_of(place)
+    folder = shlex.quote(place[: -len(suffix)] if suffix else f"{place}-unpacked")
+    command = UNPACK[kind].format(name=shlex.quote(place), folder=folder)
     why = why or f"{path} is a {kind} archive, which cannot be read where it lies (zip, tar and tar.gz can)"
     return DataError(why, hint=f"unpack it: mkdir {folder} && {command}; then give the folder: --data {folder}")

@@ -25,6 +25,7 @@ _WHY = {
     "later": ("has the name of a later one", "have the name of a later one"),
     "special": ("is a link, a device or the like", "are links, devices or the like"),
     "encrypted": ("is encrypted", "are encrypted"),
+    "hidden": ("is hidden or in a folder of the system", "are hidden or in folders of the system"),
     "method": ("is compressed by a method that is not read", "are compressed by a method that is not read"),
 }
 """Why a member is left out, of one and of several."""
@@ -53,7 +54,7 @@ class Members:
         if not is_inside(name):
             self.leave("outside", name)
         elif parts[-1].startswith(".") or any(is_system_folder(part) for part in parts[:-1]):
-            pass
+            self.leave("hidden", name)
         elif suffix_of(name):
             self.leave("archive", name)
         elif not is_picture(name):
@@ -82,6 +83,7 @@ class Members:
                 f"{n:,} {'members' if n > 1 else 'member'} {_WHY[why][n > 1]} and {'were' if n > 1 else 'was'} left out: "
                 f"{few(self.examples[why], number=n)}"
                 for why, n in self.left.items()
+                if why != "hidden" or not self.pictures  # litter beside pictures is nothing to speak of
             ),
         ]
 

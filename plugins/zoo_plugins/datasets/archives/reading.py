@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from zoo_core.errors import DataError
 
-from ..sources import AGAIN, file_stamp
+from ..sources import AGAIN, file_stamp, refuse_pointer
 from .formats import COMPRESSED, archive_kind, most_inflated, open_stream, refuse_archive
 from .members import Members
 from .tars import tar_members
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MOST_BYTES = 256 << 20  # no picture's file is larger; what claims to be is not read
+_UNPACKABLE = ("encrypted", "method", "archive")  # why members are left out that unpacking would give
 _METHODS = {
     zipfile.ZIP_STORED,
     zipfile.ZIP_DEFLATED,
@@ -35,13 +36,17 @@ def read_archive(path: Path) -> Members:
     Raises:
         DataError: it is damaged, encrypted, or of a kind that is not read in place; says the command that unpacks it.
     """
+    refuse_pointer(path)
     kind = archive_kind(path)
     if kind not in ("zip", "tar", *COMPRESSED):
         raise refuse_archive(path, kind)
     members = zip_members(path) if kind == "zip" else tar_members(path)
     if members.pictures:
         return members
-    raise refuse_archive(path, kind, f"no pictures in {path}; {'; '.join(members.notes()) or 'it is empty'}")
+    wrong = f"no pictures in {path}; {'; '.join(members.notes()) or 'it is empty'}"
+    if any(members.left[why] for why in _UNPACKABLE):
+        raise refuse_archive(path, kind, wrong)
+    raise DataError(wrong, hint="name an archive or a folder with pictures (.jpg, .png, .webp, …): --data DIR")
 
 
 def open_picture(source: str | tuple[Any, ...], folder: Path) -> Image:
@@ -96,6 +101,7 @@ def _open_file(path: str, stamp: str, process: int) -> BinaryIO:
 
 def zip_members(path: Path) -> Members:
     """The pictures in a zip; raises `DataError` where it is no zip or cut short: its table of contents stands at its end."""
+    refuse_pointer(path)
     members = Members(path)
     try:
         archive = _open_zip(str(path), file_stamp(path), os.getpid())

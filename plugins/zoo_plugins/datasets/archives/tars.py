@@ -18,7 +18,7 @@ from zoo_core.errors import DataError
 from zoo_core.places import indexes
 from zoo_core.words import printable
 
-from ..sources import AGAIN, file_stamp
+from ..sources import AGAIN, file_stamp, refuse_pointer
 from .formats import DAMAGE, is_compressed, most_inflated, open_stream
 from .members import Members, is_inside
 
@@ -38,6 +38,7 @@ def tar_members(path: Path) -> Members:
     Raises:
         DataError: it is no tar, or cut short.
     """
+    refuse_pointer(path)
     identity = json.dumps([_VERSION, str(path.resolve()), file_stamp(path)])
     kept = indexes() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json.gz"
     with suppress(OSError, EOFError, ValueError, TypeError, zlib.error), gzip.open(kept, "rt", encoding="utf-8") as file:
@@ -135,6 +136,7 @@ def read_compressed(path: Path, names: Iterable[str], most: int) -> dict[str, by
     Raises:
         DataError: the archive is damaged, or a file is larger.
     """
+    refuse_pointer(path)
     wanted: set[str] = set(names)
     read: dict[str, bytes] = {}
     try:

@@ -14,8 +14,8 @@ from zoo_core.folders import is_here, locate, note_on_splits
 from zoo_core.words import plural, printable, were
 
 from .. import archives
-from ..sources import causes, file_stamp
-from .files import describe_files, describe_unlisted, is_system_file, split_reference
+from ..sources import causes, file_stamp, refuse_pointer
+from .files import describe_files, describe_unlisted, is_system_file, list_tables, split_reference
 from .network import is_reachable, offline_hint, quiet
 from .rows import ArrowRows, ParquetRows, picture_columns, read_reference
 
@@ -215,7 +215,10 @@ class Hub(ImageDataset):
                 if archives.archive_kind(place):
                     hint = f"it is an archive; type: --dataset folder --data {shlex.quote(str(place))}"
                 raise DataError(f"{place} is no table of pictures", hint=hint)
+            refuse_pointer(place)
             return load(_FILES[place.suffix.lower()], data_files={"train": [str(place)]})
+        for table in list_tables(place):
+            refuse_pointer(table)
         builder = load(self.repository, self.config, revision=self.revision)
         files = [str(file) for chosen in (builder.config.data_files or {}).values() for file in chosen]
         if hasattr(builder.config, "drop_labels") and any(map(archives.suffix_of, files)):

@@ -71,6 +71,13 @@ def describe_unlisted(files: Sequence[Any], count: int, paths: Callable[[], Sequ
     return [f"of {len(pictures):,} pictures {missing:,} {are} {where} and {were} left out{named}"]
 
 
+def list_tables(folder: Path) -> list[Path]:
+    """Return the tables and archives in a folder on this machine, none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return [folder / name for name in sorted(_list_files(str(folder), None)) if _kind(name) not in ("", _PICTURE)]
+
+
 def is_system_file(reference: str, where: str) -> bool:
     """Return whether a picture lies in a folder of the system, or is hidden, within the dataset `where` or a zip in it."""
     inner, outer = split_reference(reference)

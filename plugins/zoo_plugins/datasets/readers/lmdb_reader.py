@@ -17,6 +17,7 @@ from pathlib import Path
 
 from zoo_core.errors import DataError
 
+from ..sources import refuse_pointer
 from .lmdb_process import LENGTH, SHORT
 
 # A page's head of 16 bytes; then magic, version, address, size of the map; two databases (for each: pad, flags, depth, pages
@@ -96,6 +97,7 @@ class LMDBReader:
 
 def check_length(file: Path) -> None:
     """Raise `DataError` unless a file begins like an LMDB database and is as long as its pages."""
+    refuse_pointer(file)
     try:
         size = file.stat().st_size
         with open(file, "rb") as opened:
