@@ -118,7 +118,8 @@ class Hub(ImageDataset):
 
         card = str(self.repository) if self._remote() else Path(str(self.repository)) / "README.md"
         try:
-            facts: Mapping[str, Any] = DatasetCard.load(card).data.to_dict()
+            with quiet(offline=self._unreachable):
+                facts: Mapping[str, Any] = DatasetCard.load(card).data.to_dict()
         except Exception:
             return {}
         return facts
@@ -131,7 +132,8 @@ class Hub(ImageDataset):
         if builder.config.name != "default" or "configs" in self._card():
             return []
         try:
-            return describe_files(str(self.repository), self.revision, self.split, builder.config.data_files or {})
+            with quiet(offline=self._unreachable):
+                return describe_files(str(self.repository), self.revision, self.split, builder.config.data_files or {})
         except Exception:  # the Hub does not answer any more: nothing that the pictures need
             return []
 
@@ -269,7 +271,8 @@ class Hub(ImageDataset):
         where = f"{self.repository} on the Hub" if self._remote() else str(self.repository)
         unreachable = self._unreachable or re.search(r"\bConnect(ion)?(Error|Timeout)|LocalEntryNotFound|OfflineMode", words)
         if self._remote() and unreachable:
-            return DataError(f"{where} cannot be loaded: the Hub cannot be reached ({words})", hint=offline_hint())
+            why = "" if self._unreachable else f" ({words})"
+            return DataError(f"{where} cannot be loaded: the Hub cannot be reached{why}", hint=offline_hint())
         hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         return DataError(f"{where} cannot be loaded: {words}", hint=hint if self._remote() else self._elsewhere())
 
