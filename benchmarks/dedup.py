@@ -173,7 +173,7 @@ def found(
     own, copies = np.array(whose), np.arange(originals, originals + len(whose))
     for radius in RADII[method]:
         start = time.process_time()
-        groups = group(hashes, np.arange(len(pack)), radius, moved=lambda numbers: hashing.moved_hashes(pack, numbers))
+        groups = group(hashes, np.arange(len(pack)), radius, moved=lambda numbers: hashing.hash_moved(pack, numbers))
         seconds = time.process_time() - start
         removed = groups.removed[groups.removed < originals]
         recall = float((groups.keeper[copies] == groups.keeper[own]).mean())

@@ -120,7 +120,7 @@ def step_time(pictures: Path, out: Path, given: argparse.Namespace) -> float:
         end[0] = time.perf_counter()
         return found
 
-    patched: dict[str, Any] = {"start_runtime": start, "graphs_for": lambda *_, **__: nothing, "_loop": timed}
+    patched: dict[str, Any] = {"start_runtime": start, "make_graphs": lambda *_, **__: nothing, "_loop": timed}
     patched["open_feed"], patched["Callbacks"] = feed_of_resident_pictures, RareReadings
     before = {name: getattr(module, name) for name in patched}
     vars(module).update(patched)

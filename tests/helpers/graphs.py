@@ -113,7 +113,7 @@ def replayed_trainings() -> Iterator[list[Reexecuting]]:
             made.append(graphs := Reexecuting(engine, feed))
         return StaticSteps(engine, feed, graphs, *told)
 
-    patched = {"start_runtime": start, "graphs_for": lambda runtime, **_: "a stand-in", "StaticSteps": steps}
+    patched = {"start_runtime": start, "make_graphs": lambda runtime, **_: "a stand-in", "StaticSteps": steps}
     before = {name: getattr(training, name) for name in patched}
     vars(training).update(patched)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -128,3 +129,15 @@ def serving(folder: Path) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def use_hub(url: str, folder: Path) -> None:
+    """Let this process ask a stand-in for the Hub, and keep what comes in a folder."""
+    os.environ |= {
+        "HF_ENDPOINT": url,
+        "HF_HOME": str(folder / "home"),
+        "ZOO_CACHE": str(folder / "cache"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }

@@ -8,7 +8,6 @@ Prints one JSON object of what `test_hub_streaming.py` looks at.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from helpers.datasets import encoded
-from helpers.hub_datasets import REPO, Hub, serving
+from helpers.hub_datasets import REPO, Hub, serving, use_hub
 
 FILES, ROWS, GROUP = 3, 40, 8
 CUT = 150_000
@@ -85,14 +84,7 @@ def main() -> None:
     (folder / "repository" / "data").mkdir(parents=True)
     (folder / "repository" / "README.md").write_text("---\nlicense: cc0-1.0\n---\n")
     with serving(folder / "repository") as hub:
-        os.environ |= {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(folder / "home"),
-            "ZOO_CACHE": str(folder / "cache"),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        }
+        use_hub(hub.url, folder)
         write(hub.folder)
         print(json.dumps(run(hub)))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.datasets import encoded, write_zip
-from helpers.hub_datasets import REPO, serving
+from helpers.hub_datasets import REPO, serving, use_hub
 
 TINY = ["--size", "16", "--batch", "4", "--set", "generator.width=4", "--set", "discriminator.width=4"]
 NAMES = ["cat", "dog", "newt"]
@@ -58,14 +58,7 @@ def start() -> None:
     (folder / "work").mkdir()
     os.chdir(folder / "work")
     with serving(folder / "repository") as hub:
-        os.environ |= {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(folder / "home"),
-            "ZOO_CACHE": str(folder / "cache"),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        }
+        use_hub(hub.url, folder)
         write(hub.folder)
         print(json.dumps(run(folder)))
 

@@ -189,7 +189,7 @@ class TestHashing:
         monkeypatch.setattr("zoo.packs.curation.hashing.BLOCK", 7)
         assert (learned.hashes(pack) == hashes).all()
         numbers = np.array([0, 5])
-        moved = learned.moved_hashes(pack, numbers)
+        moved = learned.hash_moved(pack, numbers)
         assert moved.shape == (2, 25, BITS // 8)
         assert max(bits_between(moved[i, 0], hashes[number]) for i, number in enumerate(numbers)) <= 2  # not moved at all
 
@@ -215,7 +215,7 @@ class TestHashing:
     ) -> None:
         hashing = perceptual_hash()
         hashes = hashing.hashes(pack)
-        moved = hashing.moved_hashes(pack, np.arange(20))
+        moved = hashing.hash_moved(pack, np.arange(20))
         assert moved.shape == (20, 25, BITS // 8)
         assert max(bits_between(moved[i, 0], hashes[i]) for i in range(20)) <= 2
         assert np.median([bits_between(moved[i, k], hashes[i]) for i in range(20) for k in range(1, 25)]) > 2
@@ -233,7 +233,7 @@ class TestHashing:
             colors = 16  # bits of levels below 0, all set
             assert hashes[0].sum() == colors + 1
             assert 1 + colors < hashes[1].sum() <= 1 + colors + 12  # frequencies across alone
-            moved = perceptual_hash().moved_hashes(given, np.arange(2 * count))  # type: ignore[arg-type]
+            moved = perceptual_hash().hash_moved(given, np.arange(2 * count))  # type: ignore[arg-type]
             assert (np.unpackbits(moved[::2], axis=2) == hashes[0]).all()
 
     def test_gray_pictures_have_more_frequencies(self) -> None:

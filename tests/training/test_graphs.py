@@ -28,7 +28,7 @@ from zoo.training.batches import Batches, Minibatch
 from zoo.training.calls import NetworkCall, judges_each_alone
 from zoo.training.engine import Engine
 from zoo.training.feed import open_feed
-from zoo.training.graphs import WARM_UP, StaticSteps, graphs_for
+from zoo.training.graphs import WARM_UP, StaticSteps, make_graphs
 from zoo.training.state import State
 from zoo_core import ImageSpec, registry
 from zoo_core.testing.placement import staying_on
@@ -364,9 +364,9 @@ def test_what_a_run_says_of_graphs(tmp_path: Path) -> None:
     run = train("linear", data, tmp_path / "run", images=16)
     assert read_run(run.path).machine["device"] == "cpu"
     assert read_run(run.path).machine["torch"] == torch.__version__
-    assert graphs_for(Runtime(CPU)) is None
+    assert make_graphs(Runtime(CPU)) is None
     scaler: Any = object()
-    assert graphs_for(Runtime(torch.device("cuda"), "fp16", scaler=scaler, static=True)) is None  # asks no GPU
+    assert make_graphs(Runtime(torch.device("cuda"), "fp16", scaler=scaler, static=True)) is None  # asks no GPU
 
 
 def test_a_refusal_is_written_down(tmp_path: Path, replaying: list[Reexecuting], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ class Again:
 def test_captured_steps_are_measured_once_all_kinds_are_captured(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs = Again()
     monkeypatch.setattr(ways, "can_capture", lambda runtime: True)
-    monkeypatch.setattr(ways, "graphs_for", lambda runtime, *, compiled=False: graphs)
+    monkeypatch.setattr(ways, "make_graphs", lambda runtime, *, compiled=False: graphs)
     found = zoo.bench(recipe, size=16, batch=4, device="cpu", precision="fp32", rounds=2, steps=1)
     assert [way.name for way in found.ways] == ["captured", "eager"]
     assert found.way == "captured"
@@ -134,7 +134,7 @@ def test_captured_steps_are_measured_once_all_kinds_are_captured(recipe: str, mo
 @pytest.mark.usefixtures("small_products")
 def test_steps_that_cannot_be_captured_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "can_capture", lambda runtime: True)
-    monkeypatch.setattr(ways, "graphs_for", lambda runtime, *, compiled=False: Again("it waits"))
+    monkeypatch.setattr(ways, "make_graphs", lambda runtime, *, compiled=False: Again("it waits"))
     found = zoo.bench("dcgan", size=16, batch=4, device="cpu", precision="fp32", rounds=1, steps=1)
     assert [(way.name, way.problem) for way in found.ways] == [("captured", "it waits"), ("eager", "")]
     assert found.way == "eager"

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from .limits import PictureError, ScaleError, check
-from .profiles import Findings, gray_curve, to_srgb
+from .profiles import Findings, make_gray_curve, to_srgb
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
@@ -129,7 +129,7 @@ def _scale_grays(
     if inverted:
         scaled = 255 - scaled
     profile = image.info.get("icc_profile")
-    if profile and (curve := gray_curve(profile, found)) is not None:
+    if profile and (curve := make_gray_curve(profile, found)) is not None:
         scaled = np.interp(scaled, np.arange(256), curve).astype(np.float32)
     if isinstance(transparent, int):
         scaled = np.where(values == transparent, np.float32(255), scaled)

@@ -96,7 +96,7 @@ def _moves(transform: ImageCms.ImageCmsTransform, mode: str) -> int:
     return int(np.abs(after - (before[..., None] if mode == "L" else before)).max())
 
 
-def gray_curve(profile: bytes, found: Findings) -> NDArray[np.float32] | None:
+def make_gray_curve(profile: bytes, found: Findings) -> NDArray[np.float32] | None:
     """Return what the gray levels 0 … 255 of a picture with this profile are in sRGB, [256]; None: what they are."""
     transform = _known(profile, "L", found).transform
     if transform is None:

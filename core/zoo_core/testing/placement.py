@@ -56,7 +56,7 @@ def staying_on(device_type: str, what: str) -> Iterator[None]:
         "expected all of it on the device of what it is given: torch.rand(…, device=x.device), no .cpu() or .numpy(), "
         "no .item(), .tolist(), boolean indexing, nonzero, or 'if' on a tensor"
     )
-    traffic, drawn = HostTraffic(device_type), _host_random_states()
+    traffic, drawn = HostTraffic(device_type), read_host_random_states()
     try:
         with traffic:
             yield
@@ -65,15 +65,17 @@ def staying_on(device_type: str, what: str) -> Iterator[None]:
         raise Failed(f"{what}: {problem}, {advice}") from error
     if traffic.found:
         raise Failed(f"{what}: {traffic.found}, {advice}")
-    if drawn != _host_random_states():
+    if drawn != read_host_random_states():
         raise Failed(
             f"{what} draws random numbers on the host, expected torch's on the device: torch.rand(…, device=x.device)"
         )
 
 
-def _host_random_states() -> tuple[Any, ...]:
+def read_host_random_states(*, torch_too: bool = True) -> tuple[Any, ...]:
+    """Return the states of the host's global random generators: Python's, numpy's and, where wanted, torch's on the CPU."""
     _, keys, *rest = np.random.get_state(legacy=True)
-    return random.getstate(), np.asarray(keys).tobytes(), *rest, torch.get_rng_state().numpy().tobytes()
+    own = (torch.get_rng_state().numpy().tobytes(),) if torch_too else ()
+    return random.getstate(), np.asarray(keys).tobytes(), *rest, *own
 
 
 def innermost(trace: TracebackType | None = None) -> str:

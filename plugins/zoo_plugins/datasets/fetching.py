@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zoo_core.errors import DataError
 
-from .sources import Origin, causes
+from .sources import Origin, list_causes
 
 _SECONDS = 60.0  # without a byte after which a server counts as silent
 _FAILURES = (OSError, RuntimeError, HTTPException, ValueError)  # as torchvision and urllib raise them
@@ -40,7 +40,7 @@ def fetch(folder: Path, name: str, addresses: Sequence[str], md5: str, origin: O
                 os.replace(place / name, target)
                 return
         except _FAILURES as error:
-            words = "what came has another checksum" if "corrupted" in str(error) else causes(error)
+            words = "what came has another checksum" if "corrupted" in str(error) else list_causes(error)
             problems.append(f"{address}: {words}")
     hint = f"try again, or fetch it by hand; {origin.by_hand}"
     raise DataError(f"{origin.name} could not be fetched: {'; '.join(problems)}", hint=hint)

@@ -123,7 +123,7 @@ def refuse_pointer(path: Path) -> None:
         raise DataError(f"{path} is not the file but its pointer in Git LFS", hint="to get what it stands for: git lfs pull")
 
 
-def causes(error: BaseException) -> str:
+def list_causes(error: BaseException) -> str:
     """Return an error's kind and first line, and those of the errors that led to it: libraries hide the reason in them."""
     told: list[str] = []
     seen: set[int] = set()

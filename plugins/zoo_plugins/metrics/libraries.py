@@ -51,11 +51,11 @@ class Kid(_Whole):
             found = kid_features_to_metric(fake, real, **chosen, rng_seed=_SEED, verbose=False)
             mean, spread = found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
         else:
-            mean, spread = kid_on_device(fake, real, KID_SUBSETS, chosen["kid_subset_size"])
+            mean, spread = compute_kid(fake, real, KID_SUBSETS, chosen["kid_subset_size"])
         return Measurement({"kid": mean}, {"kid": spread}, {**chosen, "kid_spread": "over subsets"})
 
 
-def kid_on_device(fake: Tensor, real: Tensor, subsets: int, size: int) -> tuple[float, float]:
+def compute_kid(fake: Tensor, real: Tensor, subsets: int, size: int) -> tuple[float, float]:
     """Return mean and standard deviation over random subsets of the unbiased estimate, from the same subsets as the library.
 
     The kernel is (x · y / d + 1)³ (Bińkowski et al. 2018, arXiv:1801.01401, section 4).
@@ -107,7 +107,7 @@ class PrecisionRecall(Metric):
         return {"precision": found[KEY_METRIC_PRECISION], "recall": found[KEY_METRIC_RECALL]}
 
 
-def neighbor_radii(features: Tensor, k: int) -> Tensor:
+def compute_radii(features: Tensor, k: int) -> Tensor:
     """Return the distance [n] from each vector [n, d] to its k-th nearest other one, in blocks, on their device."""
     blocks = torch.split(features, _BLOCK)
     return torch.cat([torch.cdist(block, features).kthvalue(k + 1).values for block in blocks])
@@ -115,7 +115,7 @@ def neighbor_radii(features: Tensor, k: int) -> Tensor:
 
 def lies_within(features: Tensor, others: Tensor, k: int) -> Tensor:
     """Return whether each vector lies in the ball of one of the others that reaches to its k-th neighbor: bool [n]."""
-    radii = neighbor_radii(others, k)
+    radii = compute_radii(others, k)
     return torch.cat([(torch.cdist(block, others) <= radii).any(1) for block in torch.split(features, _BLOCK)])
 
 
@@ -133,7 +133,7 @@ class DensityCoverage(Metric):
 
         real, fake = real[:DENSE_MOST], fake[:DENSE_MOST]
         if fake.device.type != "cpu":
-            radii = neighbor_radii(real, DENSE_NEIGHBORS)
+            radii = compute_radii(real, DENSE_NEIGHBORS)
             counts = torch.zeros(2, dtype=torch.int64, device=fake.device)
             for block, radius in zip(torch.split(real, _BLOCK), torch.split(radii, _BLOCK), strict=True):
                 distances = torch.cdist(block, fake)

@@ -89,7 +89,7 @@ class Batches:
         else:
             images = to_images(self._moved(self.pack.gather(chosen)))
         if self.mirror:
-            images = mirrored(images, self._moved(self.flips(position)))
+            images = mirror_images(images, self._moved(self.flips(position)))
         labels = None
         if self.conditional:
             assert self.pack.labels is not None
@@ -160,7 +160,7 @@ def _compute_alone() -> None:
     torch.set_num_threads(1)
 
 
-def mirrored(images: Tensor, flips: Tensor) -> Tensor:
+def mirror_images(images: Tensor, flips: Tensor) -> Tensor:
     """Flip those of the images [n, C, S, S] left to right that `flips` [n] names."""
     return torch.where(flips[:, None, None, None], images.flip(3), images)
 

@@ -14,11 +14,9 @@ from torch import Tensor, nn
 
 from zoo_core import Augmentation, Discriminator, TrainingError
 
-from ..devices import Runtime
+from ..devices import CPU, Runtime
 from ..randomness import generator_for, preserve_rng_state, seeded
 from .convolutions import FastConvolutions
-
-CPU = torch.device("cpu")
 
 
 class NetworkCall:

@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo_core import Generator
 
 from ..packs import to_images
-from .batches import Batches, Minibatch, helper_thread, mirrored
+from .batches import Batches, Minibatch, helper_thread, mirror_images
 
 STEPS = 64  # whose numbers go to the device together
 BYTES = 64 << 20  # most that they take where the pictures themselves go with them
@@ -89,7 +89,7 @@ class Feed:
         resident = self.batches.resident
         real = to_images(mine["pixels"] if resident is None else resident.index_select(0, mine["index"]))
         if "flips" in mine:
-            real = mirrored(real, mine["flips"])
+            real = mirror_images(real, mine["flips"])
         self.turn += 1
         return Minibatch(real, mine.get("labels"), mine["z"], mine.get("rates"))
 

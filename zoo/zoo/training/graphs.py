@@ -7,7 +7,6 @@ them. A graph is launched as one. NVIDIA, "CUDA C++ Programming Guide", section 
 from __future__ import annotations
 
 import gc
-import random
 import time
 import warnings
 from collections import Counter, deque
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from zoo_core.words import name_error
@@ -145,7 +143,7 @@ class StaticSteps:
 
     Args:
         graphs: what captures; None takes all steps as they are.
-        refused: called when it turns out that steps cannot be captured; `refusal` then says why.
+        on_refusal: called when it turns out that steps cannot be captured; `refusal` then says why.
     """
 
     def __init__(
@@ -154,10 +152,10 @@ class StaticSteps:
         feed: Feed,
         graphs: Graphs | None,
         report: Reporter | None = None,
-        refused: Callable[[], None] = lambda: None,
+        on_refusal: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine, self.feed, self.graphs, self.report = engine, feed, graphs, report or Reporter()
-        self.refused, self.refusal = refused, ""
+        self.on_refusal, self.refusal = on_refusal, ""
         often = Counter(map(engine.kind, range(RARE)))
         self.seen = {kind: 0 for kind, count in often.items() if count > 1}  # kinds to capture, and how many came of each
         self.captured: dict[frozenset[str], Captured] = {}
@@ -200,10 +198,13 @@ class StaticSteps:
         if self.seen[kind] != WARM_UP:
             graphs.warm_up(self._work)
             return
+        from zoo_core.testing.placement import read_host_random_states
+
         self.feed.settle()
-        drawn, kept = host_random_state(self.engine.runtime.device), self._places()
+        by_torch = self.engine.runtime.device.type != "cpu"  # whose generator is the device's own there
+        drawn, kept = read_host_random_states(torch_too=by_torch), self._places()
         why = graphs.watch(self._work)
-        if not why and drawn != host_random_state(self.engine.runtime.device):
+        if not why and drawn != read_host_random_states(torch_too=by_torch):
             why = "it draws random numbers on the host (random, numpy.random, or torch's on the CPU)"
         if not why and kept != self._places():
             why = "a network replaces a buffer or a parameter, instead of changing it in place"
@@ -243,7 +244,7 @@ class StaticSteps:
             return True
         self.refusal = why or "another process cannot"
         self.report.note(f"{NOT_CAPTURED}: {self.refusal}")
-        self.refused()
+        self.on_refusal()
         graphs, self.graphs = self.graphs, None
         self.captured.clear()
         if graphs is not None:
@@ -251,25 +252,18 @@ class StaticSteps:
         return False
 
 
-def host_random_state(device: torch.device) -> int:
-    """Return a number that changes when somebody draws from the host's global random generators."""
-    kind, keys, *rest = np.random.get_state(legacy=True)
-    own = () if device.type == "cpu" else (torch.get_rng_state().numpy().tobytes(),)
-    return hash((random.getstate(), kind, np.asarray(keys).tobytes(), *rest, *own))
-
-
 def can_capture(runtime: Runtime) -> bool:
     """Return whether steps can be captured: not on CPUs, and not in fp16, whose loss scaling leaves out steps."""
     return runtime.device.type == "cuda" and runtime.scaler is None
 
 
-def graphs_for(runtime: Runtime, *, compiled: bool = False) -> Graphs | None:
+def make_graphs(runtime: Runtime, *, compiled: bool = False) -> Graphs | None:
     """Return what captures steps on the device of a training; None where nothing can."""
     return CudaGraphs(runtime.device, compiled=compiled) if can_capture(runtime) else None
 
 
 @contextmanager
-def paced(device: torch.device) -> Iterator[Callable[[], None]]:
+def pace_host(device: torch.device) -> Iterator[Callable[[], None]]:
     """Yield what is to be called after each step: it keeps the host from hurrying far ahead of the device, so that clocks,
     budgets and Ctrl-C mean what they say. The device has always something to do meanwhile.
     """

@@ -175,14 +175,14 @@ def _settle(threads: Threads, config: RunConfig, runtime: Runtime, report: Repor
     engine = Engine(config, state, runtime)
     minibatch = random_minibatch(config, state, runtime.device)
 
-    def step() -> float:
-        begun = time.perf_counter()
+    def step() -> tuple[frozenset[str], float]:
+        begun, kind = time.perf_counter(), engine.kind(state.step)
         engine.step(minibatch)
         state.step += 1
-        return time.perf_counter() - begun
+        return kind, time.perf_counter() - begun
 
     with translate_memory_errors(config, runtime):
-        threads.choose_now(step, engine.phases, state, report)
+        threads.choose_now(step, state, report)
 
 
 def flop_per_image(config: RunConfig) -> float:

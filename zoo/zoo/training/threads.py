@@ -8,13 +8,13 @@ with another number, and a run that is left alone should give the same bits when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from zoo_core import Phase, UsageError
+from zoo_core import UsageError
 
 from ..devices import Runtime
 from ..progress import Reporter
@@ -52,14 +52,13 @@ class Threads:
     budget: Budget
     chooser: Chooser | None = None
 
-    def after_step(self, phases: Sequence[Phase], state: State, seconds: float, images: int) -> Change | None:
-        """Hear that the step before `state.step` took so long, and use another number of threads where that is better.
+    def after_step(self, kind: Hashable, state: State, seconds: float, images: int) -> Change | None:
+        """Hear that a step of some kind took so long, and use another number of threads where that is better.
 
         `images`: in the dataset.
         """
         change = None
         if self.chooser is not None:
-            kind = tuple(phase.due(state.step - 1) for phase in phases)
             rest = self.budget.total(images) - self.budget.done(state)
             steps = rest / self.chooser.batch
             change = self.chooser.after_step(
@@ -71,10 +70,11 @@ class Threads:
             torch.set_num_threads(self.number)
         return change
 
-    def choose_now(self, step: Callable[[], float], phases: Sequence[Phase], state: State, report: Reporter) -> None:
-        """Take steps, each of which returns its seconds, until the number would stay."""
+    def choose_now(self, step: Callable[[], tuple[Hashable, float]], state: State, report: Reporter) -> None:
+        """Take steps, each of which returns its kind and its seconds, until the number would stay."""
         while self.chooser is not None and not self.chooser.decided:
-            if change := self.after_step(phases, state, step(), 1):
+            kind, seconds = step()
+            if change := self.after_step(kind, state, seconds, 1):
                 report.note(str(change))
 
 

@@ -34,7 +34,7 @@ from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
-from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, graphs_for, paced
+from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
@@ -169,10 +169,10 @@ def _loop(
     warm = state.step + engine.cycle if plan.compile else None
     saved, count = state.seconds, len(batches.pack)
 
-    graphs = graphs_for(runtime, compiled=plan.compile) if plan.graphs else None
+    graphs = make_graphs(runtime, compiled=plan.compile) if plan.graphs else None
     if runtime.scaler is not None and plan.graphs:
         callbacks.report.note(f"{NOT_CAPTURED}: fp16's loss scaling leaves out steps (--precision bf16 or fp32 would do)")
-    with _steps(engine, batches, graphs, callbacks) as step, paced(runtime.device) as keep_pace:
+    with _steps(engine, batches, graphs, callbacks) as step, pace_host(runtime.device) as keep_pace:
         while not budget.spent(state, count):
             # 1. The networks whose phases are due learn from a minibatch of real images and latents.
             step()
@@ -191,7 +191,7 @@ def _loop(
             # 3. Look whether all is well, and say, draw, measure, stop and save when it is due.
             callbacks.tick()
             callbacks.after_step(before)
-            if change := threads.after_step(engine.phases, state, passed, count):
+            if change := threads.after_step(engine.kind(state.step - 1), state, passed, count):
                 callbacks.note_threads(change)
             if asked:
                 stop.signal = signal.Signals(int(asked))  # perhaps it reached another process

@@ -21,7 +21,7 @@ from ..runs.config import RunConfig
 from .batches import Minibatch
 from .engine import Engine
 from .feed import Feed
-from .graphs import RARE, WARM_UP, StaticSteps, can_capture, graphs_for
+from .graphs import RARE, WARM_UP, StaticSteps, can_capture, make_graphs
 from .state import State
 
 
@@ -83,7 +83,7 @@ def make_step(name: str, config: RunConfig, runtime: Runtime) -> tuple[Callable[
     if runtime.static and engine.scheduled:
         minibatch = minibatch._replace(rates=torch.tensor(engine.rates(0), device=runtime.device))
     captured = "captured" in name
-    graphs = graphs_for(runtime, compiled="compiled" in name) if captured else None
+    graphs = make_graphs(runtime, compiled="compiled" in name) if captured else None
     steps = StaticSteps(engine, StillFeed(minibatch), graphs) if captured else None
 
     def step() -> None:

@@ -58,7 +58,7 @@ COMPRESSED: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.o
 """How a tar is compressed as a whole → what opens it."""
 
 
-def most_inflated(size: int) -> int:
+def limit_inflation(size: int) -> int:
     """Return how many bytes an archive of `size` bytes may hold."""
     return max(MOST_INFLATED[0] * size, MOST_INFLATED[1])
 

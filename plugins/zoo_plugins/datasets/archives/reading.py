@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from zoo_core.errors import DataError
 
 from ..sources import AGAIN, file_stamp, refuse_pointer
-from .formats import COMPRESSED, archive_kind, most_inflated, open_stream, refuse_archive
+from .formats import COMPRESSED, archive_kind, limit_inflation, open_stream, refuse_archive
 from .members import Members
 from .tars import tar_members
 
@@ -109,7 +109,7 @@ def zip_members(path: Path) -> Members:
         raise DataError(f"{path} is no zip, or cut short: {error}", hint=AGAIN) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    limit, total = most_inflated(path.stat().st_size), sum(info.file_size for info in archive.infolist())
+    limit, total = limit_inflation(path.stat().st_size), sum(info.file_size for info in archive.infolist())
     if total > limit:
         raise DataError(f"{path} is no archive of pictures: it would inflate to {total:,} bytes, more than {limit:,}")
     # Some programs on Windows write backslashes between folders, and then nowhere a slash.

@@ -19,7 +19,7 @@ from zoo_core.places import indexes
 from zoo_core.words import printable
 
 from ..sources import AGAIN, file_stamp, refuse_pointer
-from .formats import DAMAGE, is_compressed, most_inflated, open_stream
+from .formats import DAMAGE, is_compressed, limit_inflation, open_stream
 from .members import Members, is_inside
 
 INDEXED = 10_000
@@ -65,7 +65,7 @@ def _list_tar(path: Path) -> Members:
 
     size, limit = path.stat().st_size, 0
     if is_compressed(path):
-        limit = most_inflated(size)
+        limit = limit_inflation(size)
     with open_stream(path) as opened:
         file: BinaryIO = _Careful(opened)  # type: ignore[assignment]  # as much of one as a tar needs
         for info in _walk_tar(file, 0, limit or size, str(path), members, strict=True, inflated=bool(limit)):

@@ -14,10 +14,10 @@ from zoo_core.folders import is_here, locate, note_on_splits
 from zoo_core.words import plural, printable, were
 
 from .. import archives
-from ..sources import causes, file_stamp, refuse_pointer
+from ..sources import file_stamp, list_causes, refuse_pointer
 from .files import describe_files, describe_unlisted, is_system_file, list_tables, split_reference
-from .network import is_reachable, offline_hint, quiet
-from .rows import ArrowRows, ParquetRows, picture_columns, read_reference
+from .network import advise_offline, is_reachable, silence_clients
+from .rows import ArrowRows, ParquetRows, find_picture_columns, read_reference
 
 if TYPE_CHECKING:
     from datasets import DatasetBuilder
@@ -118,7 +118,7 @@ class Hub(ImageDataset):
 
         card = str(self.repository) if self._remote() else Path(str(self.repository)) / "README.md"
         try:
-            with quiet(offline=self._unreachable):
+            with silence_clients(offline=self._unreachable):
                 facts: Mapping[str, Any] = DatasetCard.load(card).data.to_dict()
         except Exception:
             return {}
@@ -132,7 +132,7 @@ class Hub(ImageDataset):
         if builder.config.name != "default" or "configs" in self._card():
             return []
         try:
-            with quiet(offline=self._unreachable):
+            with silence_clients(offline=self._unreachable):
                 return describe_files(str(self.repository), self.revision, self.split, builder.config.data_files or {})
         except Exception:  # the Hub does not answer any more: nothing that the pictures need
             return []
@@ -168,7 +168,7 @@ class Hub(ImageDataset):
             raise DataError("datasets of the Hub need the package datasets", hint=hint) from error
         try:
             self._unreachable = self._remote() and not is_reachable()
-            with quiet(offline=self._unreachable):
+            with silence_clients(offline=self._unreachable):
                 builder = self._builder(load)
                 files = builder.config.data_files if isinstance(builder, Parquet) else None
                 if not files:
@@ -186,7 +186,7 @@ class Hub(ImageDataset):
             raise
         except Exception as error:
             raise self._translate(error) from error
-        images = picture_columns(rows.features)
+        images = find_picture_columns(rows.features)
         if self.column is not None and self.column not in images:
             raise unknown(f"image column of {self.repository}:", self.column, images)
         if not images:
@@ -262,7 +262,7 @@ class Hub(ImageDataset):
         return _index(names) if len(set(names)) > 1 else ((), None)
 
     def _translate(self, error: Exception) -> ZooError:
-        words = causes(error)
+        words = list_causes(error)
         if "Config name is missing" in words:
             found = re.search(r"(?:one of|available configs): *(.+)", str(error))
             several = f"{self.repository} has several configurations"
@@ -272,7 +272,7 @@ class Hub(ImageDataset):
         unreachable = self._unreachable or re.search(r"\bConnect(ion)?(Error|Timeout)|LocalEntryNotFound|OfflineMode", words)
         if self._remote() and unreachable:
             why = "" if self._unreachable else f" ({words})"
-            return DataError(f"{where} cannot be loaded: the Hub cannot be reached{why}", hint=offline_hint())
+            return DataError(f"{where} cannot be loaded: the Hub cannot be reached{why}", hint=advise_offline())
         hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         return DataError(f"{where} cannot be loaded: {words}", hint=hint if self._remote() else self._elsewhere())
 

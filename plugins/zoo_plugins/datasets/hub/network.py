@@ -23,7 +23,7 @@ def is_reachable() -> bool:
     return True
 
 
-def offline_hint() -> str:
+def advise_offline() -> str:
     """Return what to do where the Hub cannot be reached."""
     from huggingface_hub import constants
 
@@ -33,7 +33,7 @@ def offline_hint() -> str:
 
 
 @contextmanager
-def quiet(*, offline: bool) -> Iterator[None]:
+def silence_clients(*, offline: bool) -> Iterator[None]:
     """Keep `datasets` and `huggingface_hub` from writing what an error says as well; `offline`, from asking."""
     import datasets
     from huggingface_hub import constants

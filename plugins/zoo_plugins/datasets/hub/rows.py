@@ -24,7 +24,7 @@ _REMOTE = "hf://"
 _AT_ONCE = 16  # files whose contents are asked for at once
 
 
-def picture_columns(features: Mapping[str, Any]) -> list[str]:
+def find_picture_columns(features: Mapping[str, Any]) -> list[str]:
     """Return the columns of pictures; where none is declared as such, those that hold bytes, alone or beside a path."""
     import datasets
 
@@ -122,7 +122,7 @@ class ParquetRows:
 
         self._files = [*files]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            contents = list(pool.map(lambda file: _opened(file).metadata, self._files))
+            contents = list(pool.map(lambda file: _open_parquet(file).metadata, self._files))
         self.features = features or datasets.Features.from_arrow_schema(contents[0].schema.to_arrow_schema())
         groups = [[table.row_group(i).num_rows for i in range(table.num_row_groups)] for table in contents]
         self._groups = [(file, i) for file, sizes in enumerate(groups) for i in range(len(sizes))]
@@ -137,7 +137,7 @@ class ParquetRows:
 
     def values(self, column: str) -> list[Any]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            tables = pool.map(lambda file: _opened(file).read(columns=[column]), self._files)
+            tables = pool.map(lambda file: _open_parquet(file).read(columns=[column]), self._files)
             return [value for table in tables for value in table.column(column).to_pylist()]
 
     def picture(self, number: int) -> dict[str, Any] | None:
@@ -152,7 +152,7 @@ class ParquetRows:
         return {"bytes": None, "path": None if self._files[file].startswith(_REMOTE) else os.fspath(beside)}
 
 
-def _opened(file: str) -> pq.ParquetFile:
+def _open_parquet(file: str) -> pq.ParquetFile:
     """Return a parquet file of which a little is wanted; of one on the Hub no more is downloaded than that."""
     import pyarrow.parquet as pq
 

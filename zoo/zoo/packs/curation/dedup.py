@@ -104,7 +104,7 @@ def deduplicate(
     clock.append(time.monotonic())
     order = np.argsort(-pack.sides.numpy(), kind="stable")  # the best-resolved first, earlier ones first among equals
     with report.task("comparing", None, "hashes") as task:
-        moved = partial(hashing.moved_hashes, pack)
+        moved = partial(hashing.hash_moved, pack)
         found = group(hashes, order, radius, moved=moved, progress=lambda done, total: task.update(done))
     clock.append(time.monotonic())
     removed = found.removed

@@ -65,7 +65,7 @@ class PictureHash:
                 task.update(start + len(numbers))
         return found
 
-    def moved_hashes(self, pack: Pack, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def hash_moved(self, pack: Pack, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the hashes of some images, each moved in 25 ways: uint8 [n, 25, 16]; the first is not moved."""
         found = np.empty((len(numbers), len(self.moved) // BITS, BITS // 8), np.uint8)
         for start in range(0, len(numbers), BLOCK):
