@@ -33,6 +33,13 @@ def decoded(found: Any) -> list[Any]:
     return [np.asarray(found.decode(record)) for record in found.listing().records]
 
 
+def named_pipe(path: Path) -> Path:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(path)
+    return path
+
+
 def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, value in members:

@@ -204,7 +204,7 @@ def test_where_no_photograph_can_be_read_it_says_why(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         detect_faces(tmp_path / "photos", tmp_path / "out")
     assert caught.value.message == (
-        f"none of the 1 photograph of {tmp_path / 'photos'} can be read: "
+        f"the only photograph of {tmp_path / 'photos'} cannot be read: "
         "a.jpg: not a picture, or of a format that cannot be read; 1 file is no picture by its name and was left out"
     )
     assert "--min-size" not in caught.value.hint

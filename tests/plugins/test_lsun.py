@@ -290,3 +290,12 @@ def test_a_category_that_cannot_be_read_is_named(nobody: Path) -> None:
     finally:
         for folder in nobody.iterdir():
             folder.chmod(0o700)
+
+
+def test_a_category_without_a_database_may_be_exported_pictures(rooms: Path) -> None:
+    write_pictures(rooms / "kitchen", 2)
+    write_pictures(rooms / "bedroom", 4)
+    assert len(dataset("lsun", rooms, category="kitchen").listing().records) == 2
+    assert len(dataset("lsun", rooms, category="bedroom").listing().records) == 5  # those of the database
+    with pytest.raises(UsageError, match="3 categories: bedroom, dining_room, kitchen"):
+        dataset("lsun", rooms).listing()

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.datasets import dataset, decoded
+from helpers.datasets import dataset, decoded, named_pipe
 from zoo_core import DataError, OptionError, UsageError
 from zoo_core.testing import assert_conforms
+from zoo_plugins.datasets.mnist import _read_idx
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 28, 28), np.uint8)
 DIGITS = np.arange(7, dtype=np.uint8)
@@ -135,3 +136,17 @@ def test_of_several_in_torchvisions_folder_each_finds_its_own(tmp_path: Path) ->
     (tmp_path / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(DIGITS[::-1])))
     assert [r.label for r in dataset("mnist", tmp_path).listing().records] == list(range(7))
     assert [r.label for r in dataset("fashion-mnist", tmp_path).listing().records] == list(range(7))[::-1]
+
+
+def test_labels_that_are_no_digits_are_told(tmp_path: Path) -> None:
+    write(tmp_path, packed=False)
+    labels = np.array([0, 1, 2, 3, 4, 5, 46], np.uint8)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(labels))
+    listing = dataset("mnist", tmp_path).listing()
+    assert len(listing.classes) == 47
+    assert listing.notes == ("careful: labels go up to 46, those of MNIST to 9: other data, or a damaged file",)
+
+
+def test_a_pipe_instead_of_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a named pipe, not a file"):
+        _read_idx(named_pipe(tmp_path / "train-images-idx3-ubyte"), 3)

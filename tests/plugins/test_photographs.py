@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.datasets import dataset, encoded, real, tar_bytes, write_zip
+from helpers.datasets import dataset, encoded, named_pipe, real, tar_bytes, write_zip
 from zoo_core import DataError, OptionError, UsageError
 from zoo_core.testing import assert_conforms
+from zoo_plugins.datasets.readers.tables import read_lines
 
 NAMES = ["5_o_Clock_Shadow", "Male", "Smiling"]
 ROWS = [(-1, 1, 1), (1, -1, -1), (-1, -1, 1), (1, 1, -1)]
@@ -252,3 +253,23 @@ def test_real_faces() -> None:
     listing = dataset("faces", real("faces")).listing()
     assert len(listing.records) == 3_690 + 9_475
     assert listing.classes == ("not-smiling", "smiling")
+
+
+def test_what_a_table_lists_twice_is_refused_unless_alike(tmp_path: Path) -> None:
+    table = celeba(tmp_path) / "list_eval_partition.txt"
+    official = table.read_text()
+    table.write_text(f"{official}{TXT[0]} 0\n")
+    assert len(dataset("faces", tmp_path).listing().records) == 2
+    table.write_text(f"{official}{TXT[0]} 2\n")
+    with pytest.raises(DataError, match="lists 000001 twice, and not alike"):
+        dataset("faces", tmp_path).listing()
+    table.write_text(official)
+    attributes = tmp_path / "list_attr_celeba.txt"
+    attributes.write_text(attributes.read_text().replace(NAMES[1], NAMES[0]))
+    with pytest.raises(DataError, match=f"several columns called {NAMES[0]}"):
+        dataset("faces", tmp_path).listing()
+
+
+def test_a_pipe_instead_of_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a named pipe, not a file"):
+        read_lines(named_pipe(tmp_path / "list_attr_celeba.txt"))

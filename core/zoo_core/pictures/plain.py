@@ -21,6 +21,7 @@ def as_plain(
     image: Image.Image,
     *,
     upright: bool = True,
+    turned: int | None = None,
     profile: bool = True,
     white: float | None = None,
     found: Findings | None = None,
@@ -34,6 +35,7 @@ def as_plain(
 
     Args:
         upright: False leaves it as its pixels are stored.
+        turned: `orientation`, where it is known already.
         profile: False leaves the color profile of what is stored as "L" or "RGB" to the caller: `to_srgb` of fewer pixels is
             faster.
         white: see above.
@@ -52,7 +54,7 @@ def as_plain(
     # grays of 8 bits and less are inverted by Pillow
     inverted = image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
     image.load()
-    if upright and 2 <= orientation(image) <= 8:
+    if upright and 2 <= (orientation(image) if turned is None else turned) <= 8:
         with suppress(Exception):  # damaged EXIF data
             image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import ImageCms
 
 _SAME = 2  # levels of 255; a color profile that moves no color further is sRGB under another name
 _SPACES = {"RGB": ("RGB", "L"), "GRAY": ("L",), "CMYK": ("CMYK",), "Lab": ("LAB",)}  # of profiles → modes they tell about
@@ -37,10 +40,10 @@ class _Profile(NamedTuple):
     transform: ImageCms.ImageCmsTransform | None = None  # to sRGB; None where nothing is to be done
 
 
-def changes_colors(image: Image.Image) -> bool:
-    """Return whether a picture has a color profile that is not sRGB's."""
+def changes_colors(image: Image.Image, *, found: Findings | None = None) -> bool:
+    """Return whether a picture has a color profile that is not sRGB's; one that is of no use is told to `found`."""
     profile = image.info.get("icc_profile")
-    return bool(profile) and _read_profile(profile, image.mode).transform is not None
+    return profile is not None and _known(profile, image.mode, found or Findings()).transform is not None
 
 
 def to_srgb(image: Image.Image, profile: bytes | None = None, *, found: Findings | None = None) -> Image.Image:
@@ -62,15 +65,20 @@ def _known(profile: bytes, mode: str, found: Findings) -> _Profile:
 
 @lru_cache(maxsize=64)
 def _read_profile(profile: bytes, mode: str) -> _Profile:
+    from PIL import ImageCms
+
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = opened.profile.xcolor_space.strip()
         if mode not in _SPACES.get(space, ()):
             return _Profile(usable=False)
         takes = "RGB" if space == "RGB" else mode
-        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), takes, "RGB")
-        if takes in ("L", "RGB") and _moves(transform, takes) <= _SAME:
-            return _Profile(usable=True)
+        srgb = ImageCms.createProfile("sRGB")
+        if takes in ("L", "RGB"):  # a few colors are moved soonest by a transform that is not prepared for many
+            quick = ImageCms.buildTransform(opened, srgb, takes, "RGB", flags=ImageCms.Flags.NOOPTIMIZE)
+            if _moves(quick, takes) <= _SAME:
+                return _Profile(usable=True)
+        transform = ImageCms.buildTransform(opened, srgb, takes, "RGB")
     except Exception:  # lcms and Pillow say in many ways that bytes are no profile
         return _Profile(usable=False)
     return _Profile(usable=True, transform=transform)
@@ -78,6 +86,8 @@ def _read_profile(profile: bytes, mode: str) -> _Profile:
 
 def _apply(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
     """Return a picture in sRGB; a gray one may go through a profile for colors."""
+    from PIL import ImageCms
+
     if image.mode != transform.input_mode:
         image = image.convert(transform.input_mode)
     result = ImageCms.applyTransform(image, transform)

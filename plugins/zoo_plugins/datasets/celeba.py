@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -181,9 +182,13 @@ def _read(table: Path) -> tuple[list[str], dict[str, list[str]]]:
     rows: dict[str, list[str]] = {}
     for first, *values in read_rows(table):
         if Path(first).suffix.lower() in PICTURE_SUFFIXES:
-            rows[_stem(first)] = [value for value in values if value]
+            values = [value for value in values if value]
+            if rows.setdefault(stem := _stem(first), values) != values:
+                raise DataError(f"{table} lists {stem} twice, and not alike", hint=f"download it {_GET}")
         elif not rows and not first.isdigit():  # what comes before the first picture are the names of the columns
             names = values if first in ("image_id", "") else [first, *values]
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{table} has several columns called {few(twice, 3)}", hint=f"download it {_GET}")
     if not rows or any(not values for values in rows.values()):
         wrong = f"{table} is not CelebA's table: expected a file name and its values in each line"
         raise DataError(wrong, hint=f"download it {_GET}")

@@ -115,7 +115,10 @@ def _no_faces(
     why += ", …" if len(unreadable) > _SHOWN else ""
     left_out = "".join(f"; {note.removeprefix(CAREFUL)}" for note in notes)
     if len(unreadable) == count:
-        return DataError(f"none of the {plural(count, 'photograph')} of {photos} can be read: {why}{left_out}")
+        which = (
+            f"none of the {count:,} photographs of {photos} can" if count > 1 else f"the only photograph of {photos} cannot"
+        )
+        return DataError(f"{which} be read: {why}{left_out}")
     rest = f"; {len(unreadable):,} cannot be read: {why}" if unreadable else ""
     none = f"no faces of at least {min_size} pixels in the {plural(count - len(unreadable), 'photograph')} of {photos}"
     least = max(8, min_size // 2)

@@ -14,8 +14,8 @@ from zoo_core.errors import DataError
 from zoo_core.folders import is_system_folder, why_unreadable
 
 from . import archives
+from .archived import Archives, find_archives
 from .downsampled import Downsampled, find_batches
-from .folder import Archives, find_archives
 from .readers.tables import read_lines, read_rows
 from .sources import Origin, check_split, few
 

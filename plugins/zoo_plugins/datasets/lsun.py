@@ -46,8 +46,8 @@ class LSUN(ImageDataset):
     """Pictures of one or several LSUN categories, read in place from `<category>_<split>_lmdb/data.mdb`, or exported ones.
 
     Values are whole JPEG or WebP files. The databases are opened for reading only and without a lock, so that a folder that
-    cannot be written will do, and by a process of its own, as a damaged one ends whoever reads it. Where there is none,
-    folders of pictures count, called as the databases are or by one of LSUN's categories alone. Several categories become
+    cannot be written will do, and by a process of its own, as a damaged one ends whoever reads it. A category without one
+    may be a folder of pictures, called as the databases are or by the category alone. Several categories become
     labels, in the order in which they are asked for. LSUN's object categories, whose folders carry no split in their name
     (`cat/data.mdb`), count as 'train'.
 
@@ -138,14 +138,15 @@ class LSUN(ImageDataset):
         data = data.resolve().parent if data.name == "data.mdb" else data
         databases = sorted(path for path in data.glob("*/data.mdb") if not why_unreadable(path.parent))
         folders = [data] if (data / "data.mdb").is_file() else [path.parent for path in databases]
-        if not folders and data.is_dir():
+        if data not in folders and data.is_dir():
             below = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
             itself = any(is_picture(name) for name in os.listdir(data)) or (below and all(len(p.name) == 1 for p in below))
-            folders = [folder for folder in ([data] if itself else below) if _is_category(folder) and _has_pictures(folder)]
+            exported = [data] if itself and not folders else [folder for folder in below if folder not in folders]
+            folders = [folder for folder in exported if _is_category(folder) and _has_pictures(folder)] + folders
         named: dict[str, dict[str, Path]] = {split: {} for split in _SPLITS}
         for folder in folders:
             split, category = _name(folder)
-            named[split][category] = folder
+            named[split][category] = folder  # a database comes last: it is whole
         if named[self.split]:
             return named[self.split]
         if zipped := sorted(data.glob("*_lmdb.zip")) if data.is_dir() else []:

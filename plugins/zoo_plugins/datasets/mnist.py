@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo_core.datasets import Listing
+from zoo_core.datasets import CAREFUL, Listing
 from zoo_core.errors import DataError, OptionError, UsageError, unknown
 
 from .fetching import fetch
@@ -35,6 +35,7 @@ FASHION_ORIGIN = Origin(
 _NAMES = {"train": "train", "test": "t10k"}
 _EMNIST = re.compile(r"emnist-(?P<part>\w+)-(?P<split>train|test)-images-idx3-ubyte(\.gz)?")
 _MOST = 1 << 31
+_DIGITS = "0123456789"
 
 
 class MNIST(ArrayDataset):
@@ -99,8 +100,10 @@ class MNIST(ArrayDataset):
         if classes and (labels.min() < 0 or labels.max() >= len(classes)):
             raise DataError(f"{self.data} holds labels up to {labels.max()}; expected {len(classes)} classes", hint=AGAIN)
         pixels = np.pad(pixels, ((0, 0), (self.pad, self.pad), (self.pad, self.pad)))
-        classes = classes or tuple(str(i) for i in range(max(10, int(labels.max()) + 1)))
+        classes = classes or tuple(str(i) for i in range(max(len(_DIGITS), int(labels.max()) + 1)))
         notes = []
+        if type(self) is MNIST and not part and len(classes) > len(_DIGITS):
+            notes.append(f"{CAREFUL}labels go up to {labels.max()}, those of MNIST to 9: other data, or a damaged file")
         if type(self) is MNIST and not part and "fashion" in str(self.data).lower():
             notes.append("labels are numbers; with the names of Fashion-MNIST's classes: --dataset fashion-mnist")
         return Listing(array_records(pixels, labels, self.split), classes=classes, notes=tuple(notes))

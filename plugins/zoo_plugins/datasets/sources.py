@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo_core.datasets import ImageDataset, LazyRecords, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError
+from zoo_core.folders import special_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,9 +113,10 @@ def file_stamp(path: Path) -> str:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise `DataError` where a file is only a pointer of Git LFS, as a clone without its large files holds."""
+    """Raise `DataError` where a file is only a pointer of Git LFS, as a clone without its large files holds, or no file."""
     from zoo_core.pictures.signatures import LFS
 
+    refuse_special(path)
     try:
         with open(path, "rb") as file:
             start = file.read(len(LFS))
@@ -121,6 +124,13 @@ def refuse_pointer(path: Path) -> None:
         return
     if start == LFS:
         raise DataError(f"{path} is not the file but its pointer in Git LFS", hint="to get what it stands for: git lfs pull")
+
+
+def refuse_special(path: Path) -> None:
+    """Raise `DataError` where something is no regular file: a pipe is read for ever."""
+    with suppress(OSError):  # whoever reads it says why
+        if kind := special_kind(path.stat().st_mode):
+            raise DataError(f"{path} is {kind}, not a file")
 
 
 def list_causes(error: BaseException) -> str:

@@ -36,6 +36,7 @@ REDUCED = 1.5
 """A JPEG is decoded at the smallest scale whose crop is still this many times the packed picture's size; docs/data.md says
 how its pixels then differ from those of full scale."""
 
+_NO_BOXES = np.empty((0, 4), np.int16)
 _TURNED = (5, 6, 7, 8)  # EXIF's orientations that swap width and height
 
 
@@ -81,7 +82,7 @@ def decode_one(dataset: ImageDataset, record: Record, size: int, channels: int |
 
 
 def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> Decoded:
-    boxes = np.full((len(dataset.boxed), 4), -1, np.int16)
+    boxes = np.full((len(dataset.boxed), 4), -1, np.int16) if dataset.boxed else _NO_BOXES
     if (quick := _quickly(dataset, record, size, channels)) is not None:
         return _square(dataset, *quick, 1, size, channels, boxes)
     given = dataset.decode(record)
@@ -93,9 +94,10 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
         raise PictureError(f"{width}×{height} pixels: its shorter side is under {max(2, size / 8):g}")
     check(image)
     stored = isinstance(given, Picture)  # its boxes refer to the pixels as they are stored
-    box, scale = None, 1
+    box, scale, turned = None, 1, None
     if isinstance(image, JpegImageFile):
-        if not stored and orientation(image) in _TURNED:
+        turned = 1 if stored else orientation(image)
+        if turned in _TURNED:
             width, height = height, width
         box = _checked(dataset.crop(width, height), width, height)
         mode = "L" if channels == 1 and not changes_colors(image) else None
@@ -104,7 +106,7 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
     # converting colors is cheapest where few pixels are left; bars that fill up a picture have no colors of its own
     late = channels != 1 and dataset.fit != "pad"
     try:
-        image = as_plain(image, upright=not stored, profile=not late, white=dataset.white, found=found)
+        image = as_plain(image, upright=not stored, turned=turned, profile=not late, white=dataset.white, found=found)
     except ScaleError as error:
         raise PictureError(f"{error}, or to what dataset.white says") from error
     if box is None:  # only now is known how large it is
@@ -114,8 +116,9 @@ def _decode(dataset: ImageDataset, record: Record, size: int, channels: int | No
             if name in given.boxes:
                 boxes[row] = move(given.boxes[name], box, place(box, size, dataset.fit))
     packed, profile = _square(dataset, image, box, scale, size, channels, boxes), image.info.get("icc_profile")
-    if late and profile and image.mode != "F":
-        levels = packed.pixels[:, :, 0] if image.mode == "L" or packed.pixels.shape[2] == 1 else packed.pixels
+    gray = image.mode == "L" or packed.pixels.shape[2] == 1
+    if late and profile and image.mode != "F" and (gray or changes_colors(image, found=found)):
+        levels = packed.pixels[:, :, 0] if gray else packed.pixels
         converted = np.asarray(to_srgb(Image.fromarray(levels), profile, found=found)).reshape(size, size, -1)
         packed = packed._replace(pixels=np.broadcast_to(converted, packed.pixels.shape))
     remarks = PROFILE_IGNORED if found.profile_ignored else 0
@@ -141,11 +144,17 @@ def _square(
         image = image.resize(where[2:], Image.Resampling.BICUBIC, box=within)
     image = as_bytes(image)  # grays of more than 8 bits are rounded once, at the end
     pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(where.height, where.width, -1)
-    if channels is None and (pixels == pixels[:, :, :1]).all():  # gray
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2) if channels == 3 else pixels
+    elif channels is None and _is_gray(pixels):
         pixels = pixels[:, :, :1]
-    elif pixels.shape[2] == 1 and channels == 3:
-        pixels = np.repeat(pixels, 3, axis=2)
     return Decoded(pixels, boxes, round(extent(box, dataset.fit)))
+
+
+def _is_gray(pixels: NDArray[np.uint8]) -> bool:
+    """Return whether all colors of a picture [S, S, 3] are gray; one row is enough to see that most are not."""
+    row = pixels[len(pixels) // 2]
+    return bool((row == row[:, :1]).all() and (pixels == pixels[:, :, :1]).all())
 
 
 def _quickly(dataset: ImageDataset, record: Record, size: int, channels: int | None) -> tuple[Image.Image, Box] | None:

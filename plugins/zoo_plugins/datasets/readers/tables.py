@@ -9,6 +9,8 @@ from pathlib import Path
 
 from zoo_core.errors import DataError
 
+from ..sources import refuse_special
+
 _MOST = 512 << 20  # bytes; the largest that is known, CelebA's, has 26 million
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -35,6 +37,7 @@ def read_rows(path: Path) -> Iterator[list[str]]:
 
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file that are not empty; raises `DataError` where it cannot be read."""
+    refuse_special(path)
     try:
         if path.stat().st_size > _MOST:
             raise DataError(f"{path} has {path.stat().st_size:,} bytes, expected at most {_MOST:,}")
