@@ -12,11 +12,16 @@ import termios
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Any
 
 import pyte
 
 PATIENCE = 120.0  # seconds until a screen must show what is waited for, on a very busy machine
 ROWS = 24
+
+
+# a session whose terminal this is, so that Ctrl-C reaches the program
+_SESSION: dict[str, Any] = {"start_new_session": True, "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)}
 
 
 class ReflowingScreen(pyte.Screen):
@@ -56,7 +61,7 @@ class Terminal:
         left_out = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
         known = {key: value for key, value in os.environ.items() if key not in left_out}
         known |= {"TERM": "xterm-256color", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", **(environment or {})}
-        self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=known, start_new_session=True)
+        self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=known, **_SESSION)
         os.close(slave)
 
     def __enter__(self) -> Terminal:

@@ -9,19 +9,18 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from zoo_core.words import printable
 
+from .pace import Pace
+
 if TYPE_CHECKING:
     from rich.text import Text
 
 PERIOD = 0.25  # seconds between two looks at whether a bar is still what it should be
-LEAST = 1.0  # seconds of work from which the time that is left is told
-MARKS = 120  # of how far work was, a second or more apart, that tell how fast it goes
 BAR = (6, 40)  # least and most columns of a bar
 ERASE_BELOW = "\r\x1b[J"  # from the beginning of the line to the end of the screen
 
@@ -55,40 +54,6 @@ SILENT = Reporter()
 """The default of functions that could report."""
 
 
-class _Pace:
-    """How fast work goes, of late: it may have been slower to begin with, or beside other work."""
-
-    def __init__(self, total: float | None) -> None:
-        self.total, self.begun = total, time.monotonic()
-        self.marks: deque[tuple[float, float]] = deque(maxlen=MARKS)
-        self.last = (self.begun, 0.0)
-
-    def update(self, done: float) -> None:
-        self.last = now = (time.monotonic(), done)
-        if not self.marks or now[0] - self.marks[-1][0] >= 1:
-            self.marks.append(now)
-
-    def elapsed(self) -> str:
-        return _format_seconds(time.monotonic() - self.begun)
-
-    def left(self) -> str:
-        """Return the time that is left, "" while nobody knows."""
-        if not self.total or not self.marks:
-            return ""
-        (since, before), (then, done) = self.marks[0], self.last
-        if done <= before or then - since < LEAST:
-            return ""
-        seconds = (then - since) * max(self.total - done, 0) / (done - before)
-        return _format_seconds(max(seconds - (time.monotonic() - then), 0))
-
-
-def _format_seconds(seconds: float) -> str:
-    """Return "0:07", "12:30", "1:02:03", "123:00:00"."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def _phrases(values: Mapping[str, str]) -> list[str]:
     return [f"{key.replace('_', ' ')} {value}" for key, value in values.items()]
 
@@ -113,7 +78,7 @@ class PlainReporter(Reporter):
 class _PlainTask(Task):
     def __init__(self, reporter: PlainReporter, label: str, total: float | None, unit: str) -> None:
         self.reporter, self.label, self.total, self.unit = reporter, label, total, unit
-        self.pace, self.told = _Pace(total), time.monotonic()
+        self.pace, self.told = Pace(total), time.monotonic()
 
     def update(self, done: float, *, amount: str = "", **values: str) -> None:
         self.pace.update(done)
@@ -236,7 +201,7 @@ class RichReporter(Reporter):
 class _BarTask(Task):
     def __init__(self, label: str, total: float | None, unit: str) -> None:
         self.label, self.total, self.unit = printable(label), total, unit
-        self.pace = _Pace(total)
+        self.pace = Pace(total)
         self.amount, self.values = self._count(0), list[str]()
 
     def _count(self, done: float) -> str:
