@@ -196,6 +196,10 @@ def test_two_budgets(data: Path, tmp_path: Path) -> None:
 
 def test_a_budget_speaks() -> None:
     assert str(Budget("epochs", 25.0)) == "25 epochs"
+    assert str(Budget("epochs", 1)) == "1 epoch"
+    assert str(Budget("images", 24_000)) == "24,000 images"
+    assert str(Budget("images", 1_234_567)) == "1,234,567 images"
+    assert str(Budget("minutes", 2.5)) == "2.5 minutes"
     assert Budget("epochs", 2).total(100) == 200
     assert Budget("minutes", 2).total(100) == 120
 
