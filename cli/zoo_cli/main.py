@@ -125,8 +125,8 @@ class Zoo(click.Group):
 
 TO_TRY = """Train, sample and share generative adversarial networks. Three things to try:
 
-  zoo sample dcgan-faces --out faces.png          new faces at once, nothing to train
-  zoo train dcgan --dataset faces --minutes 10    your own network, with drawn faces
+  zoo sample dcgan-faces --out faces.png          faces at once, nothing to train
+  zoo train dcgan --dataset faces --minutes 10    a network of your own
   zoo list                                        all that there is
 
 Every command: zoo --help"""

@@ -139,7 +139,11 @@ def train(
     evaluation = None
     if evaluate_every is not None:
         evaluation = watch(plan.config, evaluate_every, metric=metric or FEATURES, device=plan.device)
-    run = execute(plan, evaluation=evaluation)
+    try:
+        run = execute(plan, evaluation=evaluation)
+    except KeyboardInterrupt as interrupt:
+        words = str(interrupt) or "stopped before the training began; to begin, type the same command again"
+        raise KeyboardInterrupt(words) from None
     if run.main:  # one of several processes speaks
         _say(run, as_json)
     exit_by_signal(run.signal)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from zoo_core.words import printable
@@ -162,9 +162,10 @@ class RichReporter(Reporter):
             self.shown = (frame, size)
 
     def _keep_drawing(self, ended: threading.Event) -> None:
-        self.draw()
-        while not ended.wait(PERIOD):
+        with suppress(OSError, ValueError):  # a terminal that is gone
             self.draw()
+            while not ended.wait(PERIOD):
+                self.draw()
 
     def _end(self, task: _BarTask) -> None:
         """Leave the last state of a task above what others have to show."""
