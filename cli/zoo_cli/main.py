@@ -125,9 +125,9 @@ class Zoo(click.Group):
 
 TO_TRY = """Train, sample and share generative adversarial networks. Three things to try:
 
-  zoo sample dcgan-faces --out faces.png          faces at once, nothing to train
-  zoo train dcgan --dataset faces --minutes 10    a network of your own
-  zoo list                                        all that there is
+  zoo sample dcgan-faces --out faces.png         faces at once, nothing to train
+  zoo train dcgan --dataset faces --minutes 10   a network of your own
+  zoo list                                       all that there is
 
 Every command: zoo --help"""
 
