@@ -182,11 +182,11 @@ class RichReporter(Reporter):
             self.write_above(line, self.stream or self.console.file)  # type: ignore[arg-type]
 
     def _render(self, lines: Sequence[Text]) -> str:
+        from rich.text import Text
+
         with self.console.capture() as captured:
             for line in lines:
-                if self.console.no_color:
-                    line = type(line)(line.plain)
-                self.console.print(line, soft_wrap=True)
+                self.console.print(Text(line.plain) if self.console.no_color else line, soft_wrap=True)
         return captured.get()
 
     def _write(self, text: str) -> None:
@@ -203,7 +203,7 @@ class _BarTask(Task):
     def __init__(self, label: str, total: float | None, unit: str) -> None:
         self.label, self.total, self.unit = printable(label), total, unit
         self.pace = Pace(total)
-        self.amount, self.values = self._count(0), list[str]()
+        self.amount, self.values = self._count(0) if total else "", list[str]()
 
     def _count(self, done: float) -> str:
         return f"{done:,.0f}" + (f"/{self.total:,.0f}" if self.total else "") + f" {self.unit}".rstrip()

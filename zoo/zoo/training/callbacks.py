@@ -114,9 +114,7 @@ class Callbacks:
         self._write({**numbers, "images_per_s": round(speed, 2)}, {**means, "images_per_s": speed})
         words = {"d_real": "D(real)", "d_fake": "D(fake)"}
         shown = ("d_loss", "g_loss", "d_real", "d_fake")
-        self.shown["images_per_s"] = (
-            f"{speed:.3g}" if speed < 100 else f"{speed:.0f}"
-        )  # first: it stays where there is little room
+        self.shown["images_per_s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"  # first: it stays in narrow windows
         self.shown.update({words.get(name, name): f"{means[name]:.3f}" for name in shown if name in means})
         self.tick(now=True)
 

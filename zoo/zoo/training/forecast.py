@@ -62,8 +62,8 @@ class Forecast:
         since, images = self.mark
         speed = (state.images - images) / max(seconds - since, 1e-9)
         left = self.budget.total(self.count) - self.budget.done(state)
-        lasts = left if self.budget.unit == "seconds" else left / speed
-        if lasts < BRIEF or speed <= 0:
+        lasts = left if self.budget.unit == "seconds" else left / max(speed, 1e-9)
+        if lasts < BRIEF or not speed:
             return ""
         rate = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
         if self.budget.unit == "seconds":
