@@ -5,8 +5,8 @@
 Each recipe is trained in a process of its own on a few drawn faces, which are packed before, until all of that has come, and
 then interrupted. Seconds are wall-clock seconds from the start of the process. Keys of the JSON object on the last line:
 
-- `recipes`: name → seconds until it had `begun` (imports, pack, networks), until the `forecast`, the first `grid` and the first
-  `checkpoint`, and how many `images` the grid took;
+- `recipes`: name → seconds until it had `begun` (imports, pack, networks), until the `forecast`, the first `grid` and the
+  first `checkpoint`, and how many `images` the grid took;
 - `within`: whether every first grid and checkpoint came within `limit` seconds; `load`: processes that waited meanwhile.
 """
 
@@ -60,7 +60,7 @@ def watch(command: list[str], run: Path) -> dict[str, Any]:
     log = run.with_suffix(".log")
     marks = {
         "begun": lambda: (run / "run.json").exists(),
-        "forecast": lambda: " pictures in " in log.read_text(encoding="utf-8"),
+        "forecast": lambda: " images/s, " in log.read_text(encoding="utf-8"),
         "grid": lambda: any((run / "samples").glob("[0-9]*.png")),
         "checkpoint": lambda: any((run / "checkpoints").glob("step-*")),
     }

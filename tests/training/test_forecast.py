@@ -171,7 +171,7 @@ def look(budget: Budget, speed: float, *, begun: int = 0, seen: bool = False, ev
         ),
         (look(Budget("images", 20_000), 41), "about 8 min at 41 images/s, first pictures in 15 s"),
         (look(Budget("minutes", 10), 41), "about 25,000 images in 10 minutes at 41 images/s, first pictures in 15 s"),
-        (look(Budget("images", 10**6), 4000), "about 4 min at 4,000 images/s, first pictures in a few seconds"),
+        (look(Budget("images", 10**6), 4000), "about 4 min at 4,000 images/s, first pictures soon"),
         (
             look(Budget("images", 10**6), 1.5),
             "about 9 days at 1.3 images/s, first pictures in 15 s; for less: --minutes 10",

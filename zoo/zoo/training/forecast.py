@@ -80,8 +80,8 @@ class Forecast:
         """Say when the next pictures come."""
         wait = (next_grid(state.images, self.every) - state.images) / speed
         wait = wait if seen else min(wait, FIRST - seconds)
-        words = duration(round_seconds(wait)) if wait >= 10 else "a few seconds"
-        return f"{'next' if seen else 'first'} pictures in {words}"
+        words = f"in {duration(round_seconds(wait))}" if wait >= 10 else "soon"
+        return f"{'next' if seen else 'first'} pictures {words}"
 
 
 def round_seconds(seconds: float) -> float:

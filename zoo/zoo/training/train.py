@@ -273,7 +273,8 @@ def _describe_stop(folder: Path) -> str:
 def _describe(config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool) -> str:
     """Say what is about to happen, in a few lines."""
     assert config.image is not None
-    sizes = [f"{role} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for role, net in state.networks.items()]
+    counts = {role: sum(p.numel() for p in network.parameters()) for role, network in state.networks.items()}
+    sizes = [f"{role} {n / 1e6:.1f} M" if n >= 1e5 else f"{role} {n:,}" for role, n in counts.items()]
     sizes[0] += " parameters"
     verb = f"resuming at {plural(state.images, 'image')}" if resumes else "training"
     size, kind, count = config.image.size, "gray" if config.image.channels == 1 else "color", config.facts["count"]
