@@ -110,8 +110,8 @@ class Zoo(click.Group):
             raise FAILURES.get(error.exit_code, Failure)(str(error)) from error
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
-        except KeyboardInterrupt:
-            echo("stopped at once; what was saved before is whole", err=True)
+        except KeyboardInterrupt as interrupt:
+            echo(str(interrupt) or "stopped at once; what was saved before is whole", err=True)
             ctx.exit(130)
         except BrokenPipeError:  # the reader of our output went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -123,10 +123,25 @@ class Zoo(click.Group):
             raise Failure(f"unexpected {what}\nto see where: zoo --debug {ctx.invoked_subcommand} …") from error
 
 
-@click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+TO_TRY = """Train, sample and share generative adversarial networks. Three things to try:
+
+  zoo sample dcgan-faces --out faces.png         faces at once, nothing to train
+  zoo train dcgan --dataset faces --minutes 10   a network of your own
+  zoo list                                       all that there is
+
+Every command: zoo --help"""
+
+
+@click.group(
+    cls=Zoo,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+)
 @click.version_option(package_name="dcgan-zoo", prog_name="zoo")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
-def zoo(debug: bool) -> None:
+@click.pass_context
+def zoo(ctx: click.Context, debug: bool) -> None:
     """Train, sample and share generative adversarial networks.
 
     \b
@@ -135,3 +150,5 @@ def zoo(debug: bool) -> None:
       zoo sample runs/dcgan-faces --out samples.png
       zoo list recipes
     """
+    if ctx.invoked_subcommand is None:
+        echo(TO_TRY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,8 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any)
     Every command prints by this, which a lint rule holds.
     """
     shown = printable(str(text), lines=True)
-    click.echo(click.style(shown, **style) if style else shown, err=err, nl=nl)
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    click.echo(click.style(shown, **style) if style and not plain else shown, err=err, nl=nl)
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zoo_core.words import plural
+from zoo_core.words import duration, plural
 
 from .completion import completing
 from .output import device_option, echo, exit_by_signal, json_option, print_json, warn_about_plugins
@@ -139,7 +139,11 @@ def train(
     evaluation = None
     if evaluate_every is not None:
         evaluation = watch(plan.config, evaluate_every, metric=metric or FEATURES, device=plan.device)
-    run = execute(plan, evaluation=evaluation)
+    try:
+        run = execute(plan, evaluation=evaluation)
+    except KeyboardInterrupt as interrupt:
+        words = str(interrupt) or "stopped before the training began; to begin, type the same command again"
+        raise KeyboardInterrupt(words) from None
     if run.main:  # one of several processes speaks
         _say(run, as_json)
     exit_by_signal(run.signal)
@@ -150,7 +154,7 @@ def _say(run: Run, as_json: bool) -> None:
         told = {key: getattr(run, key) for key in ("model", "finished", "steps", "images", "seconds")}
         print_json({"run": run.path, **told, "signal": run.signal or None, "resume": run.resume_command})
     elif run.finished:
-        echo(f"trained on {plural(run.images, 'image')} in {run.seconds / 60:.1f} minutes")
+        echo(f"trained on {plural(run.images, 'image')} in {duration(run.seconds)}")
         echo(f"model: {run.model}")
         echo(f"draw from it: zoo sample {shlex.quote(str(run.path))} -n 64 --out samples.png")
     else:

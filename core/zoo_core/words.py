@@ -39,6 +39,21 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
+def duration(seconds: float) -> str:
+    """Return how long that is, as exact as a person wants it: "0.4 s", "45 s", "3 min 20 s", "25 min", "1 h 40 min"."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 600:
+        minutes, rest = divmod(whole, 60)
+        return " ".join(part for part in (f"{minutes} min" * (minutes > 0), f"{rest} s" * (rest > 0)) if part)
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours < 48:
+        return " ".join(part for part in (f"{hours} h" * (hours > 0), f"{minutes} min" * (minutes > 0)) if part)
+    days, hours = divmod(round(seconds / 3600), 24)
+    return f"{days} days" + f" {hours} h" * (hours > 0)
+
+
 def are(count: int) -> str:
     """Return "is" or "are"."""
     return "is" if count == 1 else "are"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -51,10 +52,10 @@ def test_what_is_printed(home: Path, tmp_path: Path) -> None:
     result = train(home, "--images", 16, "--out", tmp_path / "meine Läufe" / "eins")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("trained on 16 images in 0.")
     assert lines[1] == f"model: {tmp_path}/meine Läufe/eins/model"
     assert lines[2] == f"draw from it: zoo sample '{tmp_path}/meine Läufe/eins' -n 64 --out samples.png"
-    assert "training: dcgan on 24 images, 16×16 color, for 16 images (16 images)" in result.stderr
+    assert re.fullmatch(r"trained on 16 images in \d+(\.\d)? s", lines[0])
+    assert "training: dcgan on 24 images, 16×16 color, for 16 images\n" in result.stderr
 
 
 def test_one_json_object(home: Path, tmp_path: Path) -> None:
@@ -211,7 +212,8 @@ def test_ctrl_c(times: int, home: Path, tmp_path: Path) -> None:
         ]
         assert [path.name for path in (tmp_path / "a run" / "checkpoints").iterdir()] == ["step-00000003"]
     else:
-        assert "stopped at once" in result.stderr
+        assert "stopped at once; nothing was saved yet" in result.stderr
+        assert f"begin this run again: zoo train --resume '{tmp_path}/a run'" in result.stderr
         assert result.stdout == ""
     assert not list(tmp_path.rglob(".unfinished*"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo_core.words import are, plural, printable, were
+from zoo_core.words import are, duration, plural, printable, were
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,26 @@ def test_control_characters_become_visible(text: str, shown: str) -> None:
 
 def test_line_breaks_and_tabs_may_stay() -> None:
     assert printable("a\n\tb\r\x1b", lines=True) == "a\n\tb\\r\\x1b"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0.0 s"),
+        (1.26, "1.3 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min"),
+        (200, "3 min 20 s"),
+        (599.6, "10 min"),
+        (1500, "25 min"),
+        (3599, "1 h"),
+        (6000, "1 h 40 min"),
+        (172_799, "2 days"),
+        (200_000, "2 days 8 h"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
 def test_numbers_and_nouns() -> None:

@@ -35,6 +35,15 @@ def test_killed_and_resumed() -> None:
     assert sum(found["killed_in"].values()) == 3
 
 
+def test_first_minutes() -> None:
+    tiny = [word for key in ("generator", "discriminator") for word in ("--set", f"{key}.width=4")]
+    found = run("first_minutes.py", "--recipes", "dcgan", "--size", 16, "--count", 64, *tiny)
+    row = found["recipes"]["dcgan"]
+    assert 0 < row["begun"] <= row["grid"]
+    assert row["checkpoint"] > 0
+    assert row["images"] > 0
+
+
 def test_speed() -> None:
     found = run("train_speed.py", "--size", 16, "--batch", 8, "--rounds", 1, "--steps", 1, "--precision", "fp32")
     assert {"ratio", "peak_share", "whole_share", "others", "images_per_s"} <= set(found)

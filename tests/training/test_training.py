@@ -96,7 +96,7 @@ def test_a_finished_run_says_so_and_offers_more(data: Path, tmp_path: Path) -> N
     run = train("dcgan", data, tmp_path / "run of 5", epochs=1)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.name != ".lock"}
     with pytest.raises(
-        UsageError, match=r"is finished: 32 images shown, and its budget is 1 epochs\n.*--resume '.*run of 5'"
+        UsageError, match=r"is finished: 32 images shown, and its budget is 1 epoch\n.*--resume '.*run of 5'"
     ):
         resume(run.path)
     with pytest.raises(UsageError, match="--images 64"):
@@ -196,6 +196,10 @@ def test_two_budgets(data: Path, tmp_path: Path) -> None:
 
 def test_a_budget_speaks() -> None:
     assert str(Budget("epochs", 25.0)) == "25 epochs"
+    assert str(Budget("epochs", 1)) == "1 epoch"
+    assert str(Budget("images", 24_000)) == "24,000 images"
+    assert str(Budget("images", 1_234_567)) == "1,234,567 images"
+    assert str(Budget("minutes", 2.5)) == "2.5 minutes"
     assert Budget("epochs", 2).total(100) == 200
     assert Budget("minutes", 2).total(100) == 120
 

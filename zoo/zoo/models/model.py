@@ -113,8 +113,8 @@ class Model:
         return torch.full((len(numbers),), chosen, device=self.device)
 
 
-def estimate_statistics(generator: Generator) -> None:
-    """Set the generator's batch-norm statistics from 1,024 fixed latents (classes in turn), and evaluation mode.
+def estimate_statistics(generator: Generator, latents: int = STATISTICS) -> None:
+    """Set the generator's batch-norm statistics from fixed latents, 1,024 or fewer (classes in turn), and evaluation mode.
 
     The paper samples with batch statistics, so that an image depends on its batch mates; statistics that are estimated once
     and stored do away with that. They are the means of the statistics of 8 minibatches of 128; see `estimate_batch_norm`.
@@ -124,7 +124,7 @@ def estimate_statistics(generator: Generator) -> None:
 
     def run() -> None:
         with seeded(0, "statistics", device), exact_float32():
-            for start in range(0, STATISTICS, BATCH):
+            for start in range(0, latents, BATCH):
                 z = move_to(generator.sample_latent(BATCH, generator_for(0, "statistics", start)), device)
                 labels = torch.arange(start, start + BATCH, device=device) % classes if classes else None
                 generator(z, labels)

@@ -57,4 +57,4 @@ class Budget:
         return self.done(progress) >= self.total(count)
 
     def __str__(self) -> str:
-        return f"{self.amount:g} {self.kind}"
+        return f"{self.amount:,.10g} {self.kind.removesuffix('s') if self.amount == 1 else self.kind}"

@@ -104,7 +104,11 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
         except _LaterError:
             raise
         except CheckpointError as error:
+            if not path.exists():  # a training that goes on has newer ones
+                continue
             report.warn(f"{error.message}; trying the checkpoint before it")
+    if found and (later := checkpoints(folder)) and later[-1] != found[-1]:
+        return newest_checkpoint(folder, report)
     if not found:
         again = f"zoo train --resume {shlex.quote(str(folder.parent))}"
         raise CheckpointError(f"there is no checkpoint in {folder} yet", hint=f"to train it: {again}")

@@ -124,6 +124,28 @@ def lock_run(folder: Path) -> FileLock:
     return lock
 
 
+def is_training(folder: Path) -> bool:
+    """Return whether a process is training in a run folder now."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # of somebody else, or on a medium that nobody writes
+        return False
+    lock.release()
+    return False
+
+
+def _nothing_saved(folder: Path) -> CheckpointError:
+    """Return the error for a run without a checkpoint."""
+    if is_training(folder):
+        hint = "try again in a minute: the first checkpoint comes within the first minute of training"
+        return CheckpointError(f"{folder} is being trained, and nothing of it is saved yet", hint=hint)
+    hint = f"to train it: zoo train --resume {shlex.quote(str(folder))}"
+    return CheckpointError(f"nothing of {folder} was saved: there is no checkpoint in it", hint=hint)
+
+
 def make_folder(recipe: str, dataset: str) -> Path:
     """Make runs/<recipe>-<dataset>, with a number behind it when that exists; raises `ZooError` where it cannot be."""
     base = Path("runs") / f"{recipe}-{dataset}"
@@ -148,6 +170,8 @@ def model_of_run(folder: Path, *, raw: bool = False) -> Model:
     config = record.config
     if not raw and is_complete(folder):
         return read_model(folder / "model")
+    if not checkpoints(folder / "checkpoints"):
+        raise _nothing_saved(folder)
     path, counters, tensors = newest_checkpoint(folder / "checkpoints", reporter_for_terminal())
     if config.image is None:
         raise CheckpointError(f"{folder / 'run.json'} does not say what its images are")

@@ -18,11 +18,12 @@ from PIL import Image
 from torch import Tensor
 
 from zoo_core import Generator, Tracker, TrainingError
+from zoo_core.words import plural
 
 from ..devices import Runtime, synchronize
 from ..files import atomic_file, translate_errors
 from ..models.grids import grid_picture
-from ..models.model import Model
+from ..models.model import STATISTICS, Model
 from ..packs import to_images
 from ..progress import Reporter, Task
 from ..randomness import generator_for, preserve_rng_state
@@ -34,11 +35,13 @@ from ..runs.run import cut_log, read_run, write_run
 from .batches import Batches
 from .choosing import Change
 from .control import Clock
+from .forecast import FIRST, Forecast, crosses, next_grid
 from .health import CHECK, History, detect_problems, ensure_finite, ensure_finite_weights
 from .state import State, save_checkpoint
 
 LEAST = 1.0  # seconds between two readings on a GPU
 TICK = 0.5  # least seconds between two updates of the progress line without a reading
+FEW = 128  # latents from which batch-norm statistics of an early grid are estimated
 SAMPLES, REAL = 64, 256  # images of a sample grid, and real images whose distances are taken
 
 
@@ -64,14 +67,18 @@ class Callbacks:
 
     def __post_init__(self) -> None:
         self.saved = self.state.step if checkpoints(self.folder / "checkpoints") else None
-        self.task.update(self.budget.done(self.state))  # a resumed run begins in the middle
+        self.drawn = any((self.folder / "samples").glob("[0-9]*.png"))
+        self.begun = self.saved_at = self.state.seconds
+        every, count = self.config.training.samples_every, len(self.batches.pack)
+        self.forecast = Forecast(self.budget, self.state, every, count)
+        self.shown: dict[str, str] = {}
+        self.show()  # a resumed run begins in the middle
         self.log = self.folder / "metrics.jsonl"
         self.clock = Clock(partial(synchronize, self.runtime.device))
         self.read, self.told = (0.0, self.state.images), time.monotonic()
         # A reading waits for the device, which on a fast one is to be rare.
         self.least = LEAST if self.runtime.device.type == "cuda" else 0.0
         self.read_at = self.state.seconds
-        self.shown: dict[str, str] = {}
         self.writer = ThreadPoolExecutor(1, thread_name_prefix="grids")  # a grid is compressed while training goes on
         self.writing: Future[None] | None = None
         lines = cut_log(self.log, self.state.meter.start, self.state.step) if self.runtime.is_main else []
@@ -88,7 +95,7 @@ class Callbacks:
             except TrainingError as error:
                 self._write({"stopped": error.message, "final": True})
                 raise
-            self.task.update(self.budget.done(self.state))
+            self.show()
             self.save()  # first: a measure may take long, fail or be interrupted
             if finished:
                 self.evaluate(final=True)
@@ -107,8 +114,8 @@ class Callbacks:
         self._write({**numbers, "images_per_s": round(speed, 2)}, {**means, "images_per_s": speed})
         words = {"d_real": "D(real)", "d_fake": "D(fake)"}
         shown = ("d_loss", "g_loss", "d_real", "d_fake")
+        self.shown["images_per_s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"  # first: it stays in narrow windows
         self.shown.update({words.get(name, name): f"{means[name]:.3f}" for name in shown if name in means})
-        self.shown["images_per_s"] = f"{speed:.0f}"
         self.tick(now=True)
 
     def measure(self, name: str, value: float, *, final: bool = False) -> None:
@@ -125,11 +132,12 @@ class Callbacks:
         self.clock.wait()
         now = self.clock.total()
         self.report.note(f"compiled, with the first steps, in {now - self.read[0]:.0f} s; images/s are counted from here")
-        self.read = (now, self.state.images)
+        self.read = self.forecast.mark = (now, self.state.images)
 
     def note_threads(self, change: Change) -> None:
         """Say that another number of threads computes from here on, and write it down."""
         self.report.note(str(change))
+        self.forecast.restart(self.clock.total())
         speeds = {str(number): round(speed, 2) for number, speed in change.speeds.items()}
         self._write({"threads": {"before": change.before, "after": change.after, "images_per_s": speeds}})
         self._note_machine("threads", change.after)
@@ -168,7 +176,12 @@ class Callbacks:
         """Show how far it is, now or every now and then, with what the last reading said."""
         if now or time.monotonic() - self.told >= TICK:
             self.told = time.monotonic()
-            self.task.update(self.budget.done(self.state), **self.shown)
+            self.show()
+
+    def show(self) -> None:
+        """Show how far it is; where minutes are counted, how many images that were."""
+        amount = plural(self.state.images, "image") if self.budget.unit == "seconds" else ""
+        self.task.update(self.budget.done(self.state), amount=amount, **self.shown)
 
     def after_step(self, before: int) -> None:
         """Do what is due after a step; `before` is how many images had been shown before it."""
@@ -183,8 +196,14 @@ class Callbacks:
             ensure_finite(state.meter.means(self.runtime), state.step)
         if state.step % CHECK == 0 and not self.least:
             ensure_finite_weights(state.tensors(), state.step)
+        if self.forecast.is_due(self.clock.total()):
+            self.clock.wait()
+            if words := self.forecast.look(self.clock.total(), state, seen=self.drawn):
+                self.report.note(words)
         if crosses(before, state.images, settings.samples_every):
             self.draw()
+        elif state.images >= next_grid(before, settings.samples_every):
+            self.draw(early=True)
         if self.evaluation is not None and crosses(before, state.images, self.evaluation.every):
             self.evaluate()
 
@@ -195,6 +214,16 @@ class Callbacks:
         chosen = torch.randperm(len(pack), generator=generator_for(self.batches.seed, "diversity"))[:REAL]
         return spread(to_images(pack.gather(chosen.sort().values)))
 
+    def save_if_due(self) -> None:
+        """Write a checkpoint when it is time to; the first one comes early, and with it a grid where there is none."""
+        state, minutes = self.state, self.config.training.checkpoint_minutes
+        early = state.seconds - self.begun >= FIRST
+        if state.seconds - self.saved_at >= minutes * 60 or (early and self.saved is None):
+            self.save()
+            self.saved_at = state.seconds
+        if early and not self.drawn:
+            self.draw(early=True)
+
     def save(self) -> None:
         """Write a checkpoint, unless there is one of this step."""
         with self.clock.paused():
@@ -204,20 +233,23 @@ class Callbacks:
                 save_checkpoint(self.folder / "checkpoints", self.state, self.runtime, self.config.training.keep)
                 self.saved = self.state.step
 
-    def draw(self, *, final: bool = False) -> None:
+    def draw(self, *, final: bool = False, early: bool = False) -> None:
         """Write a sample grid of the same latents each time, and how different the samples are, in units of real images.
 
         A collapsed generator draws the same for every latent. Distances between pixels tell that, and little about quality.
+        `early` ones are for the eye alone and cost little: what has hardly begun is not judged, nor what the clock asks for.
         """
+        self.drawn = True
         if not self.runtime.is_main:
             return
         with self.clock.paused():
             self._finish_writing()
-            generator: Generator = self.state.inference_copy()
+            generator: Generator = self.state.inference_copy(latents=FEW if early else STATISTICS)
             samples = Model(generator, None).sample(SAMPLES)
             picture = grid_picture(samples)
             self.writing = self.writer.submit(save_samples, picture, self.folder / "samples", self.state.images)
-            self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
+            if not early:
+                self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
             if self.tracker is not None:
                 self.tracker.picture("samples", to_tensor(picture), self.state.images)
 
@@ -267,8 +299,3 @@ def to_tensor(picture: Image.Image) -> Tensor:
 def spread(images: Tensor) -> float:
     """Mean Euclidean distance of all pairs of images [N, C, S, S] in [−1, 1]; 0 for fewer than two."""
     return float(torch.pdist(images.detach().float().flatten(1)).mean()) if len(images) > 1 else 0.0
-
-
-def crosses(before: int, now: int, every: int) -> bool:
-    """Return whether a multiple of `every` lies in (before, now]."""
-    return before // every != now // every

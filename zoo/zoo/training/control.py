@@ -19,11 +19,16 @@ TF32 = True
 environment variable NVIDIA_TF32_OVERRIDE=0 forbids it to all of a process."""
 
 
-class Stop:
-    """Remembers in `signal` what asked the training to stop, None so far."""
+SLOW = 0.5  # seconds after which whoever asked a training to stop hears that it will
 
-    def __init__(self) -> None:
+
+class Stop:
+    """Remembers in `signal` what asked the training to stop, None so far; `note` is told where that takes a while."""
+
+    def __init__(self, note: Callable[[str], None] | None = None) -> None:
         self.signal: signal.Signals | None = None
+        self.note = note
+        self.timer: threading.Timer | None = None
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -37,12 +42,19 @@ class Stop:
             if self.signal is not None and number == signal.SIGINT:
                 raise KeyboardInterrupt
             self.signal = signal.Signals(number)
+            if self.note is not None and self.timer is None:  # by a thread, as this one may be in the midst of a line
+                words = "stopping once all is saved; Ctrl-C again stops at once"
+                self.timer = threading.Timer(SLOW, self.note, (words,))
+                self.timer.daemon = True
+                self.timer.start()
 
         try:
             for number in old:
                 signal.signal(number, ask)
             yield self
         finally:
+            if self.timer is not None:
+                self.timer.cancel()
             for number, handler in old.items():
                 signal.signal(number, handler)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
+from zoo_core.words import duration
+
 from ..runs.checkpoints import checkpoints
 from ..runs.run import RunRecord, read_log, read_run
 from .health import HealthWarning, History, detect_problems
@@ -93,7 +95,7 @@ def _about(record: RunRecord, lines: Sequence[Mapping[str, Any]]) -> str:
     last = lines[-1]
     return (
         f"{run}: {last['images']:,} images shown ({last['epoch']:.2f} epochs) in {last['step']:,} steps of "
-        f"{config.training.batch}, {last['seconds'] / 60:.1f} minutes; the budget is {record.budget}"
+        f"{config.training.batch}, {duration(last['seconds'])}; the budget is {record.budget}"
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from zoo_core import Algorithm, Generator, TrainingError
 
 from ..devices import Runtime
-from ..models.model import estimate_statistics
+from ..models.model import STATISTICS, estimate_statistics
 from ..models.weights import fill
 from ..optimizers import Adam
 from ..runs.checkpoints import tensors_below, write_checkpoint
@@ -154,9 +154,9 @@ class State:
             count = self.updates[role]
             torch._foreach_lerp_(mine, theirs, 1 - min(ceiling, (1 + count) / (10 + count)))
 
-    def inference_copy(self, role: str = "generator", *, raw: bool = False) -> Any:
-        """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode, statistics estimated for them,
-        and the memory format that a loaded model has: kernels round differently in another one.
+    def inference_copy(self, role: str = "generator", *, raw: bool = False, latents: int = STATISTICS) -> Any:
+        """Return a copy of a network to use: averaged (or raw) parameters, evaluation mode, statistics estimated for them
+        (from so many latents), and the memory format that a loaded model has: kernels round differently in another one.
         """
         source: Any = self.networks[role] if raw else self.averages.get(role, self.networks[role])
         drawn = copy.deepcopy(source).requires_grad_(False).to(memory_format=torch.contiguous_format)
@@ -164,7 +164,7 @@ class State:
             for mine, theirs in zip(drawn.buffers(), self.networks[role].buffers(), strict=True):
                 mine.copy_(theirs)
         if isinstance(drawn, Generator):
-            estimate_statistics(drawn)
+            estimate_statistics(drawn, latents)
         return drawn.eval()
 
 

@@ -129,7 +129,7 @@ def execute(
             report.warn(ended)
 
         # 6. Train, and write the model folder once the budget is spent.
-        stop = stack.enter_context(Stop().listening())
+        stop = stack.enter_context(Stop(report.note).listening())
         try:
             with ExitStack() as training:
                 if tracker is not None:
@@ -147,6 +147,8 @@ def execute(
                 whole = f"{kept[-1]} is whole; to go on from it" if kept else "to begin this run again"
                 error.hint = f"{error.hint}\n{whole}: zoo train --resume {shlex.quote(str(folder))}".strip()
             raise
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_describe_stop(folder)) from None
         model = folder / "model" if finished else None
         name = stop.signal.name if stop.signal is not None and not finished else ""
         return runs.Run(folder, config, finished, state.step, state.images, state.seconds, model, name, runtime.is_main)
@@ -167,7 +169,7 @@ def _loop(
     poll = POLL[runtime.device.type == "cuda"] if runtime.world > 1 else 1
     engine = Engine(config, state, runtime, compile=plan.compile)
     warm = state.step + engine.cycle if plan.compile else None
-    saved, count = state.seconds, len(batches.pack)
+    count = len(batches.pack)
 
     graphs = make_graphs(runtime, compiled=plan.compile) if plan.graphs else None
     if runtime.scaler is not None and plan.graphs:
@@ -196,9 +198,7 @@ def _loop(
             if asked:
                 stop.signal = signal.Signals(int(asked))  # perhaps it reached another process
                 break
-            if state.seconds - saved >= config.training.checkpoint_minutes * 60:
-                callbacks.save()
-                saved = state.seconds
+            callbacks.save_if_due()
     spent = budget.spent(state, count)
     clock.wait()
     state.seconds += runtime.greatest(clock.lap())[0]
@@ -262,17 +262,26 @@ def _begin(plan: Plan, config: RunConfig, runtime: Runtime, stack: ExitStack) ->
     return folder
 
 
+def _describe_stop(folder: Path) -> str:
+    """Say what is left of a training that was stopped at once, and what to type."""
+    kept, command = checkpoints(folder / "checkpoints"), f"zoo train --resume {shlex.quote(str(folder))}"
+    if kept:
+        return f"stopped at once; {kept[-1]} is whole, what came after it is lost\ngo on: {command}"
+    return f"stopped at once; nothing was saved yet\nbegin this run again: {command}"
+
+
 def _describe(config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool) -> str:
     """Say what is about to happen, in a few lines."""
     assert config.image is not None
-    sizes = [f"{role} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for role, net in state.networks.items()]
+    counts = {role: sum(p.numel() for p in network.parameters()) for role, network in state.networks.items()}
+    sizes = [f"{role} {n / 1e6:.1f} M" if n >= 1e5 else f"{role} {n:,}" for role, n in counts.items()]
     sizes[0] += " parameters"
     verb = f"resuming at {plural(state.images, 'image')}" if resumes else "training"
     size, kind, count = config.image.size, "gray" if config.image.channels == 1 else "color", config.facts["count"]
     processes = f", {runtime.world} processes" if runtime.world > 1 else ""
     lines = [
-        f"{verb}: {config.recipe['name']} on {plural(count, 'image')}, {size}×{size} {kind}, for {budget} "
-        f"({budget.total(count):,.0f} {budget.unit})",
+        f"{verb}: {config.recipe['name']} on {plural(count, 'image')}, {size}×{size} {kind}, for {budget}"
+        + (f" ({plural(int(budget.total(count)), 'image')})" if budget.kind == "epochs" else ""),
         f"{', '.join(sizes)}; batch {config.training.batch}, seed {config.seed}, {runtime.device} in {runtime.precision}"
         f"{processes}",
         f"run folder: {folder} (Ctrl-C saves and stops)",
