@@ -11,15 +11,21 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from zoo_core import ZooError
+from zoo_core import UsageError, ZooError
 from zoo_core.places import cache_root
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 TEMPORARY = ".unfinished-"
 """What the name of everything half-written begins with."""
+
+LOCK = ".lock"
+"""The file in a folder that says by its lock that a process is working there."""
 
 
 def cache_folder(*parts: str) -> Path:
@@ -121,6 +127,47 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def lock_folder(folder: Path, doing: str) -> FileLock:
+    """Take a folder for this process; `doing` says what others would be doing in it ("training").
+
+    Raises:
+        UsageError: another process has it.
+        ZooError: it cannot be written.
+    """
+    from filelock import FileLock, Timeout  # here, as most commands lock nothing
+
+    lock = FileLock(folder / LOCK)
+    with translate_errors(folder):
+        try:
+            lock.acquire(timeout=0.5)  # longer than `is_locked` holds it
+        except Timeout:
+            hint = "wait until it has ended, or choose another folder: --out DIR"
+            raise UsageError(f"another process is {doing} in {folder}", hint=hint) from None
+    return lock
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether somebody has taken a folder by `lock_folder`."""
+    return is_taken(folder / LOCK)
+
+
+def is_taken(file: Path) -> bool:
+    """Return whether somebody holds the lock of that file name; makes no file."""
+    if not file.exists():
+        return False
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # not ours to write, so no process of ours either
+        return False
+    lock.release()
+    return False
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from zoo_core import CheckpointError, ModelError, OptionError, UsageError, ZooError
 
-from ..files import atomic_file, translate_errors, write_json
+from ..files import atomic_file, write_json
 from ..models.building import build_networks
 from ..models.config import read_config
 from ..models.folder import read_model
@@ -31,6 +30,9 @@ from ..progress import reporter_for_terminal
 from .budget import Budget
 from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
 from .config import RunConfig, model_config
+from .folders import find_run as find_run
+from .folders import is_run as is_run
+from .folders import lock_run as lock_run
 from .upgrading import upgrade_command
 
 FORMAT = 2
@@ -62,11 +64,6 @@ class Run:
     def resume_command(self) -> str:
         """What to type to go on."""
         return f"zoo train --resume {shlex.quote(str(self.path))}"
-
-
-def is_run(folder: Path) -> bool:
-    """Return whether `folder` is a run folder."""
-    return (folder / "run.json").is_file()
 
 
 @dataclass(frozen=True)
@@ -110,33 +107,6 @@ def write_run(folder: Path, record: RunRecord) -> None:
     told: dict[str, Any] = {"command": record.command, "precision": record.precision, "machine": record.machine}
     told |= {"threads": record.threads or "auto", "config": record.config.to_json()}
     write_json(folder / "run.json", {"format": FORMAT, "budget": {record.budget.kind: record.budget.amount}, **told})
-
-
-def lock_run(folder: Path) -> FileLock:
-    """Take the run folder for this process; raises `UsageError` when another one has it."""
-    lock = FileLock(folder / ".lock")
-    with translate_errors(folder):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            hint = "wait until it has ended, or choose another folder: --out DIR"
-            raise UsageError(f"another process is training in {folder}", hint=hint) from None
-    return lock
-
-
-def make_folder(recipe: str, dataset: str) -> Path:
-    """Make runs/<recipe>-<dataset>, with a number behind it when that exists; raises `ZooError` where it cannot be."""
-    base = Path("runs") / f"{recipe}-{dataset}"
-    folder, number = base, 1
-    with translate_errors(base):
-        base.parent.mkdir(exist_ok=True)
-        while True:
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:  # perhaps by another training, a moment ago
-                number += 1
-                folder = base.with_name(f"{base.name}-{number}")
 
 
 def model_of_run(folder: Path, *, raw: bool = False) -> Model:
