@@ -44,6 +44,9 @@ from .packs.curation.faces import detect_faces as detect_faces
 from .packs.curation.inspecting import inspect_pack as inspect_pack
 from .packs.download import download as download
 from .runs.evaluation import Evaluation as Evaluation
+from .runs.listing import RunSummary as RunSummary
+from .runs.listing import delete_run as delete_run
+from .runs.listing import list_runs as list_runs
 from .runs.run import Run as Run
 from .training.diagnosing import diagnose as diagnose
 from .training.speed import bench as bench

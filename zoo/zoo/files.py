@@ -170,6 +170,25 @@ def is_taken(file: Path) -> bool:
     return False
 
 
+def measure_folder(folder: Path) -> tuple[int, float]:
+    """Return the bytes of all files in a folder and when one was last written; what cannot be read counts nothing."""
+    size, modified, waiting = 0, 0.0, [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.name != LOCK:
+                        status = entry.stat(follow_symlinks=False)
+                        size, modified = size + status.st_size, max(modified, status.st_mtime)
+        except OSError:  # just deleted by somebody else, or not ours to read
+            continue
+    if not modified and folder.exists():
+        modified = folder.stat().st_mtime
+    return size, modified
+
+
 def remove_unfinished(folder: Path) -> None:
     """Delete what a killed process left half-written in `folder`."""
     for path in folder.glob(f"{TEMPORARY}*"):
