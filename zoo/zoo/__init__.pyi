@@ -5,6 +5,9 @@ from .analysis.projection import project as project
 from .analysis.reports import report as report
 from .analysis.walks import turn as turn
 from .analysis.walks import walk as walk
+from .caching import CacheEntry as CacheEntry
+from .caching import clear_cache as clear_cache
+from .caching import list_cache as list_cache
 from .catalog import read_catalog as read_catalog
 from .comparing.running import Comparison as Comparison
 from .comparing.running import compare as compare

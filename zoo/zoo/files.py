@@ -11,15 +11,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors import SafetensorError
 
 from zoo_core import UsageError, ZooError
 from zoo_core.places import cache_root
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 TEMPORARY = ".unfinished-"
 """What the name of everything half-written begins with."""
@@ -39,6 +36,24 @@ def cache_folder(*parts: str) -> Path:
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return folder
+
+
+FEATURES = 4 << 30
+"""Bytes of features that stay in the cache, unless `$ZOO_FEATURES_GB` says otherwise."""
+
+
+def features_limit(default: int = FEATURES) -> int:
+    """Return how many bytes of features stay in the cache; raises `UsageError` where `$ZOO_FEATURES_GB` is no number."""
+    given = os.environ.get("ZOO_FEATURES_GB")
+    try:
+        limit = float(given) * 1e9 if given else default
+        if 0 <= limit < float("inf"):
+            return int(limit)
+    except ValueError:
+        pass
+    raise UsageError(
+        f"ZOO_FEATURES_GB is {given!r}, and it must be a number of gigabytes", hint="for example: export ZOO_FEATURES_GB=16"
+    )
 
 
 @contextmanager
@@ -129,47 +144,6 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def lock_folder(folder: Path, doing: str) -> FileLock:
-    """Take a folder for this process; `doing` says what others would be doing in it ("training").
-
-    Raises:
-        UsageError: another process has it.
-        ZooError: it cannot be written.
-    """
-    from filelock import FileLock, Timeout  # here, as most commands lock nothing
-
-    lock = FileLock(folder / LOCK)
-    with translate_errors(folder):
-        try:
-            lock.acquire(timeout=0.5)  # longer than `is_locked` holds it
-        except Timeout:
-            hint = "wait until it has ended, or choose another folder: --out DIR"
-            raise UsageError(f"another process is {doing} in {folder}", hint=hint) from None
-    return lock
-
-
-def is_locked(folder: Path) -> bool:
-    """Return whether somebody has taken a folder by `lock_folder`."""
-    return is_taken(folder / LOCK)
-
-
-def is_taken(file: Path) -> bool:
-    """Return whether somebody holds the lock of that file name; makes no file."""
-    if not file.exists():
-        return False
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:  # not ours to write, so no process of ours either
-        return False
-    lock.release()
-    return False
-
-
 def measure_folder(folder: Path) -> tuple[int, float]:
     """Return the bytes of all files in a folder and when one was last written; what cannot be read counts nothing."""
     size, modified, waiting = 0, 0.0, [str(folder)]
@@ -189,6 +163,20 @@ def measure_folder(folder: Path) -> tuple[int, float]:
     return size, modified
 
 
+def note_use(folder: Path) -> None:
+    """Note that something in the cache is used now."""
+    with suppress(OSError):  # the cache may be read-only
+        os.utime(folder)
+
+
+def read_use(path: Path) -> float:
+    """Return when something in the cache was last used, seconds since 1970; 0 where it is gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def remove_unfinished(folder: Path) -> None:
     """Delete what a killed process left half-written in `folder`."""
     for path in folder.glob(f"{TEMPORARY}*"):
@@ -203,11 +191,11 @@ def _delete(path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder so that nobody sees half of it, if the system lets us: a file in use keeps it on Windows."""
+    """Delete a folder (or file) so that nobody sees half of it, if the system lets us: a file in use keeps it on Windows."""
     doomed = _unfinished(folder)
     with suppress(OSError):
         os.rename(folder, doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        _delete(doomed)
 
 
 def _unfinished(target: Path) -> Path:

@@ -10,7 +10,8 @@ from typing import Any
 
 from zoo_core import UsageError
 
-from ..files import lock_folder, remove_unfinished, translate_errors, write_json
+from ..files import remove_unfinished, translate_errors, write_json
+from ..locks import lock_folder
 from ..metrics.measuring import FEATURES, check_counts, open_criterion
 from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal

@@ -8,7 +8,7 @@ from zoo_core import ImageDataset, UsageError, registry
 from zoo_core.folders import locate
 from zoo_core.places import cache_root
 
-from ..files import cache_folder
+from ..files import cache_folder, note_use
 
 DOWNLOADS = "downloads"  # the cache's folder
 
@@ -41,4 +41,5 @@ def download(dataset: str, data: str | Path | None = None, *, split: str = "trai
     folder = locate(data) if data is not None else cache_folder(DOWNLOADS) / name
     folder.mkdir(parents=True, exist_ok=True)
     target.download(folder, split=split)
+    note_use(folder)
     return folder

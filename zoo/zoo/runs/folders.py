@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_core import UsageError
 
-from ..files import is_locked, lock_folder
+from ..locks import is_locked, lock_folder
 
 if TYPE_CHECKING:
     from filelock import FileLock
