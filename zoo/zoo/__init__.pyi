@@ -11,6 +11,8 @@ from .caching import list_cache as list_cache
 from .catalog import read_catalog as read_catalog
 from .comparing.running import Comparison as Comparison
 from .comparing.running import compare as compare
+from .comparing.runs import RunComparison as RunComparison
+from .comparing.runs import compare_runs as compare_runs
 from .contract import ImageSpec as ImageSpec
 from .contract import ZooError as ZooError
 from .contract import registry as registry
