@@ -143,7 +143,7 @@ def test_what_a_run_leaves(data: Path, tmp_path: Path) -> None:
     assert said["config"]["image"] == {"size": 16, "channels": 3, "num_classes": 0}
     assert str(data) not in said["command"]
     published = json.loads((out / "model" / "config.json").read_text())["provenance"]["command"]
-    assert published == said["command"].replace("--epochs 3", "--images 96")
+    assert published == said["command"].replace("--epochs 3", "--images 96").replace(" --out DIR", "")
     assert [line["step"] for line in readings(out)] == [3, 6, 9, 12]
     assert [line["images"] for line in measures(out)] == [40, 80, 96]
     assert all(0 < line["diversity"] < 2 for line in measures(out))
@@ -343,7 +343,11 @@ def test_a_run_is_named_by_what_it_is_and_the_same_configuration_goes_on(
     assert other.path != again.path
     with pytest.raises(UsageError, match=r"begins the names of 2 runs: runs/dropout-(.|\n)*type more of it"):
         zoo.load("runs/dropout-pictures-16")
-    assert zoo.plan(resume=str(other.path)[:-2]).folder == other.path
+    longer = zoo.plan(resume=str(other.path)[:-2], minutes=2, threads=1)
+    assert longer.folder == other.path
+    told = zoo.plan(resume=other.path).command
+    assert "--images 8 " in told
+    assert longer.command == told.replace("--images 8 ", "--minutes 2 ") + " --threads 1"
 
 
 def test_a_schedule_that_ends_with_the_budget_makes_another_run_of_another_budget(data: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,10 +153,8 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
     """Where a model comes from, for its `config.json` and card."""
     assert config.dataset is not None
     facts = {key: config.facts[key] for key in ("count", "license", "credit") if config.facts.get(key)}
-    words = shlex.split(command)
     # The budget that was reached: minutes differ between machines, and a run may end early or go on.
-    for at in [words.index(flag) for flag in ("--epochs", "--images", "--minutes") if flag in words]:
-        words[at : at + 2] = ["--images", str(counters["images"])]
+    command = replace_budget(leave_out(command, "--out"), ["--images", str(counters["images"])])
     return {
         **{key: counters[key] for key in ("step", "images")},
         "seed": config.seed,
@@ -165,8 +163,32 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "optimizer": config.optimizer,
         "losses": {role: part for role, part in config.parts.items() if part["kind"] == "losses"},
         "torch": torch.__version__,
-        "command": shlex.join(words),
+        "command": command,
     }
+
+
+def leave_out(command: str, option: str) -> str:
+    """Return a command line without an option and its value."""
+    words = shlex.split(command)
+    for at in [i for i, word in enumerate(words) if word == option][::-1]:
+        del words[at : at + 2]
+    return shlex.join(words)
+
+
+def replace_budget(command: str, new: Sequence[str]) -> str:
+    """Return a command line with another budget, option and value."""
+    words = shlex.split(command)
+    for at in [words.index(flag) for flag in ("--epochs", "--images", "--minutes") if flag in words]:
+        words[at : at + 2] = new
+    return shlex.join(words)
+
+
+def replace_option(command: str, option: str, value: str) -> str:
+    """Return a command line with another value of an option, which stands at its end where it was not there."""
+    words = shlex.split(command)
+    at = words.index(option) if option in words else len(words)
+    words[at : at + 2] = [option, value]
+    return shlex.join(words)
 
 
 def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from ..packs.request import resolve_data
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.folders import RUNS, find_run, is_run
-from ..runs.run import read_run
+from ..runs.run import read_run, replace_budget, replace_option
 from .threads import check_threads
 
 DEFAULT_SEED = 0
@@ -63,6 +63,13 @@ class Plan:
     def another(self) -> str:
         """What to type for another run than the one in `folder`."""
         return f"another run: --seed {self.config.seed + 1}, or --out DIR"
+
+    def add_options(self, **given: object) -> Plan:
+        """Return this plan with options in its command that others look after; those that are None were not given."""
+        words = [
+            word for key, value in given.items() if value is not None for word in (f"--{key.replace('_', '-')}", str(value))
+        ]
+        return self if self.resume else replace(self, command=shlex.join([*shlex.split(self.command), *words]))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run`."""
@@ -141,7 +148,10 @@ def plan(
         kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
         budget = Budget.choose(budgets, record.budget)
         how["threads"] = record.threads if threads is None else how["threads"]
-        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), record.command, track, **how)
+        command = replace_budget(record.command, budget.words)
+        for key, value in (("threads", threads), ("precision", precision)):
+            command = command if value is None else replace_option(command, f"--{key}", str(value))
+        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), command, track, **how)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if dataset is None:
@@ -158,7 +168,7 @@ def plan(
         return _continue(place, config, Plan(config, budget, place, True, where, resolved, "", track, **how))
     refuse_existing(place, config)
     _refuse_unwritable(place)
-    machine = {"precision": precision, "device": None if device == "auto" else device, "track": track, **how}
+    machine = {"out": out, "precision": precision, "device": None if device == "auto" else device, "track": track, **how}
     return Plan(
         config, budget, place, False, where, resolved, _command(recipe, given, budget, options, machine), track, **how
     )
@@ -217,7 +227,8 @@ def _continue(folder: Path, config: RunConfig, planned: Plan) -> Plan:
     free = {key: getattr(config.training, key) for key in FREE}
     resumed = replace(record.config, training=replace(record.config.training, **free))
     threads = planned.threads or record.threads
-    return replace(planned, config=resumed, command=record.command, threads=threads, again=True)
+    command = replace_budget(record.command, planned.budget.words)
+    return replace(planned, config=resumed, command=command, threads=threads, again=True)
 
 
 def _resumed(
@@ -298,23 +309,27 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
 def _command(
     recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any], machine: Mapping[str, Any]
 ) -> str:
-    """Return the command line that trains this; where pictures and runs lie is the person's own affair."""
+    """Return the command line that trains this; absolute paths in it are the person's own affair."""
     words = ["zoo", "train", recipe]
     for key, value in given.items():
         if key == "data" and value is not None and Path(value) == find_download(given["dataset"]):
             words.append("--download")
         elif value is not None and not (key == "seed" and value == DEFAULT_SEED):
-            words += [f"--{key}", "DIR" if key == "data" and Path(value).is_absolute() else str(value)]
-    words += [f"--{budget.kind}", f"{budget.amount:g}" if budget.amount < 1e6 else f"{budget.amount:.0f}"]
+            words += [f"--{key}", _write_place(value) if key == "data" else str(value)]
+    words += budget.words
     for key, value in machine.items():
         if isinstance(value, bool):
             default = key == "graphs"
             words += [f"--{'no-' if default else ''}{key}"] if value != default else []
         elif value is not None:
-            words += [f"--{key}", str(value)]
+            words += [f"--{key}", _write_place(value) if key == "out" else str(value)]
     for key, value in options.items():
         words += ["--set", f"{key}={_as_typed(value)}"]
     return shlex.join(words)
+
+
+def _write_place(path: str | Path) -> str:
+    return "DIR" if Path(path).expanduser().is_absolute() else str(path)
 
 
 def _as_typed(value: Any) -> str:
