@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 @set_option("A setting of all; features.* the metric's.")
 @click.option("--out", metavar="DIR", help="Folder for report and table, and the run folders of recipes, which need it.")
 @json_option
-@click.pass_context
-def compare(ctx: click.Context, names: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
+def compare(names: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
     """Train recipes and compare them, or compare runs that are there.
 
     Recipes are trained under the same budget, on the same data, with the same seeds, and measured alike.
@@ -58,7 +57,7 @@ def compare(ctx: click.Context, names: tuple[str, ...], options: dict[str, str],
 
     warn_about_plugins()
     if _are_runs(names):
-        _refuse_training_options(ctx)
+        _refuse_training_options(click.get_current_context())
         found = zoo.compare_runs(names, out=choices["out"])
         print_json(found.to_json()) if as_json else _say_runs(found)
         return

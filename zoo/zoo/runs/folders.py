@@ -22,7 +22,7 @@ RUNS = Path("runs")
 """Where runs lie unless somebody says otherwise."""
 
 _MADE = re.compile(r"-\d+-[0-9a-f]{6}$")  # how names end that `name_run` gave: pixels, configuration
-_ANYTHING = ("folder", "hub")  # datasets that read whatever they are given: what the pictures are, its name tells
+_ANYTHING = ("folder", "hub", "faces")  # datasets that read whatever they are given: what that is, its name tells
 
 
 def is_run(folder: Path) -> bool:
