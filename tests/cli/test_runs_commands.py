@@ -59,7 +59,7 @@ def test_what_is_listed(home: Path, made: Path) -> None:
     heads = ["run", "recipe", "dataset", "size", "state", "images", "budget", "best", "disk", "age"]
     assert lines[0].split() == heads
     assert lines[1].split()[:5] == ["runs/old", "dcgan", "folder", "16", "finished"]
-    assert "24      100% of 1 epochs" in lines[1]
+    assert "24      100% of 1 epoch " in lines[1]
     assert lines[2].startswith(f"{made}  dcgan")
     assert re.search(r"32 +100% of 32 images +[\d.]+ frechet_scattering +[\d.]+ kB +\d", lines[2])
     assert re.fullmatch(r"2 runs, [\d.]+ [kM]B; best frechet_scattering", lines[3])
@@ -80,6 +80,11 @@ def test_one_json_list(home: Path, made: Path) -> None:
     files = [path for path in made.rglob("*") if path.is_file() and path.name != ".lock"]
     assert row["bytes"] == sum(path.stat().st_size for path in files)
     assert row["modified"] == max(path.stat().st_mtime for path in files)
+
+
+def test_what_watches_a_training_reads_the_same_pack(home: Path) -> None:
+    zoo.evaluate("runs/old", metrics=["frechet"], features="scattering", samples=16, write=False)
+    assert [pack.info["count"] for pack in zoo.list_packs()] == [24]
 
 
 def test_order(home: Path, made: Path) -> None:

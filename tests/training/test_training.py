@@ -97,7 +97,7 @@ def test_a_finished_run_says_so_and_offers_more(data: Path, tmp_path: Path) -> N
     run = train("dcgan", data, tmp_path / "run of 5", epochs=1)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.name != ".lock"}
     with pytest.raises(
-        UsageError, match=r"is finished: 32 images shown, and its budget is 1 epochs\n.*--resume '.*run of 5'"
+        UsageError, match=r"is finished: 32 images shown, and its budget is 1 epoch\n.*--resume '.*run of 5'"
     ):
         resume(run.path)
     with pytest.raises(UsageError, match="--images 64"):

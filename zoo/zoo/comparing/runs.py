@@ -22,7 +22,7 @@ from ..runs.checkpoints import checkpoints
 from ..runs.config import RunConfig
 from ..runs.folders import find_run
 from ..runs.listing import State, summarize
-from ..runs.run import read_run
+from ..runs.run import RunRecord, read_run
 from ..training.diagnosing import Diagnosis, diagnose
 
 PAGE, TABLE = "report.html", "comparison.csv"
@@ -110,13 +110,14 @@ def compare_runs(runs: Sequence[str | Path], *, out: str | Path | None = None) -
     folder = Path(out) if out is not None else None
     if folder is not None:
         _refuse_other(folder)
-    configs = [read_run(path).config for path in folders]
+    records = [read_run(path) for path in folders]
+    configs = [record.config for record in records]
     diagnoses = [diagnose(path) for path in folders]
     names = [path.name for path in folders]
     if len(set(names)) < len(names):
         names = [str(path) for path in folders]
-    rows = tuple(_describe(*each) for each in zip(folders, names, configs, diagnoses, strict=True))
-    found = RunComparison(rows, _differences(configs), tuple(_warn(rows, configs)))
+    rows = tuple(_describe(*each) for each in zip(folders, names, records, diagnoses, strict=True))
+    found = RunComparison(rows, _differences(records), tuple(_warn(rows, configs)))
     if folder is None:
         return found
     found = RunComparison(rows, found.differences, found.warnings, folder / PAGE, folder / TABLE)
@@ -131,8 +132,8 @@ def _refuse_other(folder: Path) -> None:
         raise UsageError(f"{folder} exists and holds something else", hint="choose another folder: --out DIR")
 
 
-def _describe(folder: Path, name: str, config: RunConfig, found: Diagnosis) -> ComparedRun:
-    summary, record = summarize(folder), read_run(folder)
+def _describe(folder: Path, name: str, record: RunRecord, found: Diagnosis) -> ComparedRun:
+    summary = summarize(folder)
     result = (read_metrics(folder / "model") if (folder / "model").is_dir() else None) or {}
     seconds = summary.minutes * 60
     return ComparedRun(
@@ -146,7 +147,7 @@ def _describe(folder: Path, name: str, config: RunConfig, found: Diagnosis) -> C
         images_per_s=summary.images / seconds if seconds else None,
         device=str(record.machine.get("device", "")),
         precision=record.precision,
-        parameters=_count_parameters(config),
+        parameters=_count_parameters(record.config),
         bytes=summary.bytes,
         measures={measure: values[-1][1] for measure, values in found.measures_by_name().items()},
         measure=summary.measure if checkpoints(folder / "checkpoints") else "",
@@ -164,8 +165,8 @@ def _count_parameters(config: RunConfig) -> dict[str, int]:
     return {role: sum(p.numel() for p in network.parameters()) for role, network in networks.items()}
 
 
-def _differences(configs: Sequence[RunConfig]) -> dict[str, tuple[Any, ...]]:
-    identities = [config.identity() for config in configs]
+def _differences(records: Sequence[RunRecord]) -> dict[str, tuple[Any, ...]]:
+    identities = [{**r.config.identity(), "budget": str(r.budget), "precision": r.precision} for r in records]
     keys = dict.fromkeys(key for identity in identities for key in identity)
     values = {key: tuple(identity.get(key) for identity in identities) for key in keys}
     return {key: of_all for key, of_all in values.items() if any(value != of_all[0] for value in of_all)}

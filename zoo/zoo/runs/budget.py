@@ -62,4 +62,5 @@ class Budget:
         return [f"--{self.kind}", f"{self.amount:g}" if self.amount < 1e6 else f"{self.amount:.0f}"]
 
     def __str__(self) -> str:
-        return f"{self.amount:g} {self.kind}"
+        amount = f"{self.amount:,.0f}" if self.amount == int(self.amount) else f"{self.amount:g}"
+        return f"{amount} {self.kind[:-1] if self.amount == 1 else self.kind}"

@@ -80,7 +80,7 @@ def find_run(where: str | Path) -> Path:
         return place
     found = [path for path in found if _MADE.search(path.name)]
     if len(found) > 1:
-        names = ", ".join(shlex.quote(str(path)) for path in found)
+        names = ", ".join(shlex.quote(str(path)) for path in found[:5]) + (", …" if len(found) > 5 else "")
         hint = "type more of it; what each of them is: zoo runs"
         raise UsageError(f"{place} begins the names of {len(found)} runs: {names}", hint=hint)
     return found[0] if found else place
