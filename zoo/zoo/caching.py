@@ -156,7 +156,7 @@ def _find() -> Iterator[CacheEntry]:
             )
         for kind in ("classifiers", DOWNLOADS, "plugins", "indexes"):  # written in one go, without a lock
             for path in sorted((root / kind).rglob(f"{TEMPORARY}*")):
-                yield replace(_unfinished(path), in_use=time.time() - _written(path) < FRESH)
+                yield replace(_unfinished(path), in_use=time.time() - _measure(path)[1] < FRESH)
         for path in sorted((root / "features").glob(f"{TEMPORARY}*")):
             yield replace(_unfinished(path), in_use=is_taken(_lock_beside(path)))
     yield from _find_models()
@@ -187,7 +187,7 @@ def _of_pack(stored: Stored) -> CacheEntry:
 
 
 def _describe(kind: str, path: Path) -> CacheEntry:
-    size, written = measure_folder(path) if path.is_dir() else (path.stat().st_size, path.stat().st_mtime)
+    size, written = _measure(path)
     made = {DOWNLOADS: f"--dataset {path.name} --download", "plugins": f"by {path.name}"}.get(kind, "cannot be read")
     try:
         if kind == "features":
@@ -206,17 +206,24 @@ def _describe(kind: str, path: Path) -> CacheEntry:
 def _holds_fresh(path: Path) -> bool:
     """Return whether somebody is writing into a folder: something in it has a temporary name and is new."""
     parts = path.rglob(f"{TEMPORARY}*") if path.is_dir() else ()
-    return any(time.time() - _written(part) < FRESH for part in parts)
+    return any(time.time() - _measure(part)[1] < FRESH for part in parts)
 
 
 def _unfinished(path: Path) -> CacheEntry:
-    size = measure_folder(path)[0] if path.is_dir() else path.stat().st_size
+    size, written = _measure(path)
     words = f"of {path.relative_to(cache_root()).parts[0]}"
-    return CacheEntry("unfinished", path.name.removeprefix(TEMPORARY), path, size, _written(path), words)
+    return CacheEntry("unfinished", path.name.removeprefix(TEMPORARY), path, size, written, words)
 
 
-def _written(path: Path) -> float:
-    return measure_folder(path)[1] if path.is_dir() else read_use(path)
+def _measure(path: Path) -> tuple[int, float]:
+    """Return the bytes of a file or folder and when it was last written; zeros where it was deleted just now."""
+    if path.is_dir():
+        return measure_folder(path)
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0.0
+    return status.st_size, status.st_mtime
 
 
 def _lock_beside(path: Path) -> Path:

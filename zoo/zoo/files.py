@@ -38,7 +38,7 @@ def cache_folder(*parts: str) -> Path:
     return folder
 
 
-FEATURES = 4 << 30
+FEATURES = 4 * 10**9
 """Bytes of features that stay in the cache, unless `$ZOO_FEATURES_GB` says otherwise."""
 
 
@@ -158,9 +158,7 @@ def measure_folder(folder: Path) -> tuple[int, float]:
                         size, modified = size + status.st_size, max(modified, status.st_mtime)
         except OSError:  # just deleted by somebody else, or not ours to read
             continue
-    if not modified and folder.exists():
-        modified = folder.stat().st_mtime
-    return size, modified
+    return size, modified or read_use(folder)
 
 
 def note_use(folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +78,12 @@ def hold(folder: Path, holder: object) -> None:
             os.close(descriptor)
             descriptor, times = _held[key]
         else:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            for _ in range(100):  # `is_held` has it for a moment
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.01)
             times = 0
     except OSError:  # a file system without locks, or somebody is deleting it
         return

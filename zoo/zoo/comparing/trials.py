@@ -17,7 +17,8 @@ from ..models.grids import save_grid
 from ..progress import SILENT, Reporter, Task
 from ..runs.budget import Budget
 from ..runs.checkpoints import newest_checkpoint
-from ..runs.run import Run, is_complete, is_run, leave_out, read_log, read_run
+from ..runs.command import leave_out
+from ..runs.run import Run, is_complete, is_run, read_log, read_run
 from ..training.planning import Plan, plan
 from ..training.train import execute
 from .measuring import Point, Reference, measure

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from ..models.weights import fill
 from ..progress import reporter_for_terminal
 from .budget import Budget
 from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
+from .command import leave_out, replace_budget
 from .config import RunConfig, model_config
 from .folders import find_run as find_run
 from .folders import is_run as is_run
@@ -165,30 +166,6 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "torch": torch.__version__,
         "command": command,
     }
-
-
-def leave_out(command: str, option: str) -> str:
-    """Return a command line without an option and its value."""
-    words = shlex.split(command)
-    for at in [i for i, word in enumerate(words) if word == option][::-1]:
-        del words[at : at + 2]
-    return shlex.join(words)
-
-
-def replace_budget(command: str, new: Sequence[str]) -> str:
-    """Return a command line with another budget, option and value."""
-    words = shlex.split(command)
-    for at in [words.index(flag) for flag in ("--epochs", "--images", "--minutes") if flag in words]:
-        words[at : at + 2] = new
-    return shlex.join(words)
-
-
-def replace_option(command: str, option: str, value: str) -> str:
-    """Return a command line with another value of an option, which stands at its end where it was not there."""
-    words = shlex.split(command)
-    at = words.index(option) if option in words else len(words)
-    words[at : at + 2] = [option, value]
-    return shlex.join(words)
 
 
 def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -22,15 +21,14 @@ from zoo_core.settings import FREE
 from ..devices import check_device, resolve_precision
 from ..files import LOCK, TEMPORARY
 from ..packs import Pack
-from ..packs.download import find_download
 from ..packs.request import resolve_data
 from ..runs.budget import Budget, Kind
+from ..runs.command import DEFAULT_SEED, replace_budget, replace_option, write_command
 from ..runs.config import RunConfig, differences
 from ..runs.folders import RUNS, find_run, is_run
-from ..runs.run import read_run, replace_budget, replace_option
+from ..runs.run import read_run
 from .threads import check_threads
 
-DEFAULT_SEED = 0
 _LATER = re.compile(r"channels|optimizer\..*\.schedule_images")
 
 
@@ -170,7 +168,7 @@ def plan(
     _refuse_unwritable(place)
     machine = {"out": out, "precision": precision, "device": None if device == "auto" else device, "track": track, **how}
     return Plan(
-        config, budget, place, False, where, resolved, _command(recipe, given, budget, options, machine), track, **how
+        config, budget, place, False, where, resolved, write_command(recipe, given, budget, options, machine), track, **how
     )
 
 
@@ -304,34 +302,3 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
     return resolved.with_schedule(budget, len(pack))
-
-
-def _command(
-    recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any], machine: Mapping[str, Any]
-) -> str:
-    """Return the command line that trains this; absolute paths in it are the person's own affair."""
-    words = ["zoo", "train", recipe]
-    for key, value in given.items():
-        if key == "data" and value is not None and Path(value) == find_download(given["dataset"]):
-            words.append("--download")
-        elif value is not None and not (key == "seed" and value == DEFAULT_SEED):
-            words += [f"--{key}", _write_place(value) if key == "data" else str(value)]
-    words += budget.words
-    for key, value in machine.items():
-        if isinstance(value, bool):
-            default = key == "graphs"
-            words += [f"--{'no-' if default else ''}{key}"] if value != default else []
-        elif value is not None:
-            words += [f"--{key}", _write_place(value) if key == "out" else str(value)]
-    for key, value in options.items():
-        words += ["--set", f"{key}={_as_typed(value)}"]
-    return shlex.join(words)
-
-
-def _write_place(path: str | Path) -> str:
-    return "DIR" if Path(path).expanduser().is_absolute() else str(path)
-
-
-def _as_typed(value: Any) -> str:
-    """Return a value as `--set` reads it."""
-    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
