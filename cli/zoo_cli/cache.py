@@ -79,9 +79,9 @@ def list_command(kinds: tuple[str, ...], as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Delete nothing, and say what would be.")
 @json_option
 def clear(kinds: tuple[str, ...], older_than: str | None, everything: bool, dry_run: bool, as_json: bool) -> None:
-    """Delete KINDs of things from the cache, or all that was not used for a time. Your pictures and runs are never touched.
+    """Delete KINDs of things, or what was long not used.
 
-    Everything in the cache can be made or fetched again, in the time that it took. What a process uses stays. KINDs are
+    Your pictures and runs are never touched. Everything in the cache can be made or fetched again, in the time that it took. What a process uses stays. KINDs are
     those that zoo cache list shows; zoo data clear deletes single packs.
 
     \b

@@ -49,7 +49,7 @@ def compare(names: tuple[str, ...], options: dict[str, str], as_json: bool, **ch
 
     \b
     Examples:
-      zoo compare runs/dcgan-faces-64-1a2b3c runs/wgan-gp-faces-64-4d5e6f --out side-by-side
+      zoo compare runs/dcgan-faces-64-1a2b3c runs/wgan-gp-faces-64-4d5e6f
       zoo compare dcgan dcgan-maxpool mlp-gan --dataset faces --size 32 --images 50000 --out comparison
       zoo compare dcgan wgan-gp --dataset folder --data ~/Pictures/flowers --minutes 30 --seeds 2 --out comparison
     """

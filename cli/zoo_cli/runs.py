@@ -82,9 +82,9 @@ def list_command(folder: str | None, sort: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def delete(names: tuple[str, ...], yes: bool, as_json: bool) -> None:
-    """Delete run folders, with all checkpoints, samples and models in them.
+    """Delete run folders and all that is in them.
 
-    Each is named in full. What is no run folder is never touched, nor is one in which a process trains.
+    Checkpoints, samples and models go too. Each run is named in full. What is no run folder is never touched, nor is one in which a process trains.
 
     \b
     Examples:

@@ -111,7 +111,8 @@ def train(
 ) -> None:
     """Train RECIPE on a dataset, or go on with a run.
 
-    Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once.
+    Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once. The same command goes on with the
+    run that it made; another --seed or --out makes another.
 
     \b
     Examples:
