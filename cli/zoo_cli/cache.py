@@ -81,8 +81,8 @@ def list_command(kinds: tuple[str, ...], as_json: bool) -> None:
 def clear(kinds: tuple[str, ...], older_than: str | None, everything: bool, dry_run: bool, as_json: bool) -> None:
     """Delete KINDs of things, or what was long not used.
 
-    Your pictures and runs are never touched. Everything in the cache can be made or fetched again, in the time that it took. What a process uses stays. KINDs are
-    those that zoo cache list shows; zoo data clear deletes single packs.
+    Your pictures and runs are never touched. Everything in the cache can be made or fetched again, in the time
+    that it took. What a process uses stays. KINDs are those that zoo cache list shows; zoo data clear deletes single packs.
 
     \b
     Examples:

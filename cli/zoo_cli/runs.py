@@ -84,7 +84,8 @@ def list_command(folder: str | None, sort: str, as_json: bool) -> None:
 def delete(names: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Delete run folders and all that is in them.
 
-    Checkpoints, samples and models go too. Each run is named in full. What is no run folder is never touched, nor is one in which a process trains.
+    Checkpoints, samples and models go too. Each run is named in full. What is no run folder is never touched, nor is one in
+    which a process trains.
 
     \b
     Examples:
