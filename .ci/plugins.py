@@ -132,7 +132,7 @@ def examples(folder: Path, env: dict[str, str]) -> None:
             picture.save(folder / "pictures" / label / f"{number}.png")
     small = "--set generator.width=16 --set discriminator.width=16 --images 320 --batch 32"
     sh(f"zoo train acgan --dataset folder --data pictures {small}", folder, env)
-    sh("zoo sample runs/acgan-folder -n 4 --label cats --out acgan.png", folder, env)
+    sh("zoo sample runs/acgan-pictures -n 4 --label cats --out acgan.png", folder, env)
     code = """
 import torch
 from zoo_core import registry

@@ -13,7 +13,7 @@ import zoo
 from zoo.progress import reporter_for_terminal
 from zoo_core.words import are, plural, printable
 
-from .output import echo, json_option, print_json, print_table, warn_about_plugins
+from .output import echo, format_bytes, json_option, print_json, print_table, warn_about_plugins
 from .train import download_option, limit_option, read_settings, select_data
 
 
@@ -73,7 +73,7 @@ def build(
     echo(pack.path)
     classes = f", {plural(len(pack.info['classes']), 'class', 'classes')}" if pack.info["classes"] else ""
     shape = "×".join(map(str, (request.size, request.size, pack.spec.channels)))
-    echo(f"{plural(len(pack), 'image')} of {shape}{classes}, {_size(pack.nbytes)}")
+    echo(f"{plural(len(pack), 'image')} of {shape}{classes}, {format_bytes(pack.nbytes)}")
     for entry in pack.info["skipped"]["records"][:10]:
         echo(f"skipped {printable(entry['key'])}: {printable(entry['reason'])}")
     if pack.info["skipped"]["count"] > 10:
@@ -103,7 +103,10 @@ def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
     source = f", from {made['data']}" if made["data"] else ""
     rows = [
         ("dataset", f"{made['name'].partition(':')[2]}, split {made['split']}{source}"),
-        ("images", f"{found['count']:,} of {found['size']}×{found['size']}×{found['channels']}, {_size(found['bytes'])}"),
+        (
+            "images",
+            f"{found['count']:,} of {found['size']}×{found['size']}×{found['channels']}, {format_bytes(found['bytes'])}",
+        ),
         ("skipped", f"{found['skipped']['count']:,}"),
         ("source", f"{side['least']} to {side['most']} pixels a side, median {side['median']}; {enlarged:,} enlarged"),
         ("mean, std", "; ".join(f"{m:.1f}, {s:.1f}" for m, s in zip(found["mean"], found["std"], strict=True)) + " of 255"),
@@ -159,10 +162,10 @@ def list_command(as_json: bool) -> None:
         info, kind = entry.info, f"view of {entry.of}" if entry.kind == "view" else entry.kind
         count = f"{info['count']:,} × {info['size']}×{info['size']}×{info['channels']}" if info else ""
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
-        rows.append((entry.name, count, _size(entry.bytes), when, "" if kind == "pack" else kind))
+        rows.append((entry.name, count, format_bytes(entry.bytes), when, "" if kind == "pack" else kind))
     print_table(rows)
     if len(stored) > 1:
-        echo(f"{_size(sum(e.bytes for e in stored))} in {stored[0].path.parent}")
+        echo(f"{format_bytes(sum(e.bytes for e in stored))} in {stored[0].path.parent}")
 
 
 @data.command()
@@ -185,7 +188,7 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
         return
     for entry in gone:
         echo(f"{entry.name} ({entry.kind})")
-    echo(f"{_size(sum(entry.bytes for entry in gone))} freed")
+    echo(f"{format_bytes(sum(entry.bytes for entry in gone))} freed")
 
 
 @data.command(no_args_is_help=True)
@@ -281,11 +284,3 @@ def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) 
         if broken["count"] > 10:
             echo(f"… {broken['count']:,} skipped in all; more of them with --json")
     echo(f"train on them: zoo train dcgan --dataset faces --data {shlex.quote(str(out))}")
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +39,54 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
         echo("  ".join([*cells, row[-1]]).rstrip())
+
+
+def print_fitting_table(forms: Sequence[Sequence[Sequence[str]]]) -> None:
+    """Print the first of several forms of a table that fits the terminal, the last where none does; the first elsewhere."""
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for rows in forms:
+        widths = [max(len(printable(row[i])) for row in rows) for i in range(len(rows[0]))]
+        if room is None or sum(widths) + 2 * (len(widths) - 1) <= room:
+            break
+    print_table(rows)
+
+
+def format_bytes(count: float) -> str:
+    """Return a number of bytes as people read it: "24.1 MB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def format_age(seconds: float) -> str:
+    """Return how long ago something was, in its largest unit: "3 h"."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def confirm(question: str) -> None:
+    """Ask before something is deleted; exits with 1 unless the answer is yes."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:  # nobody there to answer
+        echo(err=True)
+        agreed = False
+    if not agreed:
+        echo("nothing was deleted; --yes deletes without asking", err=True)
+        click.get_current_context().exit(1)
+
+
+class ListingGroup(click.Group):
+    """A group that lists when none of its commands is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *self.get_help_option_names(ctx)}:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 def warn_about_plugins() -> None:

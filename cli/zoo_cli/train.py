@@ -93,7 +93,7 @@ def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
 @click.argument("recipe", required=False, shell_complete=completing("recipes"))
 @training_options
 @click.option("--seed", type=int, help="Of initial weights, order of the data and latents.  [default: 0]")
-@click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>]")
+@click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>-<size>-<hash>]")
 @click.option("--epochs", type=float, help="Budget: passes through the data.  [default: the recipe's]")
 @set_option()
 @click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile): slow to begin, then faster.")
@@ -111,7 +111,8 @@ def train(
 ) -> None:
     """Train RECIPE on a dataset, or go on with a run.
 
-    Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once.
+    Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once. The same command goes on with the
+    run that it made; another --seed or --out makes another.
 
     \b
     Examples:
@@ -132,7 +133,7 @@ def train(
     if metric is not None and evaluate_every is None:
         raise click.UsageError("--metric says what --evaluate-every measures; for example: --evaluate-every 20000")
     options = select_data(choices, options, download=not dry_run)
-    plan = zoo.plan(options=options, **choices)
+    plan = zoo.plan(options=options, **choices).add_options(evaluate_every=evaluate_every, metric=metric)
     if dry_run:
         print_json(plan.to_json())
         return

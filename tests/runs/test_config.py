@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from helpers.training import samples
 from zoo.runs.config import RunConfig, differences
 from zoo.runs.options import split_options
 from zoo.runs.run import FORMAT
+from zoo.training.planning import Plan
+from zoo_cli.train import train
 from zoo_core import ImageSpec, OptionError, Plugin, Recipe, UnknownNameError, UsageError, registry
 
 
@@ -123,6 +126,54 @@ def test_a_recipes_dataset_options_do_not_hinder_creation() -> None:
         assert resolve("sized", dataset="faces").dataset["options"]["count"] == 20  # type: ignore[index]
 
 
+GIVEN: dict[str, Any] = {
+    "channels": 1,
+    "size": 32,
+    "batch": 16,
+    "seed": 3,
+    "minutes": 2.5,
+    "out": "mine",
+    "precision": "fp32",
+    "device": "cpu",
+    "track": "tensorboard",
+    "deterministic": True,
+    "graphs": False,
+    "threads": 1,
+    "compile": True,
+    "options": {"optimizer.lr": 1e-4, "training.augment": ["color", "cutout"], "dataset.limit": 9},
+}
+
+
+@pytest.mark.parametrize("left_out", [None, *GIVEN])
+def test_a_runs_command_says_all_that_was_given(
+    left_out: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {key: value for key, value in GIVEN.items() if key != left_out}
+    planned = zoo.plan("dcgan", dataset="faces", **given)
+    read: list[dict[str, Any]] = []
+
+    def hear(**choices: Any) -> Plan:
+        read.append(choices)
+        return planned
+
+    words = shlex.split(planned.command)
+    assert words[:2] == ["zoo", "train"]
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo, "plan", hear)
+        train.main([*words[2:], "--dry-run"], standalone_mode=False)
+    assert zoo.plan(**read[0]) == planned
+
+
+def test_a_runs_command_names_what_was_downloaded_and_measured(cache: Path) -> None:
+    (cache / "downloads" / "mnist").mkdir(parents=True)
+    command = zoo.plan("dcgan", dataset="mnist", data=cache / "downloads" / "mnist", out="/a/b").command
+    assert command == "zoo train dcgan --dataset mnist --download --epochs 25 --out DIR"
+    planned = zoo.plan("dcgan", dataset="faces", images=9).add_options(evaluate_every=50, metric="kid:scattering")
+    assert planned.command.endswith("--images 9 --evaluate-every 50 --metric kid:scattering")
+    assert zoo.plan("dcgan", dataset="faces").add_options(evaluate_every=None, metric=None).command.endswith("--epochs 25")
+
+
 def test_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pictures").mkdir()
@@ -130,7 +181,9 @@ def test_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: Mapping[str, Any] = json.loads(json.dumps(plan.to_json()))
     assert said["dataset"]["data"] == str(tmp_path / "pictures")
     assert (said["budget"], said["device"], said["precision"], said["out"]) == ({"epochs": 2}, "cpu", "bf16", "x y")
-    assert said["command"] == "zoo train dcgan --dataset folder --data DIR --epochs 2"
+    assert said["command"] == (
+        "zoo train dcgan --dataset folder --data DIR --epochs 2 --out 'x y' --precision bf16 --device cpu"
+    )
     assert zoo.plan("dcgan", dataset="faces", images=3_000_000, seed=4).command == (
         "zoo train dcgan --dataset faces --seed 4 --images 3000000"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import torch
 
 import zoo
 from helpers.packs import pictures
-from helpers.training import Heard, differing, leftovers, measures, newest, readings, resume, samples, tensors, train
+from helpers.training import TINY, Heard, differing, leftovers, measures, newest, readings, resume, samples, tensors, train
 from zoo.runs.budget import Budget
 from zoo.training import callbacks, planning
 from zoo_core import CheckpointError, TrainingError, UsageError, ZooError
@@ -142,7 +143,7 @@ def test_what_a_run_leaves(data: Path, tmp_path: Path) -> None:
     assert said["config"]["image"] == {"size": 16, "channels": 3, "num_classes": 0}
     assert str(data) not in said["command"]
     published = json.loads((out / "model" / "config.json").read_text())["provenance"]["command"]
-    assert published == said["command"].replace("--epochs 3", "--images 96")
+    assert published == said["command"].replace("--epochs 3", "--images 96").replace(" --out DIR", "")
     assert [line["step"] for line in readings(out)] == [3, 6, 9, 12]
     assert [line["images"] for line in measures(out)] == [40, 80, 96]
     assert all(0 < line["diversity"] < 2 for line in measures(out))
@@ -325,10 +326,43 @@ def test_a_locked_run(data: Path, tmp_path: Path) -> None:
     assert resume(run.path, images=32).finished
 
 
-def test_default_folders_are_numbered(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_named_by_what_it_is_and_the_same_configuration_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    paths = [train("linear", data, None, images=8).path for _ in range(2)]
-    assert paths == [Path("runs/linear-folder"), Path("runs/linear-folder-2")]
+    straight = train("dropout", data, tmp_path / "straight", images=80)
+    broken = train("dropout", data, None, images=80, stop_at=40)
+    assert re.fullmatch(r"runs/dropout-pictures-16-[0-9a-f]{6}", str(broken.path))
+    heard = Heard()
+    again = train("dropout", data, None, images=80, report=heard)
+    assert (again.path, again.finished) == (broken.path, True)
+    assert any(
+        "going on with runs/dropout-pictures-16-" in line and "--seed 1, or --out DIR" in line for line in heard.lines
+    )
+    assert differing(straight.path, again.path) == []
+    with pytest.raises(UsageError, match=r"is finished(.|\n)*--images 160; another run: --seed 1, or --out DIR"):
+        train("dropout", data, None, images=80)
+    assert train("dropout", data, None, images=88, options={"training.keep": 1}).images == 88  # a larger budget goes on
+    other = train("dropout", data, None, images=8, seed=1)
+    assert other.path != again.path
+    with pytest.raises(UsageError, match=r"begins the names of 2 runs: runs/dropout-(.|\n)*type more of it"):
+        zoo.load("runs/dropout-pictures-16")
+    longer = zoo.plan(resume=str(other.path)[:-2], minutes=2, threads=1)
+    assert longer.folder == other.path
+    told = zoo.plan(resume=other.path).command
+    assert "--images 8 " in told
+    assert longer.command == told.replace("--images 8 ", "--minutes 2 ") + " --threads 1"
+
+
+def test_a_schedule_that_ends_with_the_budget_makes_another_run_of_another_budget(data: Path, tmp_path: Path) -> None:
+    options = {**TINY, "optimizer.schedule": "linear"}
+    short, long, short_again, open_ended = (
+        zoo.plan("dcgan", dataset="folder", data=data, images=images, options=given).folder
+        for images, given in ((80, options), (160, options), (80, options), (80, TINY))
+    )
+    assert short == short_again
+    assert len({short, long, open_ended}) == 3
+    assert zoo.plan("dcgan", dataset="folder", data=data, images=160, options=TINY).folder == open_ended
 
 
 def test_no_space(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,14 @@ from .analysis.projection import project as project
 from .analysis.reports import report as report
 from .analysis.walks import turn as turn
 from .analysis.walks import walk as walk
+from .caching import CacheEntry as CacheEntry
+from .caching import clear_cache as clear_cache
+from .caching import list_cache as list_cache
 from .catalog import read_catalog as read_catalog
 from .comparing.running import Comparison as Comparison
 from .comparing.running import compare as compare
+from .comparing.runs import RunComparison as RunComparison
+from .comparing.runs import compare_runs as compare_runs
 from .contract import ImageSpec as ImageSpec
 from .contract import ZooError as ZooError
 from .contract import registry as registry
@@ -44,6 +49,9 @@ from .packs.curation.faces import detect_faces as detect_faces
 from .packs.curation.inspecting import inspect_pack as inspect_pack
 from .packs.download import download as download
 from .runs.evaluation import Evaluation as Evaluation
+from .runs.listing import RunSummary as RunSummary
+from .runs.listing import delete_run as delete_run
+from .runs.listing import list_runs as list_runs
 from .runs.run import Run as Run
 from .training.diagnosing import diagnose as diagnose
 from .training.speed import bench as bench

@@ -15,11 +15,14 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from zoo_core import ZooError
+from zoo_core import UsageError, ZooError
 from zoo_core.places import cache_root
 
 TEMPORARY = ".unfinished-"
 """What the name of everything half-written begins with."""
+
+LOCK = ".lock"
+"""The file in a folder that says by its lock that a process is working there."""
 
 
 def cache_folder(*parts: str) -> Path:
@@ -33,6 +36,24 @@ def cache_folder(*parts: str) -> Path:
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return folder
+
+
+FEATURES = 4 * 10**9
+"""Bytes of features that stay in the cache, unless `$ZOO_FEATURES_GB` says otherwise."""
+
+
+def features_limit(default: int = FEATURES) -> int:
+    """Return how many bytes of features stay in the cache; raises `UsageError` where `$ZOO_FEATURES_GB` is no number."""
+    given = os.environ.get("ZOO_FEATURES_GB")
+    try:
+        limit = float(given) * 1e9 if given else default
+        if 0 <= limit < float("inf"):
+            return int(limit)
+    except ValueError:
+        pass
+    raise UsageError(
+        f"ZOO_FEATURES_GB is {given!r}, and it must be a number of gigabytes", hint="for example: export ZOO_FEATURES_GB=16"
+    )
 
 
 @contextmanager
@@ -123,6 +144,37 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def measure_folder(folder: Path) -> tuple[int, float]:
+    """Return the bytes of all files in a folder and when one was last written; what cannot be read counts nothing."""
+    size, modified, waiting = 0, 0.0, [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.name != LOCK:
+                        status = entry.stat(follow_symlinks=False)
+                        size, modified = size + status.st_size, max(modified, status.st_mtime)
+        except OSError:  # just deleted by somebody else, or not ours to read
+            continue
+    return size, modified or read_use(folder)
+
+
+def note_use(folder: Path) -> None:
+    """Note that something in the cache is used now."""
+    with suppress(OSError):  # the cache may be read-only
+        os.utime(folder)
+
+
+def read_use(path: Path) -> float:
+    """Return when something in the cache was last used, seconds since 1970; 0 where it is gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def remove_unfinished(folder: Path) -> None:
     """Delete what a killed process left half-written in `folder`."""
     for path in folder.glob(f"{TEMPORARY}*"):
@@ -137,11 +189,11 @@ def _delete(path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder so that nobody sees half of it, if the system lets us: a file in use keeps it on Windows."""
+    """Delete a folder (or file) so that nobody sees half of it, if the system lets us: a file in use keeps it on Windows."""
     doomed = _unfinished(folder)
     with suppress(OSError):
         os.rename(folder, doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        _delete(doomed)
 
 
 def _unfinished(target: Path) -> Path:

@@ -21,6 +21,7 @@ from .devices import check_device
 from .models.folder import read_model, write_model
 from .models.model import Model
 from .progress import Reporter
+from .runs.folders import find_run, is_run
 
 if TYPE_CHECKING:
     from .hub.fetching import FetchedModel
@@ -43,7 +44,7 @@ def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
     """
     chosen = check_device(device)
     place = find_folder(where)
-    if _is_run(place):
+    if is_run(place):
         from .runs.run import model_of_run
 
         return model_of_run(place, raw=raw).to(chosen)
@@ -88,9 +89,10 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
     """
     from .runs.run import model_of_run
 
-    if not _is_run(Path(run)):
+    found = find_run(run)
+    if not is_run(found):
         raise UsageError(f"{run} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/")
-    return write_model(model_of_run(Path(run), raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
+    return write_model(model_of_run(found, raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
 
 
 def pull(
@@ -108,7 +110,7 @@ def pull(
     from .hub.fetching import FetchedModel, copy_model
 
     place, entry = _locate(model)
-    if place is not None and _is_run(place):
+    if place is not None and is_run(place):
         raise UsageError(f"{place} is a run folder, not a model", hint=f"write its model: zoo export {place} DIR")
     if revision is not None and (place or entry):
         raise UsageError(f"{model} is no repository on the Hub and has no revisions", hint="leave --revision out")
@@ -196,7 +198,7 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
     """Return the folder on this machine and the entry of the catalog that `where` means, each None if there is none."""
     place = Path(where).expanduser()
     try:
-        if _is_run(place) or (place / "config.json").is_file():
+        if is_run(place) or (place / "config.json").is_file():
             return place, None
         found = place.exists()
     except (OSError, ValueError):  # a name that no file can have
@@ -208,7 +210,8 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
         raise ModelError(f"{place} is neither a run folder nor a model folder: no run.json and no config.json in it")
     if found:
         raise UsageError(f"{place} is a file", hint="give a run folder or a model folder")
-    return None, None
+    place = find_run(place)
+    return (place if is_run(place) else None), None
 
 
 def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: Reporter | None = None) -> FetchedModel:
@@ -225,7 +228,3 @@ def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: 
     if not is_hub_name(name):
         raise model_not_found(name)
     return fetch(parse_name(name, revision), report=report)
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / "run.json").is_file()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zoo_core import DataError, UsageError
 
 from ..devices import CPU, exact_float32, move_to
-from ..files import atomic_folder, cache_folder
+from ..files import atomic_folder, cache_folder, note_use
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
@@ -145,6 +145,7 @@ def load_classifier(pack: Pack, *, device: torch.device = CPU, report: Reporter 
             info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
             network = AttributeNetwork(pack.spec.channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
             network.load_state_dict(load_file(folder / "classifier.safetensors"))
+            note_use(folder)
             return AttributeClassifier(network.eval().to(device), **info)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             report.warn(f"the classifier in {folder} is damaged ({error}); it is trained again")

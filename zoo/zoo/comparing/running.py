@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from zoo_core import UsageError
 
 from ..files import remove_unfinished, translate_errors, write_json
+from ..locks import lock_folder
 from ..metrics.measuring import FEATURES, check_counts, open_criterion
 from ..packs import build_pack
 from ..progress import Reporter, reporter_for_terminal
@@ -134,11 +133,6 @@ def _enter(folder: Path, stack: ExitStack) -> None:
     """Keep other processes out, and clear away what a killed one left half-written."""
     with translate_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            stack.enter_context(FileLock(folder / ".lock", timeout=0))
-        except Timeout:
-            raise UsageError(
-                f"another process is comparing in {folder}", hint="wait until it has ended, or choose another: --out DIR"
-            ) from None
+    stack.callback(lock_folder(folder, "comparing").release)
     for place in (folder, folder / "measurements", folder / "samples", folder / "runs"):
         remove_unfinished(place)

@@ -17,6 +17,7 @@ from ..models.grids import save_grid
 from ..progress import SILENT, Reporter, Task
 from ..runs.budget import Budget
 from ..runs.checkpoints import newest_checkpoint
+from ..runs.command import leave_out
 from ..runs.run import Run, is_complete, is_run, read_log, read_run
 from ..training.planning import Plan, plan
 from ..training.train import execute
@@ -105,7 +106,8 @@ def _train(trial: Trial, first: Plan, budget: Budget, report: Reporter, workers:
     if not is_run(trial.run):
         remove_folder(trial.run)  # all that a process left that was killed before it began
         config = replace(first.config, seed=trial.seed)
-        command = f"{first.command} --seed {trial.seed}" if trial.seed else first.command
+        command = leave_out(first.command, "--out")  # a place that every trial has of its own
+        command = f"{command} --seed {trial.seed}" if trial.seed else command
         mine = replace(first, config=config, folder=trial.run, budget=budget, command=command)
         return execute(mine, report=report, workers=workers)
     if _reached(trial.run, budget):

@@ -101,7 +101,12 @@ def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILE
                 hint=f"give the source of the pictures, or build such a pack: zoo data build {request.dataset} "
                 f"--size {image.size} --channels {image.channels}",
             )
-    return build_pack(replace(request, size=image.size, channels=image.channels), report=report)
+    request = replace(request, size=image.size)
+    if request.channels is None:  # as trainings ask, whose pack is there already
+        pack = build_pack(request, report=report)
+        if pack.spec.channels == image.channels:
+            return pack
+    return build_pack(replace(request, channels=image.channels), report=report)
 
 
 def require_labels(pack: Pack, what: str) -> Tensor:

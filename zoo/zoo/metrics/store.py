@@ -5,9 +5,7 @@ They lie in the cache's folder `features`, each under a name of its content: ima
 
 from __future__ import annotations
 
-import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,13 +15,24 @@ from torch import Tensor
 
 from zoo_core import ZooError
 
-from ..files import TEMPORARY, cache_folder, publish_folder, remove_folder, translate_errors, write_json
+from ..files import (
+    FEATURES,
+    TEMPORARY,
+    cache_folder,
+    features_limit,
+    measure_folder,
+    note_use,
+    publish_folder,
+    remove_folder,
+    translate_errors,
+    write_json,
+)
 from ..progress import SILENT, Reporter
 from .extractors import BATCH, Extractor, stream_features
 from .images import Images, hash_json
 
 FORMAT = 1
-LIMIT = 16 << 30  # bytes of features that stay in the cache
+LIMIT = FEATURES  # bytes that stay in the cache; see `features_limit`
 Precision = Literal["float32", "float16"]
 _DATA, _INFO = "features.bin", "info.json"
 
@@ -42,13 +51,13 @@ def cache_features(
     if extractor.device.type != "cpu":
         described["device"] = extractor.device.type  # its kernels round differently
     key = hash_json(described)[:32]
-    target = cache_folder("features") / key
+    target, limit = cache_folder("features") / key, features_limit(LIMIT)
     with translate_errors(target), filelock.FileLock(target.with_name(f".{key}.lock")):
         if not _is_complete(target, size):
             remove_folder(target)
             work = target.with_name(f"{TEMPORARY}{key}")
             work.mkdir(exist_ok=True)
-            needed, free = size - _measure(work), shutil.disk_usage(work).free
+            needed, free = size - measure_folder(work)[0], shutil.disk_usage(work).free
             if needed > free:
                 raise ZooError(
                     f"features of {images.count:,} images need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in "
@@ -58,7 +67,7 @@ def cache_features(
             _compute(extractor, images, work / _DATA, dtype, report)
             write_json(work / _INFO, {**described, "count": images.count, "dim": dim})
             publish_folder(work, target)
-            _prune(target.parent, keep=target)
+            _prune(target.parent, limit, keep=target)
     return torch.from_file(str(target / _DATA), shared=False, size=images.count * dim, dtype=dtype).view(-1, dim)
 
 
@@ -66,8 +75,7 @@ def _is_complete(folder: Path, size: int) -> bool:
     file = folder / _DATA
     if not (folder / _INFO).is_file() or not file.is_file() or file.stat().st_size != size:
         return False
-    with suppress(OSError):
-        os.utime(folder)  # used just now
+    note_use(folder)
     return True
 
 
@@ -90,15 +98,11 @@ def _compute(extractor: Extractor, images: Images, file: Path, dtype: torch.dtyp
         raise ZooError(f"{images.label} ended after {done:,} of {images.count:,}")
 
 
-def _measure(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
-
-
-def _prune(folder: Path, *, keep: Path) -> None:
-    """Delete features that were not used for the longest time until `LIMIT` bytes are left; `keep` stays."""
-    sizes = {path: _measure(path) for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+def _prune(folder: Path, limit: int, *, keep: Path) -> None:
+    """Delete features that were not used for the longest time until `limit` bytes are left; `keep` stays."""
+    sizes = {path: measure_folder(path)[0] for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     total = sum(sizes.values())
     for path in sorted(sizes, key=lambda p: p.stat().st_mtime):
-        if total > LIMIT and path != keep:
+        if total > limit and path != keep:
             remove_folder(path)
             total -= sizes[path]

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from zoo_core import DataError, UsageError, ZooError, registry
 from zoo_core.words import are, plural, printable
 
-from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
+from ..files import TEMPORARY, cache_folder, note_use, publish_folder, sha256, translate_errors, write_json
 from ..progress import SILENT, Reporter
 from ..version import __version__
 from .decode import REMARKS
@@ -108,6 +108,7 @@ def _cached(target: Path, source: Source, report: Reporter) -> Pack | None:
         report.warn(f"{error.message}; it is built again")
         return None
     report.note(f"{_summary(source, pack.info)}, from the cache")
+    note_use(target)
     return pack
 
 

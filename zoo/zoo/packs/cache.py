@@ -17,7 +17,8 @@ from zoo_core import UsageError
 from zoo_core.errors import unknown
 from zoo_core.places import indexes
 
-from ..files import TEMPORARY, cache_folder, remove_folder
+from ..files import TEMPORARY, cache_folder, measure_folder, read_use, remove_folder
+from ..locks import is_held
 from ..progress import SILENT, Reporter
 
 _UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}(?P<name>.+?)(?:-[0-9a-f]{{8}})?")
@@ -32,9 +33,10 @@ class Stored:
         path: its folder.
         kind: a whole "pack"; a "view" of another; "unfinished", where a build may go on; "unreadable", which is of no use.
         bytes: on disk.
-        modified: seconds since 1970.
+        modified: when it was made, seconds since 1970.
         of: the name of the pack that a view looks into.
         info: its `pack.json`; empty where there is none.
+        used: when it was last used.
     """
 
     name: str
@@ -44,10 +46,12 @@ class Stored:
     modified: float
     of: str
     info: dict[str, Any]
+    used: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
-        made = self.info.get("dataset") or {}
+        made = self.info.get("dataset")
+        made = made if isinstance(made, dict) else {}
         return {
             "name": self.name,
             "path": str(self.path),
@@ -59,6 +63,7 @@ class Stored:
             **({key: self.info.get(key) for key in ("size", "channels", "count")} if self.info else {}),
             "bytes": self.bytes,
             "modified": self.modified,
+            "used": self.used,
         }
 
 
@@ -124,7 +129,7 @@ def clear_packs(
         stored
         for stored in there.values()
         if (everything or {stored.name, stored.of} & chosen or (unfinished and stored.kind == "unfinished"))
-        and _remove(stored, report)
+        and remove_pack(stored, report)
     ]
 
 
@@ -132,32 +137,34 @@ def read_info(folder: Path) -> dict[str, Any]:
     """Return what `pack.json` in a folder says, nothing where there is none or it cannot be read."""
     try:
         info = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return info if isinstance(info, dict) else {}
 
 
 def _describe(folder: Path) -> Stored:
-    size, last = 0, 0.0
-    for path in (folder, *folder.rglob("*")):
-        try:
-            status = path.stat()
-        except OSError:  # just deleted by somebody else
-            continue
-        size += status.st_size if path.is_file() else 0
-        last = max(last, status.st_mtime)
+    size, last = measure_folder(folder)
+    used = max(last, read_use(folder))
     if folder.name.startswith(TEMPORARY):
-        return Stored(folder.name.removeprefix(TEMPORARY), folder, "unfinished", size, last, "", {})
+        return Stored(folder.name.removeprefix(TEMPORARY), folder, "unfinished", size, last, "", {}, used)
     info = read_info(folder)
     view = info.get("view")
     of = os.path.basename(os.path.normpath(str(view["path"]))) if isinstance(view, dict) and "path" in view else ""
-    return Stored(folder.name, folder, "view" if of else "pack" if info else "unreadable", size, last, of, info)
+    return Stored(folder.name, folder, "view" if of else "pack" if info else "unreadable", size, last, of, info, used)
 
 
-def _remove(stored: Stored, report: Reporter) -> bool:
+def lock_file(stored: Stored) -> Path:
+    """Return the file whose lock a build has."""
     match = _UNFINISHED.fullmatch(stored.path.name)
-    name = match["name"] if match else stored.path.name
-    lock = filelock.FileLock(stored.path.with_name(f".{name}.lock"))
+    return stored.path.with_name(f".{match['name'] if match else stored.path.name}.lock")
+
+
+def remove_pack(stored: Stored, report: Reporter) -> bool:
+    """Delete something from the cache of packs, unless a build or another process uses it; returns whether it is gone."""
+    if is_held(stored.path):
+        report.warn(f"{stored.name} is being read and stays")
+        return False
+    lock = filelock.FileLock(lock_file(stored))
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:

@@ -6,8 +6,16 @@ from pathlib import Path
 
 from zoo_core import ImageDataset, UsageError, registry
 from zoo_core.folders import locate
+from zoo_core.places import cache_root
 
-from ..files import cache_folder
+from ..files import cache_folder, note_use
+
+DOWNLOADS = "downloads"  # the cache's folder
+
+
+def find_download(dataset: str) -> Path:
+    """Return where `download` puts a dataset unless it is told another place; it need not exist."""
+    return cache_root() / DOWNLOADS / registry.find("datasets", dataset).name
 
 
 def download(dataset: str, data: str | Path | None = None, *, split: str = "train") -> Path:
@@ -30,7 +38,8 @@ def download(dataset: str, data: str | Path | None = None, *, split: str = "trai
         able = [e.name for e in registry.entries("datasets") if registry.load("datasets", e.name).download is not None]
         hint = f"--download fetches {', '.join(able)}; where to get {name}: zoo show {name}"
         raise UsageError(f"{name} cannot be fetched by the zoo", hint=hint)
-    folder = locate(data) if data is not None else cache_folder("downloads") / name
+    folder = locate(data) if data is not None else cache_folder(DOWNLOADS) / name
     folder.mkdir(parents=True, exist_ok=True)
     target.download(folder, split=split)
+    note_use(folder)
     return folder

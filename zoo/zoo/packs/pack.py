@@ -18,6 +18,7 @@ from zoo_core import DataError, ImageSpec, UsageError
 from zoo_core.words import plural
 
 from ..files import atomic_folder, sha256, write_json
+from ..locks import hold
 from .cache import read_info
 
 FORMAT = 2  # version of what lies in a pack's folder
@@ -149,7 +150,10 @@ def open_pack(folder: str | Path) -> Pack:
                 _expect(path, labels, tables, key, shape, dtype)
         if view and (int(tables["image"].min()) < 0 or int(tables["image"].max()) >= total):
             raise _damaged(path, f"it shows images that {files} does not have")
-        return Pack(path, files, info, tuple(shards), tables)
+        pack = Pack(path, files, info, tuple(shards), tables)
+        for folder in {path, files}:
+            hold(folder, pack)
+        return pack
     except (KeyError, TypeError) as error:
         raise _damaged(path, f"pack.json is not complete ({type(error).__name__}: {error})") from error
 

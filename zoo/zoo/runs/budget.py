@@ -56,5 +56,10 @@ class Budget:
         """Return whether to stop."""
         return self.done(progress) >= self.total(count)
 
+    @property
+    def words(self) -> list[str]:
+        """How a command says it."""
+        return [f"--{self.kind}", f"{self.amount:g}" if self.amount < 1e6 else f"{self.amount:.0f}"]
+
     def __str__(self) -> str:
         return f"{self.amount:,.10g} {self.kind.removesuffix('s') if self.amount == 1 else self.kind}"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,8 @@ from zoo_core import CheckpointError
 from ..files import atomic_folder, remove_folder, sha256
 from ..progress import Reporter
 from .evaluation import Best
+from .folders import checkpoints as checkpoints
+from .folders import step_of as step_of
 from .upgrading import upgrade_checkpoint, upgrade_checkpoint_tensors
 
 FORMAT = 2
@@ -60,16 +61,6 @@ def write_checkpoint(folder: Path, state: Mapping[str, Any], tensors: Mapping[st
     for path in checkpoints(folder):
         if path not in kept and step_of(path) != best:
             remove_folder(path)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Return all checkpoints below `folder`, oldest first."""
-    return sorted((path for path in folder.glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name)), key=step_of)
-
-
-def step_of(path: Path) -> int:
-    """Return the step that a checkpoint's name tells."""
-    return int(path.name.removeprefix("step-"))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:

@@ -25,6 +25,7 @@ from ..packs.selection import SELECTION, dataset_options, split_selection
 from ..randomness import seeded
 from ..version import __version__
 from .budget import Budget
+from .folders import name_run
 from .options import RESERVED, resolve_component, split_options
 from .upgrading import upgrade_config
 
@@ -124,6 +125,14 @@ class RunConfig:
         dataset, size = self.dataset, self.training.size
         name = f"{dataset['distribution']}:{dataset['name']}"
         return PackRequest(name, dataset["data"], dataset["split"], size, self.channels, dataset["options"])
+
+    def folder_name(self, budget: Budget) -> str:
+        """Return what the run folder is called unless somebody names it; `budget` counts where schedules end with it."""
+        assert self.dataset is not None
+        whole = {**self.identity(), "channels": self.channels}
+        if any(s["schedule"] != "constant" and not s["schedule_images"] for s in self.optimizer.values()):
+            whole["budget"] = str(budget)
+        return name_run(self.recipe["name"], self.dataset["name"], self.dataset["data"], self.training.size, whole)
 
     def with_image(self, image: ImageSpec, *, pack: str = "", facts: Mapping[str, Any] | None = None) -> RunConfig:
         """This configuration for images that have been looked at."""

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from zoo_core import CheckpointError, ModelError, OptionError, UsageError, ZooError
 
-from ..files import atomic_file, translate_errors, write_json
+from ..files import atomic_file, write_json
 from ..models.building import build_networks
 from ..models.config import read_config
 from ..models.folder import read_model
@@ -30,7 +29,12 @@ from ..models.weights import fill
 from ..progress import reporter_for_terminal
 from .budget import Budget
 from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
+from .command import leave_out, replace_budget
 from .config import RunConfig, model_config
+from .folders import find_run as find_run
+from .folders import is_run as is_run
+from .folders import is_training
+from .folders import lock_run as lock_run
 from .upgrading import upgrade_command
 
 FORMAT = 2
@@ -62,11 +66,6 @@ class Run:
     def resume_command(self) -> str:
         """What to type to go on."""
         return f"zoo train --resume {shlex.quote(str(self.path))}"
-
-
-def is_run(folder: Path) -> bool:
-    """Return whether `folder` is a run folder."""
-    return (folder / "run.json").is_file()
 
 
 @dataclass(frozen=True)
@@ -112,31 +111,6 @@ def write_run(folder: Path, record: RunRecord) -> None:
     write_json(folder / "run.json", {"format": FORMAT, "budget": {record.budget.kind: record.budget.amount}, **told})
 
 
-def lock_run(folder: Path) -> FileLock:
-    """Take the run folder for this process; raises `UsageError` when another one has it."""
-    lock = FileLock(folder / ".lock")
-    with translate_errors(folder):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            hint = "wait until it has ended, or choose another folder: --out DIR"
-            raise UsageError(f"another process is training in {folder}", hint=hint) from None
-    return lock
-
-
-def is_training(folder: Path) -> bool:
-    """Return whether a process is training in a run folder now."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:  # of somebody else, or on a medium that nobody writes
-        return False
-    lock.release()
-    return False
-
-
 def _nothing_saved(folder: Path) -> CheckpointError:
     """Return the error for a run without a checkpoint."""
     if is_training(folder):
@@ -144,21 +118,6 @@ def _nothing_saved(folder: Path) -> CheckpointError:
         return CheckpointError(f"{folder} is being trained, and nothing of it is saved yet", hint=hint)
     hint = f"to train it: zoo train --resume {shlex.quote(str(folder))}"
     return CheckpointError(f"nothing of {folder} was saved: there is no checkpoint in it", hint=hint)
-
-
-def make_folder(recipe: str, dataset: str) -> Path:
-    """Make runs/<recipe>-<dataset>, with a number behind it when that exists; raises `ZooError` where it cannot be."""
-    base = Path("runs") / f"{recipe}-{dataset}"
-    folder, number = base, 1
-    with translate_errors(base):
-        base.parent.mkdir(exist_ok=True)
-        while True:
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:  # perhaps by another training, a moment ago
-                number += 1
-                folder = base.with_name(f"{base.name}-{number}")
 
 
 def model_of_run(folder: Path, *, raw: bool = False) -> Model:
@@ -207,10 +166,8 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
     """Where a model comes from, for its `config.json` and card."""
     assert config.dataset is not None
     facts = {key: config.facts[key] for key in ("count", "license", "credit") if config.facts.get(key)}
-    words = shlex.split(command)
     # The budget that was reached: minutes differ between machines, and a run may end early or go on.
-    for at in [words.index(flag) for flag in ("--epochs", "--images", "--minutes") if flag in words]:
-        words[at : at + 2] = ["--images", str(counters["images"])]
+    command = replace_budget(leave_out(command, "--out"), ["--images", str(counters["images"])])
     return {
         **{key: counters[key] for key in ("step", "images")},
         "seed": config.seed,
@@ -219,7 +176,7 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "optimizer": config.optimizer,
         "losses": {role: part for role, part in config.parts.items() if part["kind"] == "losses"},
         "torch": torch.__version__,
-        "command": shlex.join(words),
+        "command": command,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from zoo_core.words import duration
 
 from ..runs.checkpoints import checkpoints
+from ..runs.folders import find_run
 from ..runs.run import RunRecord, read_log, read_run
 from .health import HealthWarning, History, detect_problems
 
@@ -65,7 +66,7 @@ def diagnose(run: str | Path) -> Diagnosis:
     """Tell the health of a run folder, also while it is training. Raises `UsageError` where it is none, `CheckpointError`
     where its `run.json` is damaged, `ZooError` where a file cannot be read.
     """
-    folder = Path(run)
+    folder = find_run(run)
     record = read_run(folder)
     file = folder / "metrics.jsonl"
     lines = read_log(file) if file.exists() else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -20,15 +19,17 @@ from zoo_core import OptionError, Tracker, UsageError, registry
 from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
-from ..files import TEMPORARY
+from ..files import LOCK, TEMPORARY
 from ..packs import Pack
 from ..packs.request import resolve_data
 from ..runs.budget import Budget, Kind
+from ..runs.command import DEFAULT_SEED, replace_budget, replace_option, write_command
 from ..runs.config import RunConfig, differences
-from ..runs.run import is_run, read_run
+from ..runs.folders import RUNS, find_run, is_run
+from ..runs.run import read_run
 from .threads import check_threads
 
-DEFAULT_SEED = 0
+_LATER = re.compile(r"channels|optimizer\..*\.schedule_images")
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,15 @@ class Plan:
     """What a training will do, as `plan` resolved it.
 
     Args:
-        folder: the run folder, None for the next free name in runs/.
+        folder: the run folder.
         resume: whether `folder` holds the run to go on with.
         command: how to type it again.
+        again: whether `folder` was found by its configuration, and not named.
     """
 
     config: RunConfig
     budget: Budget
-    folder: Path | None
+    folder: Path
     resume: bool
     device: torch.device
     precision: str
@@ -53,6 +55,19 @@ class Plan:
     deterministic: bool = False
     graphs: bool = True
     threads: int | None = None
+    again: bool = False
+
+    @property
+    def another(self) -> str:
+        """What to type for another run than the one in `folder`."""
+        return f"another run: --seed {self.config.seed + 1}, or --out DIR"
+
+    def add_options(self, **given: object) -> Plan:
+        """Return this plan with options in its command that others look after; those that are None were not given."""
+        words = [
+            word for key, value in given.items() if value is not None for word in (f"--{key.replace('_', '-')}", str(value))
+        ]
+        return self if self.resume else replace(self, command=shlex.join([*shlex.split(self.command), *words]))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run`."""
@@ -61,7 +76,7 @@ class Plan:
             "budget": {self.budget.kind: self.budget.amount},
             "device": str(self.device),
             "precision": self.precision,
-            "out": str(self.folder) if self.folder else None,
+            "out": str(self.folder),
             "threads": self.threads or "auto",
             **{key: getattr(self, key) for key in ("resume", "track", "compile", "deterministic", "graphs", "command")},
         }
@@ -97,11 +112,12 @@ def plan(
         dataset: registry name of the images.
         data: where they lie, for a dataset that is not drawn by itself.
         size, channels, batch, seed: height and width, 1 or 3, images in a minibatch, any whole number.
-        out: the run folder; by default runs/<recipe>-<dataset>.
+        out: the run folder to make; by default runs/<recipe>-<dataset>-<size>-<hash of the configuration>. Where that
+            configuration was begun before it is gone on with.
         epochs, images, minutes: the budget, one of them; counted from the beginning of the run.
         options: what `--set` takes: {"generator.width": 128}.
         precision: "auto", "fp32", "bf16" or "fp16". device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        resume: the run folder to go on with.
+        resume: the run folder to go on with, or the beginning of its name.
         track: registry name of a tracker ("tensorboard").
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time. CPUs do as long as the number of threads
@@ -122,7 +138,7 @@ def plan(
     if resume is not None:
         if out is not None:
             raise UsageError("a resumed run stays in its own folder", hint="leave --out out")
-        folder = Path(resume)
+        folder = find_run(resume)
         record = read_run(folder)
         if data is not None and record.config.dataset is not None:
             given["data"] = resolve_data(dataset or record.config.request().dataset, data)
@@ -130,7 +146,10 @@ def plan(
         kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
         budget = Budget.choose(budgets, record.budget)
         how["threads"] = record.threads if threads is None else how["threads"]
-        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), record.command, track, **how)
+        command = replace_budget(record.command, budget.words)
+        for key, value in (("threads", threads), ("precision", precision)):
+            command = command if value is None else replace_option(command, f"--{key}", str(value))
+        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), command, track, **how)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if dataset is None:
@@ -141,13 +160,16 @@ def plan(
     config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
     config.with_schedule(budget, 1)  # refused before any picture is read
-    if out is not None:
-        refuse_existing(Path(out), config)
-    place = Path(out) if out is not None else None
-    _refuse_unwritable(place or Path("runs", "new"))
-    command = _command(recipe, given, budget, options)
     resolved = resolve_precision(precision or "auto", where)
-    return Plan(config, budget, place, False, where, resolved, command, track, **how)
+    place = Path(out) if out is not None else RUNS / config.folder_name(budget)
+    if out is None and is_run(place):
+        return _continue(place, config, Plan(config, budget, place, True, where, resolved, "", track, **how))
+    refuse_existing(place, config)
+    _refuse_unwritable(place)
+    machine = {"out": out, "precision": precision, "device": None if device == "auto" else device, "track": track, **how}
+    return Plan(
+        config, budget, place, False, where, resolved, write_command(recipe, given, budget, options, machine), track, **how
+    )
 
 
 def _check_tracker(name: str | None) -> None:
@@ -181,7 +203,7 @@ def refuse_existing(folder: Path, config: RunConfig) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="choose another folder: --out DIR")
     # A training that is killed before it began leaves a lock and unfinished files.
-    if folder.exists() and any(p.name != ".lock" and not p.name.startswith(TEMPORARY) for p in folder.iterdir()):
+    if folder.exists() and any(p.name != LOCK and not p.name.startswith(TEMPORARY) for p in folder.iterdir()):
         raise UsageError(f"{folder} exists and is not empty", hint="choose another folder: --out DIR")
 
 
@@ -191,6 +213,20 @@ def _refuse_unwritable(folder: Path) -> None:
     why = "is a file" if not place.is_dir() else "cannot be written" if not os.access(place, os.W_OK) else ""
     if why:
         raise UsageError(f"{folder} cannot be made: {place} {why}", hint="choose another folder: --out DIR")
+
+
+def _continue(folder: Path, config: RunConfig, planned: Plan) -> Plan:
+    """Return `planned`, of a new run, as a plan to go on with the run in `folder` that was begun with this configuration."""
+    record = read_run(folder)
+    # Known only since its pictures were looked at, or decided by its budget, which the name tells.
+    old, new = ({k: v for k, v in c.identity().items() if not _LATER.search(k)} for c in (record.config, config))
+    if differences(old, new):  # two configurations of one name, or of one that a part counts differently today
+        refuse_existing(folder, config)
+    free = {key: getattr(config.training, key) for key in FREE}
+    resumed = replace(record.config, training=replace(record.config.training, **free))
+    threads = planned.threads or record.threads
+    command = replace_budget(record.command, planned.budget.words)
+    return replace(planned, config=resumed, command=command, threads=threads, again=True)
 
 
 def _resumed(
@@ -235,14 +271,16 @@ def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, A
     return RunConfig.resolve(config.recipe["name"], **{**flags, **named}, options={**stored, **options})
 
 
-def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: Mapping[str, Any]) -> None:
+def refuse_finished(plan: Plan, counters: Mapping[str, Any]) -> None:
     """Raise `UsageError` when a run's budget is spent by `counters`, "images" and "seconds"; says a larger one to type."""
-    count, images = config.facts["count"], counters["images"]
+    folder, budget = plan.folder, plan.budget
+    count, images = plan.config.facts["count"], counters["images"]
     done = counters["seconds"] if budget.kind == "minutes" else images
     if done < budget.total(count):
         return
     more = {"epochs": images / count * 2, "images": images * 2, "minutes": done / 30}[budget.kind]
     hint = f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}"
+    hint += f"; {plan.another}" if plan.again else ""
     raise UsageError(f"{folder} is finished: {images:,} images shown, and its budget is {budget}", hint=hint)
 
 
@@ -264,20 +302,3 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
     return resolved.with_schedule(budget, len(pack))
-
-
-def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any]) -> str:
-    """Return the command line that trains this; where the pictures lie is the person's own affair."""
-    words = ["zoo", "train", recipe]
-    for key, value in given.items():
-        if value is not None and not (key == "seed" and value == DEFAULT_SEED):
-            words += [f"--{key}", "DIR" if key == "data" and Path(value).is_absolute() else str(value)]
-    words += [f"--{budget.kind}", f"{budget.amount:g}" if budget.amount < 1e6 else f"{budget.amount:.0f}"]
-    for key, value in options.items():
-        words += ["--set", f"{key}={_as_typed(value)}"]
-    return shlex.join(words)
-
-
-def _as_typed(value: Any) -> str:
-    """Return a value as `--set` reads it."""
-    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)

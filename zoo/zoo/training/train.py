@@ -90,14 +90,15 @@ def execute(
         # 2. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
         checkpoint = None
         if plan.resume:
-            assert plan.folder is not None
             if runtime.is_main:
                 _enter(plan.folder, stack)
             runtime.wait()
             if checkpoints(plan.folder / "checkpoints"):  # none yet: begin again, which the seed makes the same run
                 checkpoint = newest_checkpoint(plan.folder / "checkpoints", report)
                 if runs.is_complete(plan.folder):
-                    refuse_finished(plan.folder, plan.config, plan.budget, checkpoint[1])
+                    refuse_finished(plan, checkpoint[1])
+            if plan.again:
+                report.note(f"going on with {plan.folder}, which has this very configuration ({plan.another})")
 
         # 3. The pictures; only now is it known how many channels they have.
         pack = build_pack(plan.config.request(), workers=workers, report=report)
@@ -241,17 +242,13 @@ def _begin(plan: Plan, config: RunConfig, runtime: Runtime, stack: ExitStack) ->
     elif runtime.device.type == "cpu":
         machine["threads"] = torch.get_num_threads()
     record = runs.RunRecord(config, plan.budget, plan.precision, plan.command, machine, plan.threads)
-    if plan.resume and plan.folder is not None:
+    if plan.resume:
         runs.write_run(plan.folder, record)
         return plan.folder
-    made = True
-    if plan.folder is None:
-        folder = runs.make_folder(config.recipe["name"], config.request().dataset.rpartition(":")[2])
-    else:
-        folder, made = plan.folder, not plan.folder.exists()
-        refuse_existing(folder, config)
-        with translate_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+    folder, made = plan.folder, not plan.folder.exists()
+    refuse_existing(folder, config)
+    with translate_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     try:
         _enter(folder, stack)
         runs.write_run(folder, record)
