@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .completion import completing
+from .completion import completing, completing_settings
+from .options import out_option, samples_option, set_option
 from .output import echo, exit_by_signal, json_option, print_json, print_table, warn_about_plugins
-from .train import select_data, set_option, training_options
+from .train import select_data, training_options
 
 if TYPE_CHECKING:
     from zoo.comparing.page import Spread
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 @click.command(no_args_is_help=True)
 @click.argument("recipes", nargs=-1, required=True, shell_complete=completing("recipes"))
 @training_options
-@click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1, …")
-@click.option("--samples", type=int, default=2048, show_default=True, help="Pictures drawn for each measurement.")
-@click.option("--points", type=int, default=5, show_default=True, help="Measurements in each training.")
-@set_option("A setting of all; features.* the metric's.")
-@click.option("--out", metavar="DIR", required=True, help="Folder for report, table and run folders.")
+@click.option("--seeds", metavar="N", default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1, …")
+@samples_option("for each measurement", default=2048)
+@click.option("--points", metavar="N", default=5, show_default=True, help="Measurements in each training.")
+@set_option("as in zoo train, and features.*, the metric's", completing_settings(features=True))
+@out_option("report, table and run folders", "comparison", metavar="DIR")
 @json_option
 def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
     """Train RECIPES under the same budget, on the same data, with the same seeds, and measure them alike.
@@ -34,8 +35,8 @@ def compare(recipes: tuple[str, ...], options: dict[str, str], as_json: bool, **
 
     \b
     Examples:
-      zoo compare dcgan dcgan-maxpool mlp-gan --dataset faces --size 32 --images 50000 --out comparison
-      zoo compare dcgan wgan-gp --dataset folder --data ~/Pictures/flowers --minutes 30 --seeds 2 --out comparison
+      zoo compare dcgan mlp-gan --dataset faces --size 32 --images 50000
+      zoo compare dcgan wgan-gp --dataset folder --data ~/flowers --minutes 30
     """
     import zoo
 

@@ -80,7 +80,7 @@ def parse(option: Option, text: str, *, key: str) -> Any:
     """Turn the text behind `--set KEY=` into a value of the option's type; raises `OptionError`, naming `key`, where it is
     none.
     """
-    if any(typing.get_origin(m) is typing.Literal and text in typing.get_args(m) for m in _members(option.type)):
+    if any(typing.get_origin(m) is typing.Literal and text in typing.get_args(m) for m in members(option.type)):
         return text  # also where it is "none" or "true"
     for read in _READERS:
         with suppress(KeyError, ValueError, OptionError):
@@ -90,7 +90,7 @@ def parse(option: Option, text: str, *, key: str) -> Any:
 
 def check(option: Option, value: Any, *, key: str) -> Any:
     """Return `value` if it has the option's type (a whole number passes for a float); raise `OptionError` otherwise."""
-    for member in _members(option.type):
+    for member in members(option.type):
         origin = typing.get_origin(member)
         if member is type(None) and value is None:
             return None
@@ -140,6 +140,15 @@ def complete(
     return found
 
 
+def write_value(value: Any) -> str:
+    """Return a value as `--set KEY=` reads it: `none`, `true`, `64`, `cat,dog`."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) and "," not in v for v in value):
+        return ",".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("none", "null")),
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -155,7 +164,8 @@ _READERS: tuple[Callable[[str], Any], ...] = (
 )
 
 
-def _members(kind: Any) -> tuple[Any, ...]:
+def members(kind: Any) -> tuple[Any, ...]:
+    """Return the types that a union is made of, or the type itself."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return typing.get_args(kind)
     return (kind,)
@@ -163,7 +173,7 @@ def _members(kind: Any) -> tuple[Any, ...]:
 
 def _type_name(kind: Any) -> str:
     names = []
-    for member in _members(kind):
+    for member in members(kind):
         origin, args = typing.get_origin(member), typing.get_args(member)
         if member is type(None):
             names.append("none")
@@ -179,5 +189,5 @@ def _type_name(kind: Any) -> str:
 
 
 def _ill_typed(option: Option, value: Any, key: str) -> OptionError:
-    hint = f"for example: --set {key}={'none' if option.default is None else option.default}"
+    hint = f"for example: --set {key}={write_value(option.default)}"
     return OptionError(f"{key} must be {option.type_name}, not {value!r}", hint=hint)

@@ -1,0 +1,61 @@
+"""A real shell on a pseudo-terminal, in which a person types and presses Tab."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+ALL = "\x1b*"  # readline's insert-completions: every completion there is, behind each other
+_PROMPT = "READY>"
+
+
+class Shell:
+    """A shell that was started with a command, in a folder; lines are typed without being run.
+
+    Args:
+        command: the shell, interactive and without anybody's settings.
+        setup: lines that it runs first; the last one must set its prompt to READY and a ">".
+        line_end: keys that run the line typed so far as the arguments of `printf '[%s]'`.
+    """
+
+    def __init__(self, command: list[str], setup: list[str], folder: Path, env: Mapping[str, str]) -> None:
+        ours, theirs = pty.openpty()
+        self._screen = ours
+        self._process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=env, start_new_session=True
+        )
+        os.close(theirs)
+        for line in setup:
+            self._send(line + "\n")
+        self._wait(_PROMPT)
+
+    def complete(self, typed: str, keys: str = "\t") -> list[str]:
+        """Type, press Tab (or other keys), and return the words that then stand on the line."""
+        self._send(typed + keys + "\x01printf '[%s]' \x05; echo; echo DO''NE\n")
+        shown = self._wait("DONE").replace("\r", "")
+        line = [line for line in shown.split("\n") if line.startswith("[")][-1]
+        return line[1:-1].split("][")
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._screen)
+
+    def _send(self, text: str) -> None:
+        os.write(self._screen, text.encode())
+
+    def _wait(self, until: str, seconds: float = 120) -> str:
+        shown, end = "", time.monotonic() + seconds
+        while until not in shown:
+            if time.monotonic() > end or not select.select([self._screen], [], [], 1)[0]:
+                if time.monotonic() > end:
+                    raise AssertionError(f"the shell never said {until!r}: {shown!r}")
+                continue
+            shown += os.read(self._screen, 65536).decode(errors="replace")
+        return shown

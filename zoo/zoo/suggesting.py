@@ -1,0 +1,187 @@
+"""What can stand at a place of a command line, for the shell to complete. Imports no torch and none of the components."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from zoo_core import Component, Recipe, ZooError, registry
+from zoo_core.options import Option, members, schema, write_value
+from zoo_core.places import cache_root
+from zoo_core.records import SINGULAR
+from zoo_core.registries import PART_KINDS
+from zoo_core.settings import OptimizerSettings, TrainingSettings
+
+from .outlines import outline
+
+Suggestions = dict[str, str]
+"""What may be typed → a few words about it, "" for none. What ends in "." or "=" goes on."""
+
+Keys = dict[str, tuple[Option, Any]]
+"""Key of `--set` → its option, and the value that it has where nothing is said."""
+
+
+def suggest_entries(*kinds: str) -> Suggestions:
+    """Return all registered names of some kinds ("recipes", "losses", …) and their summaries."""
+    return {entry.name: entry.summary for kind in kinds for entry in registry.entries(kind)}
+
+
+def suggest_plugins() -> Suggestions:
+    """Return the installed distributions and their plugins."""
+    found: Suggestions = {}
+    for installed in registry.plugins():
+        summary = installed.plugin.summary if installed.plugin else ""
+        found |= {installed.distribution: summary, installed.name: summary}
+    return found
+
+
+def suggest_runs(typed: str) -> Suggestions:
+    """Return the run folders beside what is typed so far, or else those in `runs/`."""
+    head, slash, _ = typed.rpartition("/")
+    within = head + slash or "runs/"
+    found: Suggestions = {}
+    with suppress(OSError):
+        for entry in sorted(os.scandir(os.path.expanduser(within)), key=lambda entry: entry.name):
+            if os.path.isfile(os.path.join(entry.path, "run.json")):
+                found[within + entry.name] = "run folder"
+    return found
+
+
+def suggest_models(typed: str) -> Suggestions:
+    """Return the run folders and the models of the catalog."""
+    return {**suggest_runs(typed), **suggest_entries("models")}
+
+
+def suggest_packs() -> Suggestions:
+    """Return what the cache of packs holds, by name; nothing in it is opened."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(cache_root() / "packs") if entry.is_dir())
+    except OSError:
+        return {}
+    return {name: "" for name in names if not name.startswith(".")}
+
+
+def suggest_settings(
+    typed: str,
+    *,
+    recipes: Iterable[str] = (),
+    run: str | None = None,
+    dataset: str | None = None,
+    features: str | None = None,
+    groups: Iterable[str] | None = None,
+) -> Suggestions:
+    """Return what `--set` can go on with: groups of keys, the keys of a group, or the values of a key.
+
+    Args:
+        typed: what stands there so far ("", "generator.", "generator.norm=").
+        recipes: whose parts have the keys; `run` names a run folder whose recipe it is instead.
+        dataset, features: whose options `dataset.*` and `features.*` are; None for those that every dataset has, and none.
+        groups: which first words of a key the command takes; None for all.
+    """
+    keys: Keys = {}
+    for recipe in recipes if run is None else _recipe_of_run(run):
+        with suppress(ZooError):
+            keys |= _recipe_keys(registry.recipe(recipe))
+    if groups is None or "training" in groups:
+        keys |= _with_prefix("training", schema(TrainingSettings)) if "training.batch" not in keys else {}
+        keys |= _with_prefix("optimizer", schema(OptimizerSettings)) if "optimizer.lr" not in keys else {}
+    keys |= _dataset_keys(dataset)
+    if features is not None:
+        with suppress(ZooError):
+            keys |= _with_prefix("features", _component_options("features", features))
+    if groups is not None:
+        keys = {key: found for key, found in keys.items() if key.partition(".")[0] in groups}
+    key, sign, value = typed.partition("=")
+    if sign:
+        return {f"{key}={text}": words for text, words in _suggest_values(key, value, keys).items()}
+    if "." not in typed:
+        return dict.fromkeys((f"{name}." for name in dict.fromkeys(key.partition(".")[0] for key in keys)), "settings")
+    return {f"{key}=": _describe(option, value) for key, (option, value) in keys.items()}
+
+
+def _recipe_of_run(run: str) -> list[str]:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads(Path(run).expanduser().joinpath("run.json").read_text(encoding="utf-8"))
+        return [str(record["config"]["recipe"]["name"])]
+    return []
+
+
+def _recipe_keys(recipe: Recipe) -> Keys:
+    """Return the keys of a resolved recipe, with the values that it gives them."""
+    assert recipe.algorithm is not None
+    keys = _with_prefix("algorithm", _component_options("algorithms", recipe.algorithm))
+    learning = []
+    for role, name in recipe.roles.items():
+        kind = next((kind for kind in _likely_kinds(role) if name.rpartition(":")[2] in registry.names(kind)), None)
+        if kind is not None:
+            keys |= _with_prefix(role, _component_options(kind, name))
+            learning += [role] if kind != "losses" else []
+    keys |= _with_prefix("training", schema(TrainingSettings))
+    for group in ("optimizer", *(f"optimizer.{role}" for role in learning)):
+        keys |= _with_prefix(group, schema(OptimizerSettings))
+    return {key: (option, recipe.options.get(key, value)) for key, (option, value) in keys.items()}
+
+
+def _likely_kinds(role: str) -> list[str]:
+    """Return the kinds of which a part can be, those first that are called like it."""
+    return sorted(PART_KINDS, key=lambda kind: not role.startswith(SINGULAR[kind]))
+
+
+def _dataset_keys(name: str | None) -> Keys:
+    from .packs.selection import SELECTION
+
+    own: Mapping[str, Option] = {}
+    with suppress(ZooError):
+        own = _component_options("datasets", name) if name is not None else {}
+    found = {**SELECTION, **own}
+    return _with_prefix("dataset", {key: option for key, option in found.items() if key not in ("data", "split")})
+
+
+def _component_options(kind: str, name: str) -> dict[str, Option]:
+    component = registry.find(kind, name).value
+    return outline(component.target) if isinstance(component, Component) else {}
+
+
+def _with_prefix(group: str, options: Mapping[str, Option]) -> Keys:
+    return {f"{group}.{name}": (option, option.default) for name, option in options.items()}
+
+
+def _describe(option: Option, value: Any) -> str:
+    shown = f"{option.type_name} [{write_value(value)}]" if value is not Any else option.type_name
+    return f"{shown} {option.help}".strip()
+
+
+def _suggest_values(key: str, typed: str, keys: Keys) -> Suggestions:
+    if key == "training.augment":
+        return suggest_several(typed, suggest_entries("augmentations"))
+    if key == "features.model":
+        return suggest_models(typed)
+    if key not in keys:
+        return {}
+    option, value = keys[key]
+    found = dict.fromkeys(_values_of(option), "")
+    if value is not Any and not isinstance(value, list | tuple | dict):
+        found[write_value(value)] = "what it is"
+    return {text: words for text, words in found.items() if text}
+
+
+def _values_of(option: Option) -> Iterator[str]:
+    for member in members(option.type):
+        if typing.get_origin(member) is typing.Literal:
+            yield from (write_value(value) for value in typing.get_args(member))
+        elif member is bool:
+            yield from ("true", "false")
+        elif member is type(None):
+            yield "none"
+
+
+def suggest_several(typed: str, names: Suggestions) -> Suggestions:
+    """Return names for a list with commas between: those not yet in it, behind what is."""
+    before, comma, _ = typed.rpartition(",")
+    there = before.split(",")
+    return {f"{before}{comma}{name}": words for name, words in names.items() if name not in there}
