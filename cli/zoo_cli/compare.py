@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(no_args_is_help=True)
 @click.argument("recipes", nargs=-1, required=True, shell_complete=completing("recipes"))
 @training_options
-@click.option("--seeds", metavar="N", default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1, …")
+@click.option("--seeds", metavar="N", default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1 and so on.")
 @samples_option("for each measurement", default=2048)
 @click.option("--points", metavar="N", default=5, show_default=True, help="Measurements in each training.")
 @set_option("as in zoo train, and features.*, the metric's", completing_settings(features=True))

@@ -132,9 +132,7 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @click.command(no_args_is_help=True)
 @model_argument
-@click.option(
-    "--labels", callback=_read_labels, metavar="N|all", help="Labels per class.  [default: all; svhn: 100]"
-)
+@click.option("--labels", callback=_read_labels, metavar="N|all", help="Labels per class.  [default: all; svhn: 100]")
 @click.option("--repeats", type=int, metavar="N", help="Random choices of labeled images.  [default: 10; of all 1]")
 @click.option("--test", type=int, metavar="N", help="Most test images.  [default: all]")
 @click.option("--untrained", is_flag=True, default=None, help="Random initial weights, as a control; MODEL may be a recipe.")

@@ -77,7 +77,7 @@ FISH = r"""# Completion of zoo in fish. To have it always:
 function _zoo_completion
     set -l words (commandline -opc)
     set -l found (env _ZOO_COMPLETE=fish_complete ZOO_LINE=(commandline -cp | string collect) $words[1] 2> /dev/null)
-    if test (count $found) -eq 0
+    if test -z "$found"
         __fish_complete_path (commandline -ct)
     end
     for line in $found

@@ -20,10 +20,13 @@ class Shell:
     Args:
         command: the shell, interactive and without anybody's settings.
         setup: lines that it runs first; the last one must set its prompt to READY and a ">".
-        line_end: keys that run the line typed so far as the arguments of `printf '[%s]'`.
+        is_patient: whether it completes while more has been typed already, as bash does and zsh does not.
     """
 
-    def __init__(self, command: list[str], setup: list[str], folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: list[str], setup: list[str], folder: Path, env: Mapping[str, str], *, is_patient: bool = True
+    ) -> None:
+        self._is_patient = is_patient
         ours, theirs = pty.openpty()
         self._screen = ours
         self._process = subprocess.Popen(
@@ -36,7 +39,10 @@ class Shell:
 
     def complete(self, typed: str, keys: str = "\t") -> list[str]:
         """Type, press Tab (or other keys), and return the words that then stand on the line."""
-        self._send(typed + keys + "\x01printf '[%s]' \x05; echo; echo DO''NE\n")
+        self._send(typed + keys)
+        if not self._is_patient:
+            self._settle()
+        self._send("\x01printf '[%s]' \x05; echo; echo DO''NE\n")
         shown = self._wait("DONE").replace("\r", "")
         line = [line for line in shown.split("\n") if line.startswith("[")][-1]
         return line[1:-1].split("][")
@@ -50,12 +56,17 @@ class Shell:
     def _send(self, text: str) -> None:
         os.write(self._screen, text.encode())
 
+    def _settle(self, seconds: float = 60) -> None:
+        """Wait until the shell has shown something and is then silent."""
+        select.select([self._screen], [], [], seconds)
+        time.sleep(0.1)
+        while select.select([self._screen], [], [], 1.5)[0]:
+            os.read(self._screen, 65536)
+
     def _wait(self, until: str, seconds: float = 120) -> str:
         shown, end = "", time.monotonic() + seconds
         while until not in shown:
-            if time.monotonic() > end or not select.select([self._screen], [], [], 1)[0]:
-                if time.monotonic() > end:
-                    raise AssertionError(f"the shell never said {until!r}: {shown!r}")
-                continue
-            shown += os.read(self._screen, 65536).decode(errors="replace")
+            assert time.monotonic() < end, f"the shell never said {until!r}: {shown!r}"
+            if select.select([self._screen], [], [], 1)[0]:
+                shown += os.read(self._screen, 65536).decode(errors="replace")
         return shown

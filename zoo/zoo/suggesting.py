@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zoo_core import Component, Recipe, ZooError, registry
+from zoo_core import Component, ZooError, registry
 from zoo_core.options import Option, members, schema, write_value
 from zoo_core.places import cache_root
 from zoo_core.records import SINGULAR
@@ -24,6 +25,9 @@ Suggestions = dict[str, str]
 
 Keys = dict[str, tuple[Option, Any]]
 """Key of `--set` → its option, and the value that it has where nothing is said."""
+
+_Source = tuple[str, Callable[[], Mapping[str, Option]], Mapping[str, Any]]
+"""A group of keys ("generator"): its name, what reads its options, and the values that a recipe gives some of its keys."""
 
 
 def suggest_entries(*kinds: str) -> Suggestions:
@@ -83,25 +87,48 @@ def suggest_settings(
         dataset, features: whose options `dataset.*` and `features.*` are; None for those that every dataset has, and none.
         groups: which first words of a key the command takes; None for all.
     """
-    keys: Keys = {}
-    for recipe in recipes if run is None else _recipe_of_run(run):
-        with suppress(ZooError):
-            keys |= _recipe_keys(registry.recipe(recipe))
-    if groups is None or "training" in groups:
-        keys |= _with_prefix("training", schema(TrainingSettings)) if "training.batch" not in keys else {}
-        keys |= _with_prefix("optimizer", schema(OptimizerSettings)) if "optimizer.lr" not in keys else {}
-    keys |= _dataset_keys(dataset)
+    sources = [*_training_sources(recipes if run is None else _recipe_of_run(run))]
+    sources.append(("dataset", partial(_dataset_options, dataset), {}))
     if features is not None:
-        with suppress(ZooError):
-            keys |= _with_prefix("features", _component_options("features", features))
-    if groups is not None:
-        keys = {key: found for key, found in keys.items() if key.partition(".")[0] in groups}
+        sources.append(("features", partial(_component_options, "features", features), {}))
+    chosen = [source for source in sources if groups is None or _first(source[0]) in groups]
+    if "." not in typed:
+        return {f"{_first(group)}.": "settings" for group, _, _ in chosen}
+    keys: Keys = {}
+    for group, options, values in chosen:
+        if _first(group) == _first(typed):
+            with suppress(ZooError):
+                keys |= {f"{group}.{name}": (o, values.get(f"{group}.{name}", o.default)) for name, o in options().items()}
     key, sign, value = typed.partition("=")
     if sign:
         return {f"{key}={text}": words for text, words in _suggest_values(key, value, keys).items()}
-    if "." not in typed:
-        return dict.fromkeys((f"{name}." for name in dict.fromkeys(key.partition(".")[0] for key in keys)), "settings")
     return {f"{key}=": _describe(option, value) for key, (option, value) in keys.items()}
+
+
+def _first(key: str) -> str:
+    return key.partition(".")[0]
+
+
+def _training_sources(recipes: Iterable[str]) -> Iterator[_Source]:
+    """Yield the groups of keys of a training: those of the recipes' parts, and those that every training has."""
+    learning: set[str] = set()
+    values: dict[str, Any] = {}
+    for name in recipes:
+        with suppress(ZooError):
+            recipe = registry.recipe(name)
+            assert recipe.algorithm is not None
+            yield "algorithm", partial(_component_options, "algorithms", recipe.algorithm), recipe.options
+            for role, part in recipe.roles.items():
+                kind = next((kind for kind in _likely_kinds(role) if part.rpartition(":")[2] in registry.names(kind)), None)
+                if kind is not None:
+                    yield role, partial(_component_options, kind, part), recipe.options
+                    learning |= {role} if kind != "losses" else set()
+            values |= recipe.options
+    yield "training", partial(schema, TrainingSettings), values
+    shared = {key.partition(".")[2]: value for key, value in values.items() if key.startswith("optimizer.")}
+    for group in ("optimizer", *(f"optimizer.{role}" for role in sorted(learning))):
+        own = {f"{group}.{name}": value for name, value in shared.items()}
+        yield group, partial(schema, OptimizerSettings), {**own, **values}
 
 
 def _recipe_of_run(run: str) -> list[str]:
@@ -111,44 +138,21 @@ def _recipe_of_run(run: str) -> list[str]:
     return []
 
 
-def _recipe_keys(recipe: Recipe) -> Keys:
-    """Return the keys of a resolved recipe, with the values that it gives them."""
-    assert recipe.algorithm is not None
-    keys = _with_prefix("algorithm", _component_options("algorithms", recipe.algorithm))
-    learning = []
-    for role, name in recipe.roles.items():
-        kind = next((kind for kind in _likely_kinds(role) if name.rpartition(":")[2] in registry.names(kind)), None)
-        if kind is not None:
-            keys |= _with_prefix(role, _component_options(kind, name))
-            learning += [role] if kind != "losses" else []
-    keys |= _with_prefix("training", schema(TrainingSettings))
-    for group in ("optimizer", *(f"optimizer.{role}" for role in learning)):
-        keys |= _with_prefix(group, schema(OptimizerSettings))
-    return {key: (option, recipe.options.get(key, value)) for key, (option, value) in keys.items()}
-
-
 def _likely_kinds(role: str) -> list[str]:
     """Return the kinds of which a part can be, those first that are called like it."""
     return sorted(PART_KINDS, key=lambda kind: not role.startswith(SINGULAR[kind]))
 
 
-def _dataset_keys(name: str | None) -> Keys:
+def _dataset_options(name: str | None) -> dict[str, Option]:
     from .packs.selection import SELECTION
 
-    own: Mapping[str, Option] = {}
-    with suppress(ZooError):
-        own = _component_options("datasets", name) if name is not None else {}
-    found = {**SELECTION, **own}
-    return _with_prefix("dataset", {key: option for key, option in found.items() if key not in ("data", "split")})
+    found = {**SELECTION, **(_component_options("datasets", name) if name is not None else {})}
+    return {key: option for key, option in found.items() if key not in ("data", "split")}
 
 
 def _component_options(kind: str, name: str) -> dict[str, Option]:
     component = registry.find(kind, name).value
     return outline(component.target) if isinstance(component, Component) else {}
-
-
-def _with_prefix(group: str, options: Mapping[str, Option]) -> Keys:
-    return {f"{group}.{name}": (option, option.default) for name, option in options.items()}
 
 
 def _describe(option: Option, value: Any) -> str:
