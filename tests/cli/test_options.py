@@ -46,6 +46,13 @@ def meaning(option: click.Option) -> str:
     return " ".join(words[:2]).rstrip(",:;")
 
 
+def value_name(option: click.Option, path: str) -> str:
+    """Return what an option's value is called in the help, "" for a flag."""
+    record = option.get_help_record(CONTEXTS[path])
+    assert record is not None
+    return "" if option.is_flag else record[0].partition(f"{max(option.opts, key=len)} ")[2]
+
+
 @pytest.mark.parametrize("path", CONTEXTS)
 def test_a_page_of_help_fits(path: str) -> None:
     context = CONTEXTS[path]
@@ -65,15 +72,15 @@ def test_every_command_has_examples_that_fit(path: str) -> None:
 
 
 def test_every_option_has_help_that_ends_like_a_sentence() -> None:
-    wrong = [(path, name) for name, path, option in options() if not (option.help or "").partition("  [")[0].endswith(".")]
-    assert [entry for entry in wrong if entry[1] not in ("--device",)] == []
+    helps = {(path, name): (option.help or "").partition("  [")[0] for name, path, option in options()}
+    assert [place for place, words in helps.items() if not words.endswith((".", "…"))] == []
 
 
 def test_one_name_means_the_same_everywhere() -> None:
     meanings: dict[str, set[Any]] = defaultdict(set)
     for name, path, option in options():
-        takes = None if option.is_flag else option.make_metavar(CONTEXTS[path])
-        meanings[name].add((meaning(option), takes if name != "--out" else None, option.is_flag, option.multiple))
+        takes = value_name(option, path) if name != "--out" else None
+        meanings[name].add((meaning(option), takes, option.is_flag, option.multiple))
     assert {name: found for name, found in meanings.items() if len(found) > 1} == {}
 
 
@@ -96,26 +103,17 @@ def test_out_always_has_a_default_and_is_never_required() -> None:
 
 def test_a_value_is_never_called_by_its_type() -> None:
     types = {"TEXT", "INTEGER", "FLOAT", "INTEGER RANGE", "FLOAT RANGE", "BOOLEAN"}
-    named = [
-        (path, name)
-        for name, path, option in options()
-        if not option.is_flag and option.make_metavar(CONTEXTS[path]) in types
-    ]
-    assert named == []
+    assert [(path, name) for name, path, option in options() if value_name(option, path) in types] == []
 
 
 def test_names_complete_wherever_they_are_taken() -> None:
     completed = {"--dataset", "--features", "--metric", "--metrics", "--set", "--track", "--resume", "--kind", "--license"}
-    for name, path, option in options():
-        if name in completed:
-            has = option._custom_shell_complete is not None or isinstance(option.type, click.Choice)
-            assert has, (path, name)
+    named = {"model", "run", "recipe", "recipes", "pack", "packs", "dataset"}
     for path, context in CONTEXTS.items():
-        for argument in context.command.params:
-            if argument.name in ("model", "run", "recipe", "recipes", "pack", "packs", "dataset") and isinstance(
-                argument, click.Argument
-            ):
-                assert argument._custom_shell_complete is not None, (path, argument.name)
+        for param in context.command.params:
+            if param.name in named or completed.intersection(param.opts):
+                has_names = param._custom_shell_complete is not None or isinstance(param.type, click.Choice)
+                assert has_names, (path, param.opts)
 
 
 def test_commands_stand_in_sections() -> None:
