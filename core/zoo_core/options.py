@@ -12,7 +12,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -138,6 +138,17 @@ def complete(
         read = parse if texts and isinstance(value, str) else check
         found[name] = read(options[name], value, key=f"{where}.{name}")
     return found
+
+
+def choices(option: Option) -> Iterator[str]:
+    """Yield the values that an option can have, as `--set` reads them; those alone that can be listed."""
+    for member in members(option.type):
+        if typing.get_origin(member) is typing.Literal:
+            yield from (write_value(value) for value in typing.get_args(member))
+        elif member is bool:
+            yield from ("true", "false")
+        elif member is type(None):
+            yield "none"
 
 
 def write_value(value: Any) -> str:

@@ -47,6 +47,11 @@ class Shell:
         line = [line for line in shown.split("\n") if line.startswith("[")][-1]
         return line[1:-1].split("][")
 
+    def run(self, command: str) -> str:
+        """Run a command, and return what it shows."""
+        self._send(f"{command}; echo DO''NE\n")
+        return self._wait("DONE").replace("\r", "")
+
     def close(self) -> None:
         """End it."""
         self._process.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core import Component, ZooError, registry
-from zoo_core.options import Option, members, schema, write_value
+from zoo_core.options import Option, choices, schema, write_value
 from zoo_core.places import cache_root
 from zoo_core.records import SINGULAR
 from zoo_core.registries import PART_KINDS
@@ -168,20 +167,10 @@ def _suggest_values(key: str, typed: str, keys: Keys) -> Suggestions:
     if key not in keys:
         return {}
     option, value = keys[key]
-    found = dict.fromkeys(_values_of(option), "")
+    found = dict.fromkeys(choices(option), "")
     if value is not Any and not isinstance(value, list | tuple | dict):
         found[write_value(value)] = "what it is"
     return {text: words for text, words in found.items() if text}
-
-
-def _values_of(option: Option) -> Iterator[str]:
-    for member in members(option.type):
-        if typing.get_origin(member) is typing.Literal:
-            yield from (write_value(value) for value in typing.get_args(member))
-        elif member is bool:
-            yield from ("true", "false")
-        elif member is type(None):
-            yield "none"
 
 
 def suggest_several(typed: str, names: Suggestions) -> Suggestions:
