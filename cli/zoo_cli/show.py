@@ -94,7 +94,7 @@ def _print_options(thing: dict[str, Any]) -> None:
         key = option.get("key") or ".".join(filter(None, [group, name]))
         shown, otherwise = write_value(value), write_value(default)
         typed = f"--{name}" if key in _FLAGS else f"{key}={shown}"
-        about = kind if shown == otherwise else f"{kind}, else {otherwise}"
+        about = ", ".join(filter(None, [kind, option["range"], f"else {otherwise}" if shown != otherwise else ""]))
         about = f"{about}: {option['help']}" if option["help"] else about
         rows.append((f"{'*' if option.get('set') else ' '} {printable(typed)}", printable(about)))
     width = click.get_current_context().terminal_width or shutil.get_terminal_size().columns

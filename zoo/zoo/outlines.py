@@ -17,7 +17,7 @@ from operator import or_
 from pathlib import Path
 from typing import Any
 
-from zoo_core.options import Option
+from zoo_core.options import Option, Range, split_annotated
 
 _PLAIN = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "tuple": tuple, "dict": dict, "Any": Any}
 _FAILURES = (SyntaxError, ValueError, TypeError, KeyError, AttributeError, ImportError, OSError, RecursionError)
@@ -103,15 +103,8 @@ def _options(module: _Module, arguments: ast.arguments) -> Iterator[tuple[str, O
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if argument.arg == "image" or default is None or argument.annotation is None:  # supplied by the zoo
             continue
-        kind, words = _split_annotated(_evaluate(module, argument.annotation))
-        yield argument.arg, Option(argument.arg, kind, _evaluate(module, default), words)
-
-
-def _split_annotated(kind: Any) -> tuple[Any, str]:
-    if typing.get_origin(kind) is not typing.Annotated:
-        return kind, ""
-    inner, *extras = typing.get_args(kind)
-    return inner, next((extra for extra in extras if isinstance(extra, str)), "")
+        kind, words, numbers = split_annotated(_evaluate(module, argument.annotation))
+        yield argument.arg, Option(argument.arg, kind, _evaluate(module, default), words, numbers)
 
 
 def _evaluate(module: _Module, node: ast.expr) -> Any:
@@ -122,6 +115,9 @@ def _evaluate(module: _Module, node: ast.expr) -> Any:
         pass
     if isinstance(node, ast.Name):
         return _evaluate_name(module, node.id)
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Range":
+        ends = {str(keyword.arg): _evaluate(module, keyword.value) for keyword in node.keywords}
+        return Range(*(_evaluate(module, end) for end in node.args), **ends)
     if isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
         return "".join(str(_evaluate(module, part)) for part in parts)

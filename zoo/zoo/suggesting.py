@@ -155,7 +155,8 @@ def _component_options(kind: str, name: str) -> dict[str, Option]:
 
 
 def _describe(option: Option, value: Any) -> str:
-    shown = f"{option.type_name} [{write_value(value)}]" if value is not Any else option.type_name
+    kind = f"{option.type_name} {option.range}" if option.range else option.type_name
+    shown = f"{kind} [{write_value(value)}]" if value is not Any else kind
     return f"{shown} {option.help}".strip()
 
 
