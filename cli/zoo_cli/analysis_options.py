@@ -20,7 +20,11 @@ from .options import (
 )
 from .output import echo, json_option, print_json, warn_about_plugins
 
-samples_seed_option: Any = seed_option("the samples, as in zoo sample")
+
+def samples_seed_option(command: F) -> F:
+    """Add --seed of samples to a command."""
+    return seed_option("the samples, as in zoo sample")(command)
+
 
 _SHARED: dict[str, list[Any]] = {
     "search": [searched_option()],

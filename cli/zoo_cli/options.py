@@ -13,7 +13,6 @@ import click
 from .completion import Complete, completing, completing_settings, completing_words
 
 F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
 OWN = "what MODEL was trained on"  # the images that a command takes where none are named
 
 
@@ -49,7 +48,7 @@ def default_words(otherwise: str) -> str:
     return f"  [default: {otherwise}]" if otherwise else ""
 
 
-def dataset_option(otherwise: str = "", *, default: str | None = None, name: str = "dataset") -> Decorator[F]:
+def dataset_option(otherwise: str = "", *, default: str | None = None, name: str = "dataset") -> Callable[[F], F]:
     """Return a decorator that adds --dataset; `otherwise` says what is taken without it."""
     return click.option(
         "--dataset",
@@ -62,7 +61,7 @@ def dataset_option(otherwise: str = "", *, default: str | None = None, name: str
     )
 
 
-def set_option(keys: str = "those that zoo show RECIPE lists", complete: Complete | None = None) -> Decorator[F]:
+def set_option(keys: str = "those that zoo show RECIPE lists", complete: Complete | None = None) -> Callable[[F], F]:
     """Return a decorator that adds --set; `keys` says which it takes."""
     return click.option(
         "--set",
@@ -83,7 +82,7 @@ def out_option(
     metavar: str = "FILE",
     name: str = "out",
     old: Sequence[str] = (),
-) -> Decorator[F]:
+) -> Callable[[F], F]:
     """Return a decorator that adds --out: where a command writes what it makes.
 
     Args:
@@ -105,36 +104,36 @@ def out_option(
     )
 
 
-def size_option(otherwise: str = "the recipe's", *, default: int | None = None) -> Decorator[F]:
+def size_option(otherwise: str = "the recipe's", *, default: int | None = None) -> Callable[[F], F]:
     """Return a decorator that adds --size."""
     words = "Height and width of the images in pixels." + (default_words(otherwise) if default is None else "")
     return click.option("--size", type=int, metavar="N", default=default, show_default=default is not None, help=words)
 
 
-def channels_option(otherwise: str = "what the pictures are") -> Decorator[F]:
+def channels_option(otherwise: str = "what the pictures are") -> Callable[[F], F]:
     """Return a decorator that adds --channels."""
     return click.option("--channels", type=int, metavar="N", help=f"1 (gray) or 3 (color).{default_words(otherwise)}")
 
 
-def seed_option(what: str, *, default: int | None = 0) -> Decorator[F]:
+def seed_option(what: str, *, default: int | None = 0) -> Callable[[F], F]:
     """Return a decorator that adds --seed; `what` is drawn from it. A default of None is 0 that nobody has asked for."""
     words = f"Seed of {what}." + (default_words("0") if default is None else "")
     return click.option("--seed", type=int, metavar="N", default=default, show_default=default is not None, help=words)
 
 
-def steps_option(what: str, otherwise: str = "", *, default: int | None = None) -> Decorator[F]:
+def steps_option(what: str, otherwise: str = "", *, default: int | None = None) -> Callable[[F], F]:
     """Return a decorator that adds --steps; `what` they are."""
     words = f"Steps of {what}.{default_words(otherwise)}"
     return click.option("--steps", type=int, metavar="N", default=default, show_default=default is not None, help=words)
 
 
-def samples_option(what: str, otherwise: str = "", *, default: int | None = None) -> Decorator[F]:
+def samples_option(what: str, otherwise: str = "", *, default: int | None = None) -> Callable[[F], F]:
     """Return a decorator that adds --samples; `what` they are for."""
     words = f"Samples to draw {what}.{default_words(otherwise)}"
     return click.option("--samples", type=int, metavar="N", default=default, show_default=default is not None, help=words)
 
 
-def searched_option(default: int = 2048) -> Decorator[F]:
+def searched_option(default: int = 2048) -> Callable[[F], F]:
     """Return a decorator that adds --searched."""
     return click.option(
         "--searched",
@@ -147,7 +146,7 @@ def searched_option(default: int = 2048) -> Decorator[F]:
     )
 
 
-def precision_option(*, default: str | None = None) -> Decorator[F]:
+def precision_option(*, default: str | None = None) -> Callable[[F], F]:
     """Return a decorator that adds --precision."""
     words = "auto (bf16 where the hardware has it), fp32, bf16 or fp16." + (default_words("auto") if default is None else "")
     return click.option(
@@ -160,7 +159,7 @@ def precision_option(*, default: str | None = None) -> Decorator[F]:
     )
 
 
-def license_option(what: str, default: str | None = None) -> Decorator[F]:
+def license_option(what: str, default: str | None = None) -> Callable[[F], F]:
     """Return a decorator that adds --license; `what` is given away under it."""
     return click.option(
         "--license",

@@ -17,6 +17,7 @@ from click.shell_completion import (
     BashComplete,
     CompletionItem,
     FishComplete,
+    ShellComplete,
     ZshComplete,
     add_completion_class,
     split_arg_string,
@@ -121,7 +122,7 @@ class _Answers:
         """Return what can stand there, as the shell replaces it: all of the word, or in bash what follows its last break."""
         try:
             self.ctx_args["obj"] = [*args, incomplete or "…"]
-            found = super().get_completions(list(args), incomplete)  # type: ignore[misc]
+            found: list[CompletionItem] = super().get_completions(list(args), incomplete)  # type: ignore[misc]
         except Exception:  # a broken plugin, a folder that cannot be read: the shell is told nothing
             return []
         flag, sign, _ = incomplete.partition("=")
@@ -163,7 +164,7 @@ class _Fish(_Answers, FishComplete):
         return f"{item.type},{item.value}{about}"
 
 
-_CLASSES = {"bash": _Bash, "zsh": _Zsh, "fish": _Fish}
+_CLASSES: dict[str, type[ShellComplete]] = {"bash": _Bash, "zsh": _Zsh, "fish": _Fish}
 
 
 def register() -> None:

@@ -19,7 +19,16 @@ from typing import Any
 
 from zoo_core.options import Option, Range, split_annotated
 
-_PLAIN = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "tuple": tuple, "dict": dict, "Any": Any}
+_PLAIN: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "list": list,
+    "tuple": tuple,
+    "dict": dict,
+    "Any": Any,
+}
 _FAILURES = (SyntaxError, ValueError, TypeError, KeyError, AttributeError, ImportError, OSError, RecursionError)
 
 
@@ -119,8 +128,8 @@ def _evaluate(module: _Module, node: ast.expr) -> Any:
         ends = {str(keyword.arg): _evaluate(module, keyword.value) for keyword in node.keywords}
         return Range(*(_evaluate(module, end) for end in node.args), **ends)
     if isinstance(node, ast.JoinedStr):
-        parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
-        return "".join(str(_evaluate(module, part)) for part in parts)
+        pieces = [piece.value if isinstance(piece, ast.FormattedValue) else piece for piece in node.values]
+        return "".join(str(_evaluate(module, piece)) for piece in pieces)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return reduce(or_, (_as_type(_evaluate(module, side)) for side in (node.left, node.right)))
     if isinstance(node, ast.Subscript):
