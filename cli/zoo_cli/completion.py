@@ -98,4 +98,6 @@ def _parse(ctx: click.Context) -> dict[str, Any]:
 
 
 def _items(found: Mapping[str, str], incomplete: str) -> Items:
-    return [CompletionItem(name, help=found[name] or None) for name in sorted(found) if name.startswith(incomplete)]
+    """Return those that go on from what is typed; a name with a line break in it would be taken for two."""
+    names = sorted(name for name in found if name.startswith(incomplete) and name.isprintable())
+    return [CompletionItem(name, help=found[name] or None) for name in names]

@@ -174,9 +174,9 @@ def register() -> None:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("shell", type=click.Choice(tuple(_CLASSES)))
+@click.argument("shell", metavar="SHELL", type=click.Choice(tuple(_CLASSES)))
 def completion(shell: str) -> None:
-    """Print the script that completes zoo in your SHELL.
+    """Print the script that completes zoo in SHELL: bash, zsh or fish.
 
     Commands, options, recipes, datasets, models, runs, packs, and the keys and values of --set. To have it always:
 

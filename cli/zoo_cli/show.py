@@ -15,8 +15,11 @@ from zoo_core.words import printable
 from .completion import completing
 from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
-_GROUPS = {kind: kind if kind == "features" else SINGULAR[kind] for kind in KINDS if kind not in ("networks", "models")}
-"""Kind → what stands before the dot of its options where they are set; a network's is the role that it has in a recipe."""
+_GROUPS = {
+    **{kind: SINGULAR[kind] for kind in ("algorithms", "generators", "discriminators", "losses", "datasets")},
+    "features": "features",
+}
+"""Kind → what stands before the dot of its options after --set. A network has the role that a recipe gives it there."""
 
 _FLAGS = ("dataset.data", "dataset.split")  # options of their own in every command
 _COLUMN, _ENDLESS = 34, 100_000
@@ -85,8 +88,11 @@ def _print_options(thing: dict[str, Any]) -> None:
     if not thing["options"]:
         echo("  no options")
         return
-    echo(f"""  options of --set{' ("*": what the recipe itself says)' if thing["kind"] == "recipes" else ""}:""")
     group = thing["name"] if thing["kind"] == "settings" else _GROUPS.get(thing["kind"], "")
+    if thing["kind"] == "recipes":
+        echo('  options of --set ("*": what the recipe itself says):')
+    else:
+        echo("  options of --set:" if group else "  options:")
     rows = []
     for option in thing["options"]:
         name, kind, default = option["name"], option["type"], option["default"]

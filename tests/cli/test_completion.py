@@ -104,9 +104,15 @@ def test_a_models_place_may_also_be_a_folder(place: Path, monkeypatch: pytest.Mo
     assert ask(monkeypatch, "zoo train dcgan --data ") == []  # the shell's own completion of paths
 
 
+def test_a_name_with_a_line_break_is_left_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "runs" / "a\nplain,b").mkdir()
+    (place / "runs" / "a\nplain,b" / "run.json").write_text("{}")
+    assert words(monkeypatch, "zoo train --resume runs/") == ["runs/dcgan-faces-64", "runs/wgan-shoes"]
+
+
 def test_values_say_what_they_are(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (answer,) = ask(monkeypatch, "zoo train dcgan-paper --set generator.wid")
-    assert answer.startswith("plain,generator.width=\tint [128] feature maps")
+    assert answer.startswith("plain,generator.width=\tint at least 1 [128] feature maps")
 
 
 def test_each_shell_is_answered_in_its_way(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

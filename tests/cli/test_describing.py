@@ -99,13 +99,13 @@ def test_a_recipe_is_shown_with_every_part_and_value() -> None:
         "discriminator: dcgan",
         "loss: wasserstein",
         "image sizes: 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, of those tried from 8 to 512",
-        "* algorithm.discriminator_steps=5 int, else 1: discriminator updates for each generator update",
+        "* algorithm.discriminator_steps=5 int, at least 1, else 1: discriminator updates for each generator update",
         "algorithm.conditional=false bool: whether the networks are told the labels",
-        "loss.gradient_penalty=10.0 float: weight of the penalty; 0: none",
-        "* training.batch=32 int, else 128: real images in each minibatch, over all processes",
+        "loss.gradient_penalty=10.0 float, at least 0: weight of the penalty; 0: none",
+        "* training.batch=32 int, at least 1, else 128: real images in each minibatch, over all processes",
         "training.augment=[] list of str: differentiable augmentation of all that a discriminator sees",
-        "* optimizer.lr=0.0001 float, else 0.0002: learning rate",
-        "optimizer.clip=0.0 float: largest norm of the gradient over all weights of the role; 0: not clipped",
+        "* optimizer.lr=0.0001 float, more than 0, else 0.0002: learning rate",
+        "optimizer.clip=0.0 float, at least 0: largest norm of the gradient over all weights of the role; 0: not clipped",
     ):
         assert any(found.startswith(line) for found in lines), line
     found = shown("wgan-gp", "recipes")
@@ -126,9 +126,11 @@ def test_a_recipe_is_shown_with_every_part_and_value() -> None:
 @pytest.mark.usefixtures("acme")
 def test_roles_that_learn_differently_are_shown_apart() -> None:
     lines = words(run("show", "acme-gan"))
-    assert any(line.startswith("* optimizer.generator.beta2=0.9 float, else 0.999:") for line in lines)
-    assert any(line.startswith("optimizer.discriminator.beta2=0.999 float:") for line in lines)
-    assert any(line.startswith("* optimizer.discriminator.lr=0.001 float, else 0.0002:") for line in lines)
+    assert any(
+        line.startswith("* optimizer.generator.beta2=0.9 float, at least 0 and less than 1, else 0.999:") for line in lines
+    )
+    assert any(line.startswith("optimizer.discriminator.beta2=0.999 float, at least 0 and less than 1:") for line in lines)
+    assert any(line.startswith("* optimizer.discriminator.lr=0.001 float, more than 0, else 0.0002:") for line in lines)
 
 
 @pytest.mark.usefixtures("acme")
@@ -176,12 +178,13 @@ def test_options_fit_a_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("faces", "dataset.resolution=128 int:"),
+        ("faces", "dataset.resolution=128 int, at least 16 and at most 1024:"),
         ("faces", "--data str | none:"),
-        ("wasserstein", "loss.gradient_penalty=10.0 float:"),
-        ("pixels", "features.size=32 int:"),
-        ("training", "training.batch=128 int:"),
-        ("optimizer", "optimizer.lr=0.0002 float:"),
+        ("wasserstein", "loss.gradient_penalty=10.0 float, at least 0:"),
+        ("pixels", "features.size=32 int, at least 1:"),
+        ("cutout", "share=0.5 float, more than 0 and at most 1:"),
+        ("training", "training.batch=128 int, at least 1:"),
+        ("optimizer", "optimizer.lr=0.0002 float, more than 0:"),
     ],
 )
 def test_an_option_is_shown_as_it_is_typed(name: str, line: str) -> None:
