@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .analysis_options import analysis_options, analyze, print_accuracy, seed_option
+from .analysis_options import analysis_options, analyze, print_accuracy, samples_seed_option
+from .completion import completing
+from .options import Renamed, model_argument, out_option, samples_option, searched_option, seed_option, steps_option
 from .output import echo, print_table
 
 if TYPE_CHECKING:
@@ -19,11 +21,16 @@ if TYPE_CHECKING:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.option("--latents", default=9, show_default=True, help="Random latents that the walk goes through.")
-@click.option("--steps", default=10, show_default=True, help="Pictures from each latent to the next.")
+@model_argument
+@click.option("--latents", metavar="N", default=9, show_default=True, help="Random latents that the walk goes through.")
+@steps_option("the walk from each latent to the next", default=10)
 @click.option(
-    "--how", type=click.Choice(["spherical", "linear"]), default="spherical", show_default=True, help="Interpolation."
+    "--how",
+    type=click.Choice(["spherical", "linear"]),
+    metavar="NAME",
+    default="spherical",
+    show_default=True,
+    help="Interpolation: spherical or linear.",
 )
 @analysis_options("samples", out="walk.png")
 def walk(**choices: Any) -> None:
@@ -59,13 +66,13 @@ _BY_HAND = "Exemplars of the first concept, by hand: numbers that zoo sample --n
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
+@model_argument
 @click.argument("expression", default="A - B + C")
 @click.option("--a", metavar="IDS", callback=_read_numbers, help=_BY_HAND)
 @click.option("--b", metavar="IDS", callback=_read_numbers, help="Of the second.")
 @click.option("--c", metavar="IDS", callback=_read_numbers, help="Of the third.")
-@click.option("--exemplars", default=3, show_default=True, help="Samples in each mean.")
-@click.option("--trials", default=100, show_default=True, help="Most trials, each with fresh exemplars.")
+@click.option("--exemplars", metavar="N", default=3, show_default=True, help="Samples in each mean.")
+@click.option("--trials", metavar="N", default=100, show_default=True, help="Most trials, each with fresh exemplars.")
 @analysis_options("search", "images", "samples", out="arithmetic.png")
 def arithmetic(a: list[int] | None, b: list[int] | None, c: list[int] | None, **choices: Any) -> None:
     """Add and subtract what MODEL's latents mean.
@@ -96,13 +103,13 @@ def arithmetic(a: list[int] | None, b: list[int] | None, c: list[int] | None, **
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
+@model_argument
 @click.option("--from", "start", required=True, metavar="CONCEPT", help="What the direction leads away from: turn=left.")
 @click.option("--to", "end", required=True, metavar="CONCEPT", help="What it leads to: turn=right.")
-@click.option("--exemplars", default=256, show_default=True, help="Most samples in each mean; the paper has 4.")
-@click.option("--reach", default=1.0, show_default=True, help="How far to go, in multiples of the direction.")
-@click.option("--steps", default=9, show_default=True, help="Pictures of each sample.")
-@click.option("--samples", default=64, show_default=True, help="Random samples that are turned.")
+@click.option("--exemplars", metavar="N", default=256, show_default=True, help="Samples in each mean, at most.")
+@click.option("--reach", metavar="N", default=1.0, show_default=True, help="How far to go, in multiples of the direction.")
+@steps_option("the turn: pictures of each sample", default=9)
+@samples_option("and to turn", default=64)
 @analysis_options("search", "images", "samples", out="turn.png")
 def turn(**choices: Any) -> None:
     """Move MODEL's samples along a direction: from what shows one concept to what shows another.
@@ -130,11 +137,29 @@ def turn(**choices: Any) -> None:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.option("--images", "count", default=512, show_default=True, help="Real images to look at.")
-@click.option("--features", "shown", default=6, show_default=True, help="Strongest features to show.")
-@click.option("--each", default=6, show_default=True, help="Images for each feature.")
-@click.option("--seed", default=0, show_default=True, help="Of the choice of images and of the random weights.")
+@model_argument
+@click.option(
+    "--real",
+    "count",
+    cls=Renamed,
+    old=["--images"],
+    metavar="N",
+    default=512,
+    show_default=True,
+    help="Real images, at most; chosen at random.",
+)
+@click.option(
+    "--show",
+    "shown",
+    cls=Renamed,
+    old=["--features"],
+    metavar="N",
+    default=6,
+    show_default=True,
+    help="How many to show of the strongest features.",
+)
+@click.option("--each", metavar="N", default=6, show_default=True, help="Images for each feature.")
+@seed_option("random weights and of the choice of images")
 @analysis_options("images", out="features.png")
 def features(**choices: Any) -> None:
     """Show what MODEL's discriminator looks at: guided backpropagation for the strongest features of its last stage.
@@ -145,7 +170,7 @@ def features(**choices: Any) -> None:
     \b
     Examples:
       zoo features runs/dcgan-faces
-      zoo features runs/dcgan-faces --images 2000 --json
+      zoo features runs/dcgan-faces --real 2000 --json
     """
     found: FeatureComparison | None = analyze("features", **choices)
     if not found:
@@ -162,13 +187,13 @@ def features(**choices: Any) -> None:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.option("--attribute", metavar="WORD", help="What to forget: glasses, hat, mouth=smile.")
+@model_argument
+@click.option("--attribute", metavar="WORD", help="Attribute to forget: glasses, hat, mouth=smile.")
 @click.option("--boxes", metavar="FILE", help="Where it lies: boxes for numbered samples (.json), or a mask (a picture).")
-@click.option("--most", type=int, help="Silence only so many maps.  [default: all with a positive weight]")
-@click.option("--samples", default=150, show_default=True, help="Most samples from which the maps are found.")
-@click.option("--tested", default=256, show_default=True, help="Other samples on which it is measured.")
-@click.option("--search", "searched", default=1024, show_default=True, help="Samples in which it is looked for.")
+@click.option("--most", type=int, metavar="N", help="Silence only so many maps.  [default: all with a positive weight]")
+@samples_option("to find the maps from, at most", default=150)
+@click.option("--tested", metavar="N", default=256, show_default=True, help="Other samples on which it is measured.")
+@searched_option(1024)
 @click.option("--save", metavar="DIR", help="Write the edited generator as a model folder.")
 @analysis_options("images", "samples", out="forget.png")
 def forget(**choices: Any) -> None:
@@ -203,10 +228,10 @@ def forget(**choices: Any) -> None:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
+@model_argument
 @click.argument("picture")
-@click.option("--starts", default=8, show_default=True, help="Latents that are optimized; the best one counts.")
-@click.option("--steps", type=int, help="Of the optimizer.  [default: 200, or 0 for a model with an encoder]")
+@click.option("--starts", metavar="N", default=8, show_default=True, help="Latents that are optimized; the best one counts.")
+@steps_option("the optimizer", "200, or 0 for a model with an encoder")
 @analysis_options("samples", out="project.png")
 def project(**choices: Any) -> None:
     """Find the latent of MODEL whose picture is nearest to PICTURE, and write both side by side.
@@ -226,11 +251,15 @@ def project(**choices: Any) -> None:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model", metavar="RUN")
-@click.option("--attribute", metavar="WORD", help="What is turned and forgotten.  [default: the first that can be absent]")
-@click.option("--expression", help="Of the arithmetic.  [default: that attribute and one other]")
-@seed_option
-@click.option("--out", metavar="FILE", help="Web page to write.  [default: report.html in RUN, where zoo push finds it]")
+@click.argument("model", metavar="RUN", shell_complete=completing("models"))
+@click.option(
+    "--attribute",
+    metavar="WORD",
+    help="Attribute to turn and to forget.  [default: the first that can be absent]",
+)
+@click.option("--expression", metavar="WORDS", help="Of the arithmetic.  [default: that attribute and one other]")
+@samples_seed_option
+@out_option("the web page", otherwise="report.html in RUN, where zoo push finds it")
 @analysis_options("search", "images")
 def report(**choices: Any) -> None:
     """Write one web page about RUN (or any model): samples, training, walks, features, arithmetic, forgetting, metrics.

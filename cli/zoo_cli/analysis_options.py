@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-import click
-
-from .completion import completing
-from .output import echo, json_option, print_json, warn_about_plugins
-from .train import read_settings
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-search_option = click.option(
-    "--search", "searched", default=2048, show_default=True, help="Samples among which exemplars are looked for."
+from .completion import completing_settings
+from .options import (
+    OWN,
+    F,
+    data_option,
+    dataset_option,
+    device_option,
+    label_option,
+    out_option,
+    searched_option,
+    seed_option,
+    set_option,
 )
-seed_option = click.option("--seed", default=0, show_default=True, help="Of the samples, as in zoo sample.")
+from .output import echo, json_option, print_json, warn_about_plugins
 
-_SHARED = {
-    "search": [search_option],
+
+def samples_seed_option(command: F) -> F:
+    """Add --seed of samples to a command."""
+    return seed_option("the samples, as in zoo sample")(command)
+
+
+_SHARED: dict[str, list[Any]] = {
+    "search": [searched_option()],
     "images": [
-        click.option("--dataset", shell_complete=completing("datasets"), help="Images.  [default: what it was trained on]"),
-        click.option("--data", metavar="PATH", help="Where the pictures lie."),
-        click.option(
-            "--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*"
-        ),
+        dataset_option(OWN),
+        data_option,
+        set_option("those that zoo show DATASET lists", completing_settings("dataset")),
     ],
-    "samples": [seed_option, click.option("--label", help="Class to draw, for a conditional model: its name or number.")],
+    "samples": [samples_seed_option, label_option],
 }
 
 
@@ -35,14 +41,14 @@ def analysis_options(*groups: str, out: str | None = None) -> Callable[[F], F]:
     """Return a decorator that adds shared options to a command.
 
     Args:
-        groups: "search" (--search), "images" (--dataset, --data, --set), "samples" (--seed, --label), in order; --device
+        groups: "search" (--searched), "images" (--dataset, --data, --set), "samples" (--seed, --label), in order; --device
             and --json follow.
         out: default of --out, a picture; None adds no such option.
     """
     options = [option for group in groups for option in _SHARED[group]]
     if out is not None:
-        options.append(click.option("--out", default=out, show_default=True, metavar="FILE", help="Picture to write."))
-    options.append(click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …"))
+        options.append(out_option("the picture", out))
+    options.append(device_option)
 
     def add(command: F) -> F:
         for option in (json_option, *reversed(options)):

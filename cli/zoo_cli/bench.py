@@ -7,27 +7,40 @@ from typing import Any
 import click
 
 from .completion import completing
-from .output import device_option, echo, json_option, print_json, print_table, warn_about_plugins
-from .train import set_option, threads_option
+from .options import (
+    batch_option,
+    channels_option,
+    device_option,
+    precision_option,
+    set_option,
+    size_option,
+    steps_option,
+    threads_option,
+)
+from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
 @click.argument("recipe", shell_complete=completing("recipes"))
-@click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]")
-@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: 3]")
-@click.option("--batch", type=int, help="Images in a minibatch.  [default: the recipe's]")
+@size_option()
+@channels_option("3")
+@batch_option
 @set_option()
-@click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
+@precision_option(default="auto")
 @device_option
 @click.option(
     "--compile/--no-compile",
     default=None,
-    help="Measure compiled networks too; compiling them is told apart as warm-up.  [default: on GPUs]",
+    help="Compile the networks (torch.compile); one more way that is measured.  [default: on GPUs]",
 )
-@click.option("--graphs/--no-graphs", default=True, help="Measure steps captured as CUDA graphs too.  [default: on GPUs]")
+@click.option(
+    "--graphs/--no-graphs",
+    default=True,
+    help="Replay whole steps as CUDA graphs; one more way that is measured.  [default: on GPUs]",
+)
 @threads_option
-@click.option("--rounds", type=int, default=5, show_default=True, help="Readings, whose median counts.")
-@click.option("--steps", type=int, help="Training steps of each reading.  [default: 2; on GPUs 40]")
+@click.option("--rounds", metavar="N", default=5, show_default=True, help="Readings, whose median counts.")
+@steps_option("training in each reading", "2; on GPUs 40")
 @json_option
 def bench(as_json: bool, **choices: Any) -> None:
     """Measure how fast RECIPE trains on this machine: images per second and the share of what the machine can do.

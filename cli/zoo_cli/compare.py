@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from .completion import completing
+from .completion import completing, completing_settings
+from .options import out_option, samples_option, set_option
 from .output import (
     echo,
     exit_by_signal,
@@ -19,7 +20,7 @@ from .output import (
     print_table,
     warn_about_plugins,
 )
-from .train import select_data, set_option, training_options
+from .train import select_data, training_options
 
 if TYPE_CHECKING:
     from zoo.comparing.page import Spread
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 @click.command(no_args_is_help=True)
 @click.argument("names", metavar="RECIPE_OR_RUN...", nargs=-1, required=True, shell_complete=completing("recipes"))
 @training_options
-@click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1, …")
-@click.option("--samples", type=int, default=2048, show_default=True, help="Pictures drawn for each measurement.")
-@click.option("--points", type=int, default=5, show_default=True, help="Measurements in each training.")
-@set_option("A setting of all; features.* the metric's.")
-@click.option("--out", metavar="DIR", help="Folder for report and table, and the run folders of recipes, which need it.")
+@click.option("--seeds", metavar="N", default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1 and so on.")
+@samples_option("for each measurement", default=2048)
+@click.option("--points", metavar="N", default=5, show_default=True, help="Measurements in each training.")
+@set_option("as in zoo train, and features.*, the metric's", completing_settings(features=True))
+@out_option("report, table and run folders", otherwise="comparison; of runs, nowhere", metavar="DIR")
 @json_option
 def compare(names: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
     """Train recipes and compare them, or compare runs that are there.
@@ -49,9 +50,9 @@ def compare(names: tuple[str, ...], options: dict[str, str], as_json: bool, **ch
 
     \b
     Examples:
+      zoo compare dcgan mlp-gan --dataset faces --size 32 --images 50000
+      zoo compare dcgan wgan-gp --dataset folder --data ~/flowers --minutes 30
       zoo compare runs/dcgan-faces-64-1a2b3c runs/wgan-gp-faces-64-4d5e6f
-      zoo compare dcgan dcgan-maxpool mlp-gan --dataset faces --size 32 --images 50000 --out comparison
-      zoo compare dcgan wgan-gp --dataset folder --data ~/Pictures/flowers --minutes 30 --seeds 2 --out comparison
     """
     import zoo
 
@@ -61,9 +62,8 @@ def compare(names: tuple[str, ...], options: dict[str, str], as_json: bool, **ch
         found = zoo.compare_runs(names, out=choices["out"])
         print_json(found.to_json()) if as_json else _say_runs(found)
         return
-    if choices["out"] is None:
-        raise click.UsageError("--out says where the trainings of recipes go; for example: --out comparison")
     recipes = names
+    choices["out"] = choices["out"] or "comparison"
     options = select_data(choices, options)
     done = zoo.compare(recipes, options=options, **choices)
     if as_json:

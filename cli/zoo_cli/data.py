@@ -13,13 +13,28 @@ import zoo
 from zoo.progress import reporter_for_terminal
 from zoo_core.words import are, plural, printable
 
+from .completion import completing, completing_settings
+from .options import (
+    Renamed,
+    channels_option,
+    data_option,
+    dataset_option,
+    download_option,
+    limit_option,
+    out_option,
+    seed_option,
+    set_option,
+    size_option,
+    split_option,
+    take_once,
+)
 from .output import echo, format_bytes, json_option, print_json, print_table, warn_about_plugins
-from .train import download_option, limit_option, read_settings, select_data
+from .train import select_data
 
 
 @click.group(no_args_is_help=True)
 def data() -> None:
-    """Look after packs: datasets after decoding, cropping and resizing.
+    """Look after packs: datasets, decoded, cropped and resized.
 
     PACK is a name that `zoo data list` shows, the beginning of one, or a folder.
 
@@ -33,35 +48,37 @@ def data() -> None:
 
 
 @data.command(no_args_is_help=True)
-@click.argument("dataset", required=False)
-@click.option("--dataset", "named", metavar="DATASET", help="The same, as other commands call it.")
-@click.option("--data", metavar="PATH", help="Where the pictures lie: a folder, an archive, or user/name for hub.")
+@click.argument("dataset", required=False, shell_complete=completing("datasets"))
+@dataset_option("DATASET", name="named")
+@data_option
 @download_option
 @limit_option
-@click.option("--split", default="train", show_default=True, help="Which part of the dataset.")
-@click.option("--size", type=int, default=64, show_default=True, help="Height and width of the images in pixels.")
-@click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]")
-@click.option("--workers", type=click.IntRange(1), help="Processes that decode.  [default: the cores there are]")
-@click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help="An option: dataset.*")
+@split_option
+@size_option(default=64)
+@channels_option()
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Processes that decode.  [default: the cores there are]"
+)
+@set_option("those that zoo show DATASET lists", completing_settings("dataset"))
 @json_option
 def build(
     dataset: str | None, named: str | None, workers: int | None, options: dict[str, str], as_json: bool, **asked: Any
 ) -> None:
-    """Make the pack of DATASET, or find it in the cache, and say what it holds.
+    """Make the pack of DATASET, or find it in the cache.
 
     A build that was interrupted, even killed, goes on when the same command is given again; the pack is the same.
 
     \b
     Examples:
       zoo data build faces --data ~/Pictures/portraits --size 64
-      zoo data build lsun --data ~/lsun --set dataset.category=bedroom --size 64 --json
+      zoo data build lsun --data ~/lsun --set dataset.category=bedroom
     """
     from zoo.packs.request import parse_options
 
     warn_about_plugins()
-    name = dataset or named
-    if name is None or (dataset is not None and named is not None):
-        raise click.UsageError("name one dataset; for example: zoo data build faces")
+    name = take_once(dataset, named, "DATASET", "", flag="--dataset")
+    if not name:
+        raise click.UsageError("name a dataset; for example: zoo data build faces")
     asked["dataset"] = name
     options = select_data(asked, options)
     request = zoo.PackRequest(options=parse_options(name, options), **asked)
@@ -82,12 +99,22 @@ def build(
 
 
 @data.command(no_args_is_help=True)
-@click.argument("pack")
-@click.option("--out", metavar="DIR", help="Where the pictures go.  [default: inspect-PACK]")
-@click.option("--images", type=click.IntRange(1, 10_000), default=100, show_default=True, help="On the contact sheet.")
+@click.argument("pack", shell_complete=completing("packs"))
+@out_option("the pictures", otherwise="inspect-PACK", metavar="DIR")
+@click.option(
+    "--show",
+    "images",
+    cls=Renamed,
+    old=["--images"],
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=100,
+    show_default=True,
+    help="How many to show on the contact sheet.",
+)
 @json_option
 def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
-    """Count labels, and write a contact sheet and the mean picture of PACK.
+    """Look at PACK: labels, a contact sheet, the mean picture.
 
     \b
     Examples:
@@ -125,10 +152,10 @@ def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("packs", nargs=-1)
+@click.argument("packs", nargs=-1, shell_complete=completing("packs"))
 @json_option
 def verify(packs: tuple[str, ...], as_json: bool) -> None:
-    """Read every byte of PACKS, or of all in the cache, and compare checksums.
+    """Read every byte of PACKS (or of all), and compare checksums.
 
     \b
     Examples:
@@ -169,7 +196,7 @@ def list_command(as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("packs", nargs=-1)
+@click.argument("packs", nargs=-1, shell_complete=completing("packs"))
 @click.option("--unfinished", is_flag=True, help="What interrupted builds left.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
 @json_option
@@ -192,14 +219,14 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
 
 
 @data.command(no_args_is_help=True)
-@click.argument("pack")
-@click.option("--radius", default=0, show_default=True, help="Bits in which hashes may differ (needs the extra eval).")
+@click.argument("pack", shell_complete=completing("packs"))
+@click.option("--radius", metavar="N", default=0, show_default=True, help="Bits in which hashes may differ (extra eval).")
 @click.option(
     "--method", type=click.Choice(["hash", "autoencoder"]), default="hash", show_default=True, help="How hashes are made."
 )
-@click.option("--out", metavar="DIR", help="Folder of the view.  [default: in the cache]")
-@click.option("--gallery", metavar="DIR", help="Where pairs to look at go.  [default: dedup-PACK]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the autoencoder.")
+@out_option("the view", otherwise="in the cache", metavar="DIR")
+@click.option("--gallery", metavar="DIR", help="Where to write pairs to look at.  [default: dedup-PACK]")
+@seed_option("the autoencoder's weights")
 @json_option
 def dedup(
     pack: str,
@@ -210,7 +237,9 @@ def dedup(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Leave near-duplicates out of PACK: writes a view of it without them, and a gallery of what was left out.
+    """Leave near-duplicates out of PACK.
+
+    Writes a view of it without them, and a gallery of what was left out.
 
     A hash of 128 bits says which low frequencies of a picture are strong and what color its quarters have; with --method
     autoencoder, as in the DCGAN paper, which units of a denoising autoencoder's code are active. Equal hashes are
@@ -259,20 +288,24 @@ def dedup(
 
 @data.command(no_args_is_help=True)
 @click.argument("photos", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--min-size", type=int, default=64, show_default=True, help="Least side of a face in pixels.")
-@click.option("--margin", type=float, default=0.25, show_default=True, help="Added on each side, as a share of the box.")
+@click.argument("place", metavar="[OUT]", required=False)
+@out_option("the faces", otherwise="faces", metavar="DIR")
+@click.option("--min-size", metavar="N", default=64, show_default=True, help="Least side of a face in pixels.")
+@click.option("--margin", metavar="N", default=0.25, show_default=True, help="Added on each side, as a share of the box.")
 @json_option
-def faces(photos: Path, out: Path, min_size: int, margin: float, as_json: bool) -> None:
-    """Cut the faces out of PHOTOS into the new folder OUT (needs the extra faces).
+def faces(photos: Path, place: str | None, out: str | None, min_size: int, margin: float, as_json: bool) -> None:
+    """Cut the faces out of PHOTOS into a new folder.
+
+    Needs the extra faces: pip install "dcgan-zoo[faces]"
 
     \b
     Examples:
-      zoo data faces ~/Pictures/party faces --min-size 96
+      zoo data faces ~/Pictures/party --out faces --min-size 96
     """
-    found = zoo.detect_faces(photos, out, min_size=min_size, margin=margin, report=reporter_for_terminal())
+    out = take_once(place, out, "OUT", "faces")
+    found = zoo.detect_faces(photos, Path(out), min_size=min_size, margin=margin, report=reporter_for_terminal())
     if as_json:
-        print_json({"out": str(out), **found})
+        print_json({"out": out, **found})
         return
     echo(out)
     for key in ("photos", "faces", "without"):

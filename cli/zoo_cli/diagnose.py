@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .completion import completing
+from .options import out_option
 from .output import echo, json_option, print_json, print_table
 
 HEADINGS = {
@@ -17,8 +19,8 @@ HEADINGS = {
 
 
 @click.command(no_args_is_help=True)
-@click.argument("run")
-@click.option("--out", metavar="PNG", help="Draw the curves into a picture.")
+@click.argument("run", shell_complete=completing("runs"))
+@out_option("a picture of the curves", otherwise="none is drawn")
 @json_option
 def diagnose(run: str, out: str | None, as_json: bool) -> None:
     """Tell in words how the training in RUN does, and what to try; also while it is training.

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from .completion import completing
+from .options import out_option, raw_option, take_once
 from .output import echo, json_option, print_json, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
-@click.argument("run")
-@click.argument("directory", metavar="DIR")
-@click.option("--raw", is_flag=True, help="Take the weights that are not averaged.")
+@click.argument("run", shell_complete=completing("runs"))
+@click.argument("directory", metavar="[DIR]", required=False)
+@out_option("the model folder", otherwise="RUN-model, here", metavar="DIR")
+@raw_option
 @click.option("--bf16", is_flag=True, help="Store the parameters in bfloat16: half the size, slightly other pictures.")
 @json_option
-def export(run: str, directory: str, raw: bool, bf16: bool, as_json: bool) -> None:
-    """Write RUN's newest checkpoint as a model folder DIR, which loads anywhere.
+def export(run: str, directory: str | None, out: str | None, raw: bool, bf16: bool, as_json: bool) -> None:
+    """Write RUN's newest checkpoint as a model folder, which loads anywhere.
 
     \b
     Examples:
-      zoo export runs/dcgan-faces my-faces
-      zoo export runs/dcgan-faces my-faces --bf16
+      zoo export runs/dcgan-faces --out my-faces
+      zoo export runs/dcgan-faces --out my-faces --bf16
     """
     import zoo
 
     warn_about_plugins()
+    directory = take_once(directory, out, "DIR", f"{os.path.basename(os.path.abspath(run))}-model")
     folder = zoo.export(run, directory, raw=raw, bf16=bf16)
     if as_json:
         print_json({"model": folder})

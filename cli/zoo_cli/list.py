@@ -17,10 +17,10 @@ LISTED = ("recipes", *KINDS)
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice(LISTED))
+@click.argument("kind", required=False, metavar="[KIND]", type=click.Choice(LISTED))
 @click.option("--hub", is_flag=True, help="List models that people have published on the Hugging Face Hub instead.")
-@click.option("--author", help="With --hub: only those of this user or organization.")
-@click.option("--search", help="With --hub: only those whose name holds this.")
+@click.option("--author", metavar="NAME", help="Author of it: with --hub, only this user's or organization's.")
+@click.option("--search", metavar="WORD", help="With --hub: only those whose name holds this.")
 @json_option
 def list_command(kind: str | None, hub: bool, author: str | None, search: str | None, as_json: bool) -> None:
     """List what is installed: recipes, and what they and trainings are made of, by kind.

@@ -14,27 +14,54 @@ from zoo_core.words import printable
 
 from .output import echo
 
+SECTIONS = {
+    "Train": {
+        "train": "Train RECIPE on a dataset, or go on with a run.",
+        "compare": "Train recipes alike and compare them, or compare runs.",
+        "runs": "List trainings and delete them.",
+        "diagnose": "Tell how the training in RUN does, and what to try.",
+        "bench": "Measure how fast RECIPE trains on this machine.",
+    },
+    "Models": {
+        "sample": "Draw samples from MODEL.",
+        "export": "Write a run's checkpoint as a model folder.",
+        "pull": "Fetch MODEL and check it, or list the catalog.",
+        "push": "Publish a run or a model on the Hugging Face Hub.",
+    },
+    "Data": {
+        "data": "Look after packs: datasets that are ready to train on.",
+        "cache": "Show what lies in the cache, by kind, and clear it.",
+    },
+    "Measure": {
+        "evaluate": "Measure how close samples come to real images: FID and more.",
+        "neighbors": "Show the training images nearest to samples: does it copy?",
+        "probe": "Test what the discriminator has learned, by classifying.",
+    },
+    "Look inside": {
+        "walk": "Walk through the latent space.",
+        "arithmetic": "Add and subtract what latents mean.",
+        "turn": "Move samples from one concept to another.",
+        "features": "Show what the discriminator looks at.",
+        "forget": "Make the generator forget to draw something.",
+        "project": "Find the latent whose picture is nearest to PICTURE.",
+        "report": "Write one web page with all of this.",
+    },
+    "Plugins": {
+        "list": "List what is installed: recipes, datasets, losses.",
+        "show": "Say all about one of them: options, defaults, paper.",
+        "plugins": "List plugins; make and check your own.",
+        "completion": "Print the script that completes zoo in your shell.",
+    },
+}
+"""Our own commands as `zoo --help` lists them: section → command → what it does, in few words."""
+
 _MODULES = {
     "analyses": ("arithmetic", "features", "forget", "project", "report", "turn", "walk"),
     "measuring": ("evaluate", "neighbors", "probe"),
+    "shells": ("completion",),
 }
-_ALONE = (
-    "bench",
-    "cache",
-    "compare",
-    "data",
-    "diagnose",
-    "export",
-    "list",
-    "plugins",
-    "pull",
-    "push",
-    "runs",
-    "sample",
-    "show",
-    "train",
-)
-BUILT_IN = {name: name for name in _ALONE} | {name: module for module, names in _MODULES.items() for name in names}
+SUMMARIES = {name: words for section in SECTIONS.values() for name, words in section.items()}
+BUILT_IN = dict(zip(SUMMARIES, SUMMARIES, strict=True)) | {n: module for module, names in _MODULES.items() for n in names}
 """Our own commands, each with the module of this package that it stands in."""
 
 
@@ -61,12 +88,13 @@ class Zoo(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         from zoo_core import registry
 
-        return sorted({*BUILT_IN, *registry.names("commands")})
+        return [*SUMMARIES, *sorted({*registry.names("commands")}.difference(SUMMARIES))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in BUILT_IN:
             module = importlib.import_module(f"zoo_cli.{BUILT_IN[cmd_name]}")
             command: click.Command = getattr(module, "list_command" if cmd_name == "list" else cmd_name)
+            command.short_help = SUMMARIES[cmd_name]
             return command
         from zoo_core import ZooError, registry
 
@@ -81,18 +109,15 @@ class Zoo(click.Group):
         return loaded
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Like click's, but a plugin's command is not imported to be completed."""
+        """Like click's, but no command is imported to be completed."""
         from zoo_core import registry
 
-        theirs = {entry.name: printable(entry.summary) for entry in registry.entries("commands")}
+        words = {entry.name: printable(entry.summary) for entry in registry.entries("commands")} | SUMMARIES
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
-        found = [CompletionItem(name, help=self._ours(ctx, name) or theirs.get(name) or None) for name in names]
-        return found + click.Command.shell_complete(self, ctx, incomplete)
-
-    def _ours(self, ctx: click.Context, name: str, room: int = 45) -> str:
-        """Return the short help of a command of ours, "" of another."""
-        command = self.get_command(ctx, name) if name in BUILT_IN else None
-        return command.get_short_help_str(room) if command else ""
+        return [
+            *(CompletionItem(name, help=words[name] or None) for name in names),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
@@ -105,14 +130,19 @@ class Zoo(click.Group):
             raise click.UsageError(f"{error.format_message()}{hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Like click's, but a plugin's command is not imported to be listed."""
+        """In sections, those of plugins last; no command is imported to be listed."""
         from zoo_core import registry
 
-        names = self.list_commands(ctx)
-        room = formatter.width - 6 - max(map(len, names))
-        theirs = {e.name: printable(f"{e.summary} [{e.plugin.distribution}]".strip()) for e in registry.entries("commands")}
-        with formatter.section("Commands"):
-            formatter.write_dl([(printable(name), self._ours(ctx, name, room) or theirs[name]) for name in names])
+        theirs = {
+            printable(e.name): printable(f"{e.summary} [{e.plugin.distribution}]".strip())
+            for e in registry.entries("commands")
+            if e.name not in SUMMARIES
+        }
+        widest = max(map(len, [*SUMMARIES, *theirs]))
+        for title, commands in {**SECTIONS, "Commands of plugins": theirs}.items():
+            if commands:
+                with formatter.section(title):
+                    formatter.write_dl([(name.ljust(widest), words) for name, words in commands.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         from zoo_core import ZooError

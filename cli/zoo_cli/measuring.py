@@ -7,9 +7,22 @@ from typing import Any
 
 import click
 
-from .completion import completing
-from .output import device_option, echo, json_option, print_json, print_table, warn_about_plugins
-from .train import F, set_option
+from .completion import completing, completing_settings
+from .options import (
+    OWN,
+    F,
+    data_option,
+    dataset_option,
+    device_option,
+    model_argument,
+    out_option,
+    raw_option,
+    samples_option,
+    seed_option,
+    set_option,
+    split_option,
+)
+from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
 def measuring_options(*, dataset: str | None = None, features: str | None = None) -> Callable[[F], F]:
@@ -19,23 +32,26 @@ def measuring_options(*, dataset: str | None = None, features: str | None = None
         dataset: default of --dataset; None for the images that a run was trained on.
         features: default of --features, which comes with --split, --raw and --set; None adds none of them.
     """
-    words = "With labels." if dataset else "The real images.  [default: what a run was trained on]"
-    shown, datasets, extractors = dataset is not None, completing("datasets"), completing("features")
-    options = [
-        click.option("--dataset", default=dataset, show_default=shown, shell_complete=datasets, help=words),
-        click.option("--data", metavar="PATH", help="Where the real images lie."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the samples and of all that is random."),
+    options: list[Any] = [
+        dataset_option(default=dataset) if dataset else dataset_option(OWN),
+        data_option,
+        seed_option("the samples and of choices of images"),
         device_option,
         json_option,
     ]
     if features is not None:
         options[2:2] = [
-            click.option("--split", default="train", show_default=True, help="Which part of the dataset."),
+            split_option,
             click.option(
-                "--features", default=features, show_default=True, shell_complete=extractors, help="Whose features."
+                "--features",
+                metavar="NAME",
+                default=features,
+                show_default=True,
+                shell_complete=completing("features"),
+                help="What describes an image; zoo list features shows all.",
             ),
-            set_option("An option: features.*"),
-            click.option("--raw", is_flag=True, help="Take the weights that are not averaged (run folders only)."),
+            set_option("those that zoo show FEATURES lists", completing_settings("features")),
+            raw_option,
         ]
 
     def add(command: F) -> F:
@@ -76,18 +92,20 @@ def _split_names(ctx: click.Context, param: click.Parameter, value: str) -> list
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
+@model_argument
 @click.option(
     "--metrics",
     default="fid,kid,precision,recall",
     show_default=True,
+    metavar="NAMES",
+    shell_complete=completing("metrics", several=True),
     callback=_split_names,
     help="Names, with commas between; zoo list metrics shows all.",
 )
-@click.option("--samples", type=int, default=50_000, show_default=True, help="Images to draw.")
-@click.option("--real", type=int, default=50_000, show_default=True, help="Most real images; of more, as many at random.")
-@click.option("--resamples", type=int, default=10, show_default=True, help="Random halves for standard errors; 0 for none.")
-@click.option("--out", metavar="FILE", help="Write the result as JSON, besides the model folder.")
+@samples_option("for each metric", default=50_000)
+@click.option("--real", metavar="N", default=50_000, show_default=True, help="Real images, at most; chosen at random.")
+@click.option("--resamples", metavar="N", default=10, show_default=True, help="Random halves for standard errors; 0: none.")
+@out_option("the result as JSON", otherwise="in the model folder alone")
 @measuring_options(features="inception")
 def evaluate(**choices: Any) -> None:
     """Measure how close MODEL's samples come to real images, with the protocol beside each number.
@@ -99,7 +117,7 @@ def evaluate(**choices: Any) -> None:
     Examples:
       zoo evaluate runs/dcgan-faces --dataset faces --samples 10000
       zoo evaluate runs/dcgan-faces --metrics fid,kid --features scattering
-      zoo evaluate my-model --dataset faces --features discriminator --set features.model=runs/other
+      zoo evaluate my-model --features discriminator --set features.model=runs/x
     """
     measure("evaluate", **choices)
 
@@ -113,15 +131,20 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.option("--labels", callback=_read_labels, metavar="N|all", help="Per class.  [default: all; svhn: 100]")
-@click.option("--repeats", type=int, help="Random choices of the labeled images.  [default: 10; with all of them 1]")
-@click.option("--test", type=int, help="Most test images.  [default: all]")
+@model_argument
+@click.option("--labels", callback=_read_labels, metavar="N|all", help="Labels per class.  [default: all; svhn: 100]")
+@click.option("--repeats", type=int, metavar="N", help="Random choices of labeled images.  [default: 10; of all 1]")
+@click.option("--test", type=int, metavar="N", help="Most test images.  [default: all]")
 @click.option("--untrained", is_flag=True, default=None, help="Random initial weights, as a control; MODEL may be a recipe.")
-@click.option("--solver", type=click.Choice(["auto", "sklearn", "torch"]), help="Of the SVM.  [default: auto]")
+@click.option(
+    "--solver",
+    type=click.Choice(["auto", "sklearn", "torch"]),
+    metavar="NAME",
+    help="What fits the SVM: auto, sklearn or torch.  [default: auto]",
+)
 @click.option("--one-nn", is_flag=True, help="Instead: a nearest-neighbor classifier of labeled samples, on real images.")
-@click.option("--samples", type=int, help="Samples that --one-nn draws.  [default: 50000]")
-@click.option("--out", metavar="FILE", help="Write the result as JSON, besides the model folder.")
+@samples_option("for --one-nn", "50000")
+@out_option("the result as JSON", otherwise="in the model folder alone")
 @measuring_options(dataset="cifar10")
 def probe(one_nn: bool, **choices: Any) -> None:
     """Test what MODEL's discriminator has learned: a linear classifier on its features, as in section 5 of the paper.
@@ -153,11 +176,19 @@ def _show_published(results: Any) -> None:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
+@model_argument
 @click.option("--held-out", metavar="SPLIT", help="Images it never saw.  [default: each training image against all others]")
-@click.option("--samples", type=int, default=1000, show_default=True, help="Samples, and most held-out images.")
-@click.option("--show", "shown", type=click.IntRange(1, 500), default=48, show_default=True, help="Samples in the pictures.")
-@click.option("--out", "page", default="neighbors", show_default=True, metavar="DIR", help="For neighbors.png and .html.")
+@samples_option("and, at most, held-out images to look at", default=1000)
+@click.option(
+    "--show",
+    "shown",
+    type=click.IntRange(1, 500),
+    metavar="N",
+    default=48,
+    show_default=True,
+    help="How many to show in the pictures.",
+)
+@out_option("neighbors.png and neighbors.html", "neighbors", metavar="DIR", name="page")
 @measuring_options(features="discriminator")
 def neighbors(**choices: Any) -> None:
     """Show the training images nearest to MODEL's samples, and test whether they are nearer than chance: does it copy?
@@ -165,7 +196,7 @@ def neighbors(**choices: Any) -> None:
     \b
     Examples:
       zoo neighbors runs/dcgan-faces
-      zoo neighbors my-model --dataset cifar10 --data ~/cifar10 --held-out test --features scattering
+      zoo neighbors my-model --dataset cifar10 --data ~/cifar10 --held-out test
     """
     measure("neighbors", _show_copies, **choices)
 

@@ -8,6 +8,7 @@ from zoo_core.records import KINDS
 from zoo_core.words import plural
 
 from .completion import completing
+from .options import license_option
 from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
@@ -45,24 +46,23 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @plugins.command(no_args_is_help=True)
 @click.argument("name")
 @click.option(
-    "--kind", type=click.Choice(KINDS), help="What it provides.  [default: a generator, a discriminator and a recipe]"
+    "--kind",
+    type=click.Choice(KINDS),
+    metavar="KIND",
+    help="What it provides: losses, datasets, ….  [default: networks and a recipe]",
 )
-@click.option(
-    "--license",
-    type=click.Choice(["apache-2.0", "mit", "bsd-3-clause", "none"], case_sensitive=False),
-    default="none",
-    show_default=True,
-    help="What the package's own code is given away under.",
-)
-@click.option("--author", default="", help="'Name' or 'Name <address>'.")
+@license_option("the package's own code", "none")
+@click.option("--author", metavar="NAME", default="", help="Author of it: 'Name' or 'Name <address>'.")
 @json_option
 def new(name: str, kind: str | None, license: str, author: str, as_json: bool) -> None:
-    """Write a plugin package ./NAME to start from, with tests. NAME is what pip will install.
+    """Write a plugin package ./NAME to start from, with tests.
+
+    NAME is what pip will install.
 
     \b
     Examples:
       zoo plugins new zoo-acme
-      zoo plugins new zoo-acme --kind losses --license mit --author "Ada Lovelace <ada@example.org>"
+      zoo plugins new zoo-acme --kind losses --license mit
     """
     from zoo.scaffold import new_plugin
 
@@ -80,7 +80,9 @@ def new(name: str, kind: str | None, license: str, author: str, as_json: bool) -
 @json_option
 @click.pass_context
 def check(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Check whether all that the plugin NAME provides is what it should be; exit with 1 where something is not.
+    """Check all that the plugin NAME provides.
+
+    Exits with 1 where something is not what it should be.
 
     NAME is a distribution or one of its plugins, as zoo plugins lists them.
 

@@ -6,13 +6,15 @@ import shlex
 
 import click
 
+from .completion import completing
+from .options import out_option
 from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.option("--to", metavar="DIR", help="Make a copy of your own.  [default: it stays in the Hub's cache]")
-@click.option("--revision", help="Branch, tag or commit.  [default: main]")
+@click.argument("model", required=False, shell_complete=completing("models"))
+@out_option("a copy of your own", otherwise="it stays in the Hub's cache", metavar="DIR", name="to", old=["--to"])
+@click.option("--revision", metavar="NAME", help="Revision on the Hub: a branch, tag or commit.  [default: main]")
 @json_option
 def pull(model: str | None, to: str | None, revision: str | None, as_json: bool) -> None:
     """Fetch MODEL and check it; without MODEL, list the catalog.
@@ -22,7 +24,7 @@ def pull(model: str | None, to: str | None, revision: str | None, as_json: bool)
     \b
     Examples:
       zoo pull
-      zoo pull ada/dcgan-faces@v1 --to faces
+      zoo pull ada/dcgan-faces@v1 --out faces
       HF_HUB_OFFLINE=1 zoo pull ada/dcgan-faces
     """
     import zoo
@@ -31,7 +33,7 @@ def pull(model: str | None, to: str | None, revision: str | None, as_json: bool)
     warn_about_plugins()
     if model is None:
         if to is not None or revision is not None:
-            raise click.UsageError("--to and --revision need a MODEL; zoo pull alone lists the catalog")
+            raise click.UsageError("--out and --revision need a MODEL; zoo pull alone lists the catalog")
         _print_catalog(as_json)
         return
     found = zoo.pull(model, to=to, revision=revision, report=reporter_for_terminal())

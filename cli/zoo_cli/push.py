@@ -8,18 +8,20 @@ import click
 
 from zoo_core.words import plural
 
+from .completion import completing
+from .options import license_option
 from .output import echo, json_option, print_json, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model", metavar="RUN_OR_MODEL")
+@click.argument("model", metavar="RUN_OR_MODEL", shell_complete=completing("runs"))
 @click.argument("repo")
 @click.option("--private", is_flag=True, help="Make a repository that only you see.")
-@click.option("--revision", metavar="BRANCH", help="Branch to push to, made if need be.  [default: main]")
-@click.option("--message", help="Of the commit.")
-@click.option("--tag", help="Name the commit, once it is complete: v1.0.")
-@click.option("--license", "license", metavar="ID", help="Of this model, for its card: apache-2.0.  [default: not stated]")
-@click.option("--dry-run", is_flag=True, help="Write the folder that would be published, and ask nobody.")
+@click.option("--revision", metavar="NAME", help="Revision on the Hub: a branch, made if need be.  [default: main]")
+@click.option("--message", metavar="WORDS", help="What the commit says.  [default: what the model is]")
+@click.option("--tag", metavar="NAME", help="Name the commit, once it is complete: v1.0.")
+@license_option("the model, for its card")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done: the folder is written, and nobody is asked.")
 @json_option
 def push(model: str, repo: str, as_json: bool, **choices: Any) -> None:
     """Publish RUN_OR_MODEL on the Hugging Face Hub as REPO (user/name).

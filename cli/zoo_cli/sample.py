@@ -6,17 +6,18 @@ from pathlib import Path
 
 import click
 
-from .output import device_option, echo, json_option, print_json, warn_about_plugins
+from .options import device_option, label_option, model_argument, out_option, raw_option, seed_option
+from .output import echo, json_option, print_json, warn_about_plugins
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.option("-n", "--number", "n", type=int, default=64, show_default=True, help="How many.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Image i depends on the seed and i alone.")
-@click.option("--out", required=True, metavar="FILE_OR_DIR", help="A picture file for a grid, or a folder for single files.")
+@model_argument
+@click.option("-n", "--number", "n", type=int, metavar="N", default=64, show_default=True, help="How many to draw.")
+@seed_option("the samples: number i depends on the seed and i alone")
+@out_option("the grid; a folder gets single pictures", "samples.png")
 @click.option("--numbered", is_flag=True, help="Write each picture's number below it (grids only).")
-@click.option("--label", help="Class to draw, for a conditional model: its name or number.")
-@click.option("--raw", is_flag=True, help="Take the weights that are not averaged (run folders only).")
+@label_option
+@raw_option
 @device_option
 @json_option
 def sample(

@@ -3,47 +3,51 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo_core.words import duration, plural
 
-from .completion import completing
-from .output import device_option, echo, exit_by_signal, json_option, print_json, warn_about_plugins
+from .completion import completing, completing_metric
+from .options import (
+    F,
+    batch_option,
+    channels_option,
+    data_option,
+    dataset_option,
+    device_option,
+    download_option,
+    limit_option,
+    out_option,
+    precision_option,
+    seed_option,
+    set_option,
+    size_option,
+    threads_option,
+)
+from .output import echo, exit_by_signal, json_option, print_json, warn_about_plugins
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-limit_option = click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N pictures, always the same ones.")
-download_option = click.option("--download", is_flag=True, help="Fetch the dataset first, where its page allows that.")
-threads_option = click.option(
-    "--threads",
-    metavar="auto|N",
-    help="Threads that compute on a CPU. auto: all, or fewer while others use the processor.  [default: auto]",
-)
-
-_OPTIONS = (
-    click.option(
-        "--dataset", shell_complete=completing("datasets"), help="Registry name of the images; zoo list datasets shows all."
-    ),
-    click.option("--data", metavar="PATH", help="Where your pictures lie: a folder, an archive, or user/name for hub."),
+_OPTIONS: tuple[Any, ...] = (
+    dataset_option(),
+    data_option,
     download_option,
     limit_option,
-    click.option("--size", type=int, help="Height and width of the images in pixels.  [default: the recipe's]"),
-    click.option("--channels", type=int, help="1 (gray) or 3 (color).  [default: what the pictures are]"),
-    click.option("--batch", type=int, help="Real images in a minibatch.  [default: the recipe's]"),
-    click.option("--images", type=int, help="Budget: real images shown."),
-    click.option("--minutes", type=float, help="Budget: minutes of training."),
+    size_option(),
+    channels_option(),
+    batch_option,
+    click.option("--images", type=int, metavar="N", help="Budget: real images shown."),
+    click.option("--minutes", type=float, metavar="N", help="Budget: minutes of training."),
     click.option(
         "--metric",
-        shell_complete=completing("metrics", "features"),
+        metavar="NAME",
+        shell_complete=completing_metric,
         help="What is measured: METRIC, METRIC:FEATURES, or FEATURES for their Fréchet distance.  [default: scattering]",
     ),
-    click.option("--precision", help="auto, fp32, bf16 or fp16.  [default: auto: bf16 where the hardware has it]"),
+    precision_option(),
     device_option,
     threads_option,
 )
@@ -74,37 +78,31 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
     return options if limit is None else {**options, "dataset.limit": str(limit)}
 
 
-def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    settings = {}
-    for text in values:
-        key, sign, value = text.partition("=")
-        if not sign or not key:
-            raise click.BadParameter(f"{text!r} is not KEY=VALUE; for example: --set generator.width=128")
-        settings[key.strip()] = value.strip()
-    return settings
-
-
-def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
-    """Return a decorator that adds --set to a command."""
-    return click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help=help)
-
-
 @click.command(no_args_is_help=True)
 @click.argument("recipe", required=False, shell_complete=completing("recipes"))
 @training_options
-@click.option("--seed", type=int, help="Of initial weights, order of the data and latents.  [default: 0]")
-@click.option("--out", metavar="RUN", help="Run folder to make.  [default: runs/<recipe>-<dataset>-<size>-<hash>]")
-@click.option("--epochs", type=float, help="Budget: passes through the data.  [default: the recipe's]")
+@seed_option("initial weights, order of the data and latents", default=None)
+@out_option("the run folder", otherwise="runs/<recipe>-<dataset>-<size>-<hash>", metavar="DIR")
+@click.option("--epochs", type=float, metavar="N", help="Budget: passes through the data.  [default: the recipe's]")
 @set_option()
-@click.option("--compile", is_flag=True, help="Compile the networks first (torch.compile): slow to begin, then faster.")
+@click.option(
+    "--compile/--no-compile", default=False, help="Compile the networks (torch.compile); slow at first, then faster."
+)
 @click.option("--deterministic", is_flag=True, help="The same bits each time on a GPU too; slower there.")
 @click.option(
-    "--graphs/--no-graphs", default=True, help="On CUDA GPUs, replay whole steps as graphs, or take each as it is."
+    "--graphs/--no-graphs", default=True, help="Replay whole steps as CUDA graphs; without, each is taken as it is."
 )
-@click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
-@click.option("--track", metavar="tensorboard", help="Log to TensorBoard, in RUN/tensorboard.")
-@click.option("--evaluate-every", type=int, metavar="IMAGES", help="Measure the samples; the best checkpoint is kept.")
-@click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
+@click.option(
+    "--resume", metavar="RUN", shell_complete=completing("runs"), help="Go on with a run; maybe with another budget."
+)
+@click.option(
+    "--track",
+    metavar="NAME",
+    shell_complete=completing("trackers"),
+    help="Tracker to log to: tensorboard, in RUN.",
+)
+@click.option("--evaluate-every", type=int, metavar="N", help="Measure the samples every N images; the best are kept.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done: the resolved configuration.")
 @json_option
 def train(
     options: dict[str, str], evaluate_every: int | None, metric: str | None, dry_run: bool, as_json: bool, **choices: Any
@@ -121,9 +119,7 @@ def train(
       zoo train dcgan-paper --dataset faces --size 32 --set generator.width=64
       zoo train --resume runs/dcgan-faces --epochs 50
 
-    \b
-    Keys of --set: generator.*, discriminator.*, loss.*, dataset.* (zoo show NAME lists them), training.*, optimizer.* (both
-    networks), optimizer.generator.*, optimizer.discriminator.* (zoo show training, zoo show optimizer).
+    Keys of --set are those that zoo show RECIPE lists, and those that zoo show DATASET lists.
     """
     import zoo
     from zoo.metrics.measuring import FEATURES, watch

@@ -12,7 +12,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,33 @@ GIVEN = ("image", "latent_dim", "folder", "images", "config")
 
 
 @dataclass(frozen=True)
+class Range:
+    """Which numbers an option takes; stands in its annotation: `Annotated[int, "units", Range(least=1)]`.
+
+    Args:
+        least, most: the smallest and the largest number that it takes.
+        above, below: the largest and the smallest number that it no longer takes.
+    """
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        ends = {"at least": self.least, "more than": self.above, "at most": self.most, "less than": self.below}
+        return " and ".join(f"{words} {end:g}" for words, end in ends.items() if end is not None)
+
+
+@dataclass(frozen=True)
 class Option:
     """One option of a component. `type` is a type or typing construct; `default` is what the signature says."""
 
@@ -31,6 +58,7 @@ class Option:
     type: Any
     default: Any
     help: str = ""
+    range: Range | None = None
 
     @property
     def type_name(self) -> str:
@@ -64,33 +92,56 @@ def schema(target: Callable[..., Any]) -> dict[str, Option]:
             raise PluginError(f"{label}: option {name!r} needs a default")
         if name not in hints:
             raise PluginError(f"{label}: option {name!r} needs a type annotation")
-        hint, words = hints[name], ""
-        if typing.get_origin(hint) is typing.Annotated:
-            hint, *extras = typing.get_args(hint)
-            words = next((extra for extra in extras if isinstance(extra, str)), "")
+        hint, words, numbers = split_annotated(hints[name])
         try:
             json.dumps(parameter.default, allow_nan=False)
         except (TypeError, ValueError):
             raise PluginError(f"{label}: the default of {name!r} must be something JSON can hold") from None
-        options[name] = Option(name, hint, parameter.default, words)
+        options[name] = Option(name, hint, parameter.default, words, numbers)
     return options
+
+
+def split_annotated(hint: Any) -> tuple[Any, str, Range | None]:
+    """Return the type that an annotation says, its explanation and its range."""
+    if typing.get_origin(hint) is not typing.Annotated:
+        return hint, "", None
+    kind, *extras = typing.get_args(hint)
+    words = next((extra for extra in extras if isinstance(extra, str)), "")
+    return kind, words, next((extra for extra in extras if isinstance(extra, Range)), None)
 
 
 def parse(option: Option, text: str, *, key: str) -> Any:
     """Turn the text behind `--set KEY=` into a value of the option's type; raises `OptionError`, naming `key`, where it is
     none.
     """
-    if any(typing.get_origin(m) is typing.Literal and text in typing.get_args(m) for m in _members(option.type)):
+    if any(typing.get_origin(m) is typing.Literal and text in typing.get_args(m) for m in members(option.type)):
         return text  # also where it is "none" or "true"
     for read in _READERS:
         with suppress(KeyError, ValueError, OptionError):
-            return check(option, read(text), key=key)
-    raise _ill_typed(option, text, key)
+            value = _check_type(option, read(text), key)
+            break
+    else:
+        raise _ill_typed(option, text, key)
+    return check_range(option, value, key)
 
 
 def check(option: Option, value: Any, *, key: str) -> Any:
-    """Return `value` if it has the option's type (a whole number passes for a float); raise `OptionError` otherwise."""
-    for member in _members(option.type):
+    """Return `value` if it has the option's type (a whole number passes for a float) and lies in its range; raise
+    `OptionError` otherwise.
+    """
+    return check_range(option, _check_type(option, value, key), key)
+
+
+def check_range(option: Option, value: Any, key: str) -> Any:
+    """Return `value` unless it is a number outside of the option's range; raise `OptionError` then."""
+    if option.range is not None and isinstance(value, int | float) and value not in option.range:
+        hint = f"for example: --set {key}={write_value(option.default)}"
+        raise OptionError(f"{key} is {value}; it must be {option.range}", hint=hint)
+    return value
+
+
+def _check_type(option: Option, value: Any, key: str) -> Any:
+    for member in members(option.type):
         origin = typing.get_origin(member)
         if member is type(None) and value is None:
             return None
@@ -140,6 +191,26 @@ def complete(
     return found
 
 
+def choices(option: Option) -> Iterator[str]:
+    """Yield the values that an option can have, as `--set` reads them; those alone that can be listed."""
+    for member in members(option.type):
+        if typing.get_origin(member) is typing.Literal:
+            yield from (write_value(value) for value in typing.get_args(member))
+        elif member is bool:
+            yield from ("true", "false")
+        elif member is type(None):
+            yield "none"
+
+
+def write_value(value: Any) -> str:
+    """Return a value as `--set KEY=` reads it: `none`, `true`, `64`, `cat,dog`."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) and "," not in v for v in value):
+        return ",".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("none", "null")),
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -155,7 +226,8 @@ _READERS: tuple[Callable[[str], Any], ...] = (
 )
 
 
-def _members(kind: Any) -> tuple[Any, ...]:
+def members(kind: Any) -> tuple[Any, ...]:
+    """Return the types that a union is made of, or the type itself."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return typing.get_args(kind)
     return (kind,)
@@ -163,7 +235,7 @@ def _members(kind: Any) -> tuple[Any, ...]:
 
 def _type_name(kind: Any) -> str:
     names = []
-    for member in _members(kind):
+    for member in members(kind):
         origin, args = typing.get_origin(member), typing.get_args(member)
         if member is type(None):
             names.append("none")
@@ -179,5 +251,5 @@ def _type_name(kind: Any) -> str:
 
 
 def _ill_typed(option: Option, value: Any, key: str) -> OptionError:
-    hint = f"for example: --set {key}={'none' if option.default is None else option.default}"
+    hint = f"for example: --set {key}={write_value(option.default)}"
     return OptionError(f"{key} must be {option.type_name}, not {value!r}", hint=hint)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from .errors import OptionError
+from .options import Range, check_range, schema
 
 Latent = Literal["normal", "uniform"]  # distribution of the latents: N(0, 1), or U(−1, 1) as in the paper
 
 
-def _require(condition: bool, key: str, value: object, valid: str) -> None:
-    if not condition:
-        raise OptionError(f"{key} is {value!r}; it must be {valid}")
+def _check_ranges(settings: object, group: str) -> None:
+    for option in schema(type(settings)).values():
+        check_range(option, getattr(settings, option.name), f"{group}.{option.name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,29 +26,27 @@ class TrainingSettings:
     weights closely at first and becomes slow as training goes on.
     """
 
-    batch: Annotated[int, "real images in each minibatch, over all processes"] = 128
-    accumulate: Annotated[int, "pieces of a minibatch that are computed one after the other, to need less memory"] = 1
+    batch: Annotated[int, "real images in each minibatch, over all processes", Range(1)] = 128
+    accumulate: Annotated[
+        int, "pieces of a minibatch that are computed one after the other, to need less memory", Range(1)
+    ] = 1
     sync_bn: Annotated[bool, "on GPUs, batch statistics over all processes instead of each one's share"] = False
-    size: Annotated[int, "height and width of the images in pixels"] = 64
-    epochs: Annotated[float, "budget where the command names none"] = 25.0
+    size: Annotated[int, "height and width of the images in pixels", Range(1)] = 64
+    epochs: Annotated[float, "budget where the command names none", Range(above=0)] = 25.0
     latent: Annotated[Latent, "distribution of the latents: N(0, 1) or U(-1, 1)"] = "normal"
     augment: Annotated[
         tuple[str, ...], "differentiable augmentation of all that a discriminator sees (zoo list augmentations)"
     ] = ()
     mirror: Annotated[bool, "flip real images left to right at random"] = False
-    ema: Annotated[float, "largest decay of the moving averages; 0 keeps none"] = 0.999
-    log_every: Annotated[int, "steps between two lines of metrics.jsonl"] = 20
-    samples_every: Annotated[int, "real images between two sample grids"] = 10_000
-    checkpoint_minutes: Annotated[float, "minutes between two checkpoints"] = 5.0
-    keep: Annotated[int, "checkpoints that stay on disk"] = 2
+    ema: Annotated[float, "largest decay of the moving averages; 0 keeps none", Range(0, below=1)] = 0.999
+    log_every: Annotated[int, "steps between two lines of metrics.jsonl", Range(1)] = 20
+    samples_every: Annotated[int, "real images between two sample grids", Range(1)] = 10_000
+    checkpoint_minutes: Annotated[float, "minutes between two checkpoints", Range(above=0)] = 5.0
+    keep: Annotated[int, "checkpoints that stay on disk", Range(1)] = 2
 
     def __post_init__(self) -> None:
-        for name in ("batch", "accumulate", "size", "log_every", "samples_every", "keep"):
-            _require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
-        for name in ("epochs", "checkpoint_minutes"):
-            _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "more than 0")
         object.__setattr__(self, "augment", tuple(self.augment))
-        _require(0 <= self.ema < 1, "training.ema", self.ema, "at least 0 and less than 1")
+        _check_ranges(self, "training")
 
 
 FREE = frozenset({"epochs", "log_every", "samples_every", "checkpoint_minutes", "keep"})
@@ -63,22 +61,19 @@ class OptimizerSettings:
     """
 
     kind: Annotated[Literal["adam", "adamw", "rmsprop", "sgd"], "which of torch.optim"] = "adam"
-    lr: Annotated[float, "learning rate"] = 2e-4
-    beta1: Annotated[float, "decay of the first moment; momentum of sgd and rmsprop"] = 0.5
-    beta2: Annotated[float, "decay of the second moment; smoothing of rmsprop"] = 0.999
-    eps: Annotated[float, "added to the denominator"] = 1e-8
-    weight_decay: Annotated[float, "L2 penalty on all parameters, added to the gradient; decoupled for adamw"] = 0.0
+    lr: Annotated[float, "learning rate", Range(above=0)] = 2e-4
+    beta1: Annotated[float, "decay of the first moment; momentum of sgd and rmsprop", Range(0, below=1)] = 0.5
+    beta2: Annotated[float, "decay of the second moment; smoothing of rmsprop", Range(0, below=1)] = 0.999
+    eps: Annotated[float, "added to the denominator", Range(above=0)] = 1e-8
+    weight_decay: Annotated[float, "L2 penalty on all parameters, in the gradient; decoupled for adamw", Range(0)] = 0.0
     schedule: Annotated[Literal["constant", "linear", "cosine"], "how the rate falls after the warm-up"] = "constant"
     schedule_images: Annotated[
-        int, "real images at which the schedule has come to its end; 0: the budget, which must be --images or --epochs"
+        int,
+        "real images at which the schedule has come to its end; 0: the budget, which must be --images or --epochs",
+        Range(0),
     ] = 0
-    warmup_images: Annotated[int, "real images over which the learning rate rises from 0"] = 0
-    clip: Annotated[float, "largest norm of the gradient over all weights of the role; 0: not clipped"] = 0.0
+    warmup_images: Annotated[int, "real images over which the learning rate rises from 0", Range(0)] = 0
+    clip: Annotated[float, "largest norm of the gradient over all weights of the role; 0: not clipped", Range(0)] = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.lr > 0, "optimizer.lr", self.lr, "more than 0")
-        _require(self.eps > 0, "optimizer.eps", self.eps, "more than 0")
-        for name in ("weight_decay", "schedule_images", "warmup_images", "clip"):
-            _require(getattr(self, name) >= 0, f"optimizer.{name}", getattr(self, name), "at least 0")
-        for name in ("beta1", "beta2"):
-            _require(0 <= getattr(self, name) < 1, f"optimizer.{name}", getattr(self, name), "at least 0 and less than 1")
+        _check_ranges(self, "optimizer")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from zoo_core import OptionError, PluginError, UnknownNameError
-from zoo_core.options import Option, check, complete, parse, schema
+from zoo_core.options import Option, Range, check, complete, parse, schema, write_value
 from zoo_core.settings import OptimizerSettings, TrainingSettings
 
 
@@ -219,3 +219,54 @@ def test_impossible_optimizer_settings(values: dict[str, Any]) -> None:
 def test_settings_are_a_schema_like_any_other() -> None:
     assert schema(OptimizerSettings)["kind"].type_name == "adam | adamw | rmsprop | sgd"
     assert all(o.help for o in schema(TrainingSettings).values())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "inside", "outside", "words"),
+    [
+        (Range(1), [1, 2.5, 1e9], [0, -1, 0.99, float("nan")], "at least 1"),
+        (Range(above=0), [1e-9, 3], [0, -1], "more than 0"),
+        (Range(0, below=1), [0, 0.999], [1, -0.1], "at least 0 and less than 1"),
+        (Range(16, 1024), [16, 1024], [15, 1025], "at least 16 and at most 1024"),
+        (Range(above=0, most=1), [0.1, 1], [0, 1.1], "more than 0 and at most 1"),
+    ],
+)
+def test_a_range_says_what_it_takes(numbers: Range, inside: list[float], outside: list[float], words: str) -> None:
+    assert str(numbers) == words
+    assert all(value in numbers for value in inside)
+    assert not any(value in numbers for value in outside)
+
+
+def test_numbers_outside_of_their_range_are_refused() -> None:
+    class Part:
+        def __init__(self, *, share: Annotated[float | None, "of all", Range(0, 1)] = None) -> None: ...
+
+    options = schema(Part)
+    assert options["share"].range == Range(0, 1)
+    assert complete(Part, {"share": 1}, where="part") == {"share": 1.0}
+    assert complete(Part, {"share": "none"}, where="part", texts=True) == {"share": None}
+    for value, texts in ((2.0, False), ("2", True)):
+        with pytest.raises(OptionError, match=r"part\.share is 2\.0; it must be at least 0 and at most 1") as caught:
+            complete(Part, {"share": value}, where="part", texts=texts)
+        assert caught.value.hint == "for example: --set part.share=none"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (int | None, None, "none"),
+        (bool, True, "true"),
+        (float, 2e-4, "0.0002"),
+        (str, "cat,dog", "cat,dog"),
+        (list[str], ["cat", "dog"], "cat,dog"),
+        (list[str], ["a,b", "c"], '["a,b", "c"]'),
+        (list[str], [], "[]"),
+        (list[int], [1, 2], "[1, 2]"),
+        (dict, {"a": 1}, '{"a": 1}'),
+        (Literal["a", 2], 2, "2"),
+    ],
+)
+def test_a_value_is_written_as_it_is_read(kind: Any, value: Any, text: str) -> None:
+    assert write_value(value) == text
+    if kind is not dict:
+        assert parse(Option("x", kind, None), text, key="x") == value

@@ -124,9 +124,9 @@ def test_other_options() -> None:
         generator(16, 2)
     with pytest.raises(OptionError, match="1 or 3 channels, not 4"):
         discriminator(16, 4)
-    with pytest.raises(OptionError, match="width 0"):
+    with pytest.raises(OptionError, match=r"generator\.width is 0; it must be at least 1"):
         generator(width=0)
-    with pytest.raises(OptionError, match="latent_dim must be at least 1"):
+    with pytest.raises(OptionError, match=r"generator\.latent_dim is 0; it must be at least 1"):
         generator(latent_dim=0)
     with pytest.raises(OptionError, match=r"kernel must be 3 \| 4 \| 5, not 6"):
         generator(kernel=6)

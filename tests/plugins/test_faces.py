@@ -221,8 +221,8 @@ def test_boxes_scale_with_the_resolution() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"count": 0}, "dataset.count must be at least 1"),
-        ({"resolution": 4}, "dataset.resolution must be between"),
+        ({"count": 0}, "dataset.count is 0; it must be at least 1"),
+        ({"resolution": 4}, "dataset.resolution is 4; it must be at least 16 and at most 1024"),
         ({"split": "validation"}, "valid: train, test"),
         ({"count": 5, "data": "photos"}, "dataset.count .*photos"),
     ],

@@ -119,12 +119,12 @@ def test_the_gradient_penalty_looks_between_real_and_generated_images() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("minimax", {"smoothing": 0.5}, "smoothing must be at least 0 and less than 0.5"),
-        ("non-saturating", {"smoothing": -0.1}, "smoothing must be at least 0"),
-        ("minimax", {"smoothing_fake": 0.5}, "smoothing_fake must be at least 0 and less than 0.5"),
-        ("non-saturating-r1", {"r1": -1.0}, "r1 and r2 must be at least 0"),
-        ("non-saturating-r1", {"every": 0}, "every at least 1"),
-        ("wasserstein", {"gradient_penalty": -1.0}, "gradient_penalty must be at least 0"),
+        ("minimax", {"smoothing": 0.5}, "loss.smoothing is 0.5; it must be at least 0 and less than 0.5"),
+        ("non-saturating", {"smoothing": -0.1}, "loss.smoothing is -0.1; it must be at least 0"),
+        ("minimax", {"smoothing_fake": 0.5}, "loss.smoothing_fake is 0.5; it must be at least 0 and less than 0.5"),
+        ("non-saturating-r1", {"r1": -1.0}, "loss.r1 is -1.0; it must be at least 0"),
+        ("non-saturating-r1", {"every": 0}, "loss.every is 0; it must be at least 1"),
+        ("wasserstein", {"gradient_penalty": -1.0}, "loss.gradient_penalty is -1.0; it must be at least 0"),
         ("hinge", {"smoothing": 0.1}, "unknown option of loss 'smoothing'"),
     ],
 )

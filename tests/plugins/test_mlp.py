@@ -50,5 +50,5 @@ def test_labels() -> None:
 
 def test_options() -> None:
     for options in ({"width": 0}, {"layers": 0}, {"pieces": 0}, {"dropout": 1.0}, {"input_dropout": -0.1}):
-        with pytest.raises(OptionError, match=f"{next(iter(options))} must be at least"):
+        with pytest.raises(OptionError, match=rf"\.{next(iter(options))} is .*; it must be at least"):
             registry.create("discriminators", "mlp", options, image=ImageSpec(8))

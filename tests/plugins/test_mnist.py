@@ -53,7 +53,7 @@ def test_digits_are_padded_to_32(tmp_path: Path, packed: bool, below: str) -> No
 
 def test_the_border_is_an_option(tmp_path: Path) -> None:
     assert (np.stack(decoded(dataset("mnist", write(tmp_path), pad=0))) == PIXELS).all()
-    with pytest.raises(OptionError, match="between 0 and 64"):
+    with pytest.raises(OptionError, match="it must be at least 0 and at most 64"):
         dataset("mnist", tmp_path, pad=-1)
 
 

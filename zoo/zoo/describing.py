@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo_core import Component, OptionError, PluginError, ZooError, registry
 from zoo_core.discovery import InstalledPlugin, entry_points, normalize
 from zoo_core.errors import near, unknown
-from zoo_core.options import Option, schema
+from zoo_core.options import Option, choices, schema
 from zoo_core.records import CONTRACT, KINDS, SINGULAR, Recipe
 from zoo_core.registries import Entry, contract_problem, import_target
 from zoo_core.settings import OptimizerSettings, TrainingSettings
@@ -80,10 +80,7 @@ def _recipe(kind: str, name: str) -> dict[str, Any]:
     entry = registry.find(kind, name)
     assert isinstance(entry.value, Recipe)
     resolved, config = registry.recipe(name), RunConfig.resolve(name)
-    groups = {"algorithm": config.algorithm["options"], **{role: part["options"] for role, part in config.parts.items()}}
-    groups["training"] = asdict(config.training)
-    for role, own in config.optimizer.items():
-        groups["optimizer" if all(own == other for other in config.optimizer.values()) else f"optimizer.{role}"] = own
+    options = list(_recipe_options(resolved, config))
     return {
         **_common(entry),
         "paper": resolved.paper,
@@ -93,8 +90,28 @@ def _recipe(kind: str, name: str) -> dict[str, Any]:
         "parts": {role: {"kind": part["kind"], "name": part["name"]} for role, part in config.parts.items()},
         "sizes": _sizes(config),
         "settings": dict(resolved.options),
-        "values": {f"{group}.{key}": value for group, options in groups.items() for key, value in options.items()},
+        "values": {option["key"]: option["value"] for option in options},
+        "options": options,
     }
+
+
+def _recipe_options(recipe: Recipe, config: RunConfig) -> Iterator[dict[str, Any]]:
+    """Yield every option of a recipe's parts and of its training, with its value and whether the recipe says that."""
+    assert recipe.algorithm is not None
+    groups = [("algorithm", registry.load("algorithms", recipe.algorithm), config.algorithm["options"])]
+    for role, (kind, part) in registry.parts(recipe).items():
+        groups.append((role, registry.load(kind, part), config.parts[role]["options"]))
+    groups.append(("training", TrainingSettings, asdict(config.training)))
+    optimizers = list(config.optimizer.items())
+    if all(own == optimizers[0][1] for _, own in optimizers):
+        optimizers = [("", own) for _, own in optimizers[:1]]
+    groups += [(f"optimizer.{role}".rstrip("."), OptimizerSettings, own) for role, own in optimizers]
+    for group, target, values in groups:
+        first = group.partition(".")[0]
+        for option in _options(target):
+            says = {f"{group}.{option['name']}", f"{first}.{option['name']}"}
+            key = f"{group}.{option['name']}"
+            yield {"key": key, **option, "value": values[option["name"]], "set": not says.isdisjoint(recipe.options)}
 
 
 def _sizes(config: RunConfig) -> list[int]:
@@ -141,7 +158,12 @@ _DESCRIBED = {"recipes": _recipe, "algorithms": _algorithm, "models": _model}
 def _options(target: Any, more: Mapping[str, Option] = MappingProxyType({})) -> list[dict[str, Any]]:
     own = schema(target)
     options = [*own.values(), *(option for name, option in more.items() if name not in own)]
-    return [{"name": o.name, "type": o.type_name, "default": o.default, "help": o.help} for o in options]
+    return [_option(option) for option in options]
+
+
+def _option(option: Option) -> dict[str, Any]:
+    told = {key: getattr(option, key) for key in ("name", "default", "help")}
+    return {**told, "type": option.type_name, "choices": list(choices(option)), "range": str(option.range or "")}
 
 
 def _common(entry: Entry) -> dict[str, Any]:

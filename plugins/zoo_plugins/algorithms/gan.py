@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import Algorithm, Loss, OptionError, Phase, Step
+from zoo_core.options import Range
 
 
 class GAN(Algorithm):
@@ -31,7 +32,7 @@ class GAN(Algorithm):
             Literal["both", "alternate"],
             "'both': each minibatch updates the discriminator, then the generator; 'alternate': each updates one of them",
         ] = "both",
-        discriminator_steps: Annotated[int, "discriminator updates for each generator update"] = 1,
+        discriminator_steps: Annotated[int, "discriminator updates for each generator update", Range(1)] = 1,
         conditional: Annotated[bool, "whether the networks are told the labels"] = False,
     ) -> None:
         if discriminator_steps < 1:

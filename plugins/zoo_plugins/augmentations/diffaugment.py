@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from zoo_core import Augmentation, OptionError
+from zoo_core.options import Range
 
 
 def _uniform(x: Tensor, low: float, high: float) -> Tensor:
@@ -48,7 +49,7 @@ class Color(Augmentation):
 class Translation(Augmentation):
     """Shift an image by up to `share` of its side; what comes in is gray. Raises `OptionError` for an impossible share."""
 
-    def __init__(self, *, share: Annotated[float, "of the side, at most"] = 0.125) -> None:
+    def __init__(self, *, share: Annotated[float, "of the side, at most", Range(above=0, most=1)] = 0.125) -> None:
         _check_share(share)
         self.share = share
 
@@ -67,7 +68,7 @@ class Translation(Augmentation):
 class Cutout(Augmentation):
     """Gray out a square whose side is `share` of the image's, centered anywhere. Raises `OptionError` as above."""
 
-    def __init__(self, *, share: Annotated[float, "of the side"] = 0.5) -> None:
+    def __init__(self, *, share: Annotated[float, "of the side", Range(above=0, most=1)] = 0.5) -> None:
         _check_share(share)
         self.share = share
 

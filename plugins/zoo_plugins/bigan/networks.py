@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_core import Discriminator, ImageSpec, Network
+from zoo_core.options import Range
 
 from ..conditioning import one_hot_labels, with_label
 from ..dcgan.networks import DCGANDiscriminator, Kernel, MaxWidth, NormEps, Width
@@ -67,7 +68,7 @@ class JointDiscriminator(Discriminator):
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
         norm_eps: NormEps = 1e-5,
-        hidden: Annotated[int, "units of the layer in which image and latent meet"] = 512,
+        hidden: Annotated[int, "units of the layer in which image and latent meet", Range(1)] = 512,
     ) -> None:
         super().__init__(image=image)
         self.latent_dim = latent_dim

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from zoo_core.datasets import WHITE, Box, Fill, Fit, ImageDataset, Listing, Picture, Record, central_square
 from zoo_core.errors import OptionError
+from zoo_core.options import Range
 
 from . import avatars, celeba, looks
 from .folder import Folder
@@ -48,10 +49,12 @@ class Faces(ImageDataset):
         split: Annotated[
             str, "'train' or 'test'; CelebA: 'train', 'valid', 'test', 'all'; a folder has only 'train'"
         ] = "train",
-        count: Annotated[int, "faces to draw for 'train'; 'test' has a tenth as many, all different ones"] = _COUNT,
+        count: Annotated[int, "faces to draw for 'train'; 'test' has a tenth as many, all different", Range(1)] = _COUNT,
         seed: Annotated[int, "another seed draws other faces"] = _SEED,
-        resolution: Annotated[int, "height and width of a drawing in pixels, before it is resized"] = _RESOLUTION,
-        crop: Annotated[int | None, "of photographs, side of the central square; none: 108 for CelebA, else all"] = None,
+        resolution: Annotated[int, "side of a drawing in pixels, before it is resized", Range(16, 1024)] = _RESOLUTION,
+        crop: Annotated[
+            int | None, "of photographs, side of the central square; none: CelebA's 108, else all", Range(8)
+        ] = None,
         fit: Fit = "crop",
         fill: Fill = WHITE,
     ) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zoo_core.datasets import CAREFUL, Listing
 from zoo_core.errors import DataError, OptionError, UsageError, unknown
+from zoo_core.options import Range
 
 from .fetching import fetch
 from .sources import AGAIN, ArrayDataset, Origin, array_records, check_split, refuse_pointer
@@ -60,7 +61,7 @@ class MNIST(ArrayDataset):
         *,
         data: Annotated[str | None, "folder that holds train-images-idx3-ubyte(.gz)"] = None,
         split: Annotated[str, "'train' or 'test'"] = "train",
-        pad: Annotated[int, "pixels of border on each side"] = 2,
+        pad: Annotated[int, "pixels of border on each side", Range(0, 64)] = 2,
         part: Annotated[str | None, "of EMNIST: letters, digits, balanced, …; none: the only one there"] = None,
     ) -> None:
         super().__init__(data=data, split=split)

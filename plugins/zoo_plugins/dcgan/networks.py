@@ -24,16 +24,19 @@ from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from zoo_core import ImageSpec, OptionError
+from zoo_core.options import Range
 
 from ..conditioning import StagedDiscriminator, StagedGenerator, check_at_least, one_hot_labels, with_label
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 Kernel = Annotated[Literal[3, 4, 5], "side of the convolution kernels; the paper has 5, its Torch port 4"]
-Width = Annotated[int, "feature maps at half the image's size, doubled with each halving"]
-FullWidth = Annotated[int, "feature maps at the image's full size, doubled with each halving"]
-MaxWidth = Annotated[int, "most feature maps of any stage"]
+Width = Annotated[int, "feature maps at half the image's size, doubled with each halving", Range(1)]
+FullWidth = Annotated[int, "feature maps at the image's full size, doubled with each halving", Range(1)]
+MaxWidth = Annotated[int, "most feature maps of any stage", Range(1)]
 NormEps = Annotated[float, "added to the variance in batch normalization"]
-Hidden = Annotated[int, "units of a fully connected hidden layer beside the smallest maps; 0: none, the paper's guideline"]
+Hidden = Annotated[
+    int, "units of a fully connected hidden layer beside the smallest maps; 0: none, as the paper advises", Range(0)
+]
 
 
 def smallest_side(size: int) -> int:
@@ -135,7 +138,7 @@ class DCGANGenerator(StagedGenerator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent"] = 100,
+        latent_dim: Annotated[int, "length of a latent", Range(1)] = 100,
         width: Width = 64,
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
@@ -194,7 +197,7 @@ class DCGANDiscriminator(StagedDiscriminator):
         norm_eps: NormEps = 1e-5,
         head: Annotated[Literal["flat", "gap"], "the last maps flattened, or averaged globally, before the logit"] = "flat",
         hidden: Hidden = 0,
-        instance_noise: Annotated[float, "standard deviation of noise added to its input in training"] = 0.0,
+        instance_noise: Annotated[float, "standard deviation of noise added to its input in training", Range(0)] = 0.0,
     ) -> None:
         super().__init__(image=image)
         check_channels(image)
@@ -245,7 +248,7 @@ class PairsGenerator(StagedGenerator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent"] = 256,
+        latent_dim: Annotated[int, "length of a latent", Range(1)] = 256,
         width: FullWidth = 128,
         max_width: MaxWidth = 1024,
         norm_eps: NormEps = 1e-8,

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from zoo_core import FeatureExtractor, OptionError
+from zoo_core.options import Range
 
 
 class Pixels(FeatureExtractor):
@@ -21,7 +22,7 @@ class Pixels(FeatureExtractor):
 
     resizing: ClassVar[str] = "bilinear, antialiased, where the size differs"
 
-    def __init__(self, *, size: Annotated[int, "height and width to which pictures are resized"] = 32) -> None:
+    def __init__(self, *, size: Annotated[int, "height and width to which pictures are resized", Range(1)] = 32) -> None:
         super().__init__()
         if size < 1:
             raise OptionError(f"size must be at least 1, not {size}")

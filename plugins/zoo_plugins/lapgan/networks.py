@@ -24,12 +24,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
+from zoo_core.options import Range
 
 from ..conditioning import check_at_least, one_hot_labels, with_label
 
 Coarsest = Annotated[int, "height and width of the pyramid's top, which fully connected layers draw and judge"]
-Hidden = Annotated[int, "units of the two hidden layers at the top"]
-Width = Annotated[int, "feature maps of the levels below"]
+Hidden = Annotated[int, "units of the two hidden layers at the top", Range(1)]
+Width = Annotated[int, "feature maps of the levels below", Range(1)]
 
 
 def sides(size: int, coarsest: int) -> list[int]:
@@ -91,7 +92,7 @@ class LAPGANGenerator(Generator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "numbers of the latent that the top is given; the planes of noise come to it"] = 100,
+        latent_dim: Annotated[int, "length of the top's latent; the planes of noise come to it", Range(1)] = 100,
         coarsest: Coarsest = 8,
         hidden: Hidden = 600,
         width: Width = 64,

@@ -10,10 +10,11 @@ from torch.nn.functional import relu, softplus
 
 from zoo_core import Loss, OptionError
 from zoo_core.interfaces import Features, Judging
+from zoo_core.options import Range
 
 FeaturePair = tuple[Features, Features] | None  # of generated and of real images
-Smoothing = Annotated[float, "label smoothing of real images, whose target becomes 1 minus this; 0: none"]
-SmoothingFake = Annotated[float, "label smoothing of generated images, whose target becomes this; 0: none"]
+Smoothing = Annotated[float, "label smoothing of real images, whose target is 1 minus this; 0: none", Range(0, below=0.5)]
+SmoothingFake = Annotated[float, "label smoothing of generated images, whose target is this; 0: none", Range(0, below=0.5)]
 
 
 def cross_entropy(logits: Tensor, target: float) -> Tensor:
@@ -68,9 +69,9 @@ class NonSaturatingR1(NonSaturating):
         *,
         smoothing: Smoothing = 0.0,
         smoothing_fake: SmoothingFake = 0.0,
-        r1: Annotated[float, "weight gamma; the penalty is gamma / 2 times the mean squared gradient norm"] = 1.0,
-        r2: Annotated[float, "the same weight at generated images"] = 0.0,
-        every: Annotated[int, "discriminator steps between two penalties"] = 16,
+        r1: Annotated[float, "weight gamma; the penalty is gamma / 2 times the mean squared gradient norm", Range(0)] = 1.0,
+        r2: Annotated[float, "the same weight at generated images", Range(0)] = 0.0,
+        every: Annotated[int, "discriminator steps between two penalties", Range(1)] = 16,
     ) -> None:
         super().__init__(smoothing=smoothing, smoothing_fake=smoothing_fake)
         if min(r1, r2) < 0 or every < 1:
@@ -129,7 +130,7 @@ class Wasserstein(Loss):
 
     separable = True
 
-    def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none"] = 10.0) -> None:
+    def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none", Range(0)] = 10.0) -> None:
         if gradient_penalty < 0:
             raise OptionError(f"gradient_penalty must be at least 0, not {gradient_penalty}")
         self.weight = gradient_penalty

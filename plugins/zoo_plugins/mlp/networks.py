@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from zoo_core import ImageSpec, OptionError
+from zoo_core.options import Range
 
 from ..conditioning import StagedDiscriminator, StagedGenerator, check_at_least
 
@@ -44,9 +45,9 @@ class MLPGenerator(StagedGenerator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent"] = 100,
-        width: Annotated[int, "units of a hidden layer"] = 1200,
-        layers: Annotated[int, "hidden layers"] = 2,
+        latent_dim: Annotated[int, "length of a latent", Range(1)] = 100,
+        width: Annotated[int, "units of a hidden layer", Range(1)] = 1200,
+        layers: Annotated[int, "hidden layers", Range(1)] = 2,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
         check_at_least(1, latent_dim=latent_dim, width=width, layers=layers)
@@ -72,13 +73,13 @@ class MLPDiscriminator(StagedDiscriminator):
         self,
         *,
         image: ImageSpec,
-        width: Annotated[int, "units of a hidden layer"] = 240,
-        layers: Annotated[int, "hidden layers"] = 2,
+        width: Annotated[int, "units of a hidden layer", Range(1)] = 240,
+        layers: Annotated[int, "hidden layers", Range(1)] = 2,
         activation: Annotated[Literal["maxout", "leaky-relu"], "of the hidden layers"] = "maxout",
-        pieces: Annotated[int, "linear functions of a maxout unit"] = 5,
+        pieces: Annotated[int, "linear functions of a maxout unit", Range(1)] = 5,
         slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
-        input_dropout: Annotated[float, "share of pixels set to zero in training"] = 0.2,
-        dropout: Annotated[float, "share of hidden units set to zero in training"] = 0.5,
+        input_dropout: Annotated[float, "share of pixels set to zero in training", Range(0, below=1)] = 0.2,
+        dropout: Annotated[float, "share of hidden units set to zero in training", Range(0, below=1)] = 0.5,
     ) -> None:
         super().__init__(image=image)
         check_at_least(1, width=width, layers=layers, pieces=pieces)

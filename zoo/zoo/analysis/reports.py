@@ -103,7 +103,7 @@ class Subject:
             images = ["--dataset", self.images.dataset, *(["--data", str(self.images.data)] if self.images.data else [])]
         seed = ["--seed", str(self.seed)] if self.seed else []
         searched = dict.fromkeys(("arithmetic", "turn", "report"), self.searched) | {"forget": self.searched // 2}
-        search = ["--search", str(searched[verb])] if verb in searched else []
+        search = ["--searched", str(searched[verb])] if verb in searched else []
         return shlex.join(["zoo", verb, self.where, *words, *images, *seed, *search])
 
 

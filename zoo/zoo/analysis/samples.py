@@ -154,7 +154,7 @@ class ClassifiedSamples:
             n = len(self.latents)
             raise UsageError(
                 f"{len(found)} of {n:,} samples show {concept} ({len(found) / n:.2%}); {least} are needed",
-                hint="search more of them (--search N), ask for fewer exemplars, or choose a more frequent concept",
+                hint="search more of them (--searched N), ask for fewer exemplars, or choose a more frequent concept",
             )
         return found
 

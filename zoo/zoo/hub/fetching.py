@@ -93,7 +93,7 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
 def copy_model(found: FetchedModel, target: Path) -> Path:
     """Copy a fetched model to a folder of its own, whole or not at all; raises `UsageError` where there is something."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"{target} exists and is not an empty folder", hint="choose another place: --to DIR")
+        raise UsageError(f"{target} exists and is not an empty folder", hint="choose another place: --out DIR")
     with atomic_folder(target, replace=True) as new:
         for file in files_of_model(read_config(found.folder)):
             if (found.folder / file).is_file():
