@@ -21,20 +21,21 @@ from typing import Any, TypeVar
 
 from .errors import ZooError
 
-TRIES, SECONDS = 5, 10.0
-"""How often a call is made before it counts as failed, and how many seconds it may take in all where nothing answers."""
+TRIES, SECONDS = 5, 8.0
+"""How often a call is made before it counts as failed, and how many seconds it may take in all where nothing answers: with
+what a command takes to start, that stays below ten."""
 
 FIRST_WAIT, LONGEST_WAIT, PATIENCE = 1.0, 30.0, 300.0
 """Seconds before the second try, doubled before each one after it; the most; and the most that the Hub may ask for. Where
-nothing answers, each wait is half as long."""
+nothing answers, each wait is a quarter of that."""
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})  # after which the same call may succeed
 NETWORK = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})  # whose exceptions: that depends on the client's version
 _OURS = ("LocalProtocolError", "UnsupportedProtocol", "InvalidURL")  # a malformed token or address: no use to try again
-_CONNECT, _ONCE, _LATER, _REMEMBERED = 4.0, 8.0, 1.0, 30.0
+_CONNECT, _ONCE, _LATER, _REMEMBERED = 3.0, 8.0, 1.0, 30.0
 """Seconds: to connect; until an answer begins; the same once nothing has answered for `SECONDS`; and how long that is
 remembered."""
-_SLOW = 120.0  # seconds for the answer to an upload
+_READ, _SLOW = 10.0, 120.0  # seconds without a byte of an answer, and until the answer to an upload
 _LIBRARIES = ("datasets", "filelock", "fsspec", "huggingface_hub", "urllib3")
 
 T = TypeVar("T")
@@ -229,7 +230,7 @@ def _send_once(send: Callable[..., Any]) -> Callable[..., Any]:
         seconds = _silence.left()
         limits = dict(request.extensions.get("timeout") or {})
         limits["connect"] = min(limits.get("connect") or _CONNECT, _CONNECT, seconds)
-        limits["read"] = limits.get("read") or (_SLOW if body else SECONDS)
+        limits["read"] = limits.get("read") or (_SLOW if body else _READ)
         request.extensions = {**request.extensions, "timeout": limits}
         response = None
         try:
@@ -269,7 +270,7 @@ def _find_wait(error: Exception, attempt: int) -> float | None:
     wait *= 1 + random.random() / 4  # two that failed together do not come back together
     if not silent or _silence.since is None:
         return wait
-    wait /= 2
+    wait /= 4
     passed = time.monotonic() - _silence.since
     return None if _silence.is_known() or passed + wait + _LATER > SECONDS else wait
 

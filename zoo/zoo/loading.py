@@ -170,7 +170,8 @@ def find_folder(where: str | Path) -> Path:
         return _fetch(str(where), entry).folder
     except HubError as error:
         if entry is None:
-            error.message = f"there is no folder {str(where)!r} here, and from the Hub: {error.message}"
+            said = error.message.removeprefix("pull: ")
+            error.message = f"there is no folder {str(where)!r} here, and from the Hub: {said}"
         raise
 
 
