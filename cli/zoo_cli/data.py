@@ -60,10 +60,11 @@ def build(
 
     warn_about_plugins()
     name = dataset or named
-    if name is None or (dataset is not None and named is not None):
+    if (name is None and asked["data"] is None) or (dataset is not None and named is not None):
         raise click.UsageError("name one dataset; for example: zoo data build faces")
     asked["dataset"] = name
     options = select_data(asked, options)
+    name = asked["dataset"]
     request = zoo.PackRequest(options=parse_options(name, options), **asked)
     pack = zoo.build_pack(request, workers=workers, report=reporter_for_terminal())
     if as_json:

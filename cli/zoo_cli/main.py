@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from zoo_core.words import printable
 
+from .mistakes import TYPED, explain
 from .output import echo
 
 _MODULES = {
@@ -38,6 +39,15 @@ class Misuse(Failure):
 
 
 FAILURES = {1: Failure, 2: Misuse}  # exit code → class
+_HELPS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # of later versions of click
+
+
+def _as_misuse(error: click.UsageError, ctx: click.Context) -> click.UsageError | Misuse:
+    """Return an error of click's as our errors look; one that only shows the help stays what it is."""
+    if isinstance(error, _HELPS):
+        return error
+    message, hint = explain(error, ctx)
+    return Misuse(f"{message}\n{hint}" if hint else message)
 
 
 class Zoo(click.Group):
@@ -79,15 +89,12 @@ class Zoo(click.Group):
         command = self.get_command(ctx, name) if name in BUILT_IN else None
         return command.get_short_help_str(room) if command else ""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[TYPED] = list(args)
         try:
-            return super().resolve_command(ctx, args)
+            return super().parse_args(ctx, args)
         except click.UsageError as error:
-            from zoo_core.errors import near
-
-            close = near(args[0], self.list_commands(ctx))
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise click.UsageError(f"{error.format_message()}{hint}", ctx) from None
+            raise _as_misuse(error, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Like click's, but a plugin's command is not imported to be listed."""
@@ -108,8 +115,12 @@ class Zoo(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise FAILURES.get(error.exit_code, Failure)(str(error)) from error
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except click.UsageError as error:
+            raise _as_misuse(error, ctx) from None
+        except (click.exceptions.Exit, click.Abort, Failure):
             raise
+        except click.ClickException as error:
+            raise Failure(error.format_message()) from error
         except KeyboardInterrupt:
             echo("stopped at once; what was saved before is whole", err=True)
             ctx.exit(130)

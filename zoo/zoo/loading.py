@@ -5,6 +5,7 @@ Runs and the Hub's client take a while to import, and most models lie in a folde
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,19 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo_core import ImageSpec, ModelError, UsageError, registry
-from zoo_core.errors import near
+from zoo_core import ImageSpec, ModelError, UsageError
 from zoo_core.registries import Entry
 
 from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .models.folder import read_model, write_model
 from .models.model import Model
+from .names import MODEL, RUN, looks_local, model_not_found, no_model_in, run_not_found, what_is
 from .progress import Reporter
 
 if TYPE_CHECKING:
     from .hub.fetching import FetchedModel
     from .hub.publishing import PushResult
+
+_FILES = frozenset(
+    (".bin", ".ckpt", ".h5", ".json", ".keras", ".npz", ".onnx", ".pb", ".pkl", ".pt", ".pth", ".safetensors")
+)
+"""How names of files end for which somebody takes an export."""
 
 
 def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
@@ -88,9 +94,20 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
     """
     from .runs.run import model_of_run
 
-    if not _is_run(Path(run)):
-        raise UsageError(f"{run} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/")
-    return write_model(model_of_run(Path(run), raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
+    place = Path(run).expanduser()
+    if not _is_run(place):
+        if _is_run(Path(folder)):
+            hint = f"the run comes first: zoo export {shlex.quote(str(folder))} {shlex.quote(str(run))}"
+            raise UsageError(f"{run} is no run folder, and {folder} is one", hint=hint)
+        copy = f"to have a copy of it: zoo pull {shlex.quote(str(run))} --to {shlex.quote(str(folder))}"
+        raise run_not_found(run, instead=copy)
+    if Path(folder).suffix.lower() in _FILES:
+        name = Path(folder).with_suffix("")
+        raise UsageError(
+            f"{folder} names a file, and an export is a model folder: config.json and safetensors",
+            hint=f"for example: zoo export {shlex.quote(str(run))} {shlex.quote(str(name))}",
+        )
+    return write_model(model_of_run(place, raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
 
 
 def pull(
@@ -149,6 +166,9 @@ def push(
     from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
 
+    if what_is(repo) in (RUN, MODEL) and what_is(where) not in (RUN, MODEL):
+        hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
+        raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)
     check_names(tag, license)
     source = local_folder(where)
@@ -183,16 +203,6 @@ def local_folder(where: str | Path) -> Path | None:
     return _locate(where)[0]
 
 
-def model_not_found(where: str) -> UsageError:
-    """Return an error for a name that no model has."""
-    close = near(where, registry.names("models"))
-    meant = f"; did you mean {' or '.join(close)}?" if close else ""
-    return UsageError(
-        f"there is no model at {where!r}{meant}",
-        hint="give a run folder, a model folder, a name that zoo pull lists, or user/name on the Hub",
-    )
-
-
 def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
     """Return the folder on this machine and the entry of the catalog that `where` means, each None if there is none."""
     place = Path(where).expanduser()
@@ -205,10 +215,9 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
     entry = find_entry(str(where))
     if entry is not None:
         return installed_folder(entry), entry
-    if place.is_dir():
-        raise ModelError(f"{place} is neither a run folder nor a model folder: no run.json and no config.json in it")
     if found:
-        raise UsageError(f"{place} is a file", hint="give a run folder or a model folder")
+        wrong, hint = no_model_in(place)
+        raise (ModelError if place.is_dir() else UsageError)(wrong, hint=hint)
     return None, None
 
 
@@ -223,7 +232,7 @@ def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: 
         for file in differing_files(entry, found.folder):
             raise ModelError(f"{file} of {where} is not the one that the catalog means by {entry.name!r}")
         return found
-    if not is_hub_name(name):
+    if not is_hub_name(name) or looks_local(name):
         raise model_not_found(name)
     return fetch(parse_name(name, revision), report=report)
 
