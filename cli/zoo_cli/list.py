@@ -16,10 +16,16 @@ from .output import echo, json_option, print_json, print_table, warn_about_plugi
 LISTED = ("recipes", *KINDS)
 
 
+_ELSEWHERE = {"packs": "zoo data list", "plugins": "zoo plugins", "commands": "zoo --help", "options": "zoo show dcgan"}
+"""What has a command of its own."""
+
+
 class _Kind(click.Choice[str]):
     """A kind of thing, which may be called by the name of one: recipe."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in _ELSEWHERE:
+            raise click.BadParameter(f"{value} are listed elsewhere; type: {_ELSEWHERE[value]}")
         plurals = {one: kind for kind, one in SINGULAR.items() if kind in LISTED}
         return super().convert(plurals.get(value.lower(), value), param, ctx)
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import click
@@ -59,6 +60,8 @@ OPTIONS = {
 }
 """Other words for options."""
 
+_SURE = 0.75  # how alike two words are of which one is surely meant by the other
+
 _VALUES = {"--device": ("cuda", "cpu"), "--precision": ("fp16", "bf16", "fp32"), "--track": ("tensorboard", "wandb")}
 """Options whose values people type as flags: --cuda."""
 
@@ -80,8 +83,16 @@ def explain(error: click.UsageError, outer: click.Context) -> tuple[str, str]:
         return _explain_command(unknown[1], ctx)
     if match := re.match(r"Got unexpected extra arguments? \((.*)\)", said, re.DOTALL):
         return _explain_extra(match[1].split(" "), ctx)
-    message, _, hint = said.partition("; for example: ")
-    return _plain(message), f"for example: {hint}" if hint else _all_options(ctx)
+    return _split_hint(said, ctx)
+
+
+def _split_hint(said: str, ctx: click.Context) -> tuple[str, str]:
+    """Return a message of ours, in which what to type comes last, in its two lines."""
+    for before in ("for example: ", "type: "):
+        message, found, hint = said.partition(f"; {before}")
+        if found:
+            return _plain(message), before + hint
+    return _plain(said), _all_options(ctx)
 
 
 def _explain_option(flag: str, ctx: click.Context) -> tuple[str, str]:
@@ -93,18 +104,21 @@ def _explain_option(flag: str, ctx: click.Context) -> tuple[str, str]:
     at = next((i for i, word in enumerate(typed) if word == flag or word.startswith(f"{flag}=")), len(typed))
     value, used = _value_at(typed, at)
 
-    def instead(*words: str) -> str:
-        return f"type: {_join([*typed[:at], *words, *typed[at + used :]])}"
+    def instead(*words: str, instead_of: int = used) -> str:
+        return f"type: {_join([*typed[:at], *words, *typed[at + instead_of :]])}"
+
+    def rename(new: str) -> str:
+        takes = known[new]  # what follows a flag belongs to something else
+        return instead(new, value or takes) if takes else instead(new, instead_of=min(used, 1))
 
     known = _flags(ctx)
     other = OPTIONS.get(name.lower() if len(name) > 1 else name, "")
     if f"--{name.lower()}" in known:  # --Size, --dry_run
-        return message, instead(f"--{name.lower()}", *([value] if value else []))
+        return message, rename(f"--{name.lower()}")
     if other in known:
-        own = name.lower() if name.lower() in _VALUES.get(other, ()) else value
-        if own == name.lower() and value:
-            used -= "=" not in typed[at]  # what follows a flag of this kind belongs to something else
-        return message, instead(other, *([own] if own else [known[other]]))
+        if name.lower() in _VALUES.get(other, ()):
+            return message, instead(other, name.lower(), instead_of=min(used, 1))
+        return message, rename(other)
     argument = next((p for p in _arguments(ctx) if p.name == name or (p.metavar or "").lower() == name), None)
     if argument is not None and value:
         return f"{message}; {_called(argument)} comes without one", instead(value)
@@ -117,6 +131,8 @@ def _explain_option(flag: str, ctx: click.Context) -> tuple[str, str]:
             return f"{message}: it is a part of the recipe", "to see which recipe has which: zoo list recipes"
     close = near(name, [flag.lstrip("-") for flag in known if flag.startswith("--")], limit=2)
     close = [word for word in close if word != "help"]
+    if close and SequenceMatcher(None, name.lower(), close[0]).ratio() >= _SURE:
+        return message + _meant([f"--{close[0]}"]), rename(f"--{close[0]}")
     return message + _meant([f"--{word}" for word in close]), _all_options(ctx)
 
 
@@ -236,9 +252,8 @@ def _explain_value(error: click.BadParameter, ctx: click.Context) -> tuple[str, 
     from zoo_core.errors import near
 
     name = _called(error.param) if error.param is not None else ""
-    said, _, hint = error.message.partition("; for example: ")
-    before = f"{name}: " if name and name not in said else ""
-    message = _plain(said)
+    said, hint = _split_hint(error.message, ctx)
+    before, message = (f"{name}: " if name and name not in said else ""), said
     value = match[1] if (match := re.match(r"'(.*?)' is not", said, re.DOTALL)) else ""
     kind = error.param.type if error.param is not None else None
 
@@ -267,7 +282,7 @@ def _explain_value(error: click.BadParameter, ctx: click.Context) -> tuple[str, 
         if wanted:
             words = [*typed[:at], f"{bare}={wanted}", *typed[at + 1 + (not behind) :]]
             return message, f"type: {_join(words)}"
-    return before + message, f"for example: {hint}" if hint else _all_options(ctx)
+    return before + message, hint
 
 
 def _read_number(text: str, kind: Any) -> str:
