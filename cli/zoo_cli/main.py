@@ -39,10 +39,10 @@ class Misuse(Failure):
 
 
 FAILURES = {1: Failure, 2: Misuse}  # exit code → class
-_HELPS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # of later versions of click
+_HELPS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())  # of later versions of click
 
 
-def _as_misuse(error: click.UsageError, ctx: click.Context) -> click.UsageError | Misuse:
+def _as_misuse(error: click.UsageError, ctx: click.Context) -> click.ClickException:
     """Return an error of click's as our errors look; one that only shows the help stays what it is."""
     if isinstance(error, _HELPS):
         return error

@@ -108,22 +108,23 @@ def begin_within(seconds: float, function: Callable[[], T]) -> T:
     It goes on in a thread that nobody waits for: the search for a name's address cannot be interrupted, and of a name with
     several addresses each one is waited for.
     """
-    done, found, context = threading.Event(), [], contextvars.copy_context()
+    done, context = threading.Event(), contextvars.copy_context()
+    found: list[T] = []
+    failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            found.append((context.run(function), None))
+            found.append(context.run(function))
         except BaseException as error:
-            found.append((None, error))
+            failed.append(error)
         done.set()
 
     threading.Thread(target=work, daemon=True, name="zoo-ask").start()
     if not done.wait(seconds):
         raise TimeoutError(f"no answer in {seconds:.0f} s")
-    value, error = found[0]
-    if error is not None:
-        raise error
-    return value  # type: ignore[no-any-return]
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def underlying_error(error: Exception) -> Exception:
@@ -223,7 +224,7 @@ def _set_up_client() -> None:
 
 def _send_once(send: Callable[..., Any]) -> Callable[..., Any]:
     """Return the method of a client that sends a request, such that what fails is tried again by nobody but `ask_hub`."""
-    from huggingface_hub.utils import hf_raise_for_status
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
     def send_once(request: Any, *, stream: bool = False, **how: Any) -> Any:
         began, body = time.monotonic(), request.method not in ("GET", "HEAD", "OPTIONS")

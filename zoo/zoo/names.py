@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
-from zoo_core import UsageError, registry
+from zoo_core import PretrainedModel, UsageError, registry
 from zoo_core.errors import near
 from zoo_core.records import KINDS, SINGULAR
 
@@ -140,7 +141,7 @@ def recipe_not_found(recipe: str) -> UsageError | None:
         hint = f"for example: zoo train dcgan --data {_typed(recipe)}" if what != MODEL else "zoo list recipes shows all"
         return UsageError(f"{recipe} is {what}, not a recipe", hint=hint)
     if what == CATALOG:
-        made = registry.find("models", recipe).value
+        made = cast(PretrainedModel, registry.find("models", recipe).value)
         hint = f"to train such a one: zoo train {made.recipe} --dataset {made.dataset}"
         return UsageError(f"{recipe} is a trained model, not a recipe", hint=hint)
     if what == "a dataset":
