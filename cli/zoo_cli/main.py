@@ -39,7 +39,9 @@ class Misuse(Failure):
 
 
 FAILURES = {1: Failure, 2: Misuse}  # exit code → class
-_HELPS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())  # of later versions of click
+_HELPS: tuple[type[click.UsageError], ...] = tuple(
+    getattr(click.exceptions, name) for name in ("NoArgsIsHelpError",) if hasattr(click.exceptions, name)
+)  # of later versions of click
 
 
 def _as_misuse(error: click.UsageError, ctx: click.Context) -> click.ClickException:

@@ -20,7 +20,7 @@ from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .models.folder import read_model, write_model
 from .models.model import Model
-from .names import MODEL, RUN, looks_local, model_not_found, no_model_in, run_not_found, what_is
+from .names import CATALOG, MODEL, RUN, looks_local, model_not_found, no_model_in, run_not_found, what_is
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def push(
     from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
 
-    if what_is(repo) in (RUN, MODEL) and what_is(where) not in (RUN, MODEL):
+    if what_is(repo) in (RUN, MODEL) and what_is(where) not in (RUN, MODEL, CATALOG):
         hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
         raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)
@@ -232,7 +232,7 @@ def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: 
         for file in differing_files(entry, found.folder):
             raise ModelError(f"{file} of {where} is not the one that the catalog means by {entry.name!r}")
         return found
-    if not is_hub_name(name) or looks_local(name):
+    if not is_hub_name(name) or (revision is None and looks_local(name)):
         raise model_not_found(name)
     return fetch(parse_name(name, revision), report=report)
 

@@ -41,13 +41,13 @@ def what_is(name: str | Path) -> str:
 
 def looks_local(name: str) -> bool:
     """Return whether a name that could be user/name on the Hub is rather a path here that leads nowhere: it begins as paths
-    do, or names a folder here that holds runs or models. With a revision (user/name@main) it is a name on the Hub.
+    do, or with a folder here that holds runs. With a revision (user/name@main) it is a name on the Hub.
     """
     if "@" in name:
         return False
     first = name.replace("\\", "/").partition("/")[0]
     local = name.startswith((".", "/", "~")) or "\\" in name or first in _LOCAL
-    return local or any(True for _ in _find_places(Path(first), 1))
+    return local or any(what_is(path) == RUN for path in _find_places(Path(first), 1))
 
 
 def find_enclosing(place: Path) -> Path | None:

@@ -15,10 +15,18 @@ def is_reachable() -> bool:
 
     if constants.HF_HUB_OFFLINE:
         return False
+
+    def knock() -> None:
+        try:
+            get_session().head(constants.ENDPOINT)
+        except Exception as error:  # of which kind depends on the client's version
+            if is_silence(error):
+                raise
+
     try:
-        ask_hub(lambda: get_session().head(constants.ENDPOINT))
-    except Exception as error:  # of which kind depends on the client's version
-        return not is_silence(error)
+        ask_hub(knock)
+    except Exception:
+        return False
     return True
 
 
