@@ -67,7 +67,7 @@ _BY_HAND = "Exemplars of the first concept, by hand: numbers that zoo sample --n
 
 @click.command(no_args_is_help=True)
 @model_argument
-@click.argument("expression", default="A - B + C")
+@click.argument("expression", required=False)
 @click.option("--a", metavar="IDS", callback=_read_numbers, help=_BY_HAND)
 @click.option("--b", metavar="IDS", callback=_read_numbers, help="Of the second.")
 @click.option("--c", metavar="IDS", callback=_read_numbers, help="Of the third.")

@@ -76,11 +76,12 @@ def build(
     from zoo.packs.request import parse_options
 
     warn_about_plugins()
-    name = take_once(dataset, named, "DATASET", "", flag="--dataset")
-    if not name:
+    name = take_once(dataset, named, "DATASET", "", flag="--dataset") or None
+    if name is None and asked["data"] is None:
         raise click.UsageError("name a dataset; for example: zoo data build faces")
     asked["dataset"] = name
     options = select_data(asked, options)
+    name = asked["dataset"]
     request = zoo.PackRequest(options=parse_options(name, options), **asked)
     pack = zoo.build_pack(request, workers=workers, report=reporter_for_terminal())
     if as_json:

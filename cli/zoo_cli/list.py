@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import click
 
-from zoo_core.records import KINDS
+from zoo_core.records import KINDS, SINGULAR
 from zoo_core.words import plural
 
 from .output import echo, json_option, print_json, print_table, warn_about_plugins
@@ -16,14 +16,31 @@ from .output import echo, json_option, print_json, print_table, warn_about_plugi
 LISTED = ("recipes", *KINDS)
 
 
+_ELSEWHERE = {"packs": "zoo data list", "plugins": "zoo plugins", "commands": "zoo --help", "options": "zoo show dcgan"}
+"""What has a command of its own."""
+
+
+class _Kind(click.Choice[str]):
+    """A kind of thing, which may be called by the name of one: recipe."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in _ELSEWHERE:
+            raise click.BadParameter(f"{value} are listed elsewhere; type: {_ELSEWHERE[value]}")
+        plurals = {one: kind for kind, one in SINGULAR.items() if kind in LISTED}
+        return super().convert(plurals.get(value.lower(), value), param, ctx)
+
+
 @click.command("list")
-@click.argument("kind", required=False, metavar="[KIND]", type=click.Choice(LISTED))
+@click.argument("kind", required=False, metavar="[KIND]", type=_Kind(LISTED))
 @click.option("--hub", is_flag=True, help="List models that people have published on the Hugging Face Hub instead.")
 @click.option("--author", metavar="NAME", help="Author of it: with --hub, only this user's or organization's.")
 @click.option("--search", metavar="WORD", help="With --hub: only those whose name holds this.")
 @json_option
 def list_command(kind: str | None, hub: bool, author: str | None, search: str | None, as_json: bool) -> None:
     """List what is installed: recipes, and what they and trainings are made of, by kind.
+
+    KIND is recipes, algorithms, generators, discriminators, networks, losses, augmentations, datasets, features, metrics,
+    trackers or models.
 
     \b
     Examples:

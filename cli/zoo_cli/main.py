@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from zoo_core.words import printable
 
+from .mistakes import TYPED, explain
 from .output import echo
 
 SECTIONS = {
@@ -80,6 +81,17 @@ class Misuse(Failure):
 
 
 FAILURES = {1: Failure, 2: Misuse}  # exit code → class
+_HELPS: tuple[type[click.UsageError], ...] = tuple(
+    getattr(click.exceptions, name) for name in ("NoArgsIsHelpError",) if hasattr(click.exceptions, name)
+)  # of later versions of click
+
+
+def _as_misuse(error: click.UsageError, ctx: click.Context) -> click.ClickException:
+    """Return an error of click's as our errors look; one that only shows the help stays what it is."""
+    if isinstance(error, _HELPS):
+        return error
+    message, hint = explain(error, ctx)
+    return Misuse(f"{message}\n{hint}" if hint else message)
 
 
 class Zoo(click.Group):
@@ -119,15 +131,12 @@ class Zoo(click.Group):
             *click.Command.shell_complete(self, ctx, incomplete),
         ]
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[TYPED] = list(args)
         try:
-            return super().resolve_command(ctx, args)
+            return super().parse_args(ctx, args)
         except click.UsageError as error:
-            from zoo_core.errors import near
-
-            close = near(args[0], self.list_commands(ctx))
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise click.UsageError(f"{error.format_message()}{hint}", ctx) from None
+            raise _as_misuse(error, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """In sections, those of plugins last; no command is imported to be listed."""
@@ -153,8 +162,12 @@ class Zoo(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise FAILURES.get(error.exit_code, Failure)(str(error)) from error
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except click.UsageError as error:
+            raise _as_misuse(error, ctx) from None
+        except (click.exceptions.Exit, click.Abort, Failure):
             raise
+        except click.ClickException as error:
+            raise Failure(error.format_message()) from error
         except KeyboardInterrupt as interrupt:
             echo(str(interrupt) or "stopped at once; what was saved before is whole", err=True)
             ctx.exit(130)

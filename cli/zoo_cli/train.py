@@ -61,12 +61,19 @@ def training_options(command: F) -> F:
 
 
 def select_data(choices: dict[str, Any], options: dict[str, str], *, download: bool = True) -> dict[str, str]:
-    """Take --limit and --download out of a command's choices, and return its settings with what --limit says.
+    """Take --limit and --download out of a command's choices, and return its settings with what --limit says. Where --data
+    stands without --dataset, the choices say then what reads it, and the person is told.
 
     With --download the dataset is fetched, unless `download` is false, and `choices["data"]` says where it lies then.
     """
     import zoo
 
+    data = choices["data"]
+    if data is not None and choices["dataset"] is None and not choices.get("resume"):
+        from zoo.names import infer_dataset
+
+        choices["dataset"] = infer_dataset(data)
+        echo(f"reading {data} as --dataset {choices['dataset']}", err=True)
     if (wanted := choices.pop("download")) and choices["dataset"] is None:
         raise click.UsageError("--download needs the name of a dataset; for example: --dataset mnist --download")
     if wanted and download:

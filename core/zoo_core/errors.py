@@ -69,9 +69,13 @@ class TrainingError(ZooError):
 def near(name: str, valid: Iterable[str], *, limit: int = 3) -> list[str]:
     """Return the valid names closest to `name`, best first, at most `limit`."""
     valid = sorted(set(valid))
-    close = difflib.get_close_matches(name, valid, n=limit, cutoff=0.5)
-    inside = [v for v in valid if v not in close and (name in v or v in name)] if len(name) > 1 else []
-    return (close + inside)[:limit]
+    folded: dict[str, list[str]] = {}
+    for word in valid:
+        folded.setdefault(word.lower().replace("_", "-"), []).append(word)
+    wanted = name.lower().replace("_", "-")
+    close = difflib.get_close_matches(wanted, folded, n=limit, cutoff=0.5)
+    inside = [v for v in folded if v not in close and (wanted in v or v in wanted)] if len(name) > 1 else []
+    return [word for match in close + inside for word in folded[match]][:limit]
 
 
 def unknown(what: str, name: str, valid: Iterable[str], *, hint: str = "") -> UnknownNameError:

@@ -108,7 +108,12 @@ class Registry:
             claims = [e for e in claims if e.plugin.distribution == normalize(distribution)]
         if not claims:
             command = f"zoo list {kind}" if kind != "commands" else "zoo --help"
-            raise unknown(SINGULAR[kind], name, self.names(kind), hint=f"to see all: {command}")
+            error = unknown(SINGULAR[kind], name, self.names(kind), hint=f"to see all: {command}")
+            others = [SINGULAR[other] for other in SINGULAR if other != kind and bare in self.names(other)]
+            if others and not distribution:
+                article = "an" if others[0][0] in "aeiou" else "a"
+                error.message = error.message.replace(f"{name!r}; ", f"{name!r}, which is {article} {others[0]}; ", 1)
+            raise error
         if len(claims) > 1:
             who, what = sorted({e.plugin.distribution for e in claims}), f"{SINGULAR[kind]} {bare!r} is claimed by"
             if len(who) == 1:

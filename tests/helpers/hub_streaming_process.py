@@ -79,6 +79,40 @@ def run(hub: Hub) -> dict[str, Any]:
     return found
 
 
+def lose_network(folder: Path) -> list[str]:
+    """Build a pack anew of which nothing is in the cache, while the stand-in stops to answer; return what is said."""
+    from huggingface_hub import close_session
+
+    import zoo
+    from zoo_core import registry
+
+    with serving(folder) as hub:
+        use_client(hub.url)
+        dataset = registry.create("datasets", "hub", {"data": REPO})
+        records = dataset.listing().records
+    close_session()  # else the stand-in goes on answering on connections that there are
+    try:
+        dataset.decode(records[0])
+    except zoo.ZooError as error:
+        return [type(error).__name__, error.message, error.hint]
+    return []
+
+
+def use_client(url: str) -> None:
+    """Point libraries that have read their environment at another stand-in, with an empty cache."""
+    import datasets
+    from huggingface_hub import HfFileSystem, constants
+
+    from zoo_plugins.datasets.hub import rows
+
+    constants.ENDPOINT = datasets.config.HF_ENDPOINT = url
+    constants.HUGGINGFACE_CO_URL_TEMPLATE = url + "/{repo_id}/resolve/{revision}/{filename}"
+    constants.HF_HUB_CACHE += "-2"
+    for opened in (rows._local, rows._pictures):
+        opened.cache_clear()
+    HfFileSystem.clear_instance_cache()
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     (folder / "repository" / "data").mkdir(parents=True)
@@ -86,7 +120,9 @@ def main() -> None:
     with serving(folder / "repository") as hub:
         use_hub(hub.url, folder)
         write(hub.folder)
-        print(json.dumps(run(hub)))
+        found = run(hub)
+    found["gone"] = lose_network(folder / "repository")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -85,14 +86,20 @@ def test_what_needs_something_from_outside_is_not_checked(name: str) -> None:
     assert [o.note for o in check_component("features", name) if o.note] == ["not checked: needs data"]
 
 
-def test_inception_without_weights_names_the_alternatives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("silent", [False, True])
+def test_inception_without_weights_names_the_alternatives(
+    silent: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch_fidelity")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
 
     def offline(*_: object, **__: object) -> None:
+        if silent:
+            time.sleep(60)  # of which nobody waits for the end
         raise OSError("no network")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr("zoo_plugins.features.inception.urlopen", offline)
+    monkeypatch.setattr("zoo_plugins.features.inception.SECONDS", 0.5)
     with pytest.raises(ZooError, match="cannot be fetched from https://") as raised:
         extractor("inception")
     for alternative in ("--features scattering", "--features discriminator", "zoo list features", "features.weights=FILE"):

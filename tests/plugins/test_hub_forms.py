@@ -77,6 +77,29 @@ def test_pictures_with_folders_as_labels(tmp_path: Path, form: str) -> None:
     assert_conforms("datasets", "hub", options={"data": str(root)})
 
 
+@pytest.mark.parametrize(("names", "classes"), [(("cat", "dog"), ("cat", "dog")), (("part-0", "part-1"), ())])
+def test_several_zips_without_folders_are_classes_unless_numbered(
+    tmp_path: Path, names: tuple[str, str], classes: tuple[str, ...]
+) -> None:
+    (root := tmp_path / "pets").mkdir()
+    for k, name in enumerate(names):
+        write_zip(root / f"{name}.zip", [(inner.partition("/")[2], value) for inner, value in PICTURES[3 * k : 3 * k + 3]])
+    found = dataset("hub", root)
+    assert found.listing().classes == classes
+    assert sorted(colors(found)) == sorted(COLORS)
+    if classes:
+        assert labeled(found) == sorted(EXPECTED)
+
+
+def test_an_archive_of_another_kind_that_is_passed_over_is_named(tmp_path: Path) -> None:
+    (root := tmp_path / "pets").mkdir()
+    write_zip(root / "cats.zip", PICTURES[:3])
+    (root / "dogs.tar").write_bytes(tar_bytes(PICTURES[3:], mode="w"))
+    (note,) = dataset("hub", root).listing().notes
+    assert "of 2 files, 1 is used for split 'train' and 1 for no split" in note
+    assert f"left out: dogs.tar; to take them all: --dataset folder --data {root}" in note
+
+
 def test_pictures_in_a_zip_without_folders(tmp_path: Path) -> None:
     (tmp_path / "pets" / "data").mkdir(parents=True)
     write_zip(tmp_path / "pets" / "data" / "train.zip", [(f"train/{i}.png", value) for i, (_, value) in enumerate(PICTURES)])

@@ -31,7 +31,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return {**json.loads(done.stdout.splitlines()[-1]), "stderr": done.stderr}
 
 
 def test_a_server_that_fails_is_an_error_in_words(found: Any) -> None:
@@ -43,6 +43,17 @@ def test_a_server_that_fails_is_an_error_in_words(found: Any) -> None:
 def test_a_broken_download_ends_the_build_and_skips_nothing(found: Any) -> None:
     assert found["broken"][0] == "DataError"
     assert "finished files are kept" in found["kept"]
+
+
+def test_a_network_that_goes_away_ends_the_build_in_one_message(found: Any) -> None:
+    kind, words, hint = found["gone"]
+    assert (kind, words) == ("DataError", "ada/pets on the Hub cannot be loaded: the Hub cannot be reached")
+    assert "run the same command again" in hint
+
+
+def test_libraries_write_nothing_about_what_goes_wrong(found: Any) -> None:
+    written = [line for line in found["stderr"].replace("\r", "\n").splitlines() if line.strip()]
+    assert [line for line in written if not line.startswith("Creating parquet")] == []  # a bar of what makes the files
 
 
 def test_files_come_one_after_the_other(found: Any) -> None:

@@ -5,6 +5,7 @@ Runs and the Hub's client take a while to import, and most models lie in a folde
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo_core import ImageSpec, ModelError, UsageError, registry
-from zoo_core.errors import near
+from zoo_core import ImageSpec, ModelError, UsageError
 from zoo_core.registries import Entry
 
 from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .models.folder import read_model, write_model
 from .models.model import Model
+from .names import CATALOG, MODEL, RUN, looks_local, model_not_found, no_model_in, run_not_found, what_is
 from .progress import Reporter
 from .runs.folders import find_run, is_run
 
 if TYPE_CHECKING:
     from .hub.fetching import FetchedModel
     from .hub.publishing import PushResult
+
+_FILES = frozenset(
+    (".bin", ".ckpt", ".h5", ".json", ".keras", ".npz", ".onnx", ".pb", ".pkl", ".pt", ".pth", ".safetensors")
+)
+"""How names of files end for which somebody takes an export."""
 
 
 def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
@@ -89,10 +95,20 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
     """
     from .runs.run import model_of_run
 
-    found = find_run(run)
-    if not is_run(found):
-        raise UsageError(f"{run} is no run folder: there is no run.json in it", hint="zoo train makes run folders in runs/")
-    return write_model(model_of_run(found, raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
+    place = find_run(run)
+    if not is_run(place):
+        if is_run(Path(folder)):
+            hint = f"the run comes first: zoo export {shlex.quote(str(folder))} {shlex.quote(str(run))}"
+            raise UsageError(f"{run} is no run folder, and {folder} is one", hint=hint)
+        copy = f"to have a copy of it: zoo pull {shlex.quote(str(run))} --to {shlex.quote(str(folder))}"
+        raise run_not_found(run, instead=copy)
+    if Path(folder).suffix.lower() in _FILES:
+        name = Path(folder).with_suffix("")
+        raise UsageError(
+            f"{folder} names a file, and an export is a model folder: config.json and safetensors",
+            hint=f"for example: zoo export {shlex.quote(str(run))} {shlex.quote(str(name))}",
+        )
+    return write_model(model_of_run(place, raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
 
 
 def pull(
@@ -151,6 +167,9 @@ def push(
     from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
 
+    if what_is(repo) in (RUN, MODEL) and what_is(where) not in (RUN, MODEL, CATALOG):
+        hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
+        raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)
     check_names(tag, license)
     source = local_folder(where)
@@ -172,7 +191,8 @@ def find_folder(where: str | Path) -> Path:
         return _fetch(str(where), entry).folder
     except HubError as error:
         if entry is None:
-            error.message = f"there is no folder {str(where)!r} here, and from the Hub: {error.message}"
+            said = error.message.removeprefix("pull: ")
+            error.message = f"there is no folder {str(where)!r} here, and from the Hub: {said}"
         raise
 
 
@@ -182,16 +202,6 @@ def local_folder(where: str | Path) -> Path | None:
     Raises `ModelError` for a folder of anything else and a damaged installed model, `UsageError` for a file or no name.
     """
     return _locate(where)[0]
-
-
-def model_not_found(where: str) -> UsageError:
-    """Return an error for a name that no model has."""
-    close = near(where, registry.names("models"))
-    meant = f"; did you mean {' or '.join(close)}?" if close else ""
-    return UsageError(
-        f"there is no model at {where!r}{meant}",
-        hint="give a run folder, a model folder, a name that zoo pull lists, or user/name on the Hub",
-    )
 
 
 def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
@@ -206,10 +216,9 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
     entry = find_entry(str(where))
     if entry is not None:
         return installed_folder(entry), entry
-    if place.is_dir():
-        raise ModelError(f"{place} is neither a run folder nor a model folder: no run.json and no config.json in it")
     if found:
-        raise UsageError(f"{place} is a file", hint="give a run folder or a model folder")
+        wrong, hint = no_model_in(place)
+        raise (ModelError if place.is_dir() else UsageError)(wrong, hint=hint)
     place = find_run(place)
     return (place if is_run(place) else None), None
 
@@ -225,6 +234,6 @@ def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: 
         for file in differing_files(entry, found.folder):
             raise ModelError(f"{file} of {where} is not the one that the catalog means by {entry.name!r}")
         return found
-    if not is_hub_name(name):
+    if not is_hub_name(name) or (revision is None and looks_local(name)):
         raise model_not_found(name)
     return fetch(parse_name(name, revision), report=report)

@@ -11,11 +11,13 @@ import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.request import urlopen
 
 import torch
 from torch import Tensor
 
 from zoo_core import FeatureExtractor, ModelError, ZooError
+from zoo_core.hub import SECONDS, begin_within
 
 Layer = Literal["64", "192", "768", "2048", "logits_unbiased"]
 DIMS: dict[str, int] = {"64": 64, "192": 192, "768": 768, "2048": 2048, "logits_unbiased": 1008}
@@ -79,6 +81,7 @@ def _fetched(url: str) -> Path:
     if file.is_file():
         return file
     try:
+        begin_within(SECONDS, lambda: urlopen(url, timeout=SECONDS).close())  # torch would wait for minutes
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), hash_prefix=HASH, progress=False)
     except (OSError, RuntimeError, ValueError) as error:  # no network, no such page, another checksum, no place to write

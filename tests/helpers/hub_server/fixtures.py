@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from zoo_core.hub import forget_silence
+
 from .server import HubServer
 
 TOKEN, OTHER, READER = "hf_adasOwnSecretToken0001", "hf_bobsOwnSecretToken0002", "hf_adasReadOnlyToken0003"
@@ -39,6 +41,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         for name, value in environment(server, home).items():
             monkeypatch.setenv(name, value)
         disable_progress_bars()
+        forget_silence()  # of a test before
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
         with one_thread():
             yield server

@@ -7,6 +7,7 @@ often it is found in any sample, and in the same arithmetic with pixels.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import arrange, save_picture, sheet
 from .attribute_classifier import confidence, load_classifier
-from .labels import Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
+from .labels import ABSENT, HIDDEN, Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
 NOISE = 0.25  # the paper's: eight neighbors of the result, each number of the latent moved by up to this much
@@ -80,7 +81,7 @@ class Arithmetic:
 
 def arithmetic(
     model: Model | str | Path,
-    expression: str,
+    expression: str | None = None,
     *,
     images: ImageSource = None,
     chosen: Sequence[Sequence[int]] | None = None,
@@ -96,8 +97,8 @@ def arithmetic(
     """Add and subtract concepts.
 
     Args:
-        expression: concepts with + or − between them; see `zoo.analysis.labels`. With `chosen` its concepts are mere names
-            ("A - B + C").
+        expression: concepts with + or − between them; see `zoo.analysis.labels`. With `chosen` its concepts are mere names,
+            and "A - B + C" where it is not given.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
         chosen: for each concept, numbers of samples chosen by hand.
         exemplars: how many latents make a concept's mean.
@@ -108,6 +109,9 @@ def arithmetic(
     Raises:
         UsageError: the expression does not parse, a word is unknown, no exemplars were found, or the images have no labels.
     """
+    if expression is None and chosen is None:
+        raise _no_expression(model, images)
+    expression = expression or "A - B + C"
     terms = parse_expression(expression)
     loaded, file = open_model(model, device, out)
     if chosen is not None:
@@ -152,6 +156,20 @@ def arithmetic(
     if file is not None:
         save_picture(found.picture(), file)
     return found
+
+
+def _no_expression(model: Model | str | Path, images: ImageSource) -> UsageError:
+    """Return an error that shows an expression in words of the images' own labels."""
+    loaded, _ = open_model(model, "cpu", None)
+    vocabulary = find_images(loaded, model, images).vocabulary()
+    words = [name for name, values in vocabulary.items() if set(values) & set(ABSENT)]  # which no other word need explain
+    words += [f"{name}={value}" for name, values in vocabulary.items() for value in values if value not in (*ABSENT, HIDDEN)]
+    words = sorted(words, key=lambda word: word != "mouth=smile")  # what every face can show, where there are faces
+    other, first = words[0], next((word for word in words[1:] if word.partition("=")[0] != words[0].partition("=")[0]), "")
+    example = f"{first}+{other} - {other} + neutral" if first else f"{' - neutral + '.join(words[:2])}"
+    where = "MODEL" if isinstance(model, Model) else shlex.quote(str(model))
+    wrong = "an expression is missing: what is added and subtracted"
+    return UsageError(wrong, hint=f"for example: zoo arithmetic {where} {shlex.quote(example)}")
 
 
 def _choose_exemplars(

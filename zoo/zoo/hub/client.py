@@ -1,17 +1,14 @@
-"""Talking to the Hub through `huggingface_hub`: names of repositories, retries with backoff, errors in words, and never a
-token in any of them."""
+"""Talking to the Hub through `huggingface_hub`: names of repositories, errors in words, and never a token in any of them.
+`zoo_core.hub` says how often and how long it is asked."""
 
 from __future__ import annotations
 
 import errno
-import random
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from huggingface_hub import HfApi, constants, errors, get_token
@@ -19,19 +16,12 @@ from huggingface_hub.utils import HFValidationError, validate_repo_id  # type: i
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from zoo_core import UsageError, ZooError
+from zoo_core.hub import TRIES, ask_hub, is_silence, name_silence, read_response, underlying_error
 
 from ..progress import Reporter
 from ..version import __version__
 
-TRIES = 5
-"""How often a call is made before it counts as failed."""
-
-FIRST_WAIT, LONGEST_WAIT, PATIENCE = 1.0, 30.0, 300.0
-"""Seconds before the second try, doubled before each one after it; the most; and the most that the Hub may ask for."""
-
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})  # after which the same call may succeed
-NETWORK = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})  # whose exceptions: that depends on the client's version
-_SECRET = re.compile(r"hf_[A-Za-z0-9_]{6,}|(?i:bearer\s+)\S+|(?i:(?:x-amz-)?(?:signature|credential|token))=[^&\s]+")
+_SECRET = re.compile(r"hf_[A-Za-z0-9_]{6,}|(?i:bearer\s+)\S+|(?i:(?:x-amz-)?(?:signature|credential|token))=(?!…)[^&\s]+")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
 _AGAIN = "run the same command again"
@@ -143,34 +133,38 @@ def printable(text: object, most: int = 200) -> str:
 
 
 def call(function: Callable[[], T], *, what: str, repo: str = "", report: Reporter | None = None, tries: int = TRIES) -> T:
-    """Call the Hub, again after a failure that may heal, waiting as long as the Hub says or ever longer.
+    """Call the Hub by `ask_hub`, and say what goes wrong in words.
 
-    `huggingface_hub` retries downloads, and no commit nor any other call of its API; and it waits for as long as the Hub
-    asks, be it a day. `function` makes one whole attempt, and finds what the one before has done. `what` and `repo` are for
-    messages: `HubError` says what was refused and what to do next; it is an `UnreachableError` where nothing answered.
+    `what` and `repo` are for messages: `HubError` says what was refused and what to do next; it is an `UnreachableError`
+    where nothing answered.
     """
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            with _progress_bars():
-                return function()
-        except ZooError:
-            raise
-        except Exception as error:
-            told, wait = explain(error, what, repo), _wait(error, attempt)
-            if wait is None or attempt >= tries:
-                causes = f"{error} {_cause(error)}"  # which a traceback would print, secrets and all
-                raise told from (error if redact(causes) == causes else None)
-        if report is not None:
-            report.warn(f"{told.message}; trying again in {wait:.0f} s ({attempt} of {tries - 1})")
-        time.sleep(wait)
+
+    def attempt() -> T:
+        with _progress_bars():
+            return function()
+
+    def tell(error: Exception, wait: float, number: int) -> None:
+        silent = is_silence(error)
+        if report is not None and not (silent and number > 1):  # once: nothing new is to be said of silence
+            again = "trying for some seconds" if silent else f"trying again in {wait:.0f} s ({number} of {tries - 1})"
+            report.warn(f"{explain(error, what, repo).message}; {again}")
+
+    try:
+        return ask_hub(attempt, tries=tries, told=tell)
+    except ZooError:
+        raise
+    except Exception as error:
+        causes = f"{error} {underlying_error(error)}"  # which a traceback would print, secrets and all
+        raise explain(error, what, repo) from (error if redact(causes) == causes else None)
 
 
 def explain(error: Exception, what: str, repo: str = "") -> HubError:
     """Return an error of `huggingface_hub` in words, with what to type next."""
-    error = _cause(error)
-    status, headers = _response(error)
+    error = underlying_error(error)
+    status, headers = read_response(error)
+    if is_silence(error):
+        message = f"{what}: the connection to the Hub failed ({name_silence(error)})"
+        return UnreachableError(message, hint=f"check the connection, then {_AGAIN}")
     if isinstance(error, errors.OfflineModeIsEnabled):
         return UnreachableError(f"{what}: HF_HUB_OFFLINE forbids the network", hint="to allow it: unset HF_HUB_OFFLINE")
     kind = next((kind for kind in _MESSAGES if isinstance(kind, type) and isinstance(error, kind)), min(status, 500))
@@ -192,9 +186,6 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
         return HubError(f"{what}: no space left on disk", hint=f"free some space, or {cache}; then {_AGAIN}")
     if isinstance(error, PermissionError):
         return HubError(f"{what}: {error.filename} cannot be written", hint=cache)
-    if _is_network(error):
-        message = f"{what}: the connection to the Hub failed ({type(error).__name__})"
-        return UnreachableError(message, hint=f"check the connection, then {_AGAIN}")
     return HubError(f"{what} failed: {type(error).__name__}: {printable(error)}", hint="to see where: zoo --debug …")
 
 
@@ -209,43 +200,6 @@ def _progress_bars() -> Iterator[None]:
     finally:
         if quiet:
             enable_progress_bars()
-
-
-def _cause(error: Exception) -> Exception:
-    """Return why the Hub could not be asked, where the client only says that its cache does not have the answer either."""
-    second = isinstance(error, errors.LocalEntryNotFoundError | errors.RevisionResolutionError)
-    return error.__cause__ if second and isinstance(error.__cause__, Exception) else error
-
-
-def _response(error: Exception) -> tuple[int, Mapping[str, str]]:
-    """Return the HTTP status and headers that an error of the Hub's client carries; status 0 without any."""
-    response = getattr(error, "response", None)
-    return int(getattr(response, "status_code", 0) or 0), getattr(response, "headers", {})
-
-
-def _wait(error: Exception, attempt: int) -> float | None:
-    """Return the seconds until the next try, None where another try would be in vain."""
-    error = _cause(error)
-    status, headers = _response(error)
-    text = headers.get("Retry-After") or ""
-    try:  # seconds, or a date
-        asked = max(0.0, float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
-        asked = None
-    heals = status in TRANSIENT if status else _is_network(error) or "Consistency check failed" in str(error)
-    if not heals or (asked is not None and asked > PATIENCE):
-        return None
-    if asked is not None:
-        return asked
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
-    return wait * (1 + random.random() / 4)  # two that failed together do not come back together
-
-
-def _is_network(error: Exception) -> bool:
-    ours = ("LocalProtocolError", "UnsupportedProtocol", "InvalidURL")  # a malformed token or address: no use to try again
-    if isinstance(error, errors.OfflineModeIsEnabled) or type(error).__name__ in ours:
-        return False
-    return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.partition(".")[0] in NETWORK
 
 
 def _token() -> str | None:

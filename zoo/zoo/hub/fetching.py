@@ -15,12 +15,13 @@ from typing import Any
 from huggingface_hub import constants, try_to_load_from_cache
 
 from zoo_core import ModelError, UsageError
+from zoo_core.hub import TRIES
 
 from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
 from ..models.folder import files_of_model, weight_file
 from ..progress import Reporter
-from .client import TRIES, HubError, HubName, UnreachableError, api, call, printable
+from .client import HubError, HubName, UnreachableError, api, call, printable
 
 REQUIRED = (CONFIG, weight_file("generator"))
 SMALL_LIMITS = {CONFIG: LIMIT, "README.md": 16 << 20, "samples.png": 64 << 20, "metrics.json": LIMIT}

@@ -18,6 +18,7 @@ from zoo_core.errors import unknown
 from zoo_core.folders import is_here, locate
 from zoo_core.registries import Entry
 
+from ..names import dataset_not_found
 from ..progress import Reporter
 from . import decode
 from .pack import FORMAT
@@ -70,6 +71,8 @@ def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         UsageError: a key that is no option of the dataset, or a value that is none of the option's.
     """
+    if unfit := dataset_not_found(dataset):
+        raise unfit
     known = dataset_options(dataset)
     options = {}
     for key, text in settings.items():
@@ -118,6 +121,8 @@ def resolve_data(dataset: str, data: str | Path) -> str:
     if Path(resolved).is_absolute() and not Path(resolved).exists():
         name = registry.find("datasets", dataset).name
         hint = f"--data says where the pictures lie; what {name} expects there: zoo show {name}"
+        if str(data) in registry.names("datasets"):
+            hint = f"{data} is also a dataset; did you mean: --dataset {data}"
         raise DataError(f"{data} does not exist", hint=hint)
     return resolved
 

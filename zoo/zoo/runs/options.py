@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from zoo_core import OptionError, registry
-from zoo_core.errors import unknown
+from zoo_core import OptionError, UnknownNameError, ZooError, registry
+from zoo_core.errors import near, unknown
 from zoo_core.options import complete, schema
+from zoo_core.settings import OptimizerSettings, TrainingSettings
 
 RESERVED = {"dataset": ("data", "split")}  # options that are no settings
 
@@ -20,7 +22,52 @@ MOVED = {
 """Keys of before → what they are called now."""
 
 
-def split_options(options: Mapping[str, Any], roles: Iterable[str], learning: Iterable[str]) -> dict[str, dict[str, Any]]:
+OTHER_WORDS = {
+    "learning_rate": "optimizer.lr",
+    "lr_g": "optimizer.generator.lr",
+    "lr_d": "optimizer.discriminator.lr",
+    "batch_size": "training.batch",
+    "momentum": "optimizer.beta1",
+    "wd": "optimizer.weight_decay",
+    "optim": "optimizer.kind",
+    "optimizer": "optimizer.kind",
+    "scheduler": "optimizer.schedule",
+    "flip": "training.mirror",
+    "image_size": "training.size",
+    "ngf": "generator.width",
+    "ndf": "discriminator.width",
+    "nz": "generator.latent_dim",
+    "z_dim": "generator.latent_dim",
+    "latent_size": "generator.latent_dim",
+}
+"""What settings are called elsewhere → their keys here."""
+
+
+def find_settings(name: str, parts: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return the `--set` keys that a name without its group could mean, best first: "lr" → optimizer.lr.
+
+    `parts` are a recipe's, role → (kind, registry name), with "dataset" and "algorithm" if they are known. Options of a part
+    that cannot be loaded are left out.
+    """
+    known: dict[str, list[str]] = {}
+    groups: dict[str, Any] = {"training": TrainingSettings, "optimizer": OptimizerSettings}
+    for role, (kind, component) in parts.items():
+        with suppress(ZooError):
+            groups[role] = registry.load(kind, component)
+    for group, target in groups.items():
+        for option in schema(target):
+            if option not in RESERVED.get(group, ()):
+                known.setdefault(option, []).append(f"{group}.{option}")
+    bare = name.rpartition(".")[2].strip("-").replace("-", "_").lower()
+    keys = {key for found in known.values() for key in found} | {"optimizer.generator.lr", "optimizer.discriminator.lr"}
+    if OTHER_WORDS.get(bare) in keys:
+        return [OTHER_WORDS[bare]]
+    return known.get(bare) or [key for close in near(bare, known, limit=2) for key in known[close]][:3]
+
+
+def split_options(
+    options: Mapping[str, Any], roles: Mapping[str, tuple[str, str]], learning: Iterable[str]
+) -> dict[str, dict[str, Any]]:
     """Group `--set` keys by what stands before the last dot: a role, "optimizer.ROLE" for one that is learning, …; raises
     `UnknownNameError` for a key that has no such group.
     """
@@ -31,9 +78,16 @@ def split_options(options: Mapping[str, Any], roles: Iterable[str], learning: It
             raise _moved(key, value)
         group, _, name = key.rpartition(".")
         if group not in groups:
-            raise unknown("--set key", key, [f"{g}.*" for g in groups], hint="for example: --set generator.width=128")
+            raise _unknown_key(key, value, names, roles)
         groups[group][name] = value
     return groups
+
+
+def _unknown_key(key: str, value: Any, names: list[str], roles: Mapping[str, tuple[str, str]]) -> UnknownNameError:
+    if meant := find_settings(key, roles):
+        words = f"unknown --set key {key!r}; did you mean {' or '.join(meant)}?"
+        return UnknownNameError(words, hint=f"for example: --set {meant[0]}={value}")
+    return unknown("--set key", key, [f"{name}.*" for name in names], hint="for example: --set generator.width=128")
 
 
 def _moved(key: str, value: Any) -> OptionError:

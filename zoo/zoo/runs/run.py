@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from zoo_core import CheckpointError, ModelError, OptionError, UsageError, ZooError
+from zoo_core import CheckpointError, ModelError, OptionError, ZooError
 
 from ..files import atomic_file, write_json
 from ..models.building import build_networks
@@ -26,6 +26,7 @@ from ..models.config import read_config
 from ..models.folder import read_model
 from ..models.model import Model, estimate_statistics
 from ..models.weights import fill
+from ..names import run_not_found
 from ..progress import reporter_for_terminal
 from .budget import Budget
 from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
@@ -87,8 +88,7 @@ def read_run(folder: Path) -> RunRecord:
     damaged or of a later version.
     """
     if not is_run(folder):
-        hint = "zoo train makes run folders in runs/"
-        raise UsageError(f"{folder} is no run folder: there is no run.json in it", hint=hint)
+        raise run_not_found(folder)
     file = folder / "run.json"
     try:
         described = json.loads(file.read_text(encoding="utf-8"))

@@ -20,6 +20,7 @@ from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
 from ..files import LOCK, TEMPORARY
+from ..names import dataset_not_found, infer_dataset, recipe_not_found
 from ..packs import Pack
 from ..packs.request import resolve_data
 from ..runs.budget import Budget, Kind
@@ -152,10 +153,17 @@ def plan(
         return Plan(config, budget, folder, True, where, resolve_precision(kind, where), command, track, **how)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
+    if unfit := recipe_not_found(recipe):
+        raise unfit
+    if dataset is None and data is not None:
+        dataset = infer_dataset(data)
     if dataset is None:
         example = f"zoo train {recipe} --dataset faces (zoo list datasets shows all)"
         raise UsageError("name a dataset", hint=f"for example: {example}")
     given["seed"] = seed or DEFAULT_SEED
+    given["dataset"] = dataset
+    if unfit := dataset_not_found(dataset):
+        raise unfit
     given["data"] = resolve_data(dataset, data) if data is not None else None
     config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))

@@ -6,11 +6,12 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from zoo_core.datasets import WHITE, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, ZooError, unknown
 from zoo_core.folders import is_here, locate, note_on_splits
+from zoo_core.hub import ask_hub, is_silence
 from zoo_core.words import plural, printable, were
 
 from .. import archives
@@ -22,6 +23,8 @@ from .rows import ArrowRows, ParquetRows, find_picture_columns, read_reference
 if TYPE_CHECKING:
     from datasets import DatasetBuilder
     from PIL.Image import Image
+
+T = TypeVar("T")
 
 _FILES = {".parquet": "parquet", ".arrow": "arrow"}  # a single file by its name → what of `datasets` reads it
 _QUOTES = "[]'"  # as lists are written
@@ -99,13 +102,18 @@ class Hub(ImageDataset):
         if self._rows is None:
             self._load()
         assert self._rows is not None
+        rows = self._rows
         try:
-            value = self._rows.picture(record.source)
+            value = self._ask(lambda: rows.picture(record.source))
         except Exception as error:  # not this picture is at fault: the file that it is in cannot be had or read
             raise self._translate(error) from error
         if value is None or value["bytes"] is value["path"] is None:
             raise ValueError("the row has no picture")
         return open_picture(value["bytes"] if value["bytes"] is not None else read_reference(value["path"]))
+
+    def _ask(self, function: Callable[[], T]) -> T:
+        """Call what may ask the Hub, as often and as long as the Hub is asked."""
+        return ask_hub(function) if self._remote() and not self._unreachable else function()
 
     def _license(self) -> str:
         """Return what the dataset's card says, "" where it says nothing."""
@@ -169,19 +177,21 @@ class Hub(ImageDataset):
         try:
             self._unreachable = self._remote() and not is_reachable()
             with silence_clients(offline=self._unreachable):
-                builder = self._builder(load)
+                builder = self._ask(lambda: self._builder(load))
                 files = builder.config.data_files if isinstance(builder, Parquet) else None
                 if not files:
-                    builder.download_and_prepare()
+                    self._ask(builder.download_and_prepare)
             splits = [*map(str, files or builder.info.splits or ())]
             if self.split not in splits:
                 hint = "; ".join(self._notes(builder)) or f"for example: --split {splits[0] if splits else 'test'}"
                 raise unknown(f"split of {self.repository}:", self.split, splits, hint=hint)
-            rows = (
-                ParquetRows([*map(str, files[self.split])], builder.info.features)
-                if files
-                else ArrowRows(builder.as_dataset(split=self.split))
-            )
+            names = [*map(str, files[self.split])] if files else []
+            with silence_clients(offline=self._unreachable):
+                rows = (
+                    self._ask(lambda: ParquetRows(names, builder.info.features))
+                    if files
+                    else ArrowRows(builder.as_dataset(split=self.split))
+                )
         except ZooError:
             raise
         except Exception as error:
@@ -241,7 +251,7 @@ class Hub(ImageDataset):
         if column not in rows.features:
             raise unknown(f"column of {self.repository}:", column, rows.features)
         try:
-            values = rows.values(column)
+            values = self._ask(lambda: rows.values(column))
         except Exception as error:
             raise self._translate(error) from error
         kind = rows.features[column]
@@ -254,11 +264,16 @@ class Hub(ImageDataset):
         return _index(values)
 
     def _folders(self, rows: ArrowRows) -> tuple[tuple[str, ...], list[int] | None]:
-        """Return as labels the folders in which the pictures lay in their archive, where there are several."""
-        inner = [member or path.rpartition("://")[2] for member, path in map(split_reference, rows.paths())]
-        if not inner or any("/" not in path or path.startswith("/") for path in inner):
+        """Return as labels the folders in which the pictures lay in their archive, or else the archives, if several."""
+        paths = [*map(split_reference, rows.paths())]
+        inner = [member or path.rpartition("://")[2] for member, path in paths]
+        names = [path.split("/")[-2] for path in inner if "/" in path and not path.startswith("/")]
+        if not names and all(member for member, _ in paths):
+            stems = {path: Path(path).name.removesuffix(archives.suffix_of(path)) for _, path in paths}
+            if len({re.sub(r"\d+", "", stem) for stem in stems.values()}) == len(stems):  # else parts of one download
+                names = [stems[path] for _, path in paths]
+        if len(names) < len(inner) or not names:
             return (), None
-        names = [path.split("/")[-2] for path in inner]
         return _index(names) if len(set(names)) > 1 else ((), None)
 
     def _translate(self, error: Exception) -> ZooError:
@@ -269,9 +284,10 @@ class Hub(ImageDataset):
             several += f": {found[1].translate(str.maketrans('', '', _QUOTES))}" if found else f" ({words})"
             return UsageError(several, hint="choose one: --set dataset.config=NAME")
         where = f"{self.repository} on the Hub" if self._remote() else str(self.repository)
-        unreachable = self._unreachable or re.search(r"\bConnect(ion)?(Error|Timeout)|LocalEntryNotFound|OfflineMode", words)
+        silent = is_silence(error) or "NoAnswerError" in words
+        unreachable = self._unreachable or silent or re.search(r"\bConnect(ion)?(Error|Timeout)|OfflineMode", words)
         if self._remote() and unreachable:
-            why = "" if self._unreachable else f" ({words})"
+            why = "" if self._unreachable or silent else f" ({words})"
             return DataError(f"{where} cannot be loaded: the Hub cannot be reached{why}", hint=advise_offline())
         hint = "see https://huggingface.co/datasets for its name; a private or gated one needs: hf auth login"
         return DataError(f"{where} cannot be loaded: {words}", hint=hint if self._remote() else self._elsewhere())

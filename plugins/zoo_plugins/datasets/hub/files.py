@@ -14,7 +14,7 @@ from zoo_core.folders import is_system_folder
 from .. import archives
 from ..sources import few
 
-_REMOTE, _PICTURE = "hf://", "picture"
+_REMOTE, _PICTURE, _TABLES = "hf://", "picture", {".parquet", ".arrow"}
 _SPLIT = re.compile(r"(?<![a-z])(train(ing)?|validation|valid|dev|val|test(ing)?|eval(uation)?)(?![a-z])")
 """The words from which `datasets` guesses a split."""
 
@@ -31,6 +31,8 @@ def describe_files(where: str, revision: str | None, split: str, chosen: Mapping
     """
     used = {str(name): {_name(str(file), where) for file in files} for name, files in chosen.items()}
     kinds = {_kind(file) for files in used.values() for file in files} - {""}
+    if kinds and not kinds & _TABLES:  # pictures, alone or in archives, of which `datasets` may take only some kinds
+        kinds |= {_kind(name) for name in _list_files(where, revision)} - {"", *_TABLES}
     there = {name for name in _list_files(where, revision) if _kind(name) in kinds}
     taken = {file for files in used.values() for file in files if _kind(file) in kinds}
     if lost := sorted(there - taken):
@@ -108,7 +110,7 @@ def _kind(name: str) -> str:
     suffix = os.path.splitext(name)[1].lower()
     if suffix in PICTURE_SUFFIXES:
         return _PICTURE
-    return suffix if suffix in (".parquet", ".arrow") else archives.suffix_of(name)
+    return suffix if suffix in _TABLES else archives.suffix_of(name)
 
 
 def _list_files(where: str, revision: str | None) -> Collection[str]:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_CONNECT = 5.0  # seconds
-_NO_CONNECTION = ("ConnectError", "ConnectTimeout", "ProxyError")
+from zoo_core.hub import ask_hub, is_silence, silence_libraries
 
 
 def is_reachable() -> bool:
-    """Return whether the Hub answers at all, asked once: `huggingface_hub` would try for half a minute."""
+    """Return whether the Hub answers at all; asked before anything else, as `datasets` would ask for each of its files."""
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
         return False
+
+    def knock() -> None:
+        try:
+            get_session().head(constants.ENDPOINT)
+        except Exception as error:  # of which kind depends on the client's version
+            if is_silence(error):
+                raise
+
     try:
-        get_session().head(constants.ENDPOINT, timeout=_CONNECT)
-    except Exception as error:  # of which kind depends on the client's version
-        return not any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__)
+        ask_hub(knock)
+    except Exception:
+        return False
     return True
 
 
@@ -34,20 +41,22 @@ def advise_offline() -> str:
 
 @contextmanager
 def silence_clients(*, offline: bool) -> Iterator[None]:
-    """Keep `datasets` and `huggingface_hub` from writing what an error says as well; `offline`, from asking."""
+    """Keep `datasets` and `huggingface_hub` from writing what an error says as well, and from drawing bars where there is no
+    terminal; `offline`, from asking.
+    """
     import datasets
     from huggingface_hub import constants
 
-    logs = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
-    before = [log.level for log in logs]
     were = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
-    for log in logs:
-        log.setLevel(logging.CRITICAL)
+    bars = datasets.are_progress_bars_disabled() or sys.stderr.isatty()
     if offline:
         constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    if not bars:
+        datasets.disable_progress_bars()
     try:
-        yield
+        with silence_libraries():
+            yield
     finally:
-        for log, level in zip(logs, before, strict=True):
-            log.setLevel(level)
+        if not bars:
+            datasets.enable_progress_bars()
         constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = were
