@@ -8,6 +8,7 @@ import click
 
 from zoo_core.words import plural
 
+from .completion import completing
 from .output import ListingGroup, echo, format_age, format_bytes, json_option, print_json, print_table
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def cache() -> None:
 
 
 @cache.command("list")
-@click.argument("kinds", metavar="[KIND]...", nargs=-1)
+@click.argument("kinds", metavar="[KIND]...", nargs=-1, shell_complete=completing("cache"))
 @json_option
 def list_command(kinds: tuple[str, ...], as_json: bool) -> None:
     """List what lies in the cache: size, last use, what made it.
@@ -73,10 +74,10 @@ def list_command(kinds: tuple[str, ...], as_json: bool) -> None:
 
 
 @cache.command(no_args_is_help=True)
-@click.argument("kinds", metavar="[KIND]...", nargs=-1)
+@click.argument("kinds", metavar="[KIND]...", nargs=-1, shell_complete=completing("cache"))
 @click.option("--older-than", metavar="TIME", help="Only what was not used for so long: 30d, 12h, 2w, 90min.")
-@click.option("--all", "everything", is_flag=True, help="All kinds.")
-@click.option("--dry-run", is_flag=True, help="Delete nothing, and say what would be.")
+@click.option("--all", "everything", is_flag=True, help="Everything, of every kind.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done: nothing is deleted.")
 @json_option
 def clear(kinds: tuple[str, ...], older_than: str | None, everything: bool, dry_run: bool, as_json: bool) -> None:
     """Delete KINDs of things, or what was long not used.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("names", metavar="RECIPE_OR_RUN...", nargs=-1, required=True, shell_complete=completing("recipes"))
+@click.argument("names", metavar="RECIPE_OR_RUN...", nargs=-1, required=True, shell_complete=completing("recipes", "runs"))
 @training_options
 @click.option("--seeds", metavar="N", default=3, show_default=True, help="Trainings of each recipe: seeds 0, 1 and so on.")
 @samples_option("for each measurement", default=2048)

@@ -18,7 +18,8 @@ def completing(*kinds: str, several: bool = False) -> Complete:
     """Return what `shell_complete=` takes.
 
     Args:
-        kinds: kinds of the registry ("recipes", "datasets", …), "plugins", "runs", "models" (with runs), "packs".
+        kinds: kinds of the registry ("recipes", "datasets", …), "plugins", "runs", "models" (with runs), "packs",
+            "cache" for its kinds.
         several: whether names stand in one word, with commas between.
     """
 
@@ -29,6 +30,8 @@ def completing(*kinds: str, several: bool = False) -> Complete:
         for kind in kinds:
             if kind in ("runs", "models"):
                 found |= suggesting.suggest_models(incomplete) if kind == "models" else suggesting.suggest_runs(incomplete)
+            elif kind == "cache":
+                found |= suggesting.suggest_cache_kinds()
             elif kind in ("plugins", "packs"):
                 found |= suggesting.suggest_plugins() if kind == "plugins" else suggesting.suggest_packs()
             else:
@@ -69,7 +72,7 @@ def completing_settings(*groups: str, features: bool = False) -> Complete:
         from zoo.suggesting import suggest_settings
 
         said = _parse(ctx)
-        recipes = said.get("recipes") or [said.get("recipe") or ""]
+        recipes = said.get("names") or [said.get("recipe") or ""]
         extractor = said.get("features") or (said.get("metric") or "scattering").rpartition(":")[2]
         found = suggest_settings(
             incomplete,

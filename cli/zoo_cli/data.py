@@ -199,7 +199,7 @@ def list_command(as_json: bool) -> None:
 @data.command()
 @click.argument("packs", nargs=-1, shell_complete=completing("packs"))
 @click.option("--unfinished", is_flag=True, help="What interrupted builds left.")
-@click.option("--all", "everything", is_flag=True, help="Everything.")
+@click.option("--all", "everything", is_flag=True, help="Everything, of every kind.")
 @json_option
 def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: bool) -> None:
     """Delete PACKS from the cache, with the views of them. Your pictures are never touched.

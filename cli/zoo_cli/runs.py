@@ -9,6 +9,7 @@ import click
 
 from zoo_core.words import plural, printable
 
+from .completion import completing
 from .output import (
     ListingGroup,
     confirm,
@@ -78,7 +79,7 @@ def list_command(folder: str | None, sort: str, as_json: bool) -> None:
 
 
 @runs.command(no_args_is_help=True)
-@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=completing("runs"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def delete(names: tuple[str, ...], yes: bool, as_json: bool) -> None:

@@ -108,7 +108,7 @@ def test_a_value_is_never_called_by_its_type() -> None:
 
 def test_names_complete_wherever_they_are_taken() -> None:
     completed = {"--dataset", "--features", "--metric", "--metrics", "--set", "--track", "--resume", "--kind", "--license"}
-    named = {"model", "run", "recipe", "recipes", "pack", "packs", "dataset"}
+    named = {"model", "run", "recipe", "recipes", "names", "kinds", "pack", "packs", "dataset"}
     for path, context in CONTEXTS.items():
         for param in context.command.params:
             if param.name in named or completed.intersection(param.opts):

@@ -69,6 +69,13 @@ def suggest_packs() -> Suggestions:
     return {name: "" for name in names if not name.startswith(".")}
 
 
+def suggest_cache_kinds() -> Suggestions:
+    """Return the kinds of what lies in the cache."""
+    from .caching import KINDS
+
+    return dict(KINDS)
+
+
 def suggest_settings(
     typed: str,
     *,
