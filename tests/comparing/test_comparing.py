@@ -28,6 +28,7 @@ from zoo.comparing.trials import Trial, read_trial
 from zoo.metrics.measuring import open_criterion
 from zoo.progress import Reporter
 from zoo.reports.figures import COLORS
+from zoo.reports.numbers import format_value
 from zoo.runs.budget import Budget
 from zoo.training import callbacks
 from zoo_core import CheckpointError, Plugin, Recipe, UsageError, ZooError, registry
@@ -281,7 +282,7 @@ def test_the_report_needs_no_other_file(data: Path, tmp_path: Path) -> None:
     assert page.count("<tr>") == 1 + 2 + 2  # the table's head and rows, and samples over time
     assert re.findall("<title>(.*?), one seed</title>", page) == ["plain", "plain", "linear", "linear"] * 3
     for row in done.rows:
-        assert f"{row.distance.mean:.1f} ± {row.distance.deviation:.2g}" in page
+        assert format_value(row.distance.mean, row.distance.deviation) in page
         assert all(f"{n / 1e6:.2f} M" in page for n in row.parameters)
 
 

@@ -23,7 +23,8 @@ from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import arrange, save_picture, sheet
-from .attribute_classifier import confidence, load_classifier
+from .attribute_classifier import confidence
+from .classifiers import classifier_for
 from .labels import ABSENT, HIDDEN, Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
@@ -135,7 +136,7 @@ def arithmetic(
             raise UsageError(
                 "the expression names nothing that could be seen", hint='for example: "glasses - neutral + smile"'
             )
-        classifier = load_classifier(source.pack(report), device=loaded.device, report=report)
+        classifier = classifier_for(loaded, source, device=loaded.device, report=report)
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         groups = _choose_exemplars(concepts, pool, exemplars, trials, seed)
     used = chosen if chosen is not None else [ids.tolist() for ids in groups[0]]

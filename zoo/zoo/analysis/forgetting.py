@@ -23,7 +23,8 @@ from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_picture, sheet
-from .attribute_classifier import load_classifier, measure_preservation
+from .attribute_classifier import measure_preservation
+from .classifiers import classifier_for
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
 from .labels import Concept, ImageSource, find_images, parse_fact
 from .localization import Detector, read_masks, resize_masks, weigh_maps
@@ -141,7 +142,7 @@ def forget(
         fact, holds = parse_fact(attribute, source.vocabulary())
         if not holds:
             raise UsageError(f"{attribute!r} is the absence of something; only what is drawn can be forgotten")
-        detector = Detector(load_classifier(source.pack(report), device=loaded.device, report=report), fact)
+        detector = Detector(classifier_for(loaded, source, device=loaded.device, report=report), fact)
         if places is None:
             pool = search(loaded, detector.classifier, searched, seed=seed, label=label, report=report)
             having = pool.exemplars(Concept(((fact, True),)))[:samples]

@@ -34,10 +34,11 @@ from ..runs.run import is_run, read_run
 from ..training.curves import curves_of
 from ..training.diagnosing import diagnose
 from .arithmetic import arithmetic
-from .attribute_classifier import load_classifier
+from .attribute_classifier import AttributeClassifier
+from .classifiers import classifier_for
 from .features import features
 from .forgetting import forget
-from .labels import ABSENT, HIDDEN, ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
+from .labels import ABSENT, HIDDEN, ImageSource, ModelImages, Vocabulary, attribute_labels, find_images, vocabulary_of
 from .samples import block, describe_preservation
 from .walks import turn, walk
 
@@ -221,6 +222,10 @@ def _find_neighbors(s: Subject) -> tuple[Any, Any]:
     return {"results": found, "picture": picture, "width": width}, found.to_json()
 
 
+def _find_classifier(s: Subject) -> AttributeClassifier:
+    return classifier_for(s.model, ModelImages(s.labeled()["images"]), device=s.model.device, report=s.report)
+
+
 def _find_sums(s: Subject) -> Any:
     given = s.labeled()
     if not s.expression:
@@ -241,7 +246,7 @@ SECTIONS: dict[str, Callable[[Subject], Any]] = {
     "Walk": lambda s: walk(s.model, seed=s.seed),
     "Nearest neighbors": _find_neighbors,
     "Features": lambda s: features(s.model, images=s.real(), seed=s.seed, report=s.report),
-    "The classifier": lambda s: load_classifier(s.labeled()["images"], device=s.model.device, report=s.report),
+    "The classifier": _find_classifier,
     "Arithmetic": _find_sums,
     "Turning": lambda s: turn(s.model, f"no-{s.attribute}", s.attribute, **s.labeled()),
     "Forgetting": lambda s: forget(s.model, s.attribute, **(s.labeled() | {"searched": s.searched // 2})),

@@ -29,7 +29,8 @@ from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_gif, save_picture, sheet
-from .attribute_classifier import AttributeClassifier, load_classifier, measure_preservation
+from .attribute_classifier import AttributeClassifier, measure_preservation
+from .classifiers import classifier_for
 from .feature_maps import batches_for
 from .labels import ImageSource, find_images, parse_concepts
 from .samples import Label, block, check_count, draw, open_model, preservation_json, round_values, search
@@ -219,7 +220,7 @@ def turn(
     label = 0 if label is None and loaded.image.num_classes else label  # what is compared should be of one class
     source = find_images(loaded, model, images)
     first, second = parse_concepts([start, end], source.vocabulary())
-    classifier = load_classifier(source.pack(report), device=loaded.device, report=report)
+    classifier = classifier_for(loaded, source, device=loaded.device, report=report)
     pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
     ids = [pool.exemplars(concept)[:exemplars] for concept in (first, second)]
     direction = pool.latents[ids[1]].mean(0) - pool.latents[ids[0]].mean(0)
