@@ -4,7 +4,7 @@
 
 For each size the faces are drawn and packed, and the classifier that any labeled dataset gets is trained on them (or comes
 from the cache, where it was trained). `--out` writes it in half precision into `faces-classifier-SIZE`; the checksum of its
-weights, printed as `sha256`, goes into `FaceDataset.classifiers`. Both are measured on faces that neither has seen, the split
+weights, printed as `sha256`, goes into `Faces.classifiers`. Both are measured on faces that neither has seen, the split
 "test": `accuracy` (mean over attributes) in float32 and in half precision, and `agreement`, the proportion of most probable
 values that are the same.
 """

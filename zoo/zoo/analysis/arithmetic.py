@@ -22,9 +22,11 @@ from zoo_core import UsageError
 from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.numbers import Verdict, judge
 from ..reports.pictures import arrange, save_picture, sheet
 from .attribute_classifier import confidence
 from .classifiers import classifier_for
+from .judging import Accuracy
 from .labels import ABSENT, HIDDEN, Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
@@ -44,7 +46,12 @@ class Success:
     # twentieth of samples. Averages of pictures show everything, and nothing clearly.
     latent_clear: Proportion
     pixel_clear: Proportion
-    accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
+    accuracy: Accuracy  # of the classifier, for the attributes that the expression names
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether latents add up, beside any sample."""
+        return judge(self.latent.rate, self.base.rate, 1.0, self.latent.interval)
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,9 @@ class Arithmetic:
         found: dict[str, Any] = {"expression": self.expression, "exemplars": exemplars}
         if self.success is not None and self.grid is not None:
             numbers = {**vars(self.success), "grid": self.grid}
-            found |= {"classifier_accuracy": dict(numbers.pop("accuracy")), "wanted": numbers.pop("wanted")}
+            found |= {"classifier_accuracy": dict(numbers.pop("accuracy").right), "wanted": numbers.pop("wanted")}
             found |= {name: proportion.to_json() for name, proportion in numbers.items()}
+            found["verdict"] = self.success.verdict
         return found
 
 
@@ -208,7 +216,7 @@ def _measure_success(
         base=count(pool.probabilities),
         latent_clear=count(in_images, least),
         pixel_clear=count(in_pixels, least),
-        accuracy={name: classifier.accuracy[name] for name in named if name in classifier.accuracy},
+        accuracy=Accuracy.of(classifier, named),
     )
     return success, count(in_near)
 

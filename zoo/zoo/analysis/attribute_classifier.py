@@ -168,7 +168,9 @@ def save_classifier(classifier: AttributeClassifier, folder: Path, *, dtype: tor
     """Write a classifier into a folder, whole or not at all; raises `ZooError` where it cannot be written."""
     with atomic_folder(folder, replace=True) as new:
         state = classifier.network.state_dict()
-        weights = {name: tensor.cpu().to(dtype) if tensor.is_floating_point() else tensor.cpu() for name, tensor in state.items()}
+        weights = {
+            name: tensor.cpu().to(dtype) if tensor.is_floating_point() else tensor.cpu() for name, tensor in state.items()
+        }
         save_file(weights, new / WEIGHTS)
         (new / INFO).write_text(json.dumps(classifier.to_json(), indent=2) + "\n", encoding="utf-8")
 
@@ -219,7 +221,11 @@ def _train(pack: Pack, attributes: Vocabulary, device: torch.device, report: Rep
             if device.type == "cpu" or step % TOLD == 0:  # reading the loss waits for the device
                 task.update((step + 1) * BATCH, loss=f"{float(loss.detach()):.2f}")
     network.eval().to(memory_format=torch.contiguous_format)
-    return _evaluate(AttributeClassifier(network, attributes, boxed, held_out=len(held_out), side=min(SIDE, pack.spec.size)), pack, held_out)
+    return _evaluate(
+        AttributeClassifier(network, attributes, boxed, held_out=len(held_out), side=min(SIDE, pack.spec.size)),
+        pack,
+        held_out,
+    )
 
 
 def _evaluate(classifier: AttributeClassifier, pack: Pack, held_out: Tensor) -> AttributeClassifier:

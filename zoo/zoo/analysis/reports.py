@@ -27,6 +27,7 @@ from ..models.model import Model
 from ..packs import Pack
 from ..progress import SILENT, Reporter
 from ..reports.figures import svg
+from ..reports.numbers import judge
 from ..reports.page import write_page
 from ..reports.pictures import SCALE, SIDE, sheet
 from ..runs.config import versions
@@ -39,7 +40,7 @@ from .classifiers import classifier_for
 from .features import features
 from .forgetting import forget
 from .labels import ABSENT, HIDDEN, ImageSource, ModelImages, Vocabulary, attribute_labels, find_images, vocabulary_of
-from .samples import block, describe_preservation
+from .samples import block
 from .walks import turn, walk
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -164,7 +165,7 @@ def report(
     lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
     config = loaded.config
     recipe = (config.get("recipe") or {}).get("name") or config.get("parts", {}).get("generator", {}).get("name", "model")
-    tools = {"dumps": json.dumps, "describe_preservation": describe_preservation, "scale": SCALE}
+    tools = {"dumps": json.dumps, "judge": judge, "scale": SCALE}
     settings = json.loads((place / "run.json").read_text(encoding="utf-8")) if is_run(place) else config
     given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED, "settings": settings}
     title = f"{recipe}, {loaded.image.size}×{loaded.image.size}"

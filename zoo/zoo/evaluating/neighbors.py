@@ -134,7 +134,14 @@ def neighbors(
         details["files"] = [str(file) for file in save_neighbors(Path(page), pack, drawn, spaces, shown, said, protocol)]
     metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
     verdicts = {f"memorized_share_{space.name}": space.found.verdict for space in spaces}
-    return publish(Results(metrics, {}, protocol, details=details, verdicts=verdicts), model, raw=raw, write=write, out=out, report=report)
+    return publish(
+        Results(metrics, {}, protocol, details=details, verdicts=verdicts),
+        model,
+        raw=raw,
+        write=write,
+        out=out,
+        report=report,
+    )
 
 
 def _drop_itself(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
