@@ -85,12 +85,12 @@ def arithmetic(a: list[int] | None, b: list[int] | None, c: list[int] | None, **
 
     EXPRESSION has concepts with + or - between them, and blanks around these. A concept is words joined by + without blanks.
     A word is a value ("smile"), attribute=value ("hair_color=brown"), or an attribute that can be absent ("glasses").
-    "neutral" has none of what the rest of the expression names. Exemplars are found by a classifier, which is trained
-    once on the labeled images, or named by hand.
+    "neutral" has none of what the rest of the expression names. Exemplars are found by a classifier (that of the drawn faces
+    comes with the package, others are trained once on the labeled images), or named by hand.
 
     \b
     Examples:
-      zoo arithmetic runs/dcgan-faces "glasses+smile - smile + neutral"
+      zoo arithmetic dcgan-faces "glasses+dark - dark + light"
       zoo sample runs/dcgan-faces -n 100 --numbered --out samples.png
       zoo arithmetic runs/dcgan-faces "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8
     """

@@ -70,11 +70,10 @@ class Arithmetic:
     grid: Proportion | None = None
 
     def picture(self) -> Image.Image:
-        """Return the exemplars, the 3×3 grid and the pixel-space control."""
+        """Return the 3×3 grid, and beside it the exemplars and the pixel-space control."""
         rows = [block(str(term), images, len(images)) for term, images in zip(self.terms, self.exemplar_images, strict=True)]
-        left = sheet([*rows, block("the same in pixel space", self.pixels[None])])
-        right = sheet([block(f"= {self.expression}, and around it noise of {NOISE}", self.images, 3)])
-        return arrange([left, right], columns=2)
+        result = sheet([block(f"{self.expression}, around it with noise of {NOISE}", self.images, 3)])
+        return arrange([result, sheet([*rows, block("the same with pixels", self.pixels[None])])], columns=2)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers, as plain data."""

@@ -29,7 +29,7 @@ from ..progress import SILENT, Reporter
 from ..reports.figures import svg
 from ..reports.numbers import judge
 from ..reports.page import write_page
-from ..reports.pictures import SCALE, SIDE, sheet
+from ..reports.pictures import SCALE, sheet
 from ..runs.config import versions
 from ..runs.run import is_run, read_run
 from ..training.curves import curves_of
@@ -219,8 +219,7 @@ def _find_neighbors(s: Subject) -> tuple[Any, Any]:
         choices: dict[str, Any] = {"samples": NEIGHBORED, "shown": 16, "seed": s.seed, "page": folder, "write": False}
         found = neighbors(s.model, **where, **choices, report=s.report)
         picture = read_picture(Path(folder) / "neighbors.png").convert("RGB")
-    width = picture.width * max(1, SIDE // s.model.image.size)
-    return {"results": found, "picture": picture, "width": width}, found.to_json()
+    return {"results": found, "picture": picture}, found.to_json()
 
 
 def _find_classifier(s: Subject) -> AttributeClassifier:
