@@ -168,7 +168,7 @@ def forget(
     z = latents_for(loaded.generator, seed, ids)
     activations = stage_activations(loaded, stage, z, loaded.labels_of(ids, label))
     weights, fit = weigh_maps(activations, resize_masks(masks, *activations.shape[2:]), seed)
-    limit = {None: max(1, round(len(weights) / SHARE)), "all": len(weights)}.get(most, most)
+    limit = most if isinstance(most, int) else len(weights) if most == "all" else max(1, round(len(weights) / SHARE))
     maps = [int(m) for m in weights.argsort(descending=True) if weights[m] > 0][:limit]
     if not maps:
         raise UsageError(f"no feature map of stage {stage} has a positive weight: nothing there draws it more than the rest")

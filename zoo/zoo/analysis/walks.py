@@ -254,7 +254,7 @@ def turn(
         concept.probability(probabilities, classifier.attributes).view(samples, steps).mean(0) for concept in (second, first)
     )
     elsewhere = move(other)
-    middle, *ends = (
+    middle, here, there = (
         classifier.probabilities(part) for part in (turned[:, steps // 2], _ends_of(turned), _ends_of(elsewhere))
     )
     found = Turning(
@@ -264,7 +264,7 @@ def turn(
         probability=probability.tolist(),
         start=begin.tolist(),
         monotone=float((probability.diff() >= -_FALL).float().mean()),
-        preservation=compare_preservation(middle, *ends, changed),
+        preservation=compare_preservation(middle, here, there, changed),
         identity=_measure_identity(classifier, turned),
         identity_random=_measure_identity(classifier, elsewhere),
         exemplars=(len(ids[0]), len(ids[1])),

@@ -80,8 +80,8 @@ def evaluate(
     values = {name: pick_number(name, measurement.values) for name, measurement in found.items()}
     spread = {name: pick_number(name, measurement.spread) for name, measurement in found.items() if measurement.spread}
     verdicts = {
-        name: judge(value, *asked[name].scale, spread_interval(value, spread.get(name)))
+        name: judge(value, scale[0], scale[1], spread_interval(value, spread.get(name)))
         for name, value in values.items()
-        if asked[name].scale is not None
+        if (scale := asked[name].scale) is not None
     }
     return publish(Results(values, spread, protocol, verdicts=verdicts), model, raw=raw, write=write, out=out, report=report)

@@ -110,7 +110,9 @@ class Results:
     protocol: dict[str, Any]  # plain data
     written: Path | None = None  # the `metrics.json` that holds them now
     details: dict[str, Any] = field(default_factory=dict)  # what else `--json` tells
-    verdicts: dict[str, str] = field(default_factory=dict)  # how good some of the metrics are; see `reports.numbers.judge`
+    verdicts: Mapping[str, str] = field(
+        default_factory=dict
+    )  # how good some of the metrics are; see `reports.numbers.judge`
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
