@@ -18,11 +18,13 @@ Verdict = Literal["good", "weak", "no better than chance"]
 
 GOOD, LEAST = 0.5, 0.1
 _DIGITS = 2  # of a spread: more would be digits of chance
+_MOST = 6  # digits of a value, however small its spread
 _LARGE, _SMALL = 7, -4  # powers of ten from which, and below which, a number is written with an exponent
 
 
 def format_value(value: float | None, spread: float | None = None, digits: int = 4) -> str:
-    """Return a value with its spread, "1,300 ± 350": the spread has two digits that matter, the value ends where it does.
+    """Return a value with its spread, "1,300 ± 350": the spread has two digits that matter, the value ends where it does, or
+    after six digits.
 
     Args:
         value: a dash where there is none.
@@ -38,7 +40,7 @@ def format_value(value: float | None, spread: float | None = None, digits: int =
     places = _DIGITS - 1 - _power(spread, _DIGITS)
     if _power(value, digits) >= _LARGE or max(_power(value, digits), _power(spread, _DIGITS)) < _SMALL:
         return f"{value:.{max(0, _power(value, digits) + places)}e} ± {spread:.{_DIGITS - 1}e}".replace("-", "−")
-    return f"{_write(value, places)} ± {_write(spread, places)}"
+    return f"{_write(value, min(places, _MOST - 1 - _power(value, _MOST)))} ± {_write(spread, places)}"
 
 
 def judge(value: float, chance: float, best: float, interval: tuple[float, float] | None = None) -> Verdict:
