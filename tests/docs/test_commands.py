@@ -17,13 +17,13 @@ FACES = 128  # enough for neighbors to conclude anything
 
 BUDGETS = {
     "walk": "--latents 3 --steps 3",
-    "arithmetic": "--search 768",
-    "turn": "--search 256 --samples 4 --steps 3",
-    "forget": "--search 256 --samples 32 --tested 16",
+    "arithmetic": "--searched 768",
+    "turn": "--searched 256 --samples 4 --steps 3",
+    "forget": "--searched 256 --samples 32 --tested 16",
     "project": "--starts 2 --steps 3",
     "sample": "",
-    "features": "--images 64 --features 2 --each 2 --dataset faces --data PACK",
-    "report": "--search 768 --dataset faces --data PACK",
+    "features": "--real 64 --show 2 --each 2 --dataset faces --data PACK",
+    "report": "--searched 768 --dataset faces --data PACK",
     "evaluate": "--samples 64 --real 64 --resamples 2 --data PACK --metrics frechet,precision,recall",
     "neighbors": "--samples 100 --show 4 --data PACK",
     "list": "",
