@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .analysis_options import analysis_options, analyze, print_accuracy, samples_seed_option
+from .analysis_options import WHAT_IT_MEANS, analysis_options, analyze, print_accuracy, samples_seed_option
 from .completion import completing
 from .options import Renamed, model_argument, out_option, samples_option, searched_option, seed_option, steps_option
 from .output import echo, print_table
@@ -46,10 +46,9 @@ def walk(**choices: Any) -> None:
     """
     found: Walk | None = analyze("walk", **choices)
     for space, s in found.smoothness.items() if found else ():
-        echo(
-            f"{space}: largest step {s.path:.2f} × the mean step (shuffled: {s.shuffled:.2f}); "
-            f"{s.jump:.2f} × the difference of unrelated pictures (worst path: {s.worst:.2f})"
-        )
+        echo(f"smoothness in {space}: {s.verdict(choices['steps'])}")
+        echo(f"  largest step: {s.jump:.2f} × the difference of unrelated pictures (worst path: {s.worst:.2f})")
+        echo(f"  largest step: {s.path:.2f} × the mean step (frames shuffled: {s.shuffled:.2f})")
 
 
 def _read_numbers(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
@@ -60,6 +59,13 @@ def _read_numbers(ctx: click.Context, param: click.Parameter, text: str | None) 
     if not parts or not all(part.isdigit() for part in parts):
         raise click.BadParameter(f"{text!r} are no numbers of samples; for example: 3,17,40")
     return [int(part) for part in parts]
+
+
+def _read_most(ctx: click.Context, param: click.Parameter, text: str | None) -> int | str | None:
+    """Return a number of maps, or "all"; raises `click.BadParameter`."""
+    if text is not None and text != "all" and not text.isdigit():
+        raise click.BadParameter(f"{text!r} is neither 'all' nor a number of maps; for example: --most 20")
+    return int(text) if text is not None and text != "all" else text
 
 
 _BY_HAND = "Exemplars of the first concept, by hand: numbers that zoo sample --numbered shows."
@@ -79,12 +85,12 @@ def arithmetic(a: list[int] | None, b: list[int] | None, c: list[int] | None, **
 
     EXPRESSION has concepts with + or - between them, and blanks around these. A concept is words joined by + without blanks.
     A word is a value ("smile"), attribute=value ("hair_color=brown"), or an attribute that can be absent ("glasses").
-    "neutral" has none of what the rest of the expression names. Exemplars are found by a classifier, which is trained
-    once on the labeled images, or named by hand.
+    "neutral" has none of what the rest of the expression names. Exemplars are found by a classifier (that of the drawn faces
+    comes with the package, others are trained once on the labeled images), or named by hand.
 
     \b
     Examples:
-      zoo arithmetic runs/dcgan-faces "glasses+smile - smile + neutral"
+      zoo arithmetic dcgan-faces "glasses+dark - dark + light"
       zoo sample runs/dcgan-faces -n 100 --numbered --out samples.png
       zoo arithmetic runs/dcgan-faces "A - B + C" --a 3,17,40 --b 5,9,12 --c 1,2,8
     """
@@ -94,12 +100,13 @@ def arithmetic(a: list[int] | None, b: list[int] | None, c: list[int] | None, **
         echo(f"{term}: samples {','.join(map(str, ids))}")
     if found and (s := found.success):
         echo(f"wanted: {s.wanted}")
-        echo(f"  latent arithmetic: {s.latent}")
+        echo(f"  latent arithmetic: {s.latent}: {s.verdict}")
         echo(f"  the same in pixels: {s.pixel}")
         echo(f"  any sample: {s.base}")
         echo(f"  latent arithmetic, clear pictures only: {s.latent_clear}")
         echo(f"  the same in pixels, clear pictures only: {s.pixel_clear}")
         print_accuracy(s.accuracy)
+        echo(WHAT_IT_MEANS)
 
 
 @click.command(no_args_is_help=True)
@@ -121,19 +128,19 @@ def turn(**choices: Any) -> None:
       zoo turn runs/dcgan-faces --from turn=left --to turn=right
       zoo turn runs/dcgan-faces --from no-glasses --to glasses --reach 1.5 --json
     """
-    from zoo.analysis.samples import describe_preservation
-
     found: Turning | None = analyze("turn", **choices)
     if found:
-        echo(f"probability of {choices['end']}: " + " ".join(f"{p:.2f}" for p in found.probability))
+        along = " ".join(f"{p:.2f}" for p in found.probability)
+        echo(f"probability of {choices['end']}: {along}: {found.verdict}")
         echo(f"steps at which it does not fall: {found.monotone:.0%}")
-        echo(f"other attributes unchanged: {describe_preservation(found.kept, found.kept_random, 'directions')}")
+        echo(f"other attributes unchanged: {found.preservation.describe('directions')}")
         echo(
             f"distance from the sample itself, of that between unrelated samples: {found.identity:.2f} "
             f"(random directions: {found.identity_random:.2f})"
         )
         echo(f"exemplars: {found.exemplars[0]} and {found.exemplars[1]}")
         print_accuracy(found.accuracy)
+        echo(WHAT_IT_MEANS)
 
 
 @click.command(no_args_is_help=True)
@@ -181,16 +188,19 @@ def features(**choices: Any) -> None:
         echo("the images have no labels, so selectivity is not measured")
         return
     s = numbers["selectivity"]
-    echo(f"selectivity: {s['trained']:.3f}, with random weights {s['random']:.3f} ({s['ratio']:.2f} times as much)")
-    print_table([("best feature for", "trained", "random")])
-    print_table([(n, f"{v['trained']:.2f}", f"{v['random']:.2f}") for n, v in numbers["best_feature"].items()])
+    echo(f"selectivity: {s['trained']:.3f}, with random weights {s['random']:.3f}: {s['verdict']}")
+    rows = [(n, f"{v['trained']:.2f}", f"{v['random']:.2f}", v["verdict"]) for n, v in numbers["best_feature"].items()]
+    print_table([("best feature for", "trained", "random weights", ""), *rows])
+    echo(WHAT_IT_MEANS)
 
 
 @click.command(no_args_is_help=True)
 @model_argument
 @click.option("--attribute", metavar="WORD", help="Attribute to forget: glasses, hat, mouth=smile.")
 @click.option("--boxes", metavar="FILE", help="Where it lies: boxes for numbered samples (.json), or a mask (a picture).")
-@click.option("--most", type=int, metavar="N", help="Silence only so many maps.  [default: all with a positive weight]")
+@click.option(
+    "--most", callback=_read_most, metavar="N|all", help="Maps to silence; all: the paper's rule.  [default: a sixth]"
+)
 @samples_option("to find the maps from, at most", default=150)
 @click.option("--tested", metavar="N", default=256, show_default=True, help="Other samples on which it is measured.")
 @searched_option(1024)
@@ -205,11 +215,10 @@ def forget(**choices: Any) -> None:
     \b
     Examples:
       zoo forget runs/dcgan-faces --attribute glasses
-      zoo forget runs/dcgan-faces --attribute glasses --most 20 --save no-glasses
+      zoo forget runs/dcgan-faces --attribute glasses --save no-glasses
+      zoo forget runs/dcgan-faces --attribute glasses --most all
       zoo forget runs/dcgan-rooms --boxes windows.json
     """
-    from zoo.analysis.samples import describe_preservation
-
     found: Ablation | None = analyze("forget", **choices)
     if not found:
         return
@@ -217,10 +226,11 @@ def forget(**choices: Any) -> None:
     if (r := found.rates) is not None:
         attribute = choices["attribute"]
         echo(f"{attribute} before: {r.before}")
-        echo(f"{attribute} after:  {r.after}")
+        echo(f"{attribute} after: {r.after}: {r.verdict}")
         echo(f"after silencing as many random maps: {r.random}")
-        echo(f"other attributes unchanged: {describe_preservation(r.kept, r.kept_random, 'maps')}")
-        print_accuracy({attribute: r.accuracy})
+        echo(f"other attributes unchanged: {r.preservation.describe('maps')}")
+        print_accuracy(r.accuracy)
+        echo(WHAT_IT_MEANS)
     where = f"{found.inside:.1f} where it was, " if found.inside is not None else ""
     echo(f"mean change in levels of 255: {where}{found.outside:.1f} elsewhere (random maps: {found.outside_random:.1f})")
     if found.saved is not None:
@@ -246,7 +256,7 @@ def project(**choices: Any) -> None:
     found: Projection | None = analyze("project", **choices)
     if found:
         echo(f"found {found.how}")
-        echo(f"difference: {found.error:.1f} levels of 255 (root mean square)")
+        echo(f"difference: {found.error:.1f} levels of 255 (root mean square): {found.verdict}")
         echo(f"nearest of 512 random samples: {found.nearest_sample:.1f}")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .completion import completing_settings
 from .options import (
@@ -19,6 +19,11 @@ from .options import (
     set_option,
 )
 from .output import echo, json_option, print_json, warn_about_plugins
+
+if TYPE_CHECKING:
+    from zoo.analysis.judging import Accuracy
+
+WHAT_IT_MEANS = "(good: at least half of the way from chance to perfect; weak: less, and more than chance)"
 
 
 def samples_seed_option(command: F) -> F:
@@ -79,10 +84,9 @@ def analyze(name: str, *, as_json: bool, **choices: Any) -> Any:
     return found
 
 
-def print_accuracy(accuracy: Mapping[str, float]) -> None:
+def print_accuracy(accuracy: Accuracy) -> None:
     """Print how often the classifier is right, in one line."""
-    each = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
-    echo(f"classifier's accuracy on held-out images: {each}")
+    echo(f"classifier's accuracy on held-out images: {accuracy}")
 
 
 def _request(dataset: str | None, data: str | None, options: dict[str, str]) -> Any:

@@ -134,6 +134,6 @@ def _say(done: Comparison) -> None:
 
 
 def _spread(spread: Spread) -> str:
-    if spread.mean is None:
-        return "–"
-    return f"{spread.mean:.4g}" + (f" ± {spread.deviation:.2g}" if spread.deviation is not None else "")
+    from zoo.reports.numbers import format_value
+
+    return format_value(spread.mean, spread.deviation)

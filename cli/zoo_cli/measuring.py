@@ -68,6 +68,7 @@ def measure(
     """Call the function `name` of `zoo` with a command's choices; print its results, and what else `show` prints of them."""
     import zoo
     from zoo.progress import reporter_for_terminal
+    from zoo.reports.numbers import format_value
     from zoo_core import UsageError
 
     warn_about_plugins()
@@ -80,8 +81,8 @@ def measure(
     if as_json:
         print_json(results.to_json())
         return
-    spread = {key: f"± {value:.3g}" for key, value in results.spread.items()}
-    print_table([(key, f"{value:.6g}", spread.get(key, "")) for key, value in results.metrics.items()])
+    rows = [(key, format_value(value, results.spread.get(key))) for key, value in results.metrics.items()]
+    print_table([(*row, results.verdicts.get(row[0], "")) for row in rows])
     echo("protocol:")
     print_table([(f"  {key.replace('_', ' ')}", str(value)) for key, value in results.protocol.items()])
     show(results)
@@ -168,6 +169,10 @@ def probe(one_nn: bool, **choices: Any) -> None:
 
 
 def _show_published(results: Any) -> None:
+    if "guessing" in results.details:
+        echo(f"guessing would be right in {results.details['guessing']:.1%}")
+    if "probe_accuracy" in results.verdicts:
+        echo("what training added to random weights: the same command with --untrained is the control")
     if results.details.get("published"):
         echo("published, by other protocols (arXiv:1511.06434; ? not confirmed from the paper itself):")
         rows = [("  " + row["method"], row["all_labels"], row["few_labels"]) for row in results.details["published"]]

@@ -135,7 +135,8 @@ class ImageDataset(ABC):
             the zoo, from `--set dataset.white=VALUE`.
         boxed: names of the attributes for which `decode` gives boxes.
         default_channels: what `--channels` is where nobody says so; None looks at the pictures (all gray: 1, else 3).
-        notice: what is being used and how to use something else; printed once before it is.
+        notice: what is being used and how to use something else; printed before a pack is built of it and when a training
+            begins, not by every command.
         license: the images' license, where it is known; it goes into the model card.
         credit: whose work the images are, where known.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
@@ -143,6 +144,8 @@ class ImageDataset(ABC):
             the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
             `progress(done, total)`, and returns a summary that JSON can hold; its "notes", sentences, are told. None where
             there is no such step.
+        classifiers: attribute classifiers of its labels that are ready: where each lies, "package:folder" → SHA-256 of its
+            weights. Analyses take one that fits the labels and the size of a model's pictures instead of training one.
         download: a classmethod `download(folder, *, split)` of a dataset that everybody may fetch: fetches what is not in
             the folder, checks it, and raises `DataError` where that fails. None where there is no such page.
     """
@@ -154,6 +157,7 @@ class ImageDataset(ABC):
     license: str = ""
     credit: str = ""
     tiny: ClassVar[Mapping[str, Any] | None] = None
+    classifiers: ClassVar[Mapping[str, str]] = {}
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None
     download: ClassVar[Callable[..., None] | None] = None
 

@@ -29,6 +29,9 @@ class Metric(ABC):
     uses_real: ClassVar[bool] = True  # where it is False, `real` is empty, and nothing is computed for it
     features: ClassVar[str] = ""  # the extractor that its definition names ("inception"); "" where any will do
     lower_is_better: ClassVar[bool] = True  # as it is for distances
+    # what samples get that have nothing in common with real images, and what the best get, where both are known: then
+    # `zoo evaluate` says in words how good the number is
+    scale: ClassVar[tuple[float, float] | None] = None
     minimum: ClassVar[int] = 2  # fewest images of either kind for which the number means something
     reliable: ClassVar[int] = 1000  # images of either kind below which it spreads widely, so that a warning says so
     most: ClassVar[int] = 2000  # images of either kind that it is given where it needs "images", about evenly spread

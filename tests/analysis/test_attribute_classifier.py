@@ -70,7 +70,7 @@ def test_a_damaged_one_is_trained_again(cache: Path) -> None:
     small = paintings(count=30)
     load_classifier(small)
     for file in (cache / "classifiers").rglob("classifier.json"):
-        if len(file.read_text()) and '"held_out": 3\n' in file.read_text():
+        if len(file.read_text()) and '"held_out": 3,\n' in file.read_text():
             file.write_text("{")
     heard = Heard()
     assert load_classifier(small, report=heard).held_out == 3

@@ -30,8 +30,8 @@ def test_one_attribute_moves_and_the_rest_stays(model: Model, pack: zoo.Pack, tm
     assert found.probability[-1] > 0.8
     assert found.start[0] > 0.8
     assert found.monotone > 0.8
-    assert set(found.kept) == {"background", "line"}
-    assert sum(found.kept.values()) / 2 > sum(found.kept_random.values()) / 2
+    assert set(found.preservation.kept) == {"background", "line"}
+    assert sum(found.preservation.kept.values()) / 2 > sum(found.preservation.random.values()) / 2
     assert found.positions[4] == 0
     with Image.open(tmp_path / "turn.png") as picture:
         assert picture.width > picture.height

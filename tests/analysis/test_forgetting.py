@@ -27,7 +27,7 @@ def test_the_square_is_forgotten_and_the_rest_is_not(model: Model, pack: zoo.Pac
     assert found.rates.before.rate > 0.3
     assert found.rates.after.rate < 0.1
     assert found.rates.random.rate > found.rates.after.rate + 0.15
-    assert min(found.rates.kept.values()) > 0.9
+    assert min(found.rates.preservation.kept.values()) > 0.9
     assert found.inside is not None
     assert found.inside > 10 * found.outside
     with Image.open(tmp_path / "forget.png") as picture:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.analysis.samples import Proportion, describe_preservation, mean_of
+from zoo.analysis.judging import Preservation
+from zoo.analysis.samples import Proportion, mean_of
 
 
 def test_wilsons_interval() -> None:
@@ -14,11 +15,14 @@ def test_wilsons_interval() -> None:
 def test_bounds_stay_within_0_and_1() -> None:
     assert Proportion(0, 5).interval[0] == pytest.approx(0)
     assert Proportion(5, 5).interval[1] == pytest.approx(1)
-    assert str(Proportion(1, 2)) == "50.0% (95 %: 9.5% to 90.5%; 1 of 2)"
+    assert str(Proportion(1, 2)) == "50.0% (9.5 to 90.5% at 95% confidence; 1 of 2)"
 
 
 def test_a_mean_of_nothing_is_said_to_be_none() -> None:
     assert mean_of({"a": 0.5, "b": 1.0}) == 0.75
     assert mean_of({}) is None
-    assert describe_preservation({"a": 0.5, "b": 1.0}, {"a": 0.5}, "maps") == "75.0% (random maps: 50.0%)"
-    assert describe_preservation({}, {}, "maps") == "the labels name no other attribute"
+    kept = Preservation({"a": 0.5, "b": 1.0}, {"a": 0.5}, {"a": 0.25})
+    assert kept.describe("maps") == "75.0% (random maps: 50.0%; unrelated samples: 25.0%): good"
+    assert Preservation({"a": 0.3}, {"a": 0.5}, {"a": 0.25}).verdict == "no better than chance"
+    assert Preservation({}, {}, {}).describe("maps") == "the labels name no other attribute"
+    assert Preservation({}, {}, {}).verdict is None

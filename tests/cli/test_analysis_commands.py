@@ -38,7 +38,7 @@ def test_walk(painted: Path, tmp_path: Path) -> None:
     result = run("walk", painted, "--latents", 3, "--steps", 4)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == "walk.png"
-    assert "pixels: largest step" in result.stdout
+    assert "smoothness in pixels: " in result.stdout
     assert Image.open(tmp_path / "walk.png").width > 0
     assert run_json("walk", painted, "--latents", 3)["smoothness"]["features"]["path"] >= 1
 

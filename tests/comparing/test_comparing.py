@@ -27,7 +27,8 @@ from zoo.comparing.settings import Settings
 from zoo.comparing.trials import Trial, read_trial
 from zoo.metrics.measuring import open_criterion
 from zoo.progress import Reporter
-from zoo.reports.figures import COLORS
+from zoo.reports.figures import OTHERS
+from zoo.reports.numbers import format_value
 from zoo.runs.budget import Budget
 from zoo.training import callbacks
 from zoo_core import CheckpointError, Plugin, Recipe, UsageError, ZooError, registry
@@ -281,7 +282,7 @@ def test_the_report_needs_no_other_file(data: Path, tmp_path: Path) -> None:
     assert page.count("<tr>") == 1 + 2 + 2  # the table's head and rows, and samples over time
     assert re.findall("<title>(.*?), one seed</title>", page) == ["plain", "plain", "linear", "linear"] * 3
     for row in done.rows:
-        assert f"{row.distance.mean:.1f} ± {row.distance.deviation:.2g}" in page
+        assert format_value(row.distance.mean, row.distance.deviation) in page
         assert all(f"{n / 1e6:.2f} M" in page for n in row.parameters)
 
 
@@ -312,7 +313,7 @@ def test_the_report_in_a_browser(width: int, dark: bool, data: Path, tmp_path: P
     assert found["images"] == found["decoded"] == found["described"] == 3 + 4
     assert found["requests"] == []
     pixels = screenshot(done.report, width, 2400, dark=dark).reshape(-1, 3)
-    for color in COLORS[:2]:  # each recipe's curve and the spot in the table
+    for color in OTHERS[:2]:  # each recipe's curve and the spot in the table
         wanted = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
         assert (np.abs(pixels.astype(int) - wanted).max(1) < 6).sum() > 200
     assert (pixels.max(1) < 90).sum() > 2000

@@ -67,8 +67,8 @@ def test_the_picture_and_the_page(tmp_path: Path) -> None:
     png, page = (Path(file) for file in results.details["files"])
     with Image.open(png) as picture:
         pixels = np.asarray(picture).astype(int)
-    assert pixels.shape == (2 + 5 * 18, 2 + 7 * 18, 3)
-    sample, copied = pixels[2:18, 2:18], pixels[2:18, 20:36]
+    assert pixels.shape == (4 + 5 * 132, 4 + 7 * 132, 3)
+    sample, copied = pixels[4:132, 4:132], pixels[4:132, 136:264]
     assert np.abs(sample - copied).max() <= 1
     text = page.read_text()
     assert text.count("<img ") == 5 * 7

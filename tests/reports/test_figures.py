@@ -15,7 +15,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from zoo.reports.figures import COLORS, Chart, Curves, Histogram, Line, draw, save_png, svg, thin, ticks
+from zoo.models.curves import NETWORKS
+from zoo.reports.figures import COLORS, GRAY, OTHERS, Chart, Curves, Histogram, Line, draw, save_png, svg, thin, ticks
 from zoo_core import ZooError
 
 
@@ -108,6 +109,23 @@ def test_an_svg_is_part_of_its_page() -> None:
     assert text.count(COLORS[0]) >= 1
     assert "<style" not in text
     assert str(svg(chart, 'a "quoted" <title>')) == text  # the same numbers, the same drawing
+
+
+@pytest.mark.parametrize("color", [*COLORS, GRAY])
+@pytest.mark.parametrize("background", ["#ffffff", "#16191d"])
+def test_every_color_stands_out_from_light_and_dark_pages(color: str, background: str) -> None:
+    def luminance(code: str) -> float:  # WCAG 2.2
+        parts = [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted(map(luminance, (color, background)))
+    assert (high + 0.05) / (low + 0.05) >= 3
+
+
+def test_each_network_has_a_color_of_its_own() -> None:
+    assert list(NETWORKS.values()) == list(COLORS[:2])
+    assert not set(NETWORKS.values()) & set(OTHERS)
 
 
 def test_a_png_is_large_and_white(tmp_path: Path) -> None:

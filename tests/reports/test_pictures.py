@@ -25,28 +25,41 @@ def test_a_grid_is_that_of_torchvision(count: int, columns: int | None) -> None:
     images = noise(count)
     nrow = columns or int(np.ceil(np.sqrt(count)))
     expected = make_grid(images.movedim(3, 1), nrow=nrow, padding=GAP, pad_value=255)
-    assert (np.asarray(grid(images, columns=columns)) == expected.movedim(0, 2).numpy()).all()
+    assert (np.asarray(grid(images, columns=columns, scale=1)) == expected.movedim(0, 2).numpy()).all()
+    large = np.asarray(grid(images, columns=columns))
+    assert (large[GAP : GAP + 128, GAP : GAP + 128] == images[0].numpy().repeat(8, 0).repeat(8, 1)).all()
 
 
 def test_grids_that_torchvision_makes_otherwise() -> None:
-    one = np.asarray(grid(noise(1)))
-    assert one.shape == (20, 20, 3)
-    assert (one[2:18, 2:18] == noise(1)[0].numpy()).all()
-    assert (one[:2] == 255).all()
-    assert (one[:, -2:] == 255).all()
-    gray = grid(noise(3, channels=1))
-    assert (gray.mode, gray.size) == ("L", (38, 38))
-    assert grid(noise(2), columns=4).size == (4 * 18 + 2, 20)
+    one = np.asarray(grid(noise(1), scale=1))
+    assert one.shape == (24, 24, 3)
+    assert (one[4:20, 4:20] == noise(1)[0].numpy()).all()
+    assert (one[:4] == 255).all()
+    assert (one[:, -4:] == 255).all()
+    gray = grid(noise(3, channels=1), scale=1)
+    assert (gray.mode, gray.size) == ("L", (44, 44))
+    assert grid(noise(2), columns=4, scale=1).size == (4 * 20 + 4, 24)
+
+
+@pytest.mark.parametrize(("side", "scale"), [(16, 8), (24, 5), (64, 2), (96, 1), (128, 1), (256, 1)])
+def test_images_are_enlarged_by_whole_pixels(side: int, scale: int) -> None:
+    assert grid(noise(1, side)).width == side * scale + 2 * GAP
+
+
+def test_many_images_are_not_enlarged() -> None:
+    assert grid(noise(400, 8)).width == 20 * (128 + GAP) + GAP
+    assert grid(noise(401, 8)).width == 21 * (8 + GAP) + GAP
 
 
 def test_numbers_below_leave_the_images_alone() -> None:
     images = noise(4, side=32)
     numbered = np.asarray(grid(images, numbered=True))
-    assert numbered.shape == (2 * 46 + 2, 2 * 34 + 2, 3)
+    assert numbered.shape == (2 * 164 + 4, 2 * 132 + 4, 3)
     for i in range(4):
-        top, left = 2 + i // 2 * 46, 2 + i % 2 * 34
-        assert (numbered[top : top + 32, left : left + 32] == images[i].numpy()).all()
-        assert (numbered[top + 32 : top + 44, left : left + 32] < 128).any()  # a number
+        top, left = 4 + i // 2 * 164, 4 + i % 2 * 132
+        assert (numbered[top : top + 128 : 4, left : left + 128 : 4] == images[i].numpy()).all()
+        below = numbered[top + 128 : top + 160, left : left + 128].min((0, 2)) < 128
+        assert abs(np.flatnonzero(below).mean() - 64) < 6  # a number, in the middle
 
 
 def test_sheets_are_twice_as_large_as_shown() -> None:

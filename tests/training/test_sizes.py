@@ -36,7 +36,7 @@ def test_it_trains_and_resumes_bit_for_bit(run: Path) -> None:
     assert resume(broken).images == 80
     assert differing(run, broken) == []
     with Image.open(max((run / "samples").glob("*.png"))) as grid:
-        assert (grid.width - 2) % 26 == 0  # whole images of 24 pixels, with 2 between
+        assert (grid.width - 4) % (24 * 5 + 4) == 0  # whole images, each pixel five times as large, with 4 between
 
 
 def test_samples_are_those_of_the_exported_folder(run: Path, tmp_path: Path) -> None:

@@ -40,15 +40,11 @@ def model_of(entry: Entry) -> PretrainedModel:
 
 def installed_folder(entry: Entry) -> Path | None:
     """Return the model folder of an entry, None for a model on the Hub; raises `ModelError` unless its files are intact."""
-    package, colon, within = model_of(entry).where.partition(":")
-    if not colon:
+    where = model_of(entry).where
+    if ":" not in where:
         return None
-    spec = None
-    with suppress(Exception):  # a parent package that is not there, or that fails: no folder either
-        spec = find_spec(package)
-    places = [Path(place, within) for place in (spec.submodule_search_locations if spec else None) or ()]
-    folder = next((place for place in places if place.is_dir()), None)
-    damaged = [f"the folder {package}:{within}"] if folder is None else differing_files(entry, folder)
+    folder = find_package_folder(where)
+    damaged = [f"the folder {where}"] if folder is None else differing_files(entry, folder)
     if damaged:
         distribution = entry.plugin.distribution
         raise ModelError(
@@ -56,6 +52,16 @@ def installed_folder(entry: Entry) -> Path | None:
             hint=f"pip install --force-reinstall {distribution}" if entry.plugin.version else "",
         )
     return folder
+
+
+def find_package_folder(where: str) -> Path | None:
+    """Return a folder that lies in an installed package, "package:folder"; None where it is not there."""
+    package, _, within = where.partition(":")
+    spec = None
+    with suppress(Exception):  # a parent package that is not there, or that fails: no folder either
+        spec = find_spec(package)
+    places = [Path(place, within) for place in (spec.submodule_search_locations if spec else None) or ()]
+    return next((place for place in places if place.is_dir()), None)
 
 
 def differing_files(entry: Entry, folder: Path) -> list[str]:

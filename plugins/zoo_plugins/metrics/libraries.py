@@ -90,7 +90,7 @@ class SlicedWasserstein(_Whole):
 class PrecisionRecall(Metric):
     """Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991), in blocks."""
 
-    lower_is_better = False
+    lower_is_better, scale = False, (0.0, 1.0)
     on_device = True
     minimum = 2 * NEIGHBORS
     protocol: ClassVar[Mapping[str, Any]] = {"precision_neighbors": NEIGHBORS}
@@ -122,7 +122,7 @@ def lies_within(features: Tensor, others: Tensor, k: int) -> Tensor:
 class DensityCoverage(Metric):
     """Density and coverage (Naeem et al. 2020, arXiv:2002.09797)."""
 
-    lower_is_better = False
+    lower_is_better, scale = False, (0.0, 1.0)
     on_device = True
     minimum = 2 * DENSE_NEIGHBORS
     protocol: ClassVar[Mapping[str, Any]] = {"density_neighbors": DENSE_NEIGHBORS}

@@ -22,8 +22,11 @@ from zoo_core import UsageError
 from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.numbers import Verdict, judge
 from ..reports.pictures import arrange, save_picture, sheet
-from .attribute_classifier import confidence, load_classifier
+from .attribute_classifier import confidence
+from .classifiers import classifier_for
+from .judging import Accuracy
 from .labels import ABSENT, HIDDEN, Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
@@ -43,7 +46,12 @@ class Success:
     # twentieth of samples. Averages of pictures show everything, and nothing clearly.
     latent_clear: Proportion
     pixel_clear: Proportion
-    accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
+    accuracy: Accuracy  # of the classifier, for the attributes that the expression names
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether latents add up, beside any sample."""
+        return judge(self.latent.rate, self.base.rate, 1.0, self.latent.interval)
 
 
 @dataclass(frozen=True)
@@ -62,11 +70,10 @@ class Arithmetic:
     grid: Proportion | None = None
 
     def picture(self) -> Image.Image:
-        """Return the exemplars, the 3×3 grid and the pixel-space control."""
+        """Return the 3×3 grid, and beside it the exemplars and the pixel-space control."""
         rows = [block(str(term), images, len(images)) for term, images in zip(self.terms, self.exemplar_images, strict=True)]
-        left = sheet([*rows, block("the same in pixel space", self.pixels[None])])
-        right = sheet([block(f"= {self.expression}, and around it noise of {NOISE}", self.images, 3)])
-        return arrange([left, right], columns=2)
+        result = sheet([block(f"{self.expression}, around it with noise of {NOISE}", self.images, 3)])
+        return arrange([result, sheet([*rows, block("the same with pixels", self.pixels[None])])], columns=2)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers, as plain data."""
@@ -74,8 +81,9 @@ class Arithmetic:
         found: dict[str, Any] = {"expression": self.expression, "exemplars": exemplars}
         if self.success is not None and self.grid is not None:
             numbers = {**vars(self.success), "grid": self.grid}
-            found |= {"classifier_accuracy": dict(numbers.pop("accuracy")), "wanted": numbers.pop("wanted")}
+            found |= {"classifier_accuracy": dict(numbers.pop("accuracy").right), "wanted": numbers.pop("wanted")}
             found |= {name: proportion.to_json() for name, proportion in numbers.items()}
+            found["verdict"] = self.success.verdict
         return found
 
 
@@ -135,7 +143,7 @@ def arithmetic(
             raise UsageError(
                 "the expression names nothing that could be seen", hint='for example: "glasses - neutral + smile"'
             )
-        classifier = load_classifier(source.pack(report), device=loaded.device, report=report)
+        classifier = classifier_for(loaded, source, device=loaded.device, report=report)
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         groups = _choose_exemplars(concepts, pool, exemplars, trials, seed)
     used = chosen if chosen is not None else [ids.tolist() for ids in groups[0]]
@@ -207,7 +215,7 @@ def _measure_success(
         base=count(pool.probabilities),
         latent_clear=count(in_images, least),
         pixel_clear=count(in_pixels, least),
-        accuracy={name: classifier.accuracy[name] for name in named if name in classifier.accuracy},
+        accuracy=Accuracy.of(classifier, named),
     )
     return success, count(in_near)
 

@@ -10,10 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -25,6 +27,9 @@ from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
 from .labels import Vocabulary, attribute_labels, vocabulary_of
+
+INFO, WEIGHTS = "classifier.json", "classifier.safetensors"
+DAMAGED = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 VERSION = 2  # raised when the same pack would get another classifier
 SIDE = 64  # larger pictures are reduced to this
@@ -73,6 +78,13 @@ class AttributeClassifier:
     majority: Mapping[str, float] = field(default_factory=dict)  # and that have the commonest value: what guessing would get
     overlap: Mapping[str, float] = field(default_factory=dict)  # boxed attribute → mean IoU of cells found and cells covered
     held_out: int = 0  # how many images those were measured on
+    side: int = 0  # of the pictures that it has learned from, as it looks at them; 0 where nobody wrote it down
+
+    @property
+    def channels(self) -> int:
+        """Return 1 for gray pictures, 3 for color."""
+        first = self.network.low[0][0]  # type: ignore[index]
+        return int(first.in_channels)
 
     def probabilities(self, images: Tensor) -> dict[str, Tensor]:
         """Return attribute → probabilities [N, values] for images [N, C, S, S] in [−1, 1]."""
@@ -139,23 +151,39 @@ def load_classifier(pack: Pack, *, device: torch.device = CPU, report: Reporter 
     kind = "" if device.type == "cpu" else f" {device.type}"
     key = hashlib.sha256(f"classifier {VERSION} {pack.key}{kind}".encode()).hexdigest()
     folder = cache_folder("classifiers") / f"{pack.path.name.rpartition('-')[0] or 'classifier'}-{key[:16]}"
-    if (folder / "classifier.json").is_file():
+    if (folder / INFO).is_file():
         try:
-            info = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
-            info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
-            network = AttributeNetwork(pack.spec.channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
-            network.load_state_dict(load_file(folder / "classifier.safetensors"))
+            found = replace(read_classifier(folder, device), side=min(SIDE, pack.spec.size))
             note_use(folder)
-            return AttributeClassifier(network.eval().to(device), **info)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            return found
+        except DAMAGED as error:
             report.warn(f"the classifier in {folder} is damaged ({error}); it is trained again")
     report.note(f"training a classifier of {', '.join(attributes)} on {len(pack):,} labeled images; it is kept in the cache")
     classifier = _train(pack, attributes, device, report)
-    with atomic_folder(folder, replace=True) as new:
-        weights = {name: tensor.cpu() for name, tensor in classifier.network.state_dict().items()}
-        save_file(weights, new / "classifier.safetensors")
-        (new / "classifier.json").write_text(json.dumps(classifier.to_json(), indent=2) + "\n", encoding="utf-8")
+    save_classifier(classifier, folder)
     return classifier
+
+
+def save_classifier(classifier: AttributeClassifier, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
+    """Write a classifier into a folder, whole or not at all; raises `ZooError` where it cannot be written."""
+    with atomic_folder(folder, replace=True) as new:
+        state = classifier.network.state_dict()
+        weights = {
+            name: tensor.cpu().to(dtype) if tensor.is_floating_point() else tensor.cpu() for name, tensor in state.items()
+        }
+        save_file(weights, new / WEIGHTS)
+        (new / INFO).write_text(json.dumps(classifier.to_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def read_classifier(folder: Path, device: torch.device = CPU) -> AttributeClassifier:
+    """Return the classifier that a folder holds, in float32; raises one of `DAMAGED` where it does not hold one."""
+    info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+    info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
+    weights = load_file(folder / WEIGHTS)
+    channels = weights["low.0.0.weight"].shape[1]
+    network = AttributeNetwork(channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
+    network.load_state_dict(weights)
+    return AttributeClassifier(network.eval().to(device), **info)
 
 
 def _train(pack: Pack, attributes: Vocabulary, device: torch.device, report: Reporter) -> AttributeClassifier:
@@ -193,7 +221,11 @@ def _train(pack: Pack, attributes: Vocabulary, device: torch.device, report: Rep
             if device.type == "cpu" or step % TOLD == 0:  # reading the loss waits for the device
                 task.update((step + 1) * BATCH, loss=f"{float(loss.detach()):.2f}")
     network.eval().to(memory_format=torch.contiguous_format)
-    return _evaluate(AttributeClassifier(network, attributes, boxed, held_out=len(held_out)), pack, held_out)
+    return _evaluate(
+        AttributeClassifier(network, attributes, boxed, held_out=len(held_out), side=min(SIDE, pack.spec.size)),
+        pack,
+        held_out,
+    )
 
 
 def _evaluate(classifier: AttributeClassifier, pack: Pack, held_out: Tensor) -> AttributeClassifier:

@@ -24,6 +24,7 @@ from ..models.model import Model
 from ..packs import to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
+from ..reports.numbers import judge
 from ..reports.pictures import arrange, save_picture, sheet
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
 from .labels import ImageSource, attribute_labels, find_images, vocabulary_of
@@ -89,9 +90,12 @@ class FeatureComparison:
                 "random": random.mean,
                 "ratio": trained.mean / max(random.mean, 1e-12),
                 "quantiles_above": sum(t > r for t, r in pairs) / len(trained.selectivity),
+                "verdict": judge(trained.mean, random.mean, 1.0),
             }
             found["best_feature"] = {
-                name: {"trained": value, "random": random.by_attribute[name]} for name, value in trained.by_attribute.items()
+                name: {"trained": value, "random": other, "verdict": judge(value, other, 1.0)}
+                for name, value in trained.by_attribute.items()
+                for other in [random.by_attribute[name]]
             }
             found["shown"] = list(trained.best)
         return dict(round_values(found))

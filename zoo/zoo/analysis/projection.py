@@ -22,6 +22,7 @@ from ..optimizers import Adam
 from ..packs import to_images
 from ..progress import SILENT, Reporter
 from ..randomness import latents_for
+from ..reports.numbers import Verdict, judge
 from ..reports.pictures import save_picture, sheet
 from .samples import Label, block, check_count, draw, open_model
 
@@ -41,6 +42,11 @@ class Projection:
     nearest_sample: float  # the error of the nearest of some random samples; without an encoder they are the starts
     how: str  # "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization"
 
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the search has found more than the nearest of random samples."""
+        return judge(self.error, self.nearest_sample, 0.0)
+
     def picture(self) -> Image.Image:
         """Return the given picture beside the nearest one."""
         return sheet([block("given", self.target[None]), block("nearest", self.image[None])], columns=2)
@@ -52,6 +58,7 @@ class Projection:
             "error": round(self.error, 3),
             "errors": [round(e, 3) for e in self.errors],
             "nearest_sample": round(self.nearest_sample, 3),
+            "verdict": self.verdict,
             "latent": [round(v, 5) for v in self.latent.tolist()],
         }
 

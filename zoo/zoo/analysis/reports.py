@@ -27,18 +27,20 @@ from ..models.model import Model
 from ..packs import Pack
 from ..progress import SILENT, Reporter
 from ..reports.figures import svg
+from ..reports.numbers import judge
 from ..reports.page import write_page
-from ..reports.pictures import SCALE, SIDE, sheet
+from ..reports.pictures import SCALE, sheet
 from ..runs.config import versions
 from ..runs.run import is_run, read_run
 from ..training.curves import curves_of
 from ..training.diagnosing import diagnose
 from .arithmetic import arithmetic
-from .attribute_classifier import load_classifier
+from .attribute_classifier import AttributeClassifier
+from .classifiers import classifier_for
 from .features import features
 from .forgetting import forget
-from .labels import ABSENT, HIDDEN, ImageSource, Vocabulary, attribute_labels, find_images, vocabulary_of
-from .samples import block, describe_preservation
+from .labels import ABSENT, HIDDEN, ImageSource, ModelImages, Vocabulary, attribute_labels, find_images, vocabulary_of
+from .samples import block
 from .walks import turn, walk
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -163,7 +165,7 @@ def report(
     lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
     config = loaded.config
     recipe = (config.get("recipe") or {}).get("name") or config.get("parts", {}).get("generator", {}).get("name", "model")
-    tools = {"dumps": json.dumps, "describe_preservation": describe_preservation, "scale": SCALE}
+    tools = {"dumps": json.dumps, "judge": judge, "scale": SCALE}
     settings = json.loads((place / "run.json").read_text(encoding="utf-8")) if is_run(place) else config
     given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED, "settings": settings}
     title = f"{recipe}, {loaded.image.size}×{loaded.image.size}"
@@ -217,8 +219,11 @@ def _find_neighbors(s: Subject) -> tuple[Any, Any]:
         choices: dict[str, Any] = {"samples": NEIGHBORED, "shown": 16, "seed": s.seed, "page": folder, "write": False}
         found = neighbors(s.model, **where, **choices, report=s.report)
         picture = read_picture(Path(folder) / "neighbors.png").convert("RGB")
-    width = picture.width * max(1, SIDE // s.model.image.size)
-    return {"results": found, "picture": picture, "width": width}, found.to_json()
+    return {"results": found, "picture": picture}, found.to_json()
+
+
+def _find_classifier(s: Subject) -> AttributeClassifier:
+    return classifier_for(s.model, ModelImages(s.labeled()["images"]), device=s.model.device, report=s.report)
 
 
 def _find_sums(s: Subject) -> Any:
@@ -241,7 +246,7 @@ SECTIONS: dict[str, Callable[[Subject], Any]] = {
     "Walk": lambda s: walk(s.model, seed=s.seed),
     "Nearest neighbors": _find_neighbors,
     "Features": lambda s: features(s.model, images=s.real(), seed=s.seed, report=s.report),
-    "The classifier": lambda s: load_classifier(s.labeled()["images"], device=s.model.device, report=s.report),
+    "The classifier": _find_classifier,
     "Arithmetic": _find_sums,
     "Turning": lambda s: turn(s.model, f"no-{s.attribute}", s.attribute, **s.labeled()),
     "Forgetting": lambda s: forget(s.model, s.attribute, **(s.labeled() | {"searched": s.searched // 2})),

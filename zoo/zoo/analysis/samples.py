@@ -131,7 +131,7 @@ class Proportion:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.rate:.1%} (95 %: {low:.1%} to {high:.1%}; {self.count} of {self.of})"
+        return f"{self.rate:.1%} ({100 * low:.1f} to {high:.1%} at 95% confidence; {self.count} of {self.of})"
 
 
 @dataclass(frozen=True)
@@ -180,15 +180,3 @@ def round_values(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [round_values(each) for each in value]
     return round(value, 4) if isinstance(value, float) else value
-
-
-def preservation_json(kept: Mapping[str, float], random: Mapping[str, float]) -> dict[str, Any]:
-    """Return how many of the other attributes stayed, as plain data; `random` is the same of random maps or directions."""
-    return {"kept": round_values(kept), "kept_mean": mean_of(kept), "kept_random_mean": mean_of(random)}
-
-
-def describe_preservation(kept: Mapping[str, float], random: Mapping[str, float], what: str) -> str:
-    """Return the same in words; `what` is random: maps or directions."""
-    if not kept or not random:
-        return "the labels name no other attribute"
-    return f"{mean_of(kept):.1%} (random {what}: {mean_of(random):.1%})"

@@ -28,11 +28,14 @@ from ..models.grids import to_pictures
 from ..models.model import Model
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.numbers import Verdict, judge
 from ..reports.pictures import save_gif, save_picture, sheet
-from .attribute_classifier import AttributeClassifier, load_classifier, measure_preservation
+from .attribute_classifier import AttributeClassifier
+from .classifiers import classifier_for
 from .feature_maps import batches_for
+from .judging import Accuracy, Preservation, compare_preservation
 from .labels import ImageSource, find_images, parse_concepts
-from .samples import Label, block, check_count, draw, open_model, preservation_json, round_values, search
+from .samples import Label, block, check_count, draw, open_model, round_values, search
 
 _SHOWN = 8
 _FALL = 1e-3  # smaller falls of a mean probability are none
@@ -46,6 +49,10 @@ class Smoothness:
     shuffled: float  # the same of the same frames in random order
     jump: float  # largest step of a path over the mean difference of unrelated frames, mean over the paths; near 1 is a jump
     worst: float  # the largest `jump` of any path
+
+    def verdict(self, steps: int) -> Verdict:
+        """Whether paths of so many frames are even: a jump is as long as unrelated frames are apart, an even step a part."""
+        return judge(self.jump, 1.0, 1 / (steps - 1))
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,10 @@ class Walk:
     def to_json(self) -> dict[str, Any]:
         """Return the numbers, as plain data."""
         paths, steps = self.images.shape[:2]
-        smoothness = {space: round_values(vars(numbers)) for space, numbers in self.smoothness.items()}
+        smoothness = {
+            space: {**round_values(vars(numbers)), "verdict": numbers.verdict(steps)}
+            for space, numbers in self.smoothness.items()
+        }
         return {"paths": paths, "steps": steps, "interpolation": self.how, "smoothness": smoothness}
 
 
@@ -158,15 +168,18 @@ class Turning:
     probability: Sequence[float]  # mean probability of the second concept at each position
     start: Sequence[float]  # and of the first
     monotone: float  # proportion of steps at which `probability` does not fall
-    # other attribute → proportion of samples whose most probable value is the same at both ends as in the middle
-    kept: Mapping[str, float]
-    # the same along random directions of the same length: what moving that far costs anyhow
-    kept_random: Mapping[str, float]
+    # other attributes at both ends, beside the middle, and along random directions of the same length
+    preservation: Preservation
     # mean distance of the ends from the middle in the classifier's embedding, over that of unrelated samples
     identity: float
     identity_random: float  # the same along random directions
     exemplars: tuple[int, int]  # how many made each mean
-    accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
+    accuracy: Accuracy  # of the classifier, for the attributes that should change
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the direction turns what it should: by chance the probability at its end is that at its beginning."""
+        return judge(self.probability[-1] - self.probability[0], 0.0, 1.0)
 
     def picture(self) -> Image.Image:
         """Return a row for each of the first samples."""
@@ -174,9 +187,11 @@ class Turning:
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers, as plain data."""
-        numbers = {name: value for name, value in vars(self).items() if name not in ("direction", "images", "accuracy")}
-        kept = preservation_json(self.kept, self.kept_random)
-        return {**round_values(numbers), **kept, "classifier_accuracy": dict(self.accuracy)}
+        left_out = ("direction", "images", "accuracy", "preservation")
+        numbers = {name: value for name, value in vars(self).items() if name not in left_out}
+        verdicts = {"verdict": self.verdict, "verdict_kept": self.preservation.verdict}
+        told = {"classifier_accuracy": dict(self.accuracy.right), **verdicts}
+        return {**round_values(numbers), **self.preservation.to_json(), **told}
 
 
 def turn(
@@ -219,7 +234,7 @@ def turn(
     label = 0 if label is None and loaded.image.num_classes else label  # what is compared should be of one class
     source = find_images(loaded, model, images)
     first, second = parse_concepts([start, end], source.vocabulary())
-    classifier = load_classifier(source.pack(report), device=loaded.device, report=report)
+    classifier = classifier_for(loaded, source, device=loaded.device, report=report)
     pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
     ids = [pool.exemplars(concept)[:exemplars] for concept in (first, second)]
     direction = pool.latents[ids[1]].mean(0) - pool.latents[ids[0]].mean(0)
@@ -238,8 +253,10 @@ def turn(
     probability, begin = (
         concept.probability(probabilities, classifier.attributes).view(samples, steps).mean(0) for concept in (second, first)
     )
-    kept, identity = _compare_ends(classifier, turned, changed)
-    kept_random, identity_random = _compare_ends(classifier, move(other), changed)
+    elsewhere = move(other)
+    middle, here, there = (
+        classifier.probabilities(part) for part in (turned[:, steps // 2], _ends_of(turned), _ends_of(elsewhere))
+    )
     found = Turning(
         direction=direction,
         positions=positions.tolist(),
@@ -247,23 +264,25 @@ def turn(
         probability=probability.tolist(),
         start=begin.tolist(),
         monotone=float((probability.diff() >= -_FALL).float().mean()),
-        kept=kept,
-        kept_random=kept_random,
-        identity=identity,
-        identity_random=identity_random,
+        preservation=compare_preservation(middle, here, there, changed),
+        identity=_measure_identity(classifier, turned),
+        identity_random=_measure_identity(classifier, elsewhere),
         exemplars=(len(ids[0]), len(ids[1])),
-        accuracy={name: classifier.accuracy[name] for name in sorted(changed) if name in classifier.accuracy},
+        accuracy=Accuracy.of(classifier, sorted(changed)),
     )
     if file is not None:
         save_picture(found.picture(), file)
     return found
 
 
-def _compare_ends(classifier: AttributeClassifier, images: Tensor, changed: set[str]) -> tuple[dict[str, float], float]:
-    """Return how often the other attributes are at the ends as in the middle, and how far the ends are from it."""
-    middle, ends = images[:, images.shape[1] // 2], torch.cat([images[:, 0], images[:, -1]])
-    kept = measure_preservation(classifier.probabilities(middle), classifier.probabilities(ends), changed)
-    here, there = classifier.embeddings(middle), classifier.embeddings(ends)
+def _ends_of(images: Tensor) -> Tensor:
+    """Return the first and the last pictures of [N, steps, …]: [2 · N, …]."""
+    return torch.cat([images[:, 0], images[:, -1]])
+
+
+def _measure_identity(classifier: AttributeClassifier, images: Tensor) -> float:
+    """Return how far the ends are from the middle in the classifier's embedding, over unrelated samples."""
+    here, there = (classifier.embeddings(part) for part in (images[:, images.shape[1] // 2], _ends_of(images)))
     away = (there - here.repeat(2, 1)).norm(dim=1).mean()
     unrelated = (here - here.roll(1, 0)).norm(dim=1).mean()
-    return kept, float(away / unrelated.clamp(min=1e-12))
+    return float(away / unrelated.clamp(min=1e-12))

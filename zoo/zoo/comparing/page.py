@@ -16,7 +16,7 @@ from ..files import atomic_file
 from ..models.curves import NETWORKS, curve
 from ..packs import Pack
 from ..randomness import generator_for
-from ..reports.figures import COLORS, GRAY, Curves, Line, svg
+from ..reports.figures import GRAY, OTHERS, Curves, Line, svg
 from ..reports.page import Picture, number, write_page
 from ..reports.pictures import grid
 from .measuring import COLLAPSED, REPEATING, Reference
@@ -115,7 +115,7 @@ def write_report(
     described: Mapping[str, Any],
 ) -> None:
     """Write the report; raises `ZooError` where it cannot be written. `described` is what `comparison.json` holds."""
-    colors = {row.recipe: COLORS[i % len(COLORS)] for i, row in enumerate(rows)}
+    colors = {row.recipe: OTHERS[i % len(OTHERS)] for i, row in enumerate(rows)}
     means = [row.distance.mean for row in rows if row.distance.mean is not None]
     info = pack.info
     measures = {

@@ -13,6 +13,7 @@ from ..metrics.images import choose_images, generate_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
 from ..models.model import Model
 from ..progress import SILENT, Reporter
+from ..reports.numbers import judge, spread_interval
 from .results import Results, choose_data, describe, open_model, publish
 
 SAMPLES = 50_000  # and most real images: what the field takes for the FID
@@ -78,4 +79,9 @@ def evaluate(
         protocol.update(measurement.protocol)
     values = {name: pick_number(name, measurement.values) for name, measurement in found.items()}
     spread = {name: pick_number(name, measurement.spread) for name, measurement in found.items() if measurement.spread}
-    return publish(Results(values, spread, protocol), model, raw=raw, write=write, out=out, report=report)
+    verdicts = {
+        name: judge(value, scale[0], scale[1], spread_interval(value, spread.get(name)))
+        for name, value in values.items()
+        if (scale := asked[name].scale) is not None
+    }
+    return publish(Results(values, spread, protocol, verdicts=verdicts), model, raw=raw, write=write, out=out, report=report)

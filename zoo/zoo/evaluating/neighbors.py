@@ -33,6 +33,7 @@ from ..models.model import Model
 from ..packs import PackRequest, to_images, to_uint8
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for
+from ..reports.numbers import judge
 from .published import published
 from .results import Results, choose_data, describe, open_model, publish
 
@@ -132,7 +133,15 @@ def neighbors(
         )
         details["files"] = [str(file) for file in save_neighbors(Path(page), pack, drawn, spaces, shown, said, protocol)]
     metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
-    return publish(Results(metrics, {}, protocol, details=details), model, raw=raw, write=write, out=out, report=report)
+    verdicts = {f"memorized_share_{space.name}": space.found.verdict for space in spaces}
+    return publish(
+        Results(metrics, {}, protocol, details=details, verdicts=verdicts),
+        model,
+        raw=raw,
+        write=write,
+        out=out,
+        report=report,
+    )
 
 
 def _drop_itself(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor:
@@ -202,5 +211,7 @@ def one_nn(
     own |= {"features": "pixels", "seed": seed}
     protocol = describe("probe", images, len(train), own, model=loaded)
     errors = {"one_nn_error": wrong, "one_nn_error_of_real": theirs}
-    results = Results(errors, {}, protocol, details=published(f"one-nn {protocol['dataset']}"))
+    verdicts = {"one_nn_error": judge(wrong, 1 - 1 / len(classes), theirs)}
+    details = published(f"one-nn {protocol['dataset']}")
+    results = Results(errors, {}, protocol, details=details, verdicts=verdicts)
     return publish(results, model, raw=raw, write=write, out=out, report=report)

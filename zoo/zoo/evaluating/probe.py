@@ -28,6 +28,7 @@ from ..models.model import Model
 from ..packs import Pack, PackRequest, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
+from ..reports.numbers import judge
 from .published import FEW, published
 from .results import Results, describe, open_model, publish
 
@@ -132,7 +133,11 @@ def probe(
         "seed": seed,
     }
     protocol = describe("probe", images, len(used), own, extractor=extractor, precision="float16")
-    results = Results({"probe_accuracy": float(found.mean())}, spread, protocol, details=published(bare))
+    accuracy, guessing = float(found.mean()), float(truth[1][shown].bincount().max()) / len(shown)
+    details = {"guessing": round(guessing, 4), **published(bare)}
+    # of random weights it is the control, which nothing has learned
+    verdicts = {} if untrained else {"probe_accuracy": judge(accuracy, guessing, 1.0)}
+    results = Results({"probe_accuracy": accuracy}, spread, protocol, details=details, verdicts=verdicts)
     return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
 
 

@@ -110,10 +110,14 @@ class Results:
     protocol: dict[str, Any]  # plain data
     written: Path | None = None  # the `metrics.json` that holds them now
     details: dict[str, Any] = field(default_factory=dict)  # what else `--json` tells
+    verdicts: Mapping[str, str] = field(
+        default_factory=dict
+    )  # how good some of the metrics are; see `reports.numbers.judge`
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
-        return {**self.block(), **self.details, "written": str(self.written) if self.written else None}
+        told = {"verdicts": self.verdicts} if self.verdicts else {}
+        return {**self.block(), **told, **self.details, "written": str(self.written) if self.written else None}
 
     def block(self) -> dict[str, Any]:
         """Return what a file says of them."""

@@ -136,6 +136,11 @@ class Copying:
         """Whether the model is called a copier."""
         return self.p < CHANCE and self.share >= SHARE
 
+    @property
+    def verdict(self) -> str:
+        """In words: "good" where no more samples lie near than chance allows, "weak" between that and a copier."""
+        return "bad: it copies" if self.copies else "weak" if self.p < CHANCE else "good"
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {

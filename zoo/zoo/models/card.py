@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_core import ModelError
 
+from ..reports.numbers import format_value
 from .config import read_json
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _measured(block: Mapping[str, Any]) -> dict[str, Any]:
     spread = block.get("spread")
     spread = spread if isinstance(spread, dict) else {}
     values = {
-        _title(key): f"{value:.6g}" + (f" ± {spread[key]:.2g}" if isinstance(spread.get(key), float) else "")
+        _title(key): format_value(value, spread[key] if isinstance(spread.get(key), float) else None)
         for key, value in _numbers(block)
     }
     others = {key: value for key, value in block["metrics"].items() if _title(key) not in values}

@@ -31,7 +31,9 @@ DARK = 0.26  # share of white that the brightest gray must have for nobody to wo
 LISTED = 1000  # most skipped records that `pack.json` lists; their number is exact
 
 
-def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = SILENT) -> Pack:
+def build_pack(
+    request: PackRequest, *, workers: int | None = None, announce: bool = False, report: Reporter = SILENT
+) -> Pack:
     """Return the pack that answers a request: from the cache, or built now.
 
     A second process that wants the same pack waits for the first and takes its result. After an error, Ctrl-C or a kill only
@@ -41,7 +43,9 @@ def build_pack(request: PackRequest, *, workers: int | None = None, report: Repo
     Args:
         request: which images.
         workers: processes that decode; None takes the cores that there are, 1 decodes in this process.
-        report: hears the dataset's notice, progress, and what was skipped.
+        announce: says the dataset's notice (what is used, whose work it is) even where the pack comes from the cache, as a
+            training does that begins; it is always said before one is built.
+        report: hears that notice, progress, and what was skipped.
 
     Raises:
         UsageError: the dataset or one of its options does not exist, or `size` or `channels` is impossible.
@@ -54,6 +58,8 @@ def build_pack(request: PackRequest, *, workers: int | None = None, report: Repo
     source = resolve(request, report)
     target = cache_folder("packs") / f"{source.entry.name}-{source.size}-{source.key[:16]}"
     work = target.with_name(f"{TEMPORARY}{target.name}")
+    if source.dataset.notice and (announce or not target.exists()):
+        report.note(source.dataset.notice)
     found = _cached(target, source, report)
     if found is not None and not work.exists():
         return found

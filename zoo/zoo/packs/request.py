@@ -141,8 +141,6 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     dataset.white = selection.get("white", dataset.white)
     if dataset.default_channels not in (None, 1, 3):
         raise PluginError(f"dataset {entry.name!r}: its default_channels is {dataset.default_channels!r}; valid: 1, 3, None")
-    if dataset.notice:
-        report.note(dataset.notice)
     listing = select(_listing(entry, dataset), selection)
     for note in listing.notes:
         (report.warn if note.startswith(CAREFUL) else report.note)(f"{entry.name}: {note.removeprefix(CAREFUL)}")

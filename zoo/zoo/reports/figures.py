@@ -28,13 +28,19 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8a5a2b", "#b8a800", "#5e3c99")
-"""Okabe and Ito's, told apart by people who see colors differently, and a few more."""
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#c2689a", "#b87f00", "#2f96c8", "#7f7f7f", "#a8703a", "#8f8300", "#8a63d2")
+"""After Okabe and Ito's, which people tell apart who see colors differently, and a few more; some are darker or lighter than
+theirs, so that each has a contrast of 3 with white pages and with dark ones (WCAG 2.2, 1.4.11). The first two are the
+generator's and the discriminator's, in every picture; what belongs to neither takes `OTHERS`."""
+
+OTHERS = COLORS[2:]
 
 GRAY = "#888888"  # of what is compared with
 POINTS = 300  # most points of a curve; each is the mean of the readings that it stands for
 _INK, _NOTE = "#1d2126", "note:"
-_WIDTH, _PNG_WIDTH, _PNG_DPI = 5.6, 7.6, 200  # inches; a PNG has twice the pixels that a page gives it
+# Inches. A page scales a figure to its column; on a phone of 390 pixels words are then 10 pixels high. A PNG has twice the
+# pixels that a page gives it.
+_WIDTH, _PNG_WIDTH, _PNG_DPI = 4.8, 7.6, 200
 _STYLE = Path(__file__).with_name("templates") / "figure.mplstyle"
 
 
@@ -103,19 +109,22 @@ class Histogram:
     mark: float | None = None  # a value at which a line stands
     bins: int = 40
     height: float = 2.2
+    colors: Sequence[str] = (COLORS[0], GRAY)  # of what the generator has drawn, and of what it is compared with
 
     def draw(self, axes: Axes) -> None:
         """Draw all of them with the same bins."""
         together = np.concatenate([np.asarray(values, float) for values in self.values.values()])
         low, high = float(together.min()), float(together.max())
-        edges = np.linspace(low, high if high > low else low + 1.0, self.bins + 1)
-        for (name, values), color in zip(self.values.items(), COLORS, strict=False):
+        edges, top = np.linspace(low, high if high > low else low + 1.0, self.bins + 1), 0.0
+        for (name, values), color in zip(self.values.items(), self.colors, strict=False):
             weights = np.full(len(values), 1 / max(1, len(values)))
             looks: dict[str, Any] = {"histtype": "stepfilled", "facecolor": (color, 0.45), "edgecolor": color}
-            axes.hist(values, edges.tolist(), weights=weights, label=name, **looks)
+            shares, *_ = axes.hist(values, edges.tolist(), weights=weights, label=name, **looks)
+            top = max(top, float(np.max(shares)))
         if self.mark is not None:
             axes.axvline(self.mark, color=GRAY, linestyle="--", gid=f"{_NOTE}{self.mark:.3g}")
         _set_ticks(axes.xaxis, ticks(*edges[[0, -1]].tolist()))
+        _set_ticks(axes.yaxis, ticks(0.0, top))
         axes.set(xlabel=self.x, ylabel="share")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)
 

@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from ..files import atomic_file
+from .numbers import format_value
 from .pictures import data_url
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -64,7 +65,7 @@ def write_page(path: Path, template: Path = SECTIONS, **content: Any) -> Path:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "data_url": data_url}
+    environment.filters |= {"number": number, "value": format_value, "data_url": data_url}
     text = environment.get_template(template.name).render(content)
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")  # a path may hold bytes that are no text

@@ -16,12 +16,13 @@ from torch.nn.functional import pad
 
 from ..files import atomic_file
 
-GAP = 2  # pixels between the images of a grid
 SIDE, SCALE = 64, 2
-"""On a sheet, images are enlarged, pixel by pixel, to about SIDE · SCALE, and all else is SCALE times as large as a page
-shows it, so that words are sharp on any screen."""
+"""In grids and sheets, images are enlarged, pixel by pixel, to about SIDE · SCALE, and all else is SCALE times as large as a
+page shows it, so that words and edges are sharp on any screen."""
 
-_FONT, _LINE, _MARGIN, _LEAST, _NUMBER = 11 * SCALE, 16 * SCALE, 3 * SCALE, 120 * SCALE, 12
+GAP = 2 * SCALE  # pixels between the images of a grid
+_FONT, _LINE, _MARGIN, _LEAST = 11 * SCALE, 16 * SCALE, 3 * SCALE, 120 * SCALE
+_MANY = 400  # images of a grid from which on it would be larger than screens are
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,25 @@ def to_picture(pixels: Tensor) -> Image.Image:
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
 
 
-def grid(images: Tensor, *, columns: int | None = None, numbered: bool = False, gap: int = GAP) -> Image.Image:
+def grid(images: Tensor, *, columns: int | None = None, numbered: bool = False, scale: int | None = None) -> Image.Image:
     """One picture of all images uint8 [N, S, S, C] on white, row by row, as square as it can be or `columns` wide.
 
-    With `numbered`, each image's number stands below it. The pixels are those of torchvision's `make_grid`, which takes a
-    second and 160 MB to import, draws gray images in color and gives a single image no frame.
+    With `numbered`, each image's number stands below it. Each pixel is a square of `scale` pixels, by default as many as
+    make an image about SIDE · SCALE large; one where there are many without numbers. The pixels are those of torchvision's
+    `make_grid`, which takes a second and 160 MB to import, draws gray images in color and gives a single image no frame.
     """
+    large = numbered or len(images) <= _MANY
+    scale = scale or (max(1, round(SIDE * SCALE / images.shape[1])) if large else 1)
+    images = images.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
     count, side = images.shape[:2]
     columns = columns or math.ceil(math.sqrt(count))
-    below = _NUMBER if numbered else 0
-    tiles = pad(images, (0, 0, 0, gap, 0, below + gap, 0, -count % columns), value=255)  # [rows · columns, H, W, C]
+    below = _LINE if numbered else 0
+    tiles = pad(images, (0, 0, 0, GAP, 0, below + GAP, 0, -count % columns), value=255)  # [rows · columns, H, W, C]
     pixels = tiles.view(-1, columns, *tiles.shape[1:]).transpose(1, 2).flatten(2, 3).flatten(0, 1)
-    picture = to_picture(pad(pixels, (0, 0, gap, 0, gap, 0), value=255))
+    picture = to_picture(pad(pixels, (0, 0, GAP, 0, GAP, 0), value=255))
     for i in range(count if numbered else 0):
-        left, top = gap + i % columns * (side + gap), gap + i // columns * (side + below + gap)
-        ImageDraw.Draw(picture).text((left + 1, top + side), str(i), fill="black")
+        left, top = GAP + i % columns * (side + GAP), GAP + i // columns * (side + below + GAP)
+        ImageDraw.Draw(picture).text((left + side // 2, top + side), str(i), fill="black", font=_font(), anchor="ma")
     return picture
 
 
@@ -75,9 +80,7 @@ def arrange(pictures: Sequence[Image.Image], *, columns: int = 1) -> Image.Image
 
 
 def _block(block: Block) -> Image.Image:
-    scale = max(1, round(SIDE * SCALE / block.images.shape[1]))
-    images = block.images.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-    picture = grid(images, columns=block.columns, gap=GAP * SCALE)
+    picture = grid(block.images, columns=block.columns)
     font, words = _font(), block.heading.split()
     width = int(max(picture.width, _LEAST, *(font.getlength(word) + 2 * _MARGIN for word in words)))
     lines: list[str] = []

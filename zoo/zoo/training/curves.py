@@ -7,7 +7,7 @@ from pathlib import Path
 from zoo_core import UsageError
 
 from ..models.curves import NETWORKS, curve
-from ..reports.figures import COLORS, Curves, save_png, thin
+from ..reports.figures import OTHERS, Curves, save_png, thin
 from .diagnosing import Diagnosis
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -15,7 +15,7 @@ _D, _G = NETWORKS["discriminator"], NETWORKS["generator"]
 
 PANELS: tuple[tuple[str, dict[str, tuple[str, str]], bool], ...] = (
     ("losses", {"d_loss": ("discriminator", _D), "g_loss": ("generator", _G)}, False),
-    ("what D says", {"d_real": ("D(real)", _D), "d_fake": ("D(fake)", _G), "d_right": ("told apart", COLORS[2])}, False),
+    ("what D says", {"d_real": ("D(real)", _D), "d_fake": ("D(fake)", _G), "d_right": ("told apart", OTHERS[0])}, False),
     ("norm of the gradient", {"d_grad": ("discriminator", _D), "g_grad": ("generator", _G)}, True),
 )
 """Heading, label and color of each curve by the name of its reading, and whether the scale is logarithmic."""
@@ -28,7 +28,7 @@ def curves_of(diagnosis: Diagnosis) -> list[Curves]:
         lines = [curve(diagnosis.readings, name, *looks) for name, looks in names.items()]
         found.append(Curves([line for line in lines if len(line.points) > 1], "real images shown", title=title, log=log))
     for name in diagnosis.measures_by_name():
-        line = curve(diagnosis.measures, name, name, COLORS[0])
+        line = curve(diagnosis.measures, name, name, OTHERS[0])
         found.append(Curves([line] if len(line.points) > 1 else [], "real images shown", title=name, log=False))
     return [panel for panel in found if not panel.empty]
 

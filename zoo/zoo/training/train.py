@@ -101,7 +101,7 @@ def execute(
                 report.note(f"going on with {plan.folder}, which has this very configuration ({plan.another})")
 
         # 3. The pictures; only now is it known how many channels they have.
-        pack = build_pack(plan.config.request(), workers=workers, report=report)
+        pack = build_pack(plan.config.request(), workers=workers, announce=not plan.resume, report=report)
         config = resolve_pictures(plan.config, pack, plan.budget)
         settings = (config.training.batch, config.seed, runtime.device, config.conditional, config.training.mirror)
         batches = Batches(pack, *settings, rank=runtime.rank, world=runtime.world)
