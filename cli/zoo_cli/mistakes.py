@@ -29,7 +29,7 @@ COMMANDS = {
     **dict.fromkeys(("convert", "save"), "export"),
     **dict.fromkeys(("invert", "encode"), "project"),
     **dict.fromkeys(("pack", "build", "prepare"), "data build"),
-    **dict.fromkeys(("packs", "cache"), "data list"),
+    **dict.fromkeys(("packs",), "data list"),
     "plugin": "plugins",
     "version": "--version",
 }
