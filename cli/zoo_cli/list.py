@@ -16,7 +16,13 @@ from .output import echo, json_option, print_json, print_table, warn_about_plugi
 LISTED = ("recipes", *KINDS)
 
 
-_ELSEWHERE = {"packs": "zoo data list", "plugins": "zoo plugins", "commands": "zoo --help", "options": "zoo show dcgan"}
+_ELSEWHERE = {
+    "packs": "zoo data list",
+    "runs": "zoo runs",
+    "plugins": "zoo plugins",
+    "commands": "zoo --help",
+    "options": "zoo show dcgan",
+}
 """What has a command of its own."""
 
 

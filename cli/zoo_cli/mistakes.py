@@ -29,7 +29,7 @@ COMMANDS = {
     **dict.fromkeys(("convert", "save"), "export"),
     **dict.fromkeys(("invert", "encode"), "project"),
     **dict.fromkeys(("pack", "build", "prepare"), "data build"),
-    **dict.fromkeys(("packs", "cache"), "data list"),
+    **dict.fromkeys(("packs",), "data list"),
     "plugin": "plugins",
     "version": "--version",
 }
@@ -176,15 +176,15 @@ def _explain_command(name: str, ctx: click.Context) -> tuple[str, str]:
 
 def _explain_extra(extras: Sequence[str], ctx: click.Context) -> tuple[str, str]:
     """Words that the command has no place for: each may belong to an option, or stand where the argument should."""
-    from zoo.names import CATALOG, MODEL, RUN, what_is
+    from zoo.names import is_model, what_is
 
     typed = _typed(ctx)
     arguments = _arguments(ctx)
     given = [str(ctx.params[p.name]) for p in arguments if p.name and ctx.params.get(p.name) is not None and p.nargs == 1]
     moved: dict[str, list[str] | None] = {word: _as_option(word, ctx) for word in extras}
     wanted = (arguments[0].metavar or arguments[0].name or "").lower() if arguments else ""
-    if wanted in ("model", "run") and len(given) == 1 and what_is(given[0]) not in (RUN, MODEL, CATALOG):
-        models = [word for word in extras if what_is(word) in (RUN, MODEL, CATALOG)]
+    if wanted in ("model", "run") and len(given) == 1 and not is_model(given[0]):
+        models = [word for word in extras if is_model(word)]
         if models and (option := _as_option(given[0], ctx)):  # fid runs/faces
             moved = {**moved, models[0]: [models[0]], given[0]: option}
     word = next(iter(extras), "")
@@ -228,6 +228,7 @@ def _as_option(word: str, ctx: click.Context) -> list[str] | None:
         (word.isdigit(), ("--number", "--images")),
         (bool(re.search(r"\.(png|jpe?g|gif|webp|html|json)$", word)) and what != FOLDER, ("--out",)),
         (what in (FOLDER, FILE), ("--data", "--out")),
+        (not what and re.fullmatch(r"[\w-]+", word) is not None, ("--attribute",)),
     ]
     if f"--{word}" in known:  # dataset faces
         return [f"--{word}"]

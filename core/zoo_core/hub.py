@@ -47,6 +47,7 @@ class _Silence:
 
     since: float | None = None
     given_up: float | None = None
+    answered: bool = False  # whether anything ever has
 
     def left(self) -> float:
         """Return the seconds that the next request may take until its answer begins."""
@@ -60,11 +61,15 @@ class _Silence:
 
     def end(self) -> None:
         """Something answered."""
-        self.since = self.given_up = None
+        self.since, self.given_up, self.answered = None, None, True
+
+    def forget(self) -> None:
+        """Be as if nothing had been asked."""
+        self.since, self.given_up, self.answered = None, None, False
 
 
 _silence = _Silence()
-forget_silence = _silence.end
+forget_silence = _silence.forget
 
 
 Told = Callable[[Exception, float, int], None]
@@ -235,7 +240,7 @@ def _send_once(send: Callable[..., Any]) -> Callable[..., Any]:
         request.extensions = {**request.extensions, "timeout": limits}
         response = None
         try:
-            if body and _silence.since is None:  # an upload takes as long as it takes
+            if body and _silence.answered and _silence.since is None:  # an upload takes as long as it takes
                 response = send(request, stream=True, **how)
             else:
                 response = begin_within(seconds, lambda: send(request, stream=True, **how))

@@ -97,6 +97,8 @@ MISTAKES = [
     ("sample --model dcgan-faces --out x.png", "MODEL comes without one", "type: zoo sample dcgan-faces --out x.png"),
     ("sample dcgan-faces --output x.png", "no option --output", "type: zoo sample dcgan-faces --out x.png"),
     (f"push ada/flowers {R}", "no name for a repository", f"zoo push {R} ada/flowers"),
+    ("project pics/0.png dcgan-faces", "is no model, and dcgan-faces is one", "zoo project dcgan-faces pics/0.png"),
+    ("forget dcgan-faces glasses", "one too many", "type: zoo forget dcgan-faces --attribute glasses"),
     ("push dcgan-faces", "zoo push needs REPO", ""),
     ("turn dcgan-faces", "needs --from CONCEPT and --to CONCEPT", ""),
     ("walk dcgan-faces --how spherial", "did you mean spherical?", "type: zoo walk dcgan-faces --how spherical"),

@@ -88,6 +88,9 @@ def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.Monkey
         for _ in range(4):  # what a command asks afterwards is tried once
             assert hub.is_silence(failing(url))
         assert 4 <= len(asked) <= 9
+        hub.forget_silence()
+        with pytest.raises(OSError):  # what is sent first is no upload
+            hub.ask_hub(lambda: get_session().post(url, json={}))
     assert time.monotonic() - began < 60
 
 

@@ -20,7 +20,7 @@ from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .models.folder import read_model, write_model
 from .models.model import Model
-from .names import CATALOG, MODEL, RUN, looks_local, model_not_found, no_model_in, run_not_found, what_is
+from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, run_not_found, what_is
 from .progress import Reporter
 from .runs.folders import find_run, is_run
 
@@ -167,7 +167,7 @@ def push(
     from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
 
-    if what_is(repo) in (RUN, MODEL) and what_is(where) not in (RUN, MODEL, CATALOG):
+    if what_is(repo) in (RUN, MODEL) and not is_model(where):
         hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
         raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)

@@ -39,6 +39,11 @@ def what_is(name: str | Path) -> str:
     return ""
 
 
+def is_model(name: str | Path) -> bool:
+    """Return whether a run or model folder here, or a model of the catalog, bears a name."""
+    return what_is(name) in (RUN, MODEL, CATALOG)
+
+
 def looks_local(name: str) -> bool:
     """Return whether a name that could be user/name on the Hub is rather a path here that leads nowhere: it begins as paths
     do, or with a folder here that holds runs. With a revision (user/name@main) it is a name on the Hub.

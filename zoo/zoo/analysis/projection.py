@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from zoo_core import DataError, Generator
+from zoo_core import DataError, Generator, UsageError
 from zoo_core.pictures import PictureError
 from zoo_core.pictures import read_picture as read_any
 from zoo_core.words import plural
 
 from ..models.model import Model
+from ..names import is_model
 from ..optimizers import Adam
 from ..packs import to_images
 from ..progress import SILENT, Reporter
@@ -92,6 +94,9 @@ def project(
         DataError: the file is missing or no picture.
         UsageError: a number is impossible.
     """
+    if isinstance(model, str) and isinstance(picture, str) and is_model(picture) and not is_model(model):
+        hint = f"the model comes first: zoo project {shlex.quote(picture)} {shlex.quote(model)}"
+        raise UsageError(f"{model} is no model, and {picture} is one", hint=hint)
     loaded, file = open_model(model, device, out)
     encoder = loaded.others.get("encoder")
     steps = steps if steps is not None else STEPS if encoder is None else 0
