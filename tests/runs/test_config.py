@@ -45,8 +45,8 @@ def test_later_ones_win() -> None:
         ({"recipe": "dcgn"}, UnknownNameError, r"unknown recipe 'dcgn'; did you mean dcgan(.|\n)*zoo list recipes"),
         ({"dataset": "face"}, UnknownNameError, r"unknown dataset 'face'; did you mean faces(.|\n)*zoo list datasets"),
         ({"options": {"generator.widht": 1}}, UnknownNameError, r"did you mean width(.|\n)*zoo show dcgan"),
-        ({"options": {"genrator.width": 1}}, UnknownNameError, "unknown --set key 'genrator.width'; did you mean"),
-        ({"options": {"width": 1}}, UnknownNameError, "unknown --set key 'width'"),
+        ({"options": {"genrator.width": 1}}, UnknownNameError, "unknown option 'genrator.width'; did you mean"),
+        ({"options": {"width": 1}}, UnknownNameError, "unknown option 'width'"),
         ({"options": {"training.epoch": 1}}, UnknownNameError, "did you mean epochs"),
         ({"options": {"optimizer.generator.momentum": 1}}, UnknownNameError, "'momentum'"),
         ({"options": {"generator.width": "wide"}}, OptionError, "generator.width must be int, not 'wide'"),
@@ -136,9 +136,9 @@ def test_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert zoo.plan("dcgan", dataset="faces").budget.amount == 25
     assert list(tmp_path.iterdir()) == [tmp_path / "pictures"]
-    with pytest.raises(UsageError, match=r"name a recipe\nfor example: zoo train dcgan --dataset faces"):
+    with pytest.raises(UsageError, match=r"name a recipe\nfor example: zoo\.train\(.dcgan., dataset=.faces.\)"):
         zoo.plan()
-    with pytest.raises(UsageError, match=r"name a dataset\nfor example: zoo train dcgan-paper --dataset faces"):
+    with pytest.raises(UsageError, match=r"name a dataset\nfor example: zoo\.train\(.dcgan-paper., dataset=.faces.\)"):
         zoo.plan("dcgan-paper")
     with pytest.raises(UsageError, match=r"there is no device 'quantum' here; valid: auto, cpu"):
         zoo.plan("dcgan", dataset="faces", device="quantum")
