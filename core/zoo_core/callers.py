@@ -12,29 +12,25 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FUNCTIONS = frozenset(
-    "arithmetic bench compare diagnose evaluate export features forget neighbors probe project pull push report train turn "
-    "walk".split()
+FUNCTION = re.compile(
+    "arithmetic|bench|compare|diagnose|evaluate|export|features|forget|neighbors|probe|project|pull|push|report|train|turn|walk"
 )
 """Commands that have a function of their name in `zoo`; it takes what they take, by the same names."""
 
 RENAMED = {"search": "searched", "from": "start"}
 """Flag → the argument, where it is called otherwise."""
 
-SWITCHES = frozenset(
-    "bf16 compile debug deterministic download dry-run graphs hub json numbered private raw untrained".split()
+_SWITCH = re.compile("bf16|compile|debug|deterministic|download|dry-run|graphs|hub|json|numbered|private|raw|untrained")
+_NAMING = re.compile(  # flags whose value may be a plain word
+    "attribute|dataset|device|features|license|method|metrics?|precision|resume|solver|split|track"
 )
-"""Flags without a value."""
-
-NAMING = frozenset("attribute dataset device features license method metric metrics precision resume solver split track".split())
-"""Flags whose value may be a plain word; that of another has a digit or a sign in it, or is a placeholder such as DIR."""
-
-_PROSE = frozenset(
-    "a all and are as away be becomes belongs changes fetches for goes in is it made makes must names needs of on or out says "
-    "shows takes that the there this to where which with without works would yourself".split()
+_PROSE = re.compile(  # no value, but what a sentence about a flag goes on with
+    "a|all|and|are|as|away|be|becomes|belongs|changes|fetches|for|goes|in|is|it|made|makes|must|names|needs|of|on|or|out|says|"
+    "say|shows|takes|that|the|there|this|to|where|which|with|without|works|would"
 )
 _COMMAND = re.compile(r"(?<![\w/.-])(?<!the )(?<!this )(zoo|pip|hf|tar|git|torchrun|accelerate) +(?=[a-z-])")
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)")
+_FLAGS = re.compile(r"(?<![\w-])(?:--[a-z]|-n \d)")  # where a row of them begins
 _WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""")
 _END = ";,.:)"  # what may end a command or a value and does not belong to it
 
@@ -68,7 +64,7 @@ def name_arguments(text: str) -> str:
 def _name_arguments(line: str) -> str:
     found, at = [], 0
     while at < len(line):
-        starts = [m for m in (_COMMAND.search(line, at), re.compile(r"(?<![\w-])(?:--[a-z]|-n \d)").search(line, at)) if m]
+        starts = [m for m in (_COMMAND.search(line, at), _FLAGS.search(line, at)) if m]
         if not starts:
             break
         first = min(starts, key=lambda match: match.start())
@@ -85,7 +81,7 @@ def _read_command(line: str, match: re.Match[str]) -> tuple[str, int]:
     """Return a command as a call, or as it is, and where it ends."""
     verb = _word(line, match.end())
     name, end = verb.rstrip(_END), match.end() + len(verb)
-    known = match[1] == "zoo" and name in FUNCTIONS
+    known = match[1] == "zoo" and FUNCTION.fullmatch(name) is not None
     told = line[: match.start()].endswith(": ")  # it is there to be typed
     places: list[str] = []
     keywords: list[str] = []
@@ -93,7 +89,7 @@ def _read_command(line: str, match: re.Match[str]) -> tuple[str, int]:
         while end < len(line) and line[end] == " ":
             at = end + 1
             word = _word(line, at)
-            if not word or word.startswith("(") or (known and word in _PROSE):
+            if not word or word.startswith("(") or (known and _PROSE.fullmatch(word)):
                 break
             if word.startswith("--"):
                 text, end = _read_flags(line, at)
@@ -142,16 +138,18 @@ def _read_flags(line: str, at: int, *, alone: bool = False) -> tuple[str, int]:
                     options[group] = {}
                     found.append(group)
                 options[group][key] = _literal(value) if sign else "VALUE"
-            elif name.removeprefix("no-") in SWITCHES:
+            elif _SWITCH.fullmatch(name.removeprefix("no-")):
                 value = str(not name.startswith("no-"))
                 before = line[:at]
                 to_type = not alone or found or before.endswith((": ", "; ", "give ")) or not before.strip()
                 following = line[end : end + 1] in (*_END, "") or line.startswith(" (", end)
                 word = name.removeprefix("no-").replace("-", "_")
                 found.append(f"{word}={value}" if to_type and (following or not alone) else repr(word))
-            elif word and _is_value(name, word):
+            elif word and (
+                _is_value(name, word) or (not _PROSE.fullmatch(word) and (not alone or line.endswith(": ", 0, at)))
+            ):
                 end += 1 + len(word)
-                found.append(f"{_argument(name)}={_literal(word, text=name in NAMING)}")
+                found.append(f"{_argument(name)}={_literal(word, text=_NAMING.fullmatch(name) is not None)}")
             else:
                 found.append("option" if name == "set" else repr(_argument(name)))
                 end += len(" key") if name == "set" and word == "key" else 0
@@ -168,9 +166,9 @@ def _read_flags(line: str, at: int, *, alone: bool = False) -> tuple[str, int]:
 
 
 def _is_value(flag: str, word: str) -> bool:
-    if word in _PROSE:
+    if _PROSE.fullmatch(word):
         return False
-    return flag in NAMING or re.fullmatch(r"[a-z]+(-[a-z]+)*[?!]?", word) is None or word == "auto"
+    return _NAMING.fullmatch(flag) is not None or re.fullmatch(r"[a-z]+(-[a-z]+)*[?!]?", word) is None or word == "auto"
 
 
 def _argument(flag: str) -> str:

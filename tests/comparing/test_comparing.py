@@ -213,7 +213,7 @@ BAD: list[tuple[list[str], dict[str, Any], str]] = [
     (["plain"], {"dataset": None}, "name a dataset"),
     (["plain"], {"images": None}, "name a budget"),
     (["plain"], {"minutes": 3}, "--images and --minutes are budgets"),
-    (["plain"], {"images": 0}, "'images' must be more than 0"),
+    (["plain"], {"images": 0}, "--images must be more than 0"),
     (["plain"], {"seeds": 0}, "--seeds must be at least 1"),
     (["plain"], {"samples": 3}, "--samples must be at least 16"),
     (["plain"], {"points": 0}, "--points must be at least 1"),

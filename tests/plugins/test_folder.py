@@ -92,7 +92,7 @@ def test_a_changed_picture_changes_the_fingerprint(tmp_path: Path) -> None:
 
 
 def test_without_data_it_says_what_to_type() -> None:
-    with pytest.raises(UsageError, match="data=.DIR"):
+    with pytest.raises(UsageError, match=r"data=.DIR"):
         dataset(None).listing()
 
 

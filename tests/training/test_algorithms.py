@@ -221,7 +221,7 @@ def test_what_is_wrong_is_said(recipe: str, options: dict[str, Any], kind: type[
     ],
 )
 def test_settings_that_have_moved_say_where(old: str, new: str) -> None:
-    with pytest.raises(OptionError, match=rf"{old} is called {new} now\nwrite: --set {new}=both"):
+    with pytest.raises(OptionError, match=rf"{old} is called {new} now\nwrite: options=..{new}.: .both"):
         RunConfig.resolve("dcgan", options={old: "both"})
 
 

@@ -253,7 +253,7 @@ def test_precision(data: Path, tmp_path: Path) -> None:
         t.dtype == torch.float32 for name, t in tensors(run.path).items() if name.startswith("networks/") and t.ndim > 1
     )
     assert resume(run.path, images=32, precision="fp32").finished
-    with pytest.raises(UsageError, match="fp16. needs a CUDA GPU"):
+    with pytest.raises(UsageError, match=r"fp16. needs a CUDA GPU"):
         train("dcgan", data, tmp_path / "fp16", precision="fp16")
     with pytest.raises(UsageError, match="unknown precision 'int8'; valid: auto, fp32, bf16, fp16"):
         train("dcgan", data, tmp_path / "int8", precision="int8")
