@@ -20,6 +20,7 @@ from .hub.fetching import FetchedModel as FetchedModel
 from .hub.listing import PublishedModel as PublishedModel
 from .hub.listing import list_published as list_published
 from .hub.publishing import PushResult as PushResult
+from .launching import train as train
 from .loading import create as create
 from .loading import export as export
 from .loading import load as load
@@ -46,7 +47,7 @@ from .packs.download import download as download
 from .runs.evaluation import Evaluation as Evaluation
 from .runs.run import Run as Run
 from .training.diagnosing import diagnose as diagnose
+from .training.planning import Plan as Plan
+from .training.planning import plan as plan
 from .training.speed import bench as bench
-from .training.train import plan as plan
-from .training.train import train as train
 from .version import __version__ as __version__

@@ -11,12 +11,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from safetensors import SafetensorError
 
 from zoo_core import ZooError
 from zoo_core.places import cache_root
+
+Place: TypeAlias = str | os.PathLike[str]
+"""Where something lies: a path, or what has one, as a `Run` or a `Pack` has."""
 
 TEMPORARY = ".unfinished-"
 """What the name of everything half-written begins with."""
@@ -33,6 +36,11 @@ def cache_folder(*parts: str) -> Path:
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return folder
+
+
+def path_of(place: Place | None) -> str | Path | None:
+    """Return a place as a path, None as None."""
+    return place if place is None or isinstance(place, str | Path) else os.fspath(place)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,12 +17,13 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
-from ..models.model import Model
+from ..files import Place
+from ..models.model import ModelLike
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import arrange, save_picture, sheet
 from .attribute_classifier import confidence, load_classifier
-from .labels import Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
+from .labels import Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, request_images, should_hold
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
 NOISE = 0.25  # the paper's: eight neighbors of the result, each number of the latent moved by up to this much
@@ -79,18 +79,24 @@ class Arithmetic:
 
 
 def arithmetic(
-    model: Model | str | Path,
+    model: ModelLike,
     expression: str,
     *,
     images: ImageSource = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
     chosen: Sequence[Sequence[int]] | None = None,
+    a: Sequence[int] | None = None,
+    b: Sequence[int] | None = None,
+    c: Sequence[int] | None = None,
     exemplars: int = 3,
     trials: int = 100,
     searched: int = 2048,
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
+    device: str = "auto",
+    out: Place | None = None,
     report: Reporter = SILENT,
 ) -> Arithmetic:
     """Add and subtract concepts.
@@ -99,7 +105,9 @@ def arithmetic(
         expression: concepts with + or − between them; see `zoo.analysis.labels`. With `chosen` its concepts are mere names
             ("A - B + C").
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         chosen: for each concept, numbers of samples chosen by hand.
+        a, b, c: the same for the first, second and third concept.
         exemplars: how many latents make a concept's mean.
         trials: most trials; each takes exemplars that no other takes, so there may be fewer.
         searched: samples among which the classifier looks for exemplars.
@@ -108,7 +116,9 @@ def arithmetic(
     Raises:
         UsageError: the expression does not parse, a word is unknown, no exemplars were found, or the images have no labels.
     """
+    images = request_images(images, dataset, data, options)
     terms = parse_expression(expression)
+    chosen = chosen or [ids for ids in (a, b, c) if ids is not None] or None
     loaded, file = open_model(model, device, out)
     if chosen is not None:
         if len(chosen) != len(terms):

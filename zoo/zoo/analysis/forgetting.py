@@ -18,14 +18,15 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
+from ..files import Place
 from ..models.folder import write_model
-from ..models.model import Model
+from ..models.model import ModelLike
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import load_classifier, measure_preservation
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
-from .labels import Concept, ImageSource, find_images, parse_fact
+from .labels import Concept, ImageSource, find_images, parse_fact, request_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
 from .samples import Label, Proportion, block, check_count, draw, open_model, preservation_json, search
 
@@ -92,20 +93,23 @@ class Ablation:
 
 
 def forget(
-    model: Model | str | Path,
+    model: ModelLike,
     attribute: str | None = None,
     *,
     images: ImageSource = None,
-    boxes: str | Path | None = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
+    boxes: Place | None = None,
     most: int | None = None,
     samples: int = SAMPLES,
     tested: int = 256,
     searched: int = 1024,
     seed: int = 0,
     label: Label = None,
-    save: str | Path | None = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
+    save: Place | None = None,
+    device: str = "auto",
+    out: Place | None = None,
     report: Reporter = SILENT,
 ) -> Ablation:
     """Find the feature maps that draw something, and ablate them.
@@ -114,6 +118,7 @@ def forget(
         attribute: what to forget ("glasses", "mouth=smile"); see `zoo.analysis.labels`. May be left out with `boxes`, if
             nothing is to be measured.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         boxes: a file that says where the object lies, instead of the classifier; see `zoo.analysis.localization.read_masks`.
         most: ablate only so many maps, those with the largest positive weights; None ablates all of them, as the paper.
         samples: most samples from which the maps are found.
@@ -127,6 +132,7 @@ def forget(
         UsageError: the generator has too few stages, the word is unknown, or the object is in none of the samples.
         DataError: the file of boxes cannot be read.
     """
+    images = request_images(images, dataset, data, options)
     if attribute is None and boxes is None:
         raise UsageError("say what to forget", hint="--attribute glasses, or --boxes FILE")
     check_count(samples, "the number of samples", 1)
@@ -134,7 +140,7 @@ def forget(
     check_count(1 if most is None else most, "the number of maps to silence")
     loaded, file = open_model(model, device, out)
     stage = second_highest_stage(loaded.generator)
-    places = read_masks(boxes, loaded.image.size, samples) if boxes is not None else None
+    places = read_masks(Path(boxes), loaded.image.size, samples) if boxes is not None else None
     detector = None
     if attribute is not None:
         source = find_images(loaded, model, images)

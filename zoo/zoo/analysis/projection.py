@@ -17,7 +17,8 @@ from zoo_core.pictures import PictureError
 from zoo_core.pictures import read_picture as read_any
 from zoo_core.words import plural
 
-from ..models.model import Model
+from ..files import Place
+from ..models.model import Model, ModelLike
 from ..optimizers import Adam
 from ..packs import to_images
 from ..progress import SILENT, Reporter
@@ -57,7 +58,7 @@ class Projection:
 
 
 def project(
-    model: Model | str | Path,
+    model: ModelLike,
     picture: str | Path | Image.Image,
     *,
     starts: int = 8,
@@ -65,8 +66,8 @@ def project(
     searched: int = 512,
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
+    device: str = "auto",
+    out: Place | None = None,
     report: Reporter = SILENT,
 ) -> Projection:
     """Find the latent whose picture is nearest to a given one.

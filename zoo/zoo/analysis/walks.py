@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -24,14 +23,15 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
+from ..files import Place
 from ..models.grids import to_pictures
-from ..models.model import Model
+from ..models.model import ModelLike
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, latents_for
 from ..reports.pictures import save_gif, save_picture, sheet
 from .attribute_classifier import AttributeClassifier, load_classifier, measure_preservation
 from .feature_maps import batches_for
-from .labels import ImageSource, find_images, parse_concepts
+from .labels import ImageSource, find_images, parse_concepts, request_images
 from .samples import Label, block, check_count, draw, open_model, preservation_json, round_values, search
 
 _SHOWN = 8
@@ -69,15 +69,15 @@ class Walk:
 
 
 def walk(
-    model: Model | str | Path,
+    model: ModelLike,
     *,
     latents: int = 9,
     steps: int = 10,
     how: Literal["linear", "spherical"] = "spherical",
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
+    device: str = "auto",
+    out: Place | None = None,
     report: Reporter = SILENT,
 ) -> Walk:
     """Interpolate between a series of random latents.
@@ -180,11 +180,14 @@ class Turning:
 
 
 def turn(
-    model: Model | str | Path,
+    model: ModelLike,
     start: str,
     end: str,
     *,
     images: ImageSource = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
     exemplars: int = 256,
     reach: float = 1.0,
     steps: int = 9,
@@ -192,8 +195,8 @@ def turn(
     searched: int = 2048,
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
+    device: str = "auto",
+    out: Place | None = None,
     report: Reporter = SILENT,
 ) -> Turning:
     """Move random samples along the direction from one concept to another.
@@ -201,6 +204,7 @@ def turn(
     Args:
         start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.labels`.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         exemplars: most samples in each mean. The paper has 4; of more, what is theirs by chance averages out.
         reach: how far to go to either side, in multiples of the direction.
         steps: positions from −reach to reach.
@@ -211,6 +215,7 @@ def turn(
     Raises:
         UsageError: as `zoo.arithmetic`.
     """
+    images = request_images(images, dataset, data, options)
     check_count(steps, "the number of steps", 3, 101)
     check_count(samples, "the number of samples", 2)
     check_count(exemplars, "the number of exemplars", 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from zoo_core import Discriminator, Generator, ImageSpec, UsageError
 from zoo_core.errors import unknown
 
 from ..devices import bring_back, exact_float32, move_to
+from ..files import Place
 from ..randomness import generator_for, latents_for, seeded
 from .batch_norm import estimate_batch_norm
 
@@ -111,6 +112,10 @@ class Model:
             raise unknown("label", str(label), names)
         chosen = names.index(str(label)) if label in names else int(label)
         return torch.full((len(numbers),), chosen, device=self.device)
+
+
+ModelLike: TypeAlias = Model | Place
+"""A model, or where one lies: a run or its folder, a model folder, a name of the catalog, user/name on the Hub."""
 
 
 def estimate_statistics(generator: Generator) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from zoo_core import DataError, ImageSpec, UsageError
 from zoo_core.words import plural
 
-from ..files import atomic_folder, sha256, write_json
+from ..files import Place, atomic_folder, sha256, write_json
 from .cache import read_info
 
 FORMAT = 2  # version of what lies in a pack's folder
@@ -59,6 +59,9 @@ class Pack:
 
     def __len__(self) -> int:
         return int(self.info["count"])
+
+    def __fspath__(self) -> str:  # a pack stands wherever its folder may
+        return str(self.path)
 
     def __repr__(self) -> str:
         return f"Pack({str(self.path)!r}: {plural(len(self), 'image')} of {self.spec.shape})"
@@ -102,7 +105,7 @@ class Pack:
                 raise _damaged(path.parent, f"the checksum of {path.name} differs")
 
 
-def open_pack(folder: str | Path) -> Pack:
+def open_pack(folder: Place) -> Pack:
     """Open the pack in `folder`. Checks names, sizes and shapes; `Pack.verify` checks the content.
 
     Raises:

@@ -58,6 +58,9 @@ class Run:
     signal: str = ""
     main: bool = True
 
+    def __fspath__(self) -> str:  # a run stands wherever its folder may
+        return str(self.path)
+
     @property
     def resume_command(self) -> str:
         """What to type to go on."""

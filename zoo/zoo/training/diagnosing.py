@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
+from ..files import Place
 from ..runs.checkpoints import checkpoints
 from ..runs.run import RunRecord, read_log, read_run
 from .health import HealthWarning, History, detect_problems
@@ -59,7 +60,7 @@ class Diagnosis:
         return found
 
 
-def diagnose(run: str | Path) -> Diagnosis:
+def diagnose(run: Place) -> Diagnosis:
     """Tell the health of a run folder, also while it is training. Raises `UsageError` where it is none, `CheckpointError`
     where its `run.json` is damaged, `ZooError` where a file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""`zoo.train`: what happens in a training, from a plan to a run folder, in numbered steps."""
+"""What happens in a training, from a plan to a run folder, in numbered steps."""
 
 from __future__ import annotations
 
@@ -37,46 +37,16 @@ from .feed import open_feed
 from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
-from .planning import plan as plan
 from .state import State, restore
 from .threads import Threads, choose_threads
 
 POLL = (10, 50)  # steps, on CPUs and GPUs, after which several processes agree anew on the time and on whether to stop
 
 
-def train(
-    recipe: str | None = None,
-    *,
-    report: Reporter | None = None,
-    workers: int | None = None,
-    evaluation: Evaluation | None = None,
-    **choices: Any,
-) -> runs.Run:
-    """Train a recipe on a dataset, or go on with a run.
-
-    Ctrl-C and SIGTERM finish the step, save and return; a second Ctrl-C leaves at once.
-
-    Args:
-        report: hears notes and progress; by default standard error does.
-        workers: processes that decode pictures.
-        evaluation: what to measure now and then, see `zoo.runs.evaluation`; the checkpoint with the best value is kept.
-        recipe, choices: what `zoo.plan` takes: dataset, budget, options, …
-
-    Returns:
-        The run; its folder holds a model folder when the budget is spent.
-
-    Raises:
-        UsageError: an argument is wrong, or differs from the run that is resumed.
-        DataError: there are no usable pictures.
-        TrainingError: it diverged. Any `ZooError` leaves earlier checkpoints as they are.
-    """
-    return execute(plan(recipe, **choices), report=report, workers=workers, evaluation=evaluation)
-
-
 def execute(
     plan: Plan, *, report: Reporter | None = None, workers: int | None = None, evaluation: Evaluation | None = None
 ) -> runs.Run:
-    """Train what `plan` resolved; see `train`."""
+    """Train what `plan` resolved; see `zoo.train`."""
     with ExitStack() as stack:
         # 1. The machine: processes, kernels, memory, signals.
         runtime = stack.enter_context(start_runtime(plan.device, plan.precision))
