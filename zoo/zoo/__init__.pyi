@@ -44,8 +44,10 @@ from .packs.curation.dedup import deduplicate as deduplicate
 from .packs.curation.faces import detect_faces as detect_faces
 from .packs.curation.inspecting import inspect_pack as inspect_pack
 from .packs.download import download as download
+from .progress import Reporter as Reporter
 from .runs.evaluation import Evaluation as Evaluation
 from .runs.run import Run as Run
+from .showing import show as show
 from .training.diagnosing import diagnose as diagnose
 from .training.planning import Plan as Plan
 from .training.planning import plan as plan

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from PIL import Image
 
 from zoo_core import UsageError
 
 from .files import Place
 from .metrics.measuring import FEATURES, watch
+from .notebook import choose_show, reporter_for_caller
 from .progress import Reporter
 from .runs.evaluation import Evaluation
 from .runs.run import Run
@@ -43,6 +46,7 @@ def train(
     metric: str | None = None,
     evaluate_every: int | None = None,
     evaluation: Evaluation | None = None,
+    show_samples: bool | Callable[[Image.Image, int], None] = False,
     workers: int | None = None,
     report: Reporter | None = None,
 ) -> Run:
@@ -74,6 +78,8 @@ def train(
             distance; "scattering" by default. The checkpoint with the best value is kept.
         evaluate_every: real images between two evaluations; by default there is none.
         evaluation: an evaluation of your own instead, see `zoo.Evaluation`.
+        show_samples: whether a notebook shows the newest grid of samples while it trains; or a function that hears each
+            grid, a PIL picture, and how many images had been shown by then.
         workers: processes that decode pictures.
         report: hears notes and progress; by default the notebook or standard error does.
 
@@ -115,4 +121,6 @@ def train(
     )
     if evaluate_every is not None:
         evaluation = watch(planned.config, evaluate_every, metric=metric or FEATURES, device=planned.device)
-    return execute(planned, report=report, workers=workers, evaluation=evaluation)
+    report = report or reporter_for_caller()
+    show = choose_show(show_samples, report)
+    return execute(planned, report=report, workers=workers, evaluation=evaluation, show=show)

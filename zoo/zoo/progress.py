@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from zoo_core.callers import for_caller
 from zoo_core.words import printable
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class PlainReporter(Reporter):
         self.every = every
 
     def note(self, text: str) -> None:
-        print(printable(text, lines=True), file=sys.stderr, flush=True)  # noqa: T201
+        print(printable(for_caller(text), lines=True), file=sys.stderr, flush=True)  # noqa: T201
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}")
@@ -91,10 +92,10 @@ class RichReporter(Reporter):
         self.console = Console(stderr=True, highlight=False)
 
     def note(self, text: str) -> None:
-        self.console.print(printable(text, lines=True), markup=False, soft_wrap=True)
+        self.console.print(printable(for_caller(text), lines=True), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self.console.print(f"warning: {printable(text, lines=True)}", style="yellow", markup=False, soft_wrap=True)
+        self.console.print(f"warning: {printable(for_caller(text), lines=True)}", style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
     def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:

@@ -19,8 +19,10 @@ from zoo_core import UsageError
 
 from ..files import Place
 from ..models.model import ModelLike
-from ..progress import SILENT, Reporter
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.displaying import Displayed
 from ..reports.pictures import arrange, save_picture, sheet
 from .attribute_classifier import confidence, load_classifier
 from .labels import Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, request_images, should_hold
@@ -45,8 +47,8 @@ class Success:
     accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
 
 
-@dataclass(frozen=True)
-class Arithmetic:
+@dataclass(frozen=True, repr=False)
+class Arithmetic(Displayed):
     """The result of vector arithmetic."""
 
     expression: str  # as it was given
@@ -59,6 +61,9 @@ class Arithmetic:
     success: Success | None = None  # the numbers; None where exemplars were chosen by hand
     # how many of the nine images show what was asked for; None where exemplars were chosen by hand
     grid: Proportion | None = None
+
+    def _describe(self) -> str:
+        return f"{self.expression} = wanted in {self.grid.count} of {self.grid.of}" if self.grid else self.expression
 
     def picture(self) -> Image.Image:
         """Return the exemplars, the 3×3 grid and the pixel-space control."""
@@ -97,7 +102,7 @@ def arithmetic(
     label: Label = None,
     device: str = "auto",
     out: Place | None = None,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Arithmetic:
     """Add and subtract concepts.
 

@@ -21,9 +21,11 @@ from ..files import Place
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import ModelLike
+from ..notebook import AUTOMATIC
 from ..packs import to_images
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import generator_for, seeded
+from ..reports.displaying import Displayed
 from ..reports.pictures import arrange, save_picture, sheet
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
 from .labels import ImageSource, attribute_labels, find_images, request_images, vocabulary_of
@@ -52,14 +54,18 @@ class Responses:
         return sum(self.selectivity) / len(self.selectivity) if self.selectivity else None
 
 
-@dataclass(frozen=True)
-class FeatureComparison:
+@dataclass(frozen=True, repr=False)
+class FeatureComparison(Displayed):
     """The features of a model's discriminator beside those of one with random weights."""
 
     trained: Responses
     untrained: Responses
     filters: Tensor | None  # first-layer filters [n, C, k, k] of the trained one, made visible; None where no layer has any
     count: int  # images that were looked at
+
+    def _describe(self) -> str:
+        names = ", ".join(map(str, self.trained.features))
+        return f"of stage {self.trained.stage}: {names}, from {self.count:,} images"
 
     def picture(self) -> Image.Image:
         """Guided gradients beside the images, for both, and the first-layer filters."""
@@ -110,7 +116,7 @@ def features(
     seed: int = 0,
     device: str = "auto",
     out: Place | None = None,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> FeatureComparison:
     """Show what the strongest features of a discriminator's last stage respond to, beside random weights.
 

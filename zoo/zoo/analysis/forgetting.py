@@ -21,8 +21,10 @@ from zoo_core import UsageError
 from ..files import Place
 from ..models.folder import write_model
 from ..models.model import ModelLike
-from ..progress import SILENT, Reporter
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.displaying import Displayed
 from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import load_classifier, measure_preservation
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
@@ -47,8 +49,8 @@ class Rates:
     accuracy: float  # of the classifier for the attribute, on held-out images
 
 
-@dataclass(frozen=True)
-class Ablation:
+@dataclass(frozen=True, repr=False)
+class Ablation(Displayed):
     """What a generator draws after feature maps that draw an object were ablated."""
 
     stage: str  # whose maps are ablated
@@ -64,6 +66,9 @@ class Ablation:
     with_object: Sequence[int] = ()  # numbers of the images in `before` that show the object; () where nobody knows
     rates: Rates | None = None  # None without a classifier
     saved: Path | None = None  # the model folder of the edited generator, if one was asked for
+
+    def _describe(self) -> str:
+        return f"of {len(self.maps)} of {self.of} maps of stage {self.stage}"
 
     def picture(self) -> Image.Image:
         """Samples with and without the object, and with random maps ablated; those that had the object come first."""
@@ -110,7 +115,7 @@ def forget(
     save: Place | None = None,
     device: str = "auto",
     out: Place | None = None,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Ablation:
     """Find the feature maps that draw something, and ablate them.
 

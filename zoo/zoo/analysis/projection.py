@@ -19,10 +19,12 @@ from zoo_core.words import plural
 
 from ..files import Place
 from ..models.model import Model, ModelLike
+from ..notebook import AUTOMATIC
 from ..optimizers import Adam
 from ..packs import to_images
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import latents_for
+from ..reports.displaying import Displayed
 from ..reports.pictures import save_picture, sheet
 from .samples import Label, block, check_count, draw, open_model
 
@@ -30,8 +32,8 @@ STEPS = 200  # of the optimizer, for a model without an encoder
 _RATE = 0.05
 
 
-@dataclass(frozen=True)
-class Projection:
+@dataclass(frozen=True, repr=False)
+class Projection(Displayed):
     """The nearest picture that a model can draw."""
 
     target: Tensor  # [C, S, S] in [−1, 1], the given picture, cut square and resized
@@ -41,6 +43,9 @@ class Projection:
     errors: tuple[float, ...]  # of every start; the encoder's latent is the only one
     nearest_sample: float  # the error of the nearest of some random samples; without an encoder they are the starts
     how: str  # "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization"
+
+    def _describe(self) -> str:
+        return f"{self.error:.1f} levels of 255 from the picture, found {self.how}"
 
     def picture(self) -> Image.Image:
         """Return the given picture beside the nearest one."""
@@ -68,7 +73,7 @@ def project(
     label: Label = None,
     device: str = "auto",
     out: Place | None = None,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Projection:
     """Find the latent whose picture is nearest to a given one.
 

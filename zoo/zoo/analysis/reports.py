@@ -26,8 +26,10 @@ from ..files import Place
 from ..loading import find_folder, load
 from ..models.card import read_metrics
 from ..models.model import Model
+from ..notebook import AUTOMATIC
 from ..packs import Pack
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
+from ..reports.displaying import Displayed
 from ..reports.figures import svg
 from ..reports.page import write_page
 from ..reports.pictures import SCALE, SIDE, sheet
@@ -47,14 +49,17 @@ TEMPLATE = Path(__file__).with_name("report.html")
 SAMPLES, NEIGHBORED = 64, 256
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Displayed):
     """A report that was written."""
 
     path: Path  # of the HTML file
     sections: tuple[str, ...]  # titles of the sections
     left_out: dict[str, str]  # title → why it is not there
     numbers: dict[str, Any]  # section → what its command's `--json` would hold
+
+    def _describe(self) -> str:
+        return f"{self.path}: {len(self.sections) - len(self.left_out)} of {len(self.sections)} sections"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -122,7 +127,7 @@ def report(
     seed: int = 0,
     device: str = "auto",
     out: Place | None = None,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Report:
     """Write one HTML file about a run or a model.
 

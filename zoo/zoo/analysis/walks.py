@@ -26,8 +26,10 @@ from zoo_core import UsageError
 from ..files import Place
 from ..models.grids import to_pictures
 from ..models.model import ModelLike
-from ..progress import SILENT, Reporter
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.displaying import Displayed
 from ..reports.pictures import save_gif, save_picture, sheet
 from .attribute_classifier import AttributeClassifier, load_classifier, measure_preservation
 from .feature_maps import batches_for
@@ -48,14 +50,17 @@ class Smoothness:
     worst: float  # the largest `jump` of any path
 
 
-@dataclass(frozen=True)
-class Walk:
+@dataclass(frozen=True, repr=False)
+class Walk(Displayed):
     """Paths through a series of latents."""
 
     latents: Tensor  # [P, steps, latent_dim], path p from latent p to latent p + 1
     images: Tensor  # [P, steps, C, S, S] in [−1, 1]
     smoothness: Mapping[str, Smoothness]  # space ("pixels", "features" where the model has a discriminator) → numbers
     how: str  # "linear" or "spherical"
+
+    def _describe(self) -> str:
+        return f"of {self.images.shape[0]} {self.how} paths of {self.images.shape[1]} pictures"
 
     def picture(self) -> Image.Image:
         """Return a row for each path."""
@@ -78,7 +83,7 @@ def walk(
     label: Label = None,
     device: str = "auto",
     out: Place | None = None,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Walk:
     """Interpolate between a series of random latents.
 
@@ -148,8 +153,8 @@ def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
     return Smoothness(uneven, uneven_shuffled, float(jump.mean()), float(jump.max()))
 
 
-@dataclass(frozen=True)
-class Turning:
+@dataclass(frozen=True, repr=False)
+class Turning(Displayed):
     """What a direction does to random samples."""
 
     direction: Tensor  # [latent_dim], from the mean of the one concept to that of the other
@@ -167,6 +172,10 @@ class Turning:
     identity_random: float  # the same along random directions
     exemplars: tuple[int, int]  # how many made each mean
     accuracy: Mapping[str, float]  # attribute → accuracy of the classifier on held-out images
+
+    def _describe(self) -> str:
+        first, last = self.probability[0], self.probability[-1]
+        return f"of {len(self.images)} samples, probability of the concept from {first:.2f} to {last:.2f}"
 
     def picture(self) -> Image.Image:
         """Return a row for each of the first samples."""
@@ -197,7 +206,7 @@ def turn(
     label: Label = None,
     device: str = "auto",
     out: Place | None = None,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Turning:
     """Move random samples along the direction from one concept to another.
 

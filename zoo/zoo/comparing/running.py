@@ -14,9 +14,11 @@ from zoo_core import UsageError
 
 from ..files import Place, path_of, remove_unfinished, translate_errors, write_json
 from ..metrics.measuring import FEATURES, check_counts, open_criterion
+from ..notebook import reporter_for_caller
 from ..packs import build_pack
 from ..packs.download import download as fetch_dataset
-from ..progress import Reporter, reporter_for_terminal
+from ..progress import Reporter
+from ..reports.displaying import Displayed
 from .measuring import REAL, measure_data
 from .page import Row, summarize, write_csv, write_report
 from .settings import FILE, Settings, describe, plan_recipes, refuse_other
@@ -25,8 +27,8 @@ from .trials import read_trial, run_trial
 PAGE, TABLE = "report.html", "comparison.csv"
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Displayed):
     """A comparison, as `zoo.compare` returns it."""
 
     path: Path  # its folder
@@ -37,6 +39,10 @@ class Comparison:
     floor: float  # distance between two halves of the data
     finished: bool  # whether every trial is done
     signal: str = ""  # what interrupted it ("SIGINT")
+
+    def _describe(self) -> str:
+        ranked = ", ".join(f"{row.recipe} {row.distance.mean:.4g}" for row in self.rows if row.distance.mean is not None)
+        return f"{self.path}: {self.metric}: {ranked or 'nothing measured'}{'' if self.finished else ', not finished'}"
 
 
 def compare(
@@ -88,7 +94,7 @@ def compare(
             settings.
         DataError: there are no usable pictures.
     """
-    report, folder = report or reporter_for_terminal(), Path(out)
+    report, folder = report or reporter_for_caller(), Path(out)
     # 1. Everything is checked before anything is computed.
     for name, value, least in (("seeds", seeds, 1), ("samples", samples, 16), ("points", points, 1)):
         if value < least:

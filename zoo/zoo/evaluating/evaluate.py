@@ -12,7 +12,8 @@ from ..metrics.extractors import open_extractor
 from ..metrics.images import choose_images, generate_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
 from ..models.model import ModelLike
-from ..progress import SILENT, Reporter
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from .results import Results, choose_data, describe, open_model, publish
 
 SAMPLES = 50_000  # and most real images: what the field takes for the FID
@@ -35,7 +36,7 @@ def evaluate(
     device: str = "auto",
     out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Measure how close a model's samples come to real images.
 

@@ -32,8 +32,9 @@ from ..metrics.nearest import (
 )
 from ..metrics.store import cache_features
 from ..models.model import Model, ModelLike
+from ..notebook import AUTOMATIC
 from ..packs import PackRequest, to_images, to_uint8
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import generator_for
 from .published import published
 from .results import Results, choose_data, describe, open_model, publish
@@ -58,7 +59,7 @@ def neighbors(
     page: Place | None = None,
     out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Find the training images nearest to samples, in pixels and in features, and compare the distances with those of real
     images that were held out.
@@ -156,7 +157,7 @@ def one_nn(
     device: str = "auto",
     out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Measure the test error of nearest-neighbor classifiers on real images: one of samples, one of real training images.
 

@@ -27,8 +27,9 @@ from ..metrics.svm import Problem, Solver, check_solver
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model, ModelLike
+from ..notebook import AUTOMATIC
 from ..packs import Pack, PackRequest, to_images
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import generator_for, seeded
 from .published import FEW, published
 from .results import Results, describe, open_model, publish
@@ -54,7 +55,7 @@ def probe(
     device: str = "auto",
     out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Fit a linear classifier on the features of a model's discriminator, and test it.
 

@@ -23,6 +23,7 @@ from ..models.folder import rewrite_card
 from ..models.model import Model, ModelLike
 from ..packs import PackRequest
 from ..progress import Reporter
+from ..reports.displaying import Displayed
 from ..runs.run import is_complete, is_run, read_run
 
 CROPPED = "center crop, bicubic, antialiased (Pillow)"  # how the pictures of a pack were resized
@@ -101,8 +102,8 @@ def describe(
     return found
 
 
-@dataclass(frozen=True)
-class Results:
+@dataclass(frozen=True, repr=False)
+class Results(Displayed):
     """Numbers with the protocol that gave them."""
 
     metrics: dict[str, float]
@@ -110,6 +111,11 @@ class Results:
     protocol: dict[str, Any]  # plain data
     written: Path | None = None  # the `metrics.json` that holds them now
     details: dict[str, Any] = field(default_factory=dict)  # what else `--json` tells
+
+    def _describe(self) -> str:
+        spread = {key: f" ± {value:.2g}" for key, value in self.spread.items()}
+        numbers = ", ".join(f"{key} {value:.4g}{spread.get(key, '')}" for key, value in self.metrics.items())
+        return f"{numbers} ({self.protocol.get('measure', 'measured')} on {self.protocol.get('dataset', 'nothing')})"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""

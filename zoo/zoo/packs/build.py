@@ -18,7 +18,8 @@ from zoo_core import DataError, UsageError, ZooError, registry
 from zoo_core.words import are, plural, printable
 
 from ..files import TEMPORARY, cache_folder, publish_folder, sha256, translate_errors, write_json
-from ..progress import SILENT, Reporter
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..version import __version__
 from .decode import REMARKS
 from .pack import FORMAT, LABELS, Pack, open_pack
@@ -31,7 +32,7 @@ DARK = 0.26  # share of white that the brightest gray must have for nobody to wo
 LISTED = 1000  # most skipped records that `pack.json` lists; their number is exact
 
 
-def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = SILENT) -> Pack:
+def build_pack(request: PackRequest, *, workers: int | None = None, report: Reporter = AUTOMATIC) -> Pack:
     """Return the pack that answers a request: from the cache, or built now.
 
     A second process that wants the same pack waits for the first and takes its result. After an error, Ctrl-C or a kill only

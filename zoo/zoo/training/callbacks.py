@@ -60,6 +60,7 @@ class Callbacks:
     report: Reporter
     tracker: Tracker | None = None
     evaluation: Evaluation | None = None
+    show: Callable[[Image.Image, int], None] | None = None  # hears each grid, and the images shown until then
     measured: int = -1
 
     def __post_init__(self) -> None:
@@ -217,6 +218,8 @@ class Callbacks:
             samples = Model(generator, None).sample(SAMPLES)
             picture = grid_picture(samples)
             self.writing = self.writer.submit(save_samples, picture, self.folder / "samples", self.state.images)
+            if self.show is not None:
+                self.show(picture, self.state.images)
             self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
             if self.tracker is not None:
                 self.tracker.picture("samples", to_tensor(picture), self.state.images)

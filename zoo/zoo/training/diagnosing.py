@@ -9,6 +9,7 @@ from statistics import mean
 from typing import Any, Literal
 
 from ..files import Place
+from ..reports.displaying import Displayed
 from ..runs.checkpoints import checkpoints
 from ..runs.run import RunRecord, read_log, read_run
 from .health import HealthWarning, History, detect_problems
@@ -16,8 +17,8 @@ from .health import HealthWarning, History, detect_problems
 Verdict = Literal["healthy", "ailing", "stopped", "unknown"]
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Displayed):
     """The health of a run.
 
     Args:
@@ -36,6 +37,10 @@ class Diagnosis:
     words: tuple[str, ...]
     readings: tuple[Mapping[str, Any], ...]
     measures: tuple[Mapping[str, Any], ...]
+
+    def _describe(self) -> str:
+        amiss = ", ".join(warning.kind for warning in self.warnings)
+        return f"{self.run}: {self.verdict}{f' ({amiss})' if amiss else ''}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without the curves."""

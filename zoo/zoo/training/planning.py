@@ -25,6 +25,7 @@ from ..packs import Pack
 from ..packs.download import download as fetch_dataset
 from ..packs.request import resolve_data
 from ..packs.selection import limit_options
+from ..reports.displaying import Displayed
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.run import is_run, read_run
@@ -33,8 +34,8 @@ from .threads import check_threads
 DEFAULT_SEED = 0
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Displayed):
     """What a training will do, as `plan` resolved it.
 
     Args:
@@ -55,6 +56,11 @@ class Plan:
     deterministic: bool = False
     graphs: bool = True
     threads: int | None = None
+
+    def _describe(self) -> str:
+        dataset = (self.config.dataset or {}).get("name", "nothing")
+        where = self.folder or "the next free folder in runs/"
+        return f"{self.config.recipe['name']} on {dataset}, {self.budget}, {self.precision} on {self.device}, into {where}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run`."""
