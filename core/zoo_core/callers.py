@@ -151,8 +151,9 @@ def _read_flags(line: str, at: int, *, alone: bool = False) -> tuple[str, int]:
                 end += 1 + len(word)
                 found.append(f"{_argument(name)}={_literal(word, text=_NAMING.fullmatch(name) is not None)}")
             else:
-                found.append("option" if name == "set" else repr(_argument(name)))
-                end += len(" key") if name == "set" and word == "key" else 0
+                is_key = name == "set" and word == "key"
+                found.append("option" if is_key else repr("options" if name == "set" else _argument(name)))
+                end += len(" key") if is_key else 0
         if line[end : end + 3] != " --" and not line.startswith(" -n ", end):
             break
         at = end + 1

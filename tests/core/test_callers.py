@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
         ("name a model: --set features.model=runs/a", 'name a model: feature_options={"model": "runs/a"}'),
         ("train: --set algorithm.conditional=true", 'train: options={"algorithm.conditional": True}'),
         ("unknown --set key 'generator.widht'", "unknown option 'generator.widht'"),
+        ("--data and --set belong to a dataset", "'data' and 'options' belong to a dataset"),
         ("--epochs and --minutes are budgets; give one", "'epochs' and 'minutes' are budgets; give one"),
         ("a resumed run stays\nleave --out out", "a resumed run stays\nleave 'out' out"),
         ("write: --data photos", 'write: data="photos"'),

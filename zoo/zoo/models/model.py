@@ -41,8 +41,9 @@ class Model(Displayed):
     def _describe(self) -> str:
         name = (self.config.get("recipe") or {}).get("name") or type(self.generator).__name__
         count = sum(p.numel() for network in self.networks.values() for p in network.parameters())
-        provenance = self.config.get("provenance") or {}
-        trained = f", {provenance['images']:,} images of {provenance['dataset']['name']}" if "dataset" in provenance else ""
+        origin = self.config.get("provenance") or {}
+        dataset = (origin.get("dataset") or {}).get("name", "")
+        trained = f", trained on {origin.get('images', 0):,} images of {dataset}" if dataset else ""
         size, kind = self.image.size, "gray" if self.image.channels == 1 else "color"
         return f"{name}: {size}×{size} {kind}, {count / 1e6:.2g} million weights{trained}, on {self.device}"
 
