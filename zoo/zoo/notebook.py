@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from zoo_core.callers import for_caller
@@ -42,8 +43,7 @@ class _Output:
         self.handle: Any = None
 
     def show(self, text: str, markup: str) -> None:
-        from IPython.display import display
-
+        display: Any = import_module("IPython.display").display
         shown = {"text/plain": text, "text/html": markup}
         if self.handle is None:
             self.handle = display(shown, raw=True, display_id=True)

@@ -95,9 +95,8 @@ class RichReporter(Reporter):
         self.console.print(printable(for_caller(text), lines=True), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self.console.print(
-            f"warning: {printable(for_caller(text), lines=True)}", style="yellow", markup=False, soft_wrap=True
-        )
+        shown = printable(for_caller(text), lines=True)
+        self.console.print(f"warning: {shown}", style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
     def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
