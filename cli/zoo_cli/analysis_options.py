@@ -72,8 +72,6 @@ def analyze(name: str, *, as_json: bool, **choices: Any) -> Any:
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
-    if "dataset" in choices:
-        choices["images"] = _request(*(choices.pop(key) for key in ("dataset", "data", "options")))
     found = getattr(zoo, name)(report=reporter_for_terminal(), **choices)
     picture = {"out": choices["out"]} if hasattr(found, "picture") else {}
     if as_json:
@@ -87,16 +85,3 @@ def analyze(name: str, *, as_json: bool, **choices: Any) -> Any:
 def print_accuracy(accuracy: Accuracy) -> None:
     """Print how often the classifier is right, in one line."""
     echo(f"classifier's accuracy on held-out images: {accuracy}")
-
-
-def _request(dataset: str | None, data: str | None, options: dict[str, str]) -> Any:
-    """Return the images that were named, a `PackRequest`; None where none were."""
-    from zoo.packs import PackRequest
-    from zoo.packs.request import parse_options
-    from zoo_core import UsageError
-
-    if dataset is None:
-        if data is not None or options:
-            raise UsageError("--data and --set belong to a dataset", hint="add: --dataset faces (or folder, …)")
-        return None
-    return PackRequest(dataset, data=data, options=parse_options(dataset, options))

@@ -155,7 +155,9 @@ class Zoo(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         from zoo_core import ZooError
+        from zoo_core.callers import naming_flags
 
+        ctx.with_resource(naming_flags())
         try:
             return super().invoke(ctx)
         except ZooError as error:

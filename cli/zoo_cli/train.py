@@ -67,6 +67,7 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
     With --download the dataset is fetched, unless `download` is false, and `choices["data"]` says where it lies then.
     """
     import zoo
+    from zoo.packs.selection import limit_options
 
     data = choices["data"]
     if data is not None and choices["dataset"] is None and not choices.get("resume"):
@@ -79,10 +80,7 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
     if wanted and download:
         choices["data"] = zoo.download(choices["dataset"], choices["data"], split=choices.get("split", "train"))
     limit = choices.pop("limit")
-    if limit is not None and "dataset.limit" in options:
-        both = f"--limit {limit} and --set dataset.limit={options['dataset.limit']}"
-        raise click.UsageError(f"{both} say the same option twice; leave one of them out")
-    return options if limit is None else {**options, "dataset.limit": str(limit)}
+    return limit_options(options, limit)
 
 
 @click.command(no_args_is_help=True)

@@ -1,7 +1,8 @@
 """What can go wrong, in words for the person who typed the command.
 
 Every error says what was wrong, what would be valid and what to type next. The command line prints the message and exits
-with `exit_code`; a traceback appears only with `--debug`.
+with `exit_code`; a traceback appears only with `--debug`. Messages and hints name flags; `str` of an error names Python's
+arguments instead where no command line runs, see `callers`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from functools import partial
+
+from .callers import for_caller
 
 
 class ZooError(Exception):
@@ -22,7 +25,7 @@ class ZooError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n{self.hint}" if self.hint else self.message
+        return for_caller(f"{self.message}\n{self.hint}" if self.hint else self.message)
 
     def __reduce__(self) -> tuple[object, ...]:  # keeps the hint when a worker process raises
         return (partial(type(self), hint=self.hint), (self.message,))

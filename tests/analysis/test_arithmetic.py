@@ -83,7 +83,7 @@ def test_the_images_are_those_of_the_training_unless_others_are_named(classifier
     found = zoo.arithmetic(model, "green - blue + blue", searched=256, trials=3)  # its provenance names them
     assert found.success is not None
     model.config["provenance"]["dataset"]["count"] = 7
-    with pytest.raises(UsageError, match="trained on 7 images of paintings, and without --data there are 400"):
+    with pytest.raises(UsageError, match="trained on 7 images of paintings, and without 'data' there are 400"):
         zoo.arithmetic(model, "green - blue + blue")
     model.config["provenance"] = {}
     with pytest.raises(UsageError, match="does not say what it was trained on") as error:

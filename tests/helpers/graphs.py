@@ -100,7 +100,7 @@ class Reexecuting:
 @contextmanager
 def replayed_trainings() -> Iterator[list[Reexecuting]]:
     """Let trainings on the CPU take static steps, captured by stand-ins, which are added to the list."""
-    training: Any = importlib.import_module("zoo.training.train")  # `zoo.training.train` may be the function
+    training: Any = importlib.import_module("zoo.training.train")
     made: list[Reexecuting] = []
 
     @contextmanager

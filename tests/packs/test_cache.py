@@ -172,7 +172,7 @@ class TestViews:
         again = build_pack(request(few.path), report=heard)
         assert again.path == few.path
         assert "2 images of counted at 8×8, the pack" in heard.text
-        with pytest.raises(UsageError, match=r"whose size is 8, not 16\n.*--size 8"):
+        with pytest.raises(UsageError, match=r"whose size is 8, not 16\n.*size=8"):
             build_pack(request(few.path, size=16))
         with pytest.raises(UsageError, match="whose channels is 1, not 3"):
             build_pack(request(few.path, channels=3))

@@ -109,5 +109,5 @@ def test_links_that_lead_nowhere_are_no_names_and_no_folders(
 def test_an_empty_data_is_no_folder(name: str) -> None:
     for read in (resolve_data, lambda dataset, data: build_pack(PackRequest(dataset, data)), zoo.download):
         if read is not zoo.download or name == "mnist":
-            with pytest.raises(UsageError, match=r"^--data is empty\n"):
+            with pytest.raises(UsageError, match=r"^'data' is empty\n"):
                 read(name, "")

@@ -110,7 +110,7 @@ def test_uniform_latents() -> None:
 
 @pytest.mark.parametrize(
     ("size", "words"),
-    [(100, "--size 96 or --size 128"), (8, "--size 16"), (513, "--size 384 or --size 512"), (63, "64"), (12, "--size 16")],
+    [(100, "size=96 or size=128"), (8, "size=16"), (513, "size=384 or size=512"), (63, "64"), (12, "size=16")],
 )
 def test_other_sizes(size: int, words: str) -> None:
     for make in (generator, discriminator):

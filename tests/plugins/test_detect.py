@@ -120,7 +120,7 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
         detect_faces(root, tmp_path / "out")
 
 
-@pytest.mark.parametrize(("options", "says"), [({"min_size": 3}, "--min-size"), ({"margin": -1}, "--margin")])
+@pytest.mark.parametrize(("options", "says"), [({"min_size": 3}, "min_size"), ({"margin": -1}, "margin")])
 def test_impossible_numbers_are_refused(tmp_path: Path, options: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         detect_faces(tmp_path, tmp_path / "out", **options)

@@ -160,5 +160,5 @@ def test_what_cannot_be_fetched_says_what_can() -> None:
 
 def test_without_data_the_error_names_the_flag() -> None:
     for name in ("mnist", "fashion-mnist", "cifar10", "svhn"):
-        with pytest.raises(UsageError, match="--download"):
+        with pytest.raises(UsageError, match="download"):
             dataset(name, None).listing()

@@ -92,7 +92,7 @@ def test_a_changed_picture_changes_the_fingerprint(tmp_path: Path) -> None:
 
 
 def test_without_data_it_says_what_to_type() -> None:
-    with pytest.raises(UsageError, match="--data DIR"):
+    with pytest.raises(UsageError, match=r"data=.DIR"):
         dataset(None).listing()
 
 
@@ -348,7 +348,7 @@ def test_tables_are_pointed_to_hub_and_archives_are_named(tmp_path: Path) -> Non
     (tmp_path / "tables").mkdir()
     for name in ("a.parquet", "b.parquet"):
         (tmp_path / "tables" / name).write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"2 tables that may hold some: a.parquet, b.parquet\ntype: --dataset hub --data "):
+    with pytest.raises(DataError, match=r"2 tables that may hold some: a.parquet, b.parquet\ntype: dataset=.hub., data="):
         dataset(tmp_path / "tables").listing()
     paint(tmp_path / "mixed" / "1.png")
     (tmp_path / "mixed" / "more.tar.gz").write_bytes(b"")

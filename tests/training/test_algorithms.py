@@ -176,10 +176,10 @@ def test_options_of_every_role() -> None:
 @pytest.mark.parametrize(
     ("recipe", "options", "kind", "words"),
     [
-        ("tandem", {"encdoer.width": 1}, UnknownNameError, r"unknown --set key 'encdoer\.width'; did you mean encoder\.\*"),
-        ("linear", {"encoder.width": 1}, UnknownNameError, r"unknown --set key 'encoder\.width'"),
+        ("tandem", {"encdoer.width": 1}, UnknownNameError, r"unknown option 'encdoer\.width'; did you mean encoder\.\*"),
+        ("linear", {"encoder.width": 1}, UnknownNameError, r"unknown option 'encoder\.width'"),
         ("tandem", {"encoder.wdith": 1}, UnknownNameError, "unknown option of encoder 'wdith'; did you mean width"),
-        ("tandem", {"optimizer.loss.lr": 1}, UnknownNameError, r"unknown --set key 'optimizer\.loss\.lr'"),
+        ("tandem", {"optimizer.loss.lr": 1}, UnknownNameError, r"unknown option 'optimizer\.loss\.lr'"),
         (
             "no-encoder",
             {},
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_said(recipe: str, options: dict[str, Any], kind: type[
     ],
 )
 def test_settings_that_have_moved_say_where(old: str, new: str) -> None:
-    with pytest.raises(OptionError, match=rf"{old} is called {new} now\nwrite: --set {new}=both"):
+    with pytest.raises(OptionError, match=rf"{old} is called {new} now\nwrite: options=..{new}.: .both"):
         RunConfig.resolve("dcgan", options={old: "both"})
 
 

@@ -99,13 +99,13 @@ def test_processes_share_the_same_mirrored_minibatches(pack: Pack) -> None:
 
 
 def test_too_few_images(pack: Pack) -> None:
-    with pytest.raises(UsageError, match=r"a minibatch of 24 is more than the 23 images there are\ntry: --batch 16"):
+    with pytest.raises(UsageError, match=r"a minibatch of 24 is more than the 23 images there are\ntry: batch=16"):
         batches(pack, 24)
 
 
 def test_a_minibatch_that_cannot_be_shared(pack: Pack) -> None:
-    with pytest.raises(UsageError, match=r"a minibatch of 8 cannot be shared by 3 processes\ntry: --batch 6"):
+    with pytest.raises(UsageError, match=r"a minibatch of 8 cannot be shared by 3 processes\ntry: batch=6"):
         batches(pack, 8, world=3)
-    with pytest.raises(UsageError, match="--batch 4"):
+    with pytest.raises(UsageError, match="batch=4"):
         share_of(2, 4)
     assert share_of(8, 4) == 2

@@ -164,9 +164,9 @@ def test_how_much_accuracy_there_is() -> None:
 
 def test_shares() -> None:
     assert share_of(64, 2, 4) == 8
-    with pytest.raises(UsageError, match=r"of 10 cannot be shared by 1 process, in 4 pieces each\n.*--batch 8"):
+    with pytest.raises(UsageError, match=r"of 10 cannot be shared by 1 process, in 4 pieces each\n.*batch=8"):
         share_of(10, 1, 4)
-    with pytest.raises(UsageError, match=r"of 3 cannot be shared by 4 processes\n.*--batch 4"):
+    with pytest.raises(UsageError, match=r"of 3 cannot be shared by 4 processes\n.*batch=4"):
         share_of(3, 4)
 
 
@@ -199,7 +199,7 @@ def test_deterministic_and_compiled_plans(data: Path, tmp_path: Path, monkeypatc
     planned = zoo.plan("linear", dataset="folder", data=data, device="cpu", deterministic=True).to_json()
     assert (planned["deterministic"], planned["compile"]) == (True, False)
     monkeypatch.setattr("zoo.training.planning.shutil.which", lambda name: None)
-    with pytest.raises(UsageError, match=r"--compile needs a C\+\+ compiler"):
+    with pytest.raises(UsageError, match=r"'compile' needs a C\+\+ compiler"):
         zoo.plan("linear", dataset="folder", data=data, device="cpu", compile=True)
     assert tensors(plain.path)
     assert newest(plain.path).exists()

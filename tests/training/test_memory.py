@@ -67,7 +67,7 @@ def test_what_cannot_fit_is_refused_before_anything_is_made(tmp_path: Path, monk
     monkeypatch.setattr(memory, "SHARE", 1.0)
     monkeypatch.setattr(memory, "SUSPICIOUS", 1 << 20)
     monkeypatch.setattr(memory, "free_memory", lambda device: fixed + 9 * each)
-    message = r"a minibatch of 16 needs about .* of memory, and .* are free\n.*--batch 8; or.*accumulate=2"
+    message = r"a minibatch of 16 needs about .* of memory, and .* are free\n.*batch=8; or.*accumulate\": 2"
     with pytest.raises(TrainingError, match=message):
         zoo.train("dcgan", dataset="folder", data=data, size=16, batch=16, out=tmp_path / "run", device="cpu", workers=1)
     assert not (tmp_path / "run").exists()
@@ -96,7 +96,7 @@ def test_running_out_of_memory_says_which_would_fit(
 
     monkeypatch.setattr("zoo.training.engine.Engine.step", fail)
     with pytest.raises(
-        TrainingError, match=r"out of memory on cpu with minibatches of 8\n.*--batch 4;.*accumulate=2"
+        TrainingError, match=r"out of memory on cpu with minibatches of 8\n.*batch=4;.*accumulate\": 2"
     ) as caught:
         train("dcgan", data, tmp_path / "run", images=80)
     assert "--resume" not in str(caught.value)

@@ -183,7 +183,7 @@ def test_a_schedule_ends_where_the_budget_does(data: Path, tmp_path: Path) -> No
 
 def test_a_schedule_needs_an_end_that_every_machine_reaches_alike(data: Path, tmp_path: Path) -> None:
     message = (
-        "a cosine schedule has to end at a number of images, and the budget is 2 minutes\ngive --images or --epochs, or"
+        "a cosine schedule has to end at a number of images, and the budget is 2 minutes\ngive 'images' or 'epochs', or"
     )
     with pytest.raises(UsageError, match=message):
         zoo.plan("linear", dataset="folder", data=data, minutes=2, options={"optimizer.generator.schedule": "cosine"})

@@ -81,7 +81,7 @@ def test_the_drawn_faces_own_options(place: Path) -> None:
     ("options", "kind", "words"),
     [
         ({"generator.widht": 8}, UnknownNameError, "unknown option of generator 'widht'; did you mean width"),
-        ({"nonsense": 8}, UnknownNameError, "unknown --set key 'nonsense'"),
+        ({"nonsense": 8}, UnknownNameError, "unknown option 'nonsense'"),
         ({"training.batch": "eight"}, UsageError, "training.batch must be int, not 'eight'"),
         ({"training.keep": 0}, UsageError, "training.keep is 0; it must be at least 1"),
     ],
@@ -142,7 +142,7 @@ def test_the_pack_is_found_again(place: Path) -> None:
 
 def test_other_pictures_are_refused(place: Path) -> None:
     (place / "pictures" / "cat" / "0001.png").unlink()
-    with pytest.raises(UsageError, match=r"the pictures are not those that the run was begun with\n.*--data DIR"):
+    with pytest.raises(UsageError, match=r"the pictures are not those that the run was begun with\n.*data=.DIR"):
         resume(place / "run", images=32, data=place / "pictures")
     assert newest(place / "run").name == "step-00000002"
 

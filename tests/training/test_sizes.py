@@ -101,5 +101,5 @@ def test_large_images_are_refused_where_memory_is_short(monkeypatch: pytest.Monk
     monkeypatch.setattr("zoo.training.memory.free_memory", lambda device: 33 * each + fixed)
     refuse_too_large(config, runtime)
     monkeypatch.setattr("zoo.training.memory.free_memory", lambda device: 14 * each + fixed)
-    with pytest.raises(TrainingError, match=r"minibatch of 32 needs about .*\nthis would fit: --batch 8;"):
+    with pytest.raises(TrainingError, match=r"minibatch of 32 needs about .*\nthis would fit: batch=8;"):
         refuse_too_large(config, runtime)

@@ -97,12 +97,12 @@ def test_a_finished_run_says_so_and_offers_more(data: Path, tmp_path: Path) -> N
     run = train("dcgan", data, tmp_path / "run of 5", epochs=1)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.name != ".lock"}
     with pytest.raises(
-        UsageError, match=r"is finished: 32 images shown, and its budget is 1 epoch\n.*--resume '.*run of 5'"
+        UsageError, match=r"is finished: 32 images shown, and its budget is 1 epoch\n.*resume=\".*run of 5\""
     ):
         resume(run.path)
-    with pytest.raises(UsageError, match="--images 64"):
+    with pytest.raises(UsageError, match="images=64"):
         resume(run.path, images=20)
-    with pytest.raises(UsageError, match="--minutes 1"):
+    with pytest.raises(UsageError, match="minutes=1"):
         resume(run.path, minutes=1e-6)
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.name != ".lock"} == before
 
@@ -185,13 +185,13 @@ def test_budgets(choices: dict[str, float], steps: int, data: Path, tmp_path: Pa
 @pytest.mark.parametrize("amount", [0, -1, float("nan"), float("inf")])
 def test_impossible_budgets(amount: float, data: Path, tmp_path: Path) -> None:
     for kind in ("epochs", "images", "minutes"):
-        with pytest.raises(UsageError, match=f"--{kind} must be more than 0"):
+        with pytest.raises(UsageError, match=f"'{kind}' must be more than 0"):
             train("linear", data, tmp_path / "run", **{kind: amount})
     assert not (tmp_path / "run").exists()
 
 
 def test_two_budgets(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--epochs and --minutes are budgets; give one"):
+    with pytest.raises(UsageError, match="'epochs' and 'minutes' are budgets; give one"):
         train("linear", data, tmp_path / "run", epochs=1, minutes=1)
 
 
@@ -231,7 +231,7 @@ def test_numbers_that_are_none_stop_the_run_and_keep_the_checkpoint(data: Path, 
     with pytest.raises(TrainingError, match=r"[dg]_loss is nan at step") as caught:
         train("broken", data, tmp_path / "fresh", images=80, options={"loss.after": 1})
     assert "step-" not in str(caught.value)
-    with pytest.raises(TrainingError, match=r"[dg]_loss is nan at step 18(.|\n)*step-00000006 is whole.*\n?.*--resume"):
+    with pytest.raises(TrainingError, match=r"[dg]_loss is nan at step 18(.|\n)*step-00000006 is whole.*\n?.*resume="):
         resume(run.path, images=400)
     assert newest(run.path) == good
     assert [line["step"] for line in readings(run.path)][-1] == 15
@@ -258,7 +258,7 @@ def test_precision(data: Path, tmp_path: Path) -> None:
         t.dtype == torch.float32 for name, t in tensors(run.path).items() if name.startswith("networks/") and t.ndim > 1
     )
     assert resume(run.path, images=32, precision="fp32").finished
-    with pytest.raises(UsageError, match="fp16 needs a CUDA GPU"):
+    with pytest.raises(UsageError, match=r"fp16. needs a CUDA GPU"):
         train("dcgan", data, tmp_path / "fp16", precision="fp16")
     with pytest.raises(UsageError, match="unknown precision 'int8'; valid: auto, fp32, bf16, fp16"):
         train("dcgan", data, tmp_path / "int8", precision="int8")
@@ -291,14 +291,14 @@ def test_labels_reach_both_networks(data: Path, tmp_path: Path) -> None:
 
 
 def test_more_images_in_a_batch_than_there_are(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a minibatch of 64 is more than the 30 images there are\n.*--batch 16"):
+    with pytest.raises(UsageError, match=r"a minibatch of 64 is more than the 30 images there are\n.*batch=16"):
         train("linear", data, tmp_path / "run", batch=64)
     assert not (tmp_path / "run").exists()
 
 
 def test_existing_places(data: Path, tmp_path: Path) -> None:
     run = train("linear", data, tmp_path / "run", images=16)
-    with pytest.raises(UsageError, match=r"holds a run with this very configuration\n.*--resume"):
+    with pytest.raises(UsageError, match=r"holds a run with this very configuration\n.*resume="):
         train("linear", data, run.path)
     with pytest.raises(UsageError, match=r"another configuration:\n  generator.dropout: 0.0 in the run, 0.5 now\n  recipe"):
         train("plain", data, run.path)

@@ -128,7 +128,7 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("author", ["<a@b.c>", "Ada <nowhere>", "Ada\nevil = 1", "Ada <a@b.c> and more"])
 def test_an_author_that_is_none_is_refused(tmp_path: Path, author: str) -> None:
-    with pytest.raises(UsageError, match="--author"):
+    with pytest.raises(UsageError, match="author"):
         new_plugin("zoo-acme", into=tmp_path, author=author)
 
 

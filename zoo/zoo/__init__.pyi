@@ -25,6 +25,7 @@ from .hub.fetching import FetchedModel as FetchedModel
 from .hub.listing import PublishedModel as PublishedModel
 from .hub.listing import list_published as list_published
 from .hub.publishing import PushResult as PushResult
+from .launching import train as train
 from .loading import create as create
 from .loading import export as export
 from .loading import load as load
@@ -48,13 +49,15 @@ from .packs.curation.dedup import deduplicate as deduplicate
 from .packs.curation.faces import detect_faces as detect_faces
 from .packs.curation.inspecting import inspect_pack as inspect_pack
 from .packs.download import download as download
+from .progress import Reporter as Reporter
 from .runs.evaluation import Evaluation as Evaluation
 from .runs.listing import RunSummary as RunSummary
 from .runs.listing import delete_run as delete_run
 from .runs.listing import list_runs as list_runs
 from .runs.run import Run as Run
+from .showing import show as show
 from .training.diagnosing import diagnose as diagnose
+from .training.planning import Plan as Plan
+from .training.planning import plan as plan
 from .training.speed import bench as bench
-from .training.train import plan as plan
-from .training.train import train as train
 from .version import __version__ as __version__

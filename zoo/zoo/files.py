@@ -11,12 +11,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from safetensors import SafetensorError
 
 from zoo_core import UsageError, ZooError
 from zoo_core.places import cache_root
+
+Place: TypeAlias = str | os.PathLike[str]
+"""Where something lies: a path, or what has one, as a `Run` or a `Pack` has."""
 
 TEMPORARY = ".unfinished-"
 """What the name of everything half-written begins with."""
@@ -54,6 +57,11 @@ def features_limit(default: int = FEATURES) -> int:
     raise UsageError(
         f"ZOO_FEATURES_GB is {given!r}, and it must be a number of gigabytes", hint="for example: export ZOO_FEATURES_GB=16"
     )
+
+
+def path_of(place: Place | None) -> str | Path | None:
+    """Return a place as a path, None as None."""
+    return place if place is None or isinstance(place, str | Path) else os.fspath(place)
 
 
 @contextmanager

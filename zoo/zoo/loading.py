@@ -5,10 +5,13 @@ Runs and the Hub's client take a while to import, and most models lie in a folde
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,8 +21,9 @@ from zoo_core.registries import Entry
 
 from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
+from .files import Place
 from .models.folder import read_model, write_model
-from .models.model import Model
+from .models.model import Model, ModelLike
 from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, run_not_found, what_is
 from .progress import Reporter
 from .runs.folders import find_run, is_run
@@ -34,12 +38,12 @@ _FILES = frozenset(
 """How names of files end for which somebody takes an export."""
 
 
-def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
+def load(where: ModelLike, *, device: str = "cpu", raw: bool = False) -> Model:
     """Load a model, in evaluation mode.
 
     Args:
         where: a run folder, a model folder, a name of the catalog, or "user/name[@revision]" on the Hugging Face Hub.
-            What lies here goes before what lies elsewhere.
+            What lies here goes before what lies elsewhere. A model in memory is returned as it is.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto".
         raw: take the generator's weights themselves instead of their moving average; only a run folder has them.
 
@@ -48,6 +52,10 @@ def load(where: str | Path, *, device: str = "cpu", raw: bool = False) -> Model:
         ModelError, CheckpointError, PluginError: it cannot be read.
         HubError: the Hub does not have it or cannot be reached (a `ZooError`).
     """
+    if isinstance(where, Model):
+        if raw:
+            raise UsageError("a model in memory has one set of weights only", hint="leave --raw out")
+        return where
     chosen = check_device(device)
     place = find_folder(where)
     if is_run(place):
@@ -82,11 +90,11 @@ def create(
     return Model.of(networks, model_config(config))
 
 
-def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool = False) -> Path:
+def export(run: ModelLike, folder: Place, *, raw: bool = False, bf16: bool = False) -> Path:
     """Write the model folder of a run's latest checkpoint.
 
     Args:
-        run, folder: the run folder, and the model folder to make.
+        run, folder: the run or its folder, or a model in memory; and the model folder to make.
         raw: take the weights that are not averaged.
         bf16: store the parameters in bfloat16, half the size; they are computed in float32 when loaded.
 
@@ -95,24 +103,28 @@ def export(run: str | Path, folder: str | Path, *, raw: bool = False, bf16: bool
     """
     from .runs.run import model_of_run
 
-    place = find_run(run)
-    if not is_run(place):
-        if is_run(Path(folder)):
-            hint = f"the run comes first: zoo export {shlex.quote(str(folder))} {shlex.quote(str(run))}"
-            raise UsageError(f"{run} is no run folder, and {folder} is one", hint=hint)
-        copy = f"to have a copy of it: zoo pull {shlex.quote(str(run))} --to {shlex.quote(str(folder))}"
-        raise run_not_found(run, instead=copy)
+    dtype = torch.bfloat16 if bf16 else None
+    typed = "RUN" if isinstance(run, Model) else shlex.quote(os.fspath(run))
     if Path(folder).suffix.lower() in _FILES:
         name = Path(folder).with_suffix("")
         raise UsageError(
             f"{folder} names a file, and an export is a model folder: config.json and safetensors",
-            hint=f"for example: zoo export {shlex.quote(str(run))} {shlex.quote(str(name))}",
+            hint=f"for example: zoo export {typed} {shlex.quote(str(name))}",
         )
-    return write_model(model_of_run(place, raw=raw), Path(folder), dtype=torch.bfloat16 if bf16 else None)
+    if isinstance(run, Model):
+        return write_model(load(run, raw=raw), Path(folder), dtype=dtype)
+    place = find_run(run)
+    if not is_run(place):
+        if is_run(Path(folder)):
+            hint = f"the run comes first: zoo export {shlex.quote(str(folder))} {typed}"
+            raise UsageError(f"{run} is no run folder, and {folder} is one", hint=hint)
+        copy = f"to have a copy of it: zoo pull {typed} --to {shlex.quote(str(folder))}"
+        raise run_not_found(os.fspath(run), instead=copy)
+    return write_model(model_of_run(place, raw=raw), Path(folder), dtype=dtype)
 
 
 def pull(
-    model: str | Path, *, to: str | Path | None = None, revision: str | None = None, report: Reporter | None = None
+    model: Place, *, to: Place | None = None, revision: str | None = None, report: Reporter | None = None
 ) -> FetchedModel:
     """Fetch a model, check all of it, and say where it lies.
 
@@ -131,13 +143,13 @@ def pull(
     if revision is not None and (place or entry):
         raise UsageError(f"{model} is no repository on the Hub and has no revisions", hint="leave --revision out")
 
-    found = FetchedModel(place) if place is not None else _fetch(str(model), entry, revision, report)
+    found = FetchedModel(place) if place is not None else _fetch(os.fspath(model), entry, revision, report)
     read_model(found.folder)  # as anybody will
     return found if to is None else replace(found, folder=copy_model(found, Path(to)))
 
 
 def push(
-    where: str | Path,
+    where: ModelLike,
     repo: str,
     *,
     private: bool = False,
@@ -154,7 +166,7 @@ def push(
     somebody else pushes meanwhile, nothing of this one appears.
 
     Args:
-        where: a run folder, a model folder, or a name of the catalog.
+        where: a run folder, a model folder, a name of the catalog, or a model in memory.
         repo, private: "user/name", made if it does not exist, on demand as one that only its owner sees.
         revision: a branch, made if it does not exist; "main" by default.
         message, tag: of the commit; the tag is given when it is complete.
@@ -167,20 +179,31 @@ def push(
     from .hub.client import check_names, parse_name
     from .hub.publishing import preview, publish
 
-    if what_is(repo) in (RUN, MODEL) and not is_model(where):
+    if what_is(repo) in (RUN, MODEL) and not isinstance(where, Model) and not is_model(os.fspath(where)):
         hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
         raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)
     check_names(tag, license)
+    with _folder_of(where) as source:
+        if dry_run:
+            return preview(source, name, tag, license)
+        return publish(source, name, private, message, tag, license, report or Reporter())
+
+
+@contextmanager
+def _folder_of(where: ModelLike) -> Iterator[Path]:
+    """Yield the folder on this machine that holds a model; one in memory is written into a temporary one."""
+    if isinstance(where, Model):
+        with TemporaryDirectory() as place:
+            yield write_model(where, Path(place, "model"))
+        return
     source = local_folder(where)
     if source is None:
-        raise model_not_found(str(where))
-    if dry_run:
-        return preview(source, name, tag, license)
-    return publish(source, name, private, message, tag, license, report or Reporter())
+        raise model_not_found(os.fspath(where))
+    yield source
 
 
-def find_folder(where: str | Path) -> Path:
+def find_folder(where: Place) -> Path:
     """Return the run or model folder that `where` means; fetch it from the Hub if it lies there. Raises as `load` does."""
     place, entry = _locate(where)
     if place is not None:
@@ -188,15 +211,15 @@ def find_folder(where: str | Path) -> Path:
     from .hub.client import HubError
 
     try:
-        return _fetch(str(where), entry).folder
+        return _fetch(os.fspath(where), entry).folder
     except HubError as error:
         if entry is None:
             said = error.message.removeprefix("pull: ")
-            error.message = f"there is no folder {str(where)!r} here, and from the Hub: {said}"
+            error.message = f"there is no folder {os.fspath(where)!r} here, and from the Hub: {said}"
         raise
 
 
-def local_folder(where: str | Path) -> Path | None:
+def local_folder(where: Place) -> Path | None:
     """Return the run or model folder of this machine that `where` means: a path, or the name of an installed model.
 
     Raises `ModelError` for a folder of anything else and a damaged installed model, `UsageError` for a file or no name.
@@ -204,7 +227,7 @@ def local_folder(where: str | Path) -> Path | None:
     return _locate(where)[0]
 
 
-def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
+def _locate(where: Place) -> tuple[Path | None, Entry | None]:
     """Return the folder on this machine and the entry of the catalog that `where` means, each None if there is none."""
     place = Path(where).expanduser()
     try:
@@ -212,8 +235,8 @@ def _locate(where: str | Path) -> tuple[Path | None, Entry | None]:
             return place, None
         found = place.exists()
     except (OSError, ValueError):  # a name that no file can have
-        raise model_not_found(str(where)) from None
-    entry = find_entry(str(where))
+        raise model_not_found(os.fspath(where)) from None
+    entry = find_entry(os.fspath(where))
     if entry is not None:
         return installed_folder(entry), entry
     if found:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from zoo_core.callers import for_caller
 from zoo_core.words import printable
 
 from .pace import Pace
@@ -65,7 +66,7 @@ class PlainReporter(Reporter):
         self.every = every
 
     def note(self, text: str) -> None:
-        print(printable(text, lines=True), file=sys.stderr, flush=True)  # noqa: T201
+        print(printable(for_caller(text), lines=True), file=sys.stderr, flush=True)  # noqa: T201
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}")
@@ -111,10 +112,10 @@ class RichReporter(Reporter):
         self.stream: TextIO | None = None  # while there are tasks
 
     def note(self, text: str) -> None:
-        self._print(text)
+        self._print(for_caller(text))
 
     def warn(self, text: str) -> None:
-        self._print(f"warning: {text}", "yellow")
+        self._print(f"warning: {for_caller(text)}", "yellow")
 
     @contextmanager
     def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:

@@ -7,10 +7,10 @@ often it is found in any sample, and in the same arithmetic with pixels.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,15 +19,29 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
-from ..models.model import Model
-from ..progress import SILENT, Reporter
+from ..files import Place
+from ..models.model import Model, ModelLike
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.displaying import Displayed
 from ..reports.numbers import Verdict, judge
 from ..reports.pictures import arrange, save_picture, sheet
 from .attribute_classifier import confidence
 from .classifiers import classifier_for
 from .judging import Accuracy
-from .labels import ABSENT, HIDDEN, Concept, ImageSource, Term, find_images, parse_concepts, parse_expression, should_hold
+from .labels import (
+    ABSENT,
+    HIDDEN,
+    Concept,
+    ImageSource,
+    Term,
+    find_images,
+    parse_concepts,
+    parse_expression,
+    request_images,
+    should_hold,
+)
 from .samples import ClassifiedSamples, Label, Proportion, block, check_count, draw, open_model, search
 
 NOISE = 0.25  # the paper's: eight neighbors of the result, each number of the latent moved by up to this much
@@ -54,8 +68,8 @@ class Success:
         return judge(self.latent.rate, self.base.rate, 1.0, self.latent.interval)
 
 
-@dataclass(frozen=True)
-class Arithmetic:
+@dataclass(frozen=True, repr=False)
+class Arithmetic(Displayed):
     """The result of vector arithmetic."""
 
     expression: str  # as it was given
@@ -68,6 +82,9 @@ class Arithmetic:
     success: Success | None = None  # the numbers; None where exemplars were chosen by hand
     # how many of the nine images show what was asked for; None where exemplars were chosen by hand
     grid: Proportion | None = None
+
+    def _describe(self) -> str:
+        return f"{self.expression} = wanted in {self.grid.count} of {self.grid.of}" if self.grid else self.expression
 
     def picture(self) -> Image.Image:
         """Return the 3×3 grid, and beside it the exemplars and the pixel-space control."""
@@ -88,19 +105,25 @@ class Arithmetic:
 
 
 def arithmetic(
-    model: Model | str | Path,
+    model: ModelLike,
     expression: str | None = None,
     *,
     images: ImageSource = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
     chosen: Sequence[Sequence[int]] | None = None,
+    a: Sequence[int] | None = None,
+    b: Sequence[int] | None = None,
+    c: Sequence[int] | None = None,
     exemplars: int = 3,
     trials: int = 100,
     searched: int = 2048,
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    report: Reporter = SILENT,
+    device: str = "auto",
+    out: Place | None = None,
+    report: Reporter = AUTOMATIC,
 ) -> Arithmetic:
     """Add and subtract concepts.
 
@@ -108,7 +131,9 @@ def arithmetic(
         expression: concepts with + or − between them; see `zoo.analysis.labels`. With `chosen` its concepts are mere names,
             and "A - B + C" where it is not given.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         chosen: for each concept, numbers of samples chosen by hand.
+        a, b, c: the same for the first, second and third concept.
         exemplars: how many latents make a concept's mean.
         trials: most trials; each takes exemplars that no other takes, so there may be fewer.
         searched: samples among which the classifier looks for exemplars.
@@ -117,10 +142,13 @@ def arithmetic(
     Raises:
         UsageError: the expression does not parse, a word is unknown, no exemplars were found, or the images have no labels.
     """
-    if expression is None and chosen is None:
+    images = request_images(images, dataset, data, options)
+    by_hand = chosen or [ids for ids in (a, b, c) if ids is not None]
+    if expression is None and not by_hand:
         raise _no_expression(model, images)
     expression = expression or "A - B + C"
     terms = parse_expression(expression)
+    chosen = chosen or [ids for ids in (a, b, c) if ids is not None] or None
     loaded, file = open_model(model, device, out)
     if chosen is not None:
         if len(chosen) != len(terms):
@@ -166,7 +194,7 @@ def arithmetic(
     return found
 
 
-def _no_expression(model: Model | str | Path, images: ImageSource) -> UsageError:
+def _no_expression(model: ModelLike, images: ImageSource) -> UsageError:
     """Return an error that shows an expression in words of the images' own labels."""
     loaded, _ = open_model(model, "cpu", None)
     vocabulary = find_images(loaded, model, images).vocabulary()
@@ -175,7 +203,7 @@ def _no_expression(model: Model | str | Path, images: ImageSource) -> UsageError
     words = sorted(words, key=lambda word: word != "mouth=smile")  # what every face can show, where there are faces
     other, first = words[0], next((word for word in words[1:] if word.partition("=")[0] != words[0].partition("=")[0]), "")
     example = f"{first}+{other} - {other} + neutral" if first else f"{' - neutral + '.join(words[:2])}"
-    where = "MODEL" if isinstance(model, Model) else shlex.quote(str(model))
+    where = "MODEL" if isinstance(model, Model) else shlex.quote(os.fspath(model))
     wrong = "an expression is missing: what is added and subtracted"
     return UsageError(wrong, hint=f"for example: zoo arithmetic {where} {shlex.quote(example)}")
 

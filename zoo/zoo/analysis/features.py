@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,16 +17,19 @@ from torch import Tensor, nn
 from zoo_core import Discriminator, UsageError
 
 from ..devices import arithmetic_device, move_to
+from ..files import Place
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
-from ..models.model import Model
+from ..models.model import ModelLike
+from ..notebook import AUTOMATIC
 from ..packs import to_images
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import generator_for, seeded
+from ..reports.displaying import Displayed
 from ..reports.numbers import judge
 from ..reports.pictures import arrange, save_picture, sheet
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
-from .labels import ImageSource, attribute_labels, find_images, vocabulary_of
+from .labels import ImageSource, attribute_labels, find_images, request_images, vocabulary_of
 from .samples import block, check_count, open_model, round_values
 
 _LEAST = 10  # images with a value, and without it, for the value to be counted
@@ -53,14 +55,18 @@ class Responses:
         return sum(self.selectivity) / len(self.selectivity) if self.selectivity else None
 
 
-@dataclass(frozen=True)
-class FeatureComparison:
+@dataclass(frozen=True, repr=False)
+class FeatureComparison(Displayed):
     """The features of a model's discriminator beside those of one with random weights."""
 
     trained: Responses
     untrained: Responses
     filters: Tensor | None  # first-layer filters [n, C, k, k] of the trained one, made visible; None where no layer has any
     count: int  # images that were looked at
+
+    def _describe(self) -> str:
+        names = ", ".join(map(str, self.trained.features))
+        return f"of stage {self.trained.stage}: {names}, from {self.count:,} images"
 
     def picture(self) -> Image.Image:
         """Guided gradients beside the images, for both, and the first-layer filters."""
@@ -102,21 +108,25 @@ class FeatureComparison:
 
 
 def features(
-    model: Model | str | Path,
+    model: ModelLike,
     *,
     images: ImageSource = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
     count: int = 512,
     shown: int = 6,
     each: int = 6,
     seed: int = 0,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    report: Reporter = SILENT,
+    device: str = "auto",
+    out: Place | None = None,
+    report: Reporter = AUTOMATIC,
 ) -> FeatureComparison:
     """Show what the strongest features of a discriminator's last stage respond to, beside random weights.
 
     Args:
         images: real images; by default those that the model was trained on. With labels, selectivity is measured.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         count: how many of them, drawn at random.
         shown: how many features; the paper has 6.
         each: images for each.
@@ -126,6 +136,7 @@ def features(
     Raises:
         UsageError: the model has no discriminator, or does not say what it was trained on.
     """
+    images = request_images(images, dataset, data, options)
     check_count(count, "the number of images", 2)
     check_count(shown, "the number of features")
     check_count(each, "the number of images for each feature")

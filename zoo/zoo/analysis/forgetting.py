@@ -7,7 +7,7 @@ finds the object on the same latents, beside ablating as many maps at random, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,16 +18,19 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
+from ..files import Place
 from ..models.folder import write_model
-from ..models.model import Model
-from ..progress import SILENT, Reporter
+from ..models.model import ModelLike
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.displaying import Displayed
 from ..reports.numbers import Verdict, judge
 from ..reports.pictures import save_picture, sheet
 from .classifiers import classifier_for
 from .feature_maps import ablate_units, bake_ablation, second_highest_stage, stage_activations
 from .judging import Accuracy, Preservation, compare_preservation
-from .labels import Concept, ImageSource, find_images, parse_fact
+from .labels import Concept, ImageSource, find_images, parse_fact, request_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
 from .samples import Label, Proportion, block, check_count, draw, open_model, search
 
@@ -53,8 +56,8 @@ class Rates:
         return judge(self.after.rate, self.random.rate, 0.0, self.after.interval)
 
 
-@dataclass(frozen=True)
-class Ablation:
+@dataclass(frozen=True, repr=False)
+class Ablation(Displayed):
     """What a generator draws after feature maps that draw an object were ablated."""
 
     stage: str  # whose maps are ablated
@@ -70,6 +73,9 @@ class Ablation:
     with_object: Sequence[int] = ()  # numbers of the images in `before` that show the object; () where nobody knows
     rates: Rates | None = None  # None without a classifier
     saved: Path | None = None  # the model folder of the edited generator, if one was asked for
+
+    def _describe(self) -> str:
+        return f"of {len(self.maps)} of {self.of} maps of stage {self.stage}"
 
     def picture(self) -> Image.Image:
         """Samples with and without the object, and with random maps ablated; those that had the object come first."""
@@ -100,21 +106,24 @@ class Ablation:
 
 
 def forget(
-    model: Model | str | Path,
+    model: ModelLike,
     attribute: str | None = None,
     *,
     images: ImageSource = None,
-    boxes: str | Path | None = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
+    boxes: Place | None = None,
     most: int | Literal["all"] | None = None,
     samples: int = SAMPLES,
     tested: int = 256,
     searched: int = 1024,
     seed: int = 0,
     label: Label = None,
-    save: str | Path | None = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    report: Reporter = SILENT,
+    save: Place | None = None,
+    device: str = "auto",
+    out: Place | None = None,
+    report: Reporter = AUTOMATIC,
 ) -> Ablation:
     """Find the feature maps that draw something, and ablate them.
 
@@ -122,6 +131,7 @@ def forget(
         attribute: what to forget ("glasses", "mouth=smile"); see `zoo.analysis.labels`. May be left out with `boxes`, if
             nothing is to be measured.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         boxes: a file that says where the object lies, instead of the classifier; see `zoo.analysis.localization.read_masks`.
         most: ablate only so many maps, those with the largest positive weights; by default a sixth of the stage's, which
             leaves the rest of the picture; "all" ablates every one with a positive weight, as the paper.
@@ -136,6 +146,7 @@ def forget(
         UsageError: the generator has too few stages, the word is unknown, or the object is in none of the samples.
         DataError: the file of boxes cannot be read.
     """
+    images = request_images(images, dataset, data, options)
     if attribute is None and boxes is None:
         raise UsageError("say what to forget", hint="--attribute glasses, or --boxes FILE")
     check_count(samples, "the number of samples", 1)
@@ -146,7 +157,7 @@ def forget(
         raise UsageError(f"the number of maps to silence must be a number or 'all', not {most!r}")
     loaded, file = open_model(model, device, out)
     stage = second_highest_stage(loaded.generator)
-    places = read_masks(boxes, loaded.image.size, samples) if boxes is not None else None
+    places = read_masks(Path(boxes), loaded.image.size, samples) if boxes is not None else None
     detector = None
     if attribute is not None:
         source = find_images(loaded, model, images)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,11 +19,12 @@ from zoo_core import UsageError, ZooError
 from zoo_core.errors import near
 from zoo_core.words import plural
 
+from ..files import Place, path_of
 from ..loading import find_folder
-from ..models.model import Model
+from ..models.model import Model, ModelLike
 from ..packs import Pack, PackRequest, build_pack
 from ..packs.build import open_existing_pack
-from ..packs.request import resolve
+from ..packs.request import parse_options, resolve
 from ..progress import SILENT, Reporter
 from ..runs.run import is_run, read_run
 
@@ -88,7 +88,24 @@ class ModelImages:
             raise
 
 
-def find_images(model: Model, where: Model | str | Path, images: ImageSource = None) -> ModelImages:
+def request_images(
+    images: ImageSource, dataset: str | None, data: Place | None, options: Mapping[str, Any] | None
+) -> ImageSource:
+    """Return images as they are given, or a request for a dataset that is named by its `--dataset`, `--data` and `--set`.
+
+    Raises:
+        UsageError: both are given, or what belongs to a dataset without one; an option that the dataset does not have.
+    """
+    if dataset is None:
+        if data is not None or options:
+            raise UsageError("--data and --set belong to a dataset", hint="add: --dataset faces (or folder, …)")
+        return images
+    if images is not None:
+        raise UsageError("images and --dataset both say which images", hint="leave one of them out")
+    return PackRequest(dataset, data=path_of(data), options=parse_options(dataset, options or {}))
+
+
+def find_images(model: Model, where: ModelLike, images: ImageSource = None) -> ModelImages:
     """Return the images that belong to a model: `images` at its size and channels, or those that it was trained on.
 
     Args:

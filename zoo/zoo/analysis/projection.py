@@ -18,12 +18,15 @@ from zoo_core.pictures import PictureError
 from zoo_core.pictures import read_picture as read_any
 from zoo_core.words import plural
 
-from ..models.model import Model
+from ..files import Place
+from ..models.model import Model, ModelLike
 from ..names import is_model
+from ..notebook import AUTOMATIC
 from ..optimizers import Adam
 from ..packs import to_images
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import latents_for
+from ..reports.displaying import Displayed
 from ..reports.numbers import Verdict, judge
 from ..reports.pictures import save_picture, sheet
 from .samples import Label, block, check_count, draw, open_model
@@ -32,8 +35,8 @@ STEPS = 200  # of the optimizer, for a model without an encoder
 _RATE = 0.05
 
 
-@dataclass(frozen=True)
-class Projection:
+@dataclass(frozen=True, repr=False)
+class Projection(Displayed):
     """The nearest picture that a model can draw."""
 
     target: Tensor  # [C, S, S] in [−1, 1], the given picture, cut square and resized
@@ -48,6 +51,9 @@ class Projection:
     def verdict(self) -> Verdict:
         """Whether the search has found more than the nearest of random samples."""
         return judge(self.error, self.nearest_sample, 0.0)
+
+    def _describe(self) -> str:
+        return f"{self.error:.1f} levels of 255 from the picture, found {self.how}"
 
     def picture(self) -> Image.Image:
         """Return the given picture beside the nearest one."""
@@ -66,7 +72,7 @@ class Projection:
 
 
 def project(
-    model: Model | str | Path,
+    model: ModelLike,
     picture: str | Path | Image.Image,
     *,
     starts: int = 8,
@@ -74,9 +80,9 @@ def project(
     searched: int = 512,
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    report: Reporter = SILENT,
+    device: str = "auto",
+    out: Place | None = None,
+    report: Reporter = AUTOMATIC,
 ) -> Projection:
     """Find the latent whose picture is nearest to a given one.
 

@@ -7,9 +7,10 @@ Each section is an analysis; `report.html` tells in words what it found. One tha
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -21,11 +22,14 @@ from zoo_core import ModelError, UsageError, ZooError
 from zoo_core.pictures import read_picture
 
 from .. import __version__
+from ..files import Place
 from ..loading import find_folder, load
 from ..models.card import read_metrics
 from ..models.model import Model
+from ..notebook import AUTOMATIC
 from ..packs import Pack
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
+from ..reports.displaying import Displayed
 from ..reports.figures import svg
 from ..reports.numbers import judge
 from ..reports.page import write_page
@@ -39,7 +43,17 @@ from .attribute_classifier import AttributeClassifier
 from .classifiers import classifier_for
 from .features import features
 from .forgetting import forget
-from .labels import ABSENT, HIDDEN, ImageSource, ModelImages, Vocabulary, attribute_labels, find_images, vocabulary_of
+from .labels import (
+    ABSENT,
+    HIDDEN,
+    ImageSource,
+    ModelImages,
+    Vocabulary,
+    attribute_labels,
+    find_images,
+    request_images,
+    vocabulary_of,
+)
 from .samples import block
 from .walks import turn, walk
 
@@ -47,14 +61,17 @@ TEMPLATE = Path(__file__).with_name("report.html")
 SAMPLES, NEIGHBORED = 64, 256
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Displayed):
     """A report that was written."""
 
     path: Path  # of the HTML file
     sections: tuple[str, ...]  # titles of the sections
     left_out: dict[str, str]  # title → why it is not there
     numbers: dict[str, Any]  # section → what its command's `--json` would hold
+
+    def _describe(self) -> str:
+        return f"{self.path}: {len(self.sections) - len(self.left_out)} of {len(self.sections)} sections"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -110,22 +127,26 @@ class Subject:
 
 
 def report(
-    model: str | Path,
+    model: Place,
     *,
     images: ImageSource = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
     attribute: str | None = None,
     expression: str | None = None,
     searched: int = 2048,
     seed: int = 0,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    report: Reporter = SILENT,
+    device: str = "auto",
+    out: Place | None = None,
+    report: Reporter = AUTOMATIC,
 ) -> Report:
     """Write one HTML file about a run or a model.
 
     Args:
         model: where it lies. Of a run folder the report tells about its training too.
         images: labeled images; by default those that it was trained on.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         attribute: what is forgotten and turned; by default the first attribute that can be absent.
         expression: of the arithmetic; by default that attribute and one other.
         searched: samples among which exemplars are looked for.
@@ -138,6 +159,10 @@ def report(
         UsageError: there is no such model, or the file's name does not end in .html.
         ZooError: the model cannot be read, or the file cannot be written.
     """
+    images = request_images(images, dataset, data, options)
+    if isinstance(model, Model):
+        hint = "write it into one: zoo.export(model, 'DIR')"
+        raise UsageError("a report is about a folder, and this is a model in memory", hint=hint)
     loaded = load(model, device=device)
     place = find_folder(model)
     target = Path(out) if out is not None else place / "report.html"
@@ -150,7 +175,7 @@ def report(
     except ZooError as error:
         why = error.message
     subject = Subject(
-        str(model), place, loaded, images, pack, why, attribute or chosen, expression or sums, searched, seed, report
+        os.fspath(model), place, loaded, images, pack, why, attribute or chosen, expression or sums, searched, seed, report
     )
     parts = []
     with report.task("writing the report", len(SECTIONS), "sections") as task:

@@ -14,8 +14,9 @@ from torch import Tensor
 from zoo_core import UsageError
 
 from ..devices import bring_back, exact_float32, move_to
+from ..files import Place
 from ..loading import load
-from ..models.model import CHUNK, Model
+from ..models.model import CHUNK, Model, ModelLike
 from ..models.sampling import FORMATS
 from ..packs import to_uint8
 from ..progress import SILENT, Reporter
@@ -31,7 +32,7 @@ SURE = 0.8  # least probability of every fact in an exemplar
 _Z = 1.959964  # standard deviations of a normal distribution that hold 95 % of it
 
 
-def open_model(model: Model | str | Path, device: str, out: str | Path | None) -> tuple[Model, Path | None]:
+def open_model(model: ModelLike, device: str, out: Place | None) -> tuple[Model, Path | None]:
     """Return the model itself, where it is, or what `zoo.load` finds; and the path of the picture to write, if any.
 
     Raises:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -24,17 +23,20 @@ from torch import Tensor
 
 from zoo_core import UsageError
 
+from ..files import Place
 from ..models.grids import to_pictures
-from ..models.model import Model
-from ..progress import SILENT, Reporter
+from ..models.model import ModelLike
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..randomness import generator_for, latents_for
+from ..reports.displaying import Displayed
 from ..reports.numbers import Verdict, judge
 from ..reports.pictures import save_gif, save_picture, sheet
 from .attribute_classifier import AttributeClassifier
 from .classifiers import classifier_for
 from .feature_maps import batches_for
 from .judging import Accuracy, Preservation, compare_preservation
-from .labels import ImageSource, find_images, parse_concepts
+from .labels import ImageSource, find_images, parse_concepts, request_images
 from .samples import Label, block, check_count, draw, open_model, round_values, search
 
 _SHOWN = 8
@@ -55,14 +57,17 @@ class Smoothness:
         return judge(self.jump, 1.0, 1 / (steps - 1))
 
 
-@dataclass(frozen=True)
-class Walk:
+@dataclass(frozen=True, repr=False)
+class Walk(Displayed):
     """Paths through a series of latents."""
 
     latents: Tensor  # [P, steps, latent_dim], path p from latent p to latent p + 1
     images: Tensor  # [P, steps, C, S, S] in [−1, 1]
     smoothness: Mapping[str, Smoothness]  # space ("pixels", "features" where the model has a discriminator) → numbers
     how: str  # "linear" or "spherical"
+
+    def _describe(self) -> str:
+        return f"of {self.images.shape[0]} {self.how} paths of {self.images.shape[1]} pictures"
 
     def picture(self) -> Image.Image:
         """Return a row for each path."""
@@ -79,16 +84,16 @@ class Walk:
 
 
 def walk(
-    model: Model | str | Path,
+    model: ModelLike,
     *,
     latents: int = 9,
     steps: int = 10,
     how: Literal["linear", "spherical"] = "spherical",
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    report: Reporter = SILENT,
+    device: str = "auto",
+    out: Place | None = None,
+    report: Reporter = AUTOMATIC,
 ) -> Walk:
     """Interpolate between a series of random latents.
 
@@ -158,8 +163,8 @@ def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
     return Smoothness(uneven, uneven_shuffled, float(jump.mean()), float(jump.max()))
 
 
-@dataclass(frozen=True)
-class Turning:
+@dataclass(frozen=True, repr=False)
+class Turning(Displayed):
     """What a direction does to random samples."""
 
     direction: Tensor  # [latent_dim], from the mean of the one concept to that of the other
@@ -181,6 +186,10 @@ class Turning:
         """Whether the direction turns what it should: by chance the probability at its end is that at its beginning."""
         return judge(self.probability[-1] - self.probability[0], 0.0, 1.0)
 
+    def _describe(self) -> str:
+        first, last = self.probability[0], self.probability[-1]
+        return f"of {len(self.images)} samples, probability of the concept from {first:.2f} to {last:.2f}"
+
     def picture(self) -> Image.Image:
         """Return a row for each of the first samples."""
         return sheet([block("", self.images[:_SHOWN].flatten(0, 1), self.images.shape[1])])
@@ -195,11 +204,14 @@ class Turning:
 
 
 def turn(
-    model: Model | str | Path,
+    model: ModelLike,
     start: str,
     end: str,
     *,
     images: ImageSource = None,
+    dataset: str | None = None,
+    data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
     exemplars: int = 256,
     reach: float = 1.0,
     steps: int = 9,
@@ -207,15 +219,16 @@ def turn(
     searched: int = 2048,
     seed: int = 0,
     label: Label = None,
-    device: str = "cpu",
-    out: str | Path | None = None,
-    report: Reporter = SILENT,
+    device: str = "auto",
+    out: Place | None = None,
+    report: Reporter = AUTOMATIC,
 ) -> Turning:
     """Move random samples along the direction from one concept to another.
 
     Args:
         start, end: concepts ("turn=left", "no-glasses"); see `zoo.analysis.labels`.
         images: the labeled images that the classifier learns from; by default those that the model was trained on.
+        dataset, data, options: the same by name, in place of `images`, as the command line takes them.
         exemplars: most samples in each mean. The paper has 4; of more, what is theirs by chance averages out.
         reach: how far to go to either side, in multiples of the direction.
         steps: positions from −reach to reach.
@@ -226,6 +239,7 @@ def turn(
     Raises:
         UsageError: as `zoo.arithmetic`.
     """
+    images = request_images(images, dataset, data, options)
     check_count(steps, "the number of steps", 3, 101)
     check_count(samples, "the number of samples", 2)
     check_count(exemplars, "the number of exemplars", 1)

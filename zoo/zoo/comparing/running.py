@@ -10,11 +10,14 @@ from typing import Any
 
 from zoo_core import UsageError
 
-from ..files import remove_unfinished, translate_errors, write_json
+from ..files import Place, path_of, remove_unfinished, translate_errors, write_json
 from ..locks import lock_folder
 from ..metrics.measuring import FEATURES, check_counts, open_criterion
+from ..notebook import reporter_for_caller
 from ..packs import build_pack
-from ..progress import Reporter, reporter_for_terminal
+from ..packs.download import download as fetch_dataset
+from ..progress import Reporter
+from ..reports.displaying import Displayed
 from .measuring import REAL, measure_data
 from .page import Row, summarize, write_csv, write_report
 from .settings import FILE, Settings, describe, plan_recipes, refuse_other
@@ -23,8 +26,8 @@ from .trials import read_trial, run_trial
 PAGE, TABLE = "report.html", "comparison.csv"
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Displayed):
     """A comparison, as `zoo.compare` returns it."""
 
     path: Path  # its folder
@@ -36,22 +39,35 @@ class Comparison:
     finished: bool  # whether every trial is done
     signal: str = ""  # what interrupted it ("SIGINT")
 
+    def _describe(self) -> str:
+        ranked = ", ".join(f"{row.recipe} {row.distance.mean:.4g}" for row in self.rows if row.distance.mean is not None)
+        return f"{self.path}: {self.metric}: {ranked or 'nothing measured'}{'' if self.finished else ', not finished'}"
+
 
 def compare(
-    recipes: Sequence[str],
+    recipes: str | Sequence[str],
     *,
     dataset: str | None = None,
-    out: str | Path,
+    data: Place | None = None,
+    download: bool = False,
+    limit: int | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    batch: int | None = None,
+    out: Place,
     images: int | None = None,
     minutes: float | None = None,
     seeds: int = 3,
     metric: str | None = None,
     samples: int = 2048,
     points: int = 5,
-    report: Reporter | None = None,
-    workers: int | None = None,
     options: Mapping[str, Any] | None = None,
-    **choices: Any,
+    feature_options: Mapping[str, Any] | None = None,
+    precision: str | None = None,
+    device: str = "auto",
+    threads: int | str | None = None,
+    workers: int | None = None,
+    report: Reporter | None = None,
 ) -> Comparison:
     """Train recipes under the same budget, on the same data, with the same seeds, one after another, and measure them alike.
 
@@ -59,29 +75,37 @@ def compare(
     repeated. More recipes and seeds may be named then.
 
     Args:
-        recipes, dataset: names of the registry.
+        recipes, dataset: names of the registry; of recipes one or several.
+        data, download, limit, size, channels, batch, precision, device, threads: for every recipe, as in `zoo.train`.
         out: the folder of the comparison: report, table, run folders.
         images, minutes: the budget of each training; exactly one of them.
         seeds: each recipe is trained with seeds 0, 1, …, seeds − 1.
         metric: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance; by default what needs no download.
         samples: pictures drawn for each measurement.
         points: measurements in a training, at equal steps of the budget.
-        report: by default standard error.
-        options: what `--set` takes, for every recipe; "features.*" are the extractor's.
-        choices: `data`, `size`, `channels`, `batch`, `precision`, `device`, for every recipe, as in `zoo.train`.
+        options: settings of every recipe, as `--set` takes them; "features.*" are the extractor's.
+        feature_options: the extractor's, by their own names.
+        workers: processes that decode pictures.
+        report: hears notes and progress; by default the notebook or standard error does.
 
     Raises:
         UsageError: an argument is wrong, the recipes differ in size or data, or the folder holds a comparison with other
             settings.
         DataError: there are no usable pictures.
     """
-    report, folder = report or reporter_for_terminal(), Path(out)
+    report, folder = report or reporter_for_caller(), Path(out)
     # 1. Everything is checked before anything is computed.
     for name, value, least in (("seeds", seeds, 1), ("samples", samples, 16), ("points", points, 1)):
         if value < least:
             raise UsageError(f"--{name} must be at least {least}, not {value}")
     own = {key: value for key, value in (options or {}).items() if not key.startswith("features.")}
     theirs = {key[len("features.") :]: value for key, value in (options or {}).items() if key not in own}
+    theirs |= feature_options or {}
+    recipes = [recipes] if isinstance(recipes, str) else recipes
+    if download and dataset is not None:
+        data = fetch_dataset(dataset, path_of(data))
+    choices: dict[str, Any] = {"data": data, "limit": limit, "size": size, "channels": channels, "batch": batch}
+    choices |= {"precision": precision, "device": device, "threads": threads}
     plans = plan_recipes(recipes, dataset, folder, images, minutes, options=own, **choices)
     first = next(iter(plans.values()))
     criterion = open_criterion(metric or FEATURES, options=theirs, device=first.device)

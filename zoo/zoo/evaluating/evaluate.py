@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
+from ..files import Place
 from ..metrics.extractors import open_extractor
 from ..metrics.images import choose_images, generate_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
-from ..models.model import Model
-from ..progress import SILENT, Reporter
+from ..models.model import ModelLike
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..reports.numbers import judge, spread_interval
 from .results import Results, choose_data, describe, open_model, publish
 
@@ -20,12 +21,12 @@ SAMPLES = 50_000  # and most real images: what the field takes for the FID
 
 
 def evaluate(
-    model: str | Path | Model,
+    model: ModelLike,
     *,
     dataset: str | None = None,
-    data: str | Path | None = None,
+    data: Place | None = None,
     split: str = "train",
-    metrics: Sequence[str] = DEFAULT,
+    metrics: str | Sequence[str] = DEFAULT,
     features: str = "inception",
     feature_options: Mapping[str, Any] | None = None,
     samples: int = SAMPLES,
@@ -34,9 +35,9 @@ def evaluate(
     raw: bool = False,
     resamples: int = 10,
     device: str = "auto",
-    out: str | Path | None = None,
+    out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Measure how close a model's samples come to real images.
 
@@ -45,7 +46,7 @@ def evaluate(
     Args:
         model: a run folder, a model folder, a catalog name or user/name on the Hub; or a model in memory.
         dataset, data, split: the real images; by default those that a run was trained on.
-        metrics: names of the registry; `zoo list metrics` shows those there are.
+        metrics: names of the registry, one or several ("fid,kid" or a list); `zoo list metrics` shows those there are.
         features, feature_options: of which extractor; `zoo list features` shows those there are.
         samples, real: how many are drawn, and most real images, chosen at random.
         seed: of the samples and of all that is random in the metrics.

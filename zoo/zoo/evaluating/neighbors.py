@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from zoo_core import DataError, UsageError
 from zoo_core.words import are, plural
 
 from ..devices import arithmetic_device, move_to
+from ..files import Place, path_of
 from ..metrics.extractors import extract, open_extractor
 from ..metrics.images import generate_images, open_data, read_images, require_labels, spread_numbers
 from ..metrics.nearest import (
@@ -29,9 +31,10 @@ from ..metrics.nearest import (
     save_neighbors,
 )
 from ..metrics.store import cache_features
-from ..models.model import Model
+from ..models.model import Model, ModelLike
+from ..notebook import AUTOMATIC
 from ..packs import PackRequest, to_images, to_uint8
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import generator_for
 from ..reports.numbers import judge
 from .published import published
@@ -41,10 +44,10 @@ LEAST = 100  # samples, held-out images and training images from which anything 
 
 
 def neighbors(
-    model: str | Path | Model,
+    model: ModelLike,
     *,
     dataset: str | None = None,
-    data: str | Path | None = None,
+    data: Place | None = None,
     split: str = "train",
     held_out: str | None = None,
     features: str = "discriminator",
@@ -54,10 +57,10 @@ def neighbors(
     seed: int = 0,
     raw: bool = False,
     device: str = "auto",
-    page: str | Path | None = None,
-    out: str | Path | None = None,
+    page: Place | None = None,
+    out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Find the training images nearest to samples, in pixels and in features, and compare the distances with those of real
     images that were held out.
@@ -129,7 +132,7 @@ def neighbors(
         said = (
             f"{'This model copies training images' if copies else 'No copying was found'}: as near to one training image, "
             f"compared with others, as the nearest {PERCENTILE:g} % of held-out images are {shares} of its samples. "
-            f"Model: {model if not isinstance(model, Model) else 'in memory'}."
+            f"Model: {os.fspath(model) if not isinstance(model, Model) else 'in memory'}."
         )
         details["files"] = [str(file) for file in save_neighbors(Path(page), pack, drawn, spaces, shown, said, protocol)]
     metrics = {f"memorized_share_{space.name}": space.found.share for space in spaces}
@@ -152,18 +155,18 @@ def _drop_itself(distances: Tensor, numbers: Tensor, excluded: Tensor) -> Tensor
 
 
 def one_nn(
-    model: str | Path | Model,
+    model: ModelLike,
     *,
     dataset: str,
-    data: str | Path | None = None,
+    data: Place | None = None,
     samples: int = 50_000,
     test: int | None = None,
     seed: int = 0,
     raw: bool = False,
     device: str = "auto",
-    out: str | Path | None = None,
+    out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Measure the test error of nearest-neighbor classifiers on real images: one of samples, one of real training images.
 
@@ -188,7 +191,7 @@ def one_nn(
         )
     if samples < loaded.image.num_classes:
         raise UsageError(f"{samples} samples are fewer than the {loaded.image.num_classes} classes", hint="raise --samples")
-    images = PackRequest(dataset, data)
+    images = PackRequest(dataset, path_of(data))
     train, tested = (open_data(loaded.image, replace(images, split=split), report=report) for split in ("train", "test"))
     known, truth = require_labels(train, "this test"), require_labels(tested, "this test")
     classes = list(train.info["classes"])

@@ -6,6 +6,7 @@ regularized linear L2-SVM on them. C is chosen on a held-out part of the trainin
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
 
 from ..devices import CPU, check_device, exact_float32, move_to
+from ..files import Place, path_of
 from ..loading import create, local_folder
 from ..metrics.extractors import Extractor, StageFeatures, checksum, require_discriminator
 from ..metrics.images import open_data, read_images, require_labels, spread_numbers
@@ -24,9 +26,10 @@ from ..metrics.store import cache_features
 from ..metrics.svm import Problem, Solver, check_solver
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
-from ..models.model import Model
+from ..models.model import Model, ModelLike
+from ..notebook import AUTOMATIC
 from ..packs import Pack, PackRequest, to_images
-from ..progress import SILENT, Reporter
+from ..progress import Reporter
 from ..randomness import generator_for, seeded
 from ..reports.numbers import judge
 from .published import FEW, published
@@ -40,10 +43,10 @@ STATISTICS, BATCH = 10_000, 100  # training images that give batch-norm statisti
 
 
 def probe(
-    model: str | Path | Model,
+    model: ModelLike,
     *,
     dataset: str = "cifar10",
-    data: str | Path | None = None,
+    data: Place | None = None,
     labels: int | Literal["all"] | None = None,
     repeats: int | None = None,
     test: int | None = None,
@@ -51,9 +54,9 @@ def probe(
     solver: Solver = "auto",
     seed: int = 0,
     device: str = "auto",
-    out: str | Path | None = None,
+    out: Place | None = None,
     write: bool = True,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Results:
     """Fit a linear classifier on the features of a model's discriminator, and test it.
 
@@ -80,7 +83,7 @@ def probe(
     network, weights = _open_discriminator(model, untrained, seed, device)
     place = check_device(device)
     network = network.to(place)
-    images = PackRequest(dataset, data)
+    images = PackRequest(dataset, path_of(data))
     packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
     truth = [require_labels(pack, "a probe") for pack in packs]
@@ -141,14 +144,15 @@ def probe(
     return publish(results, model, raw=untrained, write=write and not untrained, out=out, report=report)
 
 
-def _open_discriminator(where: str | Path | Model, untrained: bool, seed: int, device: str) -> tuple[Discriminator, str]:
+def _open_discriminator(where: ModelLike, untrained: bool, seed: int, device: str) -> tuple[Discriminator, str]:
     """Return the discriminator to look at, and what its weights are."""
     if not untrained:
         model = open_model(where, device=device)
         return require_discriminator(model.discriminator, where), "the discriminator's own, trained"
     words = f"random initial weights, seed {seed}"
     here = isinstance(where, Model) or (Path(where).exists() and local_folder(where) is not None)
-    known = create(str(where)) if not here and str(where) in registry.names("recipes") else open_model(where)
+    name = "" if here or isinstance(where, Model) else os.fspath(where)
+    known = create(name) if name in registry.names("recipes") else open_model(where)
     require_discriminator(known.discriminator, where)
     with seeded(seed, "weights"):
         part, latent_dim = known.config["parts"]["discriminator"], known.generator.latent_dim

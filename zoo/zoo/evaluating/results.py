@@ -15,14 +15,15 @@ from typing import Annotated, Any
 
 from zoo_core import UsageError, ZooError
 
-from ..files import write_json
+from ..files import Place, path_of, write_json
 from ..loading import find_folder, load
 from ..metrics.extractors import Extractor, Pool, StageFeatures, require_discriminator
 from ..models.card import METRICS, read_metrics
 from ..models.folder import rewrite_card
-from ..models.model import Model
+from ..models.model import Model, ModelLike
 from ..packs import PackRequest
 from ..progress import Reporter
+from ..reports.displaying import Displayed
 from ..runs.run import is_complete, is_run, read_run
 
 CROPPED = "center crop, bicubic, antialiased (Pillow)"  # how the pictures of a pack were resized
@@ -47,22 +48,22 @@ class DiscriminatorFeatures(StageFeatures):
         super().__init__(require_discriminator(load(model).discriminator, model), grid=grid, pool=pool)
 
 
-def open_model(where: str | Path | Model, *, device: str = "auto", raw: bool = False) -> Model:
+def open_model(where: ModelLike, *, device: str = "auto", raw: bool = False) -> Model:
     """Return the model at `where`, or itself; raises as `zoo.load` does."""
     return where if isinstance(where, Model) else load(where, device=device, raw=raw)
 
 
 def choose_data(
-    where: str | Path | Model, model: Model, dataset: str | None, data: str | Path | None, split: str, report: Reporter
+    where: ModelLike, model: Model, dataset: str | None, data: Place | None, split: str, report: Reporter
 ) -> PackRequest:
     """Return the real images that a model is compared with: those that are named, else those that it was trained on."""
     if dataset is not None:
-        return PackRequest(dataset, data, split)
+        return PackRequest(dataset, path_of(data), split)
     place = find_folder(where) if not isinstance(where, Model) else None
     if place is not None and is_run(place) and (config := read_run(place).config).dataset is not None:
         used = config.request()
         report.note(f"comparing with the images that it was trained on: {used.dataset.rpartition(':')[2]}")
-        return replace(used, data=data or used.data, split=split)
+        return replace(used, data=path_of(data) or used.data, split=split)
     known = (model.config.get("provenance", {}).get("dataset") or {}).get("name")
     hint = f"it was trained on {known}: --dataset {known}" if known else "for example: --dataset faces"
     raise UsageError("which images is it to be compared with?", hint=hint)
@@ -101,8 +102,8 @@ def describe(
     return found
 
 
-@dataclass(frozen=True)
-class Results:
+@dataclass(frozen=True, repr=False)
+class Results(Displayed):
     """Numbers with the protocol that gave them."""
 
     metrics: dict[str, float]
@@ -114,6 +115,11 @@ class Results:
         default_factory=dict
     )  # how good some of the metrics are; see `reports.numbers.judge`
 
+    def _describe(self) -> str:
+        spread = {key: f" ± {value:.2g}" for key, value in self.spread.items()}
+        numbers = ", ".join(f"{key} {value:.4g}{spread.get(key, '')}" for key, value in self.metrics.items())
+        return f"{numbers} ({self.protocol.get('measure', 'measured')} on {self.protocol.get('dataset', 'nothing')})"
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
         told = {"verdicts": self.verdicts} if self.verdicts else {}
@@ -124,9 +130,7 @@ class Results:
         return {"metrics": self.metrics, "spread": self.spread, "protocol": self.protocol}
 
 
-def publish(
-    results: Results, where: str | Path | Model, *, raw: bool, write: bool, out: str | Path | None, report: Reporter
-) -> Results:
+def publish(results: Results, where: ModelLike, *, raw: bool, write: bool, out: Place | None, report: Reporter) -> Results:
     """Write results to where they belong and say where that is."""
     if out is not None:
         write_json(Path(out), results.to_json())
@@ -140,7 +144,7 @@ def publish(
     return results
 
 
-def find_results_folder(where: str | Path | Model, *, raw: bool) -> Path | None:
+def find_results_folder(where: ModelLike, *, raw: bool) -> Path | None:
     """Return the model folder on this machine that results about the model at `where` belong into.
 
     None for raw weights, for a model in memory, for a run without a model folder of its newest checkpoint, and for a model

@@ -43,6 +43,9 @@ class FetchedModel:
     refused: tuple[str, ...] = ()  # files of the repository that were not fetched because they can run code
     cached: bool = False  # whether it came from the cache because the Hub could not be asked
 
+    def __fspath__(self) -> str:  # it stands wherever its folder may
+        return str(self.folder)
+
 
 def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
     """Bring a published model into the Hub's cache and check it against what the Hub says of it.

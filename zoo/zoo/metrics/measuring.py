@@ -30,10 +30,13 @@ DEFAULT = ("fid", "kid", "precision", "recall")  # what `zoo evaluate` measures 
 METRIC, FEATURES = "frechet", "scattering"  # likewise trainings and comparisons: quick, no weights, always there
 
 
-def open_metrics(names: Iterable[str]) -> dict[str, Metric]:
-    """Return metrics by their names in the registry; raises `ZooError` where the library of one is not installed."""
+def open_metrics(names: str | Iterable[str]) -> dict[str, Metric]:
+    """Return metrics by their names in the registry, a list or one text with commas between them; raises `ZooError` where
+    the library of one is not installed.
+    """
     found: dict[str, Metric] = {}
-    for name in names:
+    given = names.split(",") if isinstance(names, str) else names
+    for name in filter(None, map(str.strip, given)):
         metric = found[name] = registry.create("metrics", name)
         try:
             import_module(metric.requires or "torch")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from zoo_core import Discriminator, Generator, ImageSpec, UsageError
 from zoo_core.errors import unknown
 
 from ..devices import bring_back, exact_float32, move_to
+from ..files import Place
+from ..packs import to_uint8
 from ..randomness import generator_for, latents_for, seeded
+from ..reports.displaying import Displayed
+from ..reports.pictures import grid
 from .batch_norm import estimate_batch_norm
 
 CHUNK = 32
@@ -24,14 +29,29 @@ STATISTICS, BATCH = 1024, 128
 """Fixed latents from which batch-norm statistics are estimated, and how many of them go together."""
 
 
-@dataclass
-class Model:
+@dataclass(repr=False)
+class Model(Displayed):
     """A generator, its discriminator, the other networks of its algorithm, all in evaluation mode; and `config.json`."""
 
     generator: Generator
     discriminator: Discriminator | None  # None for a model that was published without one
     config: dict[str, Any] = field(default_factory=dict)
     others: dict[str, nn.Module] = field(default_factory=dict)  # by role: an encoder, say
+
+    def _describe(self) -> str:
+        name = (self.config.get("recipe") or {}).get("name") or type(self.generator).__name__
+        count = sum(p.numel() for network in self.networks.values() for p in network.parameters())
+        origin = self.config.get("provenance") or {}
+        dataset = (origin.get("dataset") or {}).get("name", "")
+        trained = f", trained on {origin.get('images', 0):,} images of {dataset}" if dataset else ""
+        size, kind = self.image.size, "gray" if self.image.channels == 1 else "color"
+        return f"{name}: {size}×{size} {kind}, {count / 1e6:.2g} million weights{trained}, on {self.device}"
+
+    def _pictures(self) -> Iterable[Image.Image | bytes]:
+        pixels = to_uint8(self.sample(CHUNK)).cpu()
+        scale = max(1, round(64 / pixels.shape[1]))
+        picture = grid(pixels, columns=8)
+        return (picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST),)
 
     @classmethod
     def of(cls, networks: Mapping[str, Any], config: dict[str, Any]) -> Model:
@@ -111,6 +131,10 @@ class Model:
             raise unknown("label", str(label), names)
         chosen = names.index(str(label)) if label in names else int(label)
         return torch.full((len(numbers),), chosen, device=self.device)
+
+
+ModelLike: TypeAlias = Model | Place
+"""A model, or where one lies: a run or its folder, a model folder, a name of the catalog, user/name on the Hub."""
 
 
 def estimate_statistics(generator: Generator, latents: int = STATISTICS) -> None:

@@ -18,7 +18,8 @@ from zoo_core import DataError, UsageError, ZooError, registry
 from zoo_core.words import are, plural, printable
 
 from ..files import TEMPORARY, cache_folder, note_use, publish_folder, sha256, translate_errors, write_json
-from ..progress import SILENT, Reporter
+from ..notebook import AUTOMATIC
+from ..progress import Reporter
 from ..version import __version__
 from .decode import REMARKS
 from .pack import FORMAT, LABELS, Pack, open_pack
@@ -32,7 +33,7 @@ LISTED = 1000  # most skipped records that `pack.json` lists; their number is ex
 
 
 def build_pack(
-    request: PackRequest, *, workers: int | None = None, announce: bool = False, report: Reporter = SILENT
+    request: PackRequest, *, workers: int | None = None, report: Reporter = AUTOMATIC, announce: bool = False
 ) -> Pack:
     """Return the pack that answers a request: from the cache, or built now.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,15 +18,17 @@ from torch import Tensor
 from zoo_core import DataError, ImageSpec, UsageError
 from zoo_core.words import plural
 
-from ..files import atomic_folder, sha256, write_json
+from ..files import Place, atomic_folder, sha256, write_json
 from ..locks import hold
+from ..reports.displaying import Displayed
+from ..reports.pictures import grid
 from .cache import read_info
 
 FORMAT = 2  # version of what lies in a pack's folder
 LABELS = "labels.safetensors"  # everything about the images but the images
 
 
-class Pack:
+class Pack(Displayed):
     """The images of one split at one size, on disk. Made by `open_pack`.
 
     Pickling one pickles its path, so worker processes share the memory map. A view has some of another pack's images.
@@ -61,8 +64,15 @@ class Pack:
     def __len__(self) -> int:
         return int(self.info["count"])
 
-    def __repr__(self) -> str:
-        return f"Pack({str(self.path)!r}: {plural(len(self), 'image')} of {self.spec.shape})"
+    def __fspath__(self) -> str:  # a pack stands wherever its folder may
+        return str(self.path)
+
+    def _describe(self) -> str:
+        return f"{self.path}: {plural(len(self), 'image')} of {self.spec.shape}"
+
+    def _pictures(self) -> tuple[Image.Image]:
+        pixels = self.gather(torch.linspace(0, len(self) - 1, min(32, len(self))).long())
+        return (grid(pixels, columns=8),)
 
     def __reduce__(self) -> tuple[Callable[[Path], Pack], tuple[Path]]:
         return (open_pack, (self.path,))
@@ -103,7 +113,7 @@ class Pack:
                 raise _damaged(path.parent, f"the checksum of {path.name} differs")
 
 
-def open_pack(folder: str | Path) -> Pack:
+def open_pack(folder: Place) -> Pack:
     """Open the pack in `folder`. Checks names, sizes and shapes; `Pack.verify` checks the content.
 
     Raises:

@@ -65,8 +65,8 @@ class Source:
         return f"{self.entry.name} at {self.size}×{self.size}"
 
 
-def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `--set dataset.KEY=VALUE` says, as options of the dataset.
+def parse_options(dataset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `--set dataset.KEY=VALUE` says, as options of the dataset; values that are no texts stay what they are.
 
     Raises:
         UsageError: a key that is no option of the dataset, or a value that is none of the option's.
@@ -75,12 +75,12 @@ def parse_options(dataset: str, settings: Mapping[str, str]) -> dict[str, Any]:
         raise unfit
     known = dataset_options(dataset)
     options = {}
-    for key, text in settings.items():
+    for key, value in settings.items():
         part, _, name = key.partition(".")
         if part != "dataset" or name not in known or name in ("data", "split"):
             valid = [f"dataset.{option}" for option in known if option not in ("data", "split")]
             raise unknown("--set key", key, valid, hint=f"to see them: zoo show {dataset}")
-        options[name] = schema.parse(known[name], text, key=key)
+        options[name] = schema.parse(known[name], value, key=key) if isinstance(value, str) else value
     return options
 
 

@@ -32,6 +32,16 @@ def dataset_options(name: str) -> dict[str, Option]:
     return {**SELECTION, **schema(registry.load("datasets", name))}
 
 
+def limit_options(options: Mapping[str, Any], limit: int | None) -> dict[str, Any]:
+    """Return what `--set` says with what `--limit` says; raises `UsageError` where both say the same option."""
+    if limit is None:
+        return dict(options)
+    if "dataset.limit" in options:
+        both = f"--limit {limit} and --set dataset.limit={options['dataset.limit']}"
+        raise UsageError(f"{both} say the same option twice; leave one of them out")
+    return {**options, "dataset.limit": limit}
+
+
 def split_selection(name: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a dataset's options as those of its constructor, and those that select, without such as select nothing.
 

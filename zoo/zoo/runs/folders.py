@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_core import UsageError
 
+from ..files import Place
 from ..locks import is_locked, lock_folder
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def name_run(recipe: str, dataset: str, data: str | None, size: int, identity: M
     return f"{recipe}-{pictures}-{size}-{digest[:6]}"
 
 
-def find_run(where: str | Path) -> Path:
+def find_run(where: Place) -> Path:
     """Return the run folder that `where` means: what lies there, else the only run whose name begins so and goes on as
     `name_run` says; `where` itself if there is none. Raises `UsageError` if there are several.
     """

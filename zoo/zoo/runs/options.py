@@ -99,7 +99,7 @@ def resolve_component(part: str, kind: str, name: str, given: Mapping[str, Any])
     target = registry.load(kind, name)
     reserved = [key for key in RESERVED.get(part, ()) if key in given]
     if reserved == ["data"]:
-        raise OptionError(f"{part}.data has a flag of its own", hint=f"write: --data {given['data']}")
+        raise OptionError(f"{part}.data has an option of its own", hint=f"write: --data {given['data']}")
     if reserved:
         raise OptionError(f"{part}.{reserved[0]} is no setting of a training, which takes the split 'train'")
     for option, value in given.items():

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -23,11 +24,13 @@ from zoo_core import CheckpointError, ModelError, OptionError, ZooError
 from ..files import atomic_file, write_json
 from ..models.building import build_networks
 from ..models.config import read_config
+from ..models.curves import save_curves
 from ..models.folder import read_model
 from ..models.model import Model, estimate_statistics
 from ..models.weights import fill
 from ..names import run_not_found
-from ..progress import reporter_for_terminal
+from ..notebook import reporter_for_caller
+from ..reports.displaying import Displayed
 from .budget import Budget
 from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
 from .command import leave_out, replace_budget
@@ -38,11 +41,14 @@ from .folders import is_training
 from .folders import lock_run as lock_run
 from .upgrading import upgrade_command
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 FORMAT = 2
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Displayed):
     """A training, as `zoo.train` returns it.
 
     Args:
@@ -62,6 +68,23 @@ class Run:
     model: Path | None = None
     signal: str = ""
     main: bool = True
+
+    def _describe(self) -> str:
+        dataset = (self.config.dataset or {}).get("name", "nothing")
+        state = "finished" if self.finished else "not finished"
+        time = f"{self.seconds / 60:.1f} minutes"
+        return f"{self.path}: {self.config.recipe['name']} on {dataset}, {self.images:,} images in {time}, {state}"
+
+    def _pictures(self) -> Iterable[Image.Image | bytes]:
+        log, grids = self.path / "metrics.jsonl", sorted((self.path / "samples").glob("*.png"))
+        with TemporaryDirectory() as place:
+            if log.exists() and save_curves(read_log(log), file := Path(place, "curves.png")):
+                yield file.read_bytes()
+        if grids:
+            yield grids[-1].read_bytes()
+
+    def __fspath__(self) -> str:  # a run stands wherever its folder may
+        return str(self.path)
 
     @property
     def resume_command(self) -> str:
@@ -131,7 +154,7 @@ def model_of_run(folder: Path, *, raw: bool = False) -> Model:
         return read_model(folder / "model")
     if not checkpoints(folder / "checkpoints"):
         raise _nothing_saved(folder)
-    path, counters, tensors = newest_checkpoint(folder / "checkpoints", reporter_for_terminal())
+    path, counters, tensors = newest_checkpoint(folder / "checkpoints", reporter_for_caller())
     if config.image is None:
         raise CheckpointError(f"{folder / 'run.json'} does not say what its images are")
     stored = tensors["networks.safetensors"]

@@ -63,6 +63,7 @@ class Callbacks:
     report: Reporter
     tracker: Tracker | None = None
     evaluation: Evaluation | None = None
+    display: Callable[[Image.Image, int], None] | None = None  # hears each grid, and the images shown until then
     measured: int = -1
 
     def __post_init__(self) -> None:
@@ -248,6 +249,8 @@ class Callbacks:
             samples = Model(generator, None).sample(SAMPLES)
             picture = grid_picture(samples)
             self.writing = self.writer.submit(save_samples, picture, self.folder / "samples", self.state.images)
+            if self.display is not None:
+                self.display(picture, self.state.images)
             if not early:
                 self.measure("diversity", spread(samples) / max(self.real_spread, 1e-12), final=final)
             if self.tracker is not None:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from zoo_core.words import duration
 
+from ..files import Place
+from ..reports.displaying import Displayed
 from ..runs.checkpoints import checkpoints
 from ..runs.folders import find_run
 from ..runs.run import RunRecord, read_log, read_run
@@ -18,8 +20,8 @@ from .health import HealthWarning, History, detect_problems
 Verdict = Literal["healthy", "ailing", "stopped", "unknown"]
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Displayed):
     """The health of a run.
 
     Args:
@@ -38,6 +40,10 @@ class Diagnosis:
     words: tuple[str, ...]
     readings: tuple[Mapping[str, Any], ...]
     measures: tuple[Mapping[str, Any], ...]
+
+    def _describe(self) -> str:
+        amiss = ", ".join(warning.kind for warning in self.warnings)
+        return f"{self.run}: {self.verdict}{f' ({amiss})' if amiss else ''}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without the curves."""
@@ -62,7 +68,7 @@ class Diagnosis:
         return found
 
 
-def diagnose(run: str | Path) -> Diagnosis:
+def diagnose(run: Place) -> Diagnosis:
     """Tell the health of a run folder, also while it is training. Raises `UsageError` where it is none, `CheckpointError`
     where its `run.json` is damaged, `ZooError` where a file cannot be read.
     """

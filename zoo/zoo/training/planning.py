@@ -19,10 +19,13 @@ from zoo_core import OptionError, Tracker, UsageError, registry
 from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
-from ..files import LOCK, TEMPORARY
+from ..files import LOCK, TEMPORARY, Place, path_of
 from ..names import dataset_not_found, infer_dataset, recipe_not_found
 from ..packs import Pack
+from ..packs.download import download as fetch_dataset
 from ..packs.request import resolve_data
+from ..packs.selection import limit_options
+from ..reports.displaying import Displayed
 from ..runs.budget import Budget, Kind
 from ..runs.command import DEFAULT_SEED, replace_budget, replace_option, write_command
 from ..runs.config import RunConfig, differences
@@ -33,8 +36,8 @@ from .threads import check_threads
 _LATER = re.compile(r"channels|optimizer\..*\.schedule_images")
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Displayed):
     """What a training will do, as `plan` resolved it.
 
     Args:
@@ -70,6 +73,11 @@ class Plan:
         ]
         return self if self.resume else replace(self, command=shlex.join([*shlex.split(self.command), *words]))
 
+    def _describe(self) -> str:
+        dataset = (self.config.dataset or {}).get("name", "nothing")
+        where = self.folder or "the next free folder in runs/"
+        return f"{self.config.recipe['name']} on {dataset}, {self.budget}, {self.precision} on {self.device}, into {where}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run`."""
         return {
@@ -87,19 +95,21 @@ def plan(
     recipe: str | None = None,
     *,
     dataset: str | None = None,
-    data: str | Path | None = None,
+    data: Place | None = None,
+    download: bool = False,
+    limit: int | None = None,
     size: int | None = None,
     channels: int | None = None,
     batch: int | None = None,
     seed: int | None = None,
-    out: str | Path | None = None,
+    out: Place | None = None,
     epochs: float | None = None,
     images: int | None = None,
     minutes: float | None = None,
     options: Mapping[str, Any] | None = None,
     precision: str | None = None,
     device: str = "auto",
-    resume: str | Path | None = None,
+    resume: Place | None = None,
     track: str | None = None,
     compile: bool = False,
     deterministic: bool = False,
@@ -112,6 +122,8 @@ def plan(
         recipe: what to train; not needed with `resume`.
         dataset: registry name of the images.
         data: where they lie, for a dataset that is not drawn by itself.
+        download: whether the dataset is fetched first, where its page allows that; see `zoo.download`.
+        limit: at most so many pictures, always the same ones.
         size, channels, batch, seed: height and width, 1 or 3, images in a minibatch, any whole number.
         out: the run folder to make; by default runs/<recipe>-<dataset>-<size>-<hash of the configuration>. Where that
             configuration was begun before it is gone on with.
@@ -135,14 +147,14 @@ def plan(
     given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
     given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
-    options = options or {}
+    options = limit_options(options or {}, limit)
     if resume is not None:
         if out is not None:
             raise UsageError("a resumed run stays in its own folder", hint="leave --out out")
         folder = find_run(resume)
         record = read_run(folder)
         if data is not None and record.config.dataset is not None:
-            given["data"] = resolve_data(dataset or record.config.request().dataset, data)
+            given["data"] = resolve_data(dataset or record.config.request().dataset, os.fspath(data))
         config = _resumed(folder, record.config, recipe, given, options)
         kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
         budget = Budget.choose(budgets, record.budget)
@@ -156,7 +168,7 @@ def plan(
     if unfit := recipe_not_found(recipe):
         raise unfit
     if dataset is None and data is not None:
-        dataset = infer_dataset(data)
+        dataset = infer_dataset(os.fspath(data))
     if dataset is None:
         example = f"zoo train {recipe} --dataset faces (zoo list datasets shows all)"
         raise UsageError("name a dataset", hint=f"for example: {example}")
@@ -164,7 +176,8 @@ def plan(
     given["dataset"] = dataset
     if unfit := dataset_not_found(dataset):
         raise unfit
-    given["data"] = resolve_data(dataset, data) if data is not None else None
+    place = fetch_dataset(dataset, path_of(data)) if download else data
+    given["data"] = resolve_data(dataset, os.fspath(place)) if place is not None else None
     config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
     config.with_schedule(budget, 1)  # refused before any picture is read

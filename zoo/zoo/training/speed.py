@@ -23,6 +23,7 @@ from zoo_core.words import name_error
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, check_device, name_device, resolve_precision, synchronize
 from ..progress import Reporter
+from ..reports.displaying import Displayed
 from ..runs.budget import Budget
 from ..runs.config import RunConfig
 from .calls import NetworkCall
@@ -40,8 +41,8 @@ SIDES = (1024, 2048, 4096)  # of the square matrices whose products give the pea
 ENDLESS = Budget("minutes", 1e6)
 
 
-@dataclass(frozen=True)
-class Speed:
+@dataclass(frozen=True, repr=False)
+class Speed(Displayed):
     """What `bench` measured.
 
     Args:
@@ -71,6 +72,10 @@ class Speed:
     peak_share: float
     warm_up_s: float
     ways: tuple[Way, ...] = ()
+
+    def _describe(self) -> str:
+        speed = f"{self.images_per_s:,.1f} images/s, {self.ms_per_step:.1f} ms a step"
+        return f"{self.recipe}: {speed}, {self.precision} on {self.device}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

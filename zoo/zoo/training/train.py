@@ -1,4 +1,4 @@
-"""`zoo.train`: what happens in a training, from a plan to a run folder, in numbered steps."""
+"""What happens in a training, from a plan to a run folder, in numbered steps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import Tracker, TrainingError, ZooError, registry
@@ -21,8 +22,9 @@ from ..devices import Runtime, name_device, start_runtime
 from ..files import remove_unfinished, translate_errors
 from ..models.folder import write_model
 from ..models.model import Model
+from ..notebook import reporter_for_caller
 from ..packs import build_pack
-from ..progress import Reporter, reporter_for_terminal
+from ..progress import Reporter
 from ..randomness import seed_everything
 from ..runs import run as runs
 from ..runs.budget import Budget
@@ -37,50 +39,25 @@ from .feed import open_feed
 from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
-from .planning import plan as plan
 from .state import State, restore
 from .threads import Threads, choose_threads
 
 POLL = (10, 50)  # steps, on CPUs and GPUs, after which several processes agree anew on the time and on whether to stop
 
 
-def train(
-    recipe: str | None = None,
+def execute(
+    plan: Plan,
     *,
     report: Reporter | None = None,
     workers: int | None = None,
     evaluation: Evaluation | None = None,
-    **choices: Any,
+    show: Callable[[Image.Image, int], None] | None = None,
 ) -> runs.Run:
-    """Train a recipe on a dataset, or go on with a run.
-
-    Ctrl-C and SIGTERM finish the step, save and return; a second Ctrl-C leaves at once.
-
-    Args:
-        report: hears notes and progress; by default standard error does.
-        workers: processes that decode pictures.
-        evaluation: what to measure now and then, see `zoo.runs.evaluation`; the checkpoint with the best value is kept.
-        recipe, choices: what `zoo.plan` takes: dataset, budget, options, …
-
-    Returns:
-        The run; its folder holds a model folder when the budget is spent.
-
-    Raises:
-        UsageError: an argument is wrong, or differs from the run that is resumed.
-        DataError: there are no usable pictures.
-        TrainingError: it diverged. Any `ZooError` leaves earlier checkpoints as they are.
-    """
-    return execute(plan(recipe, **choices), report=report, workers=workers, evaluation=evaluation)
-
-
-def execute(
-    plan: Plan, *, report: Reporter | None = None, workers: int | None = None, evaluation: Evaluation | None = None
-) -> runs.Run:
-    """Train what `plan` resolved; see `train`."""
+    """Train what `plan` resolved; see `zoo.train`. `show` hears each grid of samples, and the images shown until then."""
     with ExitStack() as stack:
         # 1. The machine: processes, kernels, memory, signals.
         runtime = stack.enter_context(start_runtime(plan.device, plan.precision))
-        report = (report or reporter_for_terminal()) if runtime.is_main else Reporter()
+        report = (report or reporter_for_caller()) if runtime.is_main else Reporter()
         share = share_of(plan.config.training.batch, runtime.world, plan.config.training.accumulate)
         if share == 1 and runtime.world > 1:  # what nobody knew when it was planned
             plan.config.check_networks(share)
@@ -137,7 +114,7 @@ def execute(
                     training.enter_context(closing(tracker))
                 task = training.enter_context(report.task("training", plan.budget.total(len(pack)), plan.budget.unit))
                 training.enter_context(translate_memory_errors(config, runtime))
-                told = (task, report, tracker, evaluation)
+                told = (task, report, tracker, evaluation, show)
                 callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *told)
                 finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks, threads))
                 if finished and runtime.is_main:

@@ -18,7 +18,8 @@ from torch.nn.functional import interpolate
 from zoo_core import OptionError
 
 from ...files import cache_folder
-from ...progress import SILENT, Reporter
+from ...notebook import AUTOMATIC
+from ...progress import Reporter
 from ...reports.page import Picture, Section, write_page
 from ...reports.pictures import Block, save_picture, sheet, to_picture
 from .. import Pack, write_view
@@ -69,7 +70,7 @@ def deduplicate(
     out: str | Path | None = None,
     gallery_folder: str | Path | None = None,
     seed: int = 0,
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> Deduplicated:
     """Find near-duplicates by hashes, keep the best-resolved of each group, and write a view without the others.
 

@@ -11,7 +11,8 @@ from zoo_core import PluginError, UsageError, registry
 from zoo_core.datasets import CAREFUL
 
 from ...files import atomic_folder
-from ...progress import SILENT, Reporter, Task
+from ...notebook import AUTOMATIC
+from ...progress import Reporter, Task
 
 
 def detect_faces(
@@ -21,7 +22,7 @@ def detect_faces(
     min_size: int = 64,
     margin: float = 0.25,
     dataset: str = "faces",
-    report: Reporter = SILENT,
+    report: Reporter = AUTOMATIC,
 ) -> dict[str, Any]:
     """Detect faces in photographs and write them as square pictures, ready for `--dataset faces --data OUT`.
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from zoo_core import DataError
 
-from ...progress import SILENT, Reporter
+from ...notebook import AUTOMATIC
+from ...progress import Reporter
 from ...reports.pictures import grid, save_picture, to_picture
 from .. import Pack, open_pack
 from ..cache import list_packs
@@ -20,7 +21,7 @@ from ..cache import list_packs
 _BLOCK = 32 << 20  # bytes of images that are read at once
 
 
-def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Reporter = SILENT) -> dict[str, Any]:
+def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Reporter = AUTOMATIC) -> dict[str, Any]:
     """Write `sheet.png`, a contact sheet, and `mean.png`, the mean picture, into the folder `out`; describe the pack.
 
     The sheet has at most `images` images, evenly spread over the pack, so that every class is met.
@@ -81,7 +82,7 @@ def _statistics(pack: Pack, report: Reporter) -> tuple[list[float], list[float],
     return mean.tolist(), std.tolist(), picture.resize((shown, shown), Image.Resampling.NEAREST)
 
 
-def verify_packs(folders: Iterable[Path] | None = None, *, report: Reporter = SILENT) -> list[tuple[Path, str]]:
+def verify_packs(folders: Iterable[Path] | None = None, *, report: Reporter = AUTOMATIC) -> list[tuple[Path, str]]:
     """Read every byte of the packs in `folders`, or of all in the cache, and compare checksums.
 
     Returns each folder with what is wrong with it in one line, "" where nothing is.
