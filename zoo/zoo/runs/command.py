@@ -29,6 +29,8 @@ def write_command(
         if isinstance(value, bool):
             default = key == "graphs"
             words += [f"--{'no-' if default else ''}{key}"] if value != default else []
+        elif isinstance(value, tuple):
+            words += [word for one in value for word in (f"--{key}", str(one))]
         elif value is not None:
             words += [f"--{key}", _write_place(value) if key == "out" else str(value)]
     for key, value in options.items():

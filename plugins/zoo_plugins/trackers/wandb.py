@@ -1,0 +1,97 @@
+"""Weights & Biases: online where the person is logged in, else in files below the run folder that can be sent later."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from torch import Tensor
+
+from zoo_core import Tracker
+
+from .sittings import keep, recall
+
+PATIENCE = 30  # seconds that the server has to answer when a run begins
+
+
+class WeightsAndBiases(Tracker):
+    """Records as wandb's own settings say (WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_DIR, …); options win over them.
+
+    Nobody is asked for a key in the middle of a command: who is not logged in, or reaches no server, records offline. A run
+    that is resumed goes on under the same id; online and after `wandb sync` it is one run. The horizontal axis of all charts
+    is `images`, as what a lost sitting recorded cannot be taken back.
+    """
+
+    requires = "wandb"
+    extra = "dcgan-zoo[wandb]"
+    tiny = {"mode": "offline"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        images: int,
+        config: Mapping[str, Any],
+        project: Annotated[str, "project; by default $WANDB_PROJECT, or zoo"] = "",
+        name: Annotated[str, "name of the run; by default $WANDB_NAME, or that of the run folder"] = "",
+        entity: Annotated[str, "user or team; by default $WANDB_ENTITY, or your own"] = "",
+        mode: Annotated[Literal["auto", "online", "offline"], "auto: as $WANDB_MODE says, or online"] = "auto",
+    ) -> None:
+        super().__init__(folder=folder / "wandb", images=images, config=config)
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import: reports to its makers, offline too
+        import wandb
+
+        self.wandb, file = wandb, self.folder / "run.json"
+        project = project or os.environ.get("WANDB_PROJECT") or "zoo"
+        before = recall(file)
+        identity = before.get("id", "") if before.get("project") == project else ""
+        identity = identity or os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
+        told: dict[str, Any] = {"project": project, "entity": entity or None, "id": identity, "config": dict(config)}
+        told["name"] = name or os.environ.get("WANDB_NAME") or folder.resolve().name
+        told["dir"] = os.environ.get("WANDB_DIR") or str(folder)
+        # The progress line is no log, and what wandb says about itself is said by `look`.
+        own = {"console": "off"} if "WANDB_CONSOLE" not in os.environ else {}
+        settings = wandb.Settings(silent=True, init_timeout=PATIENCE, reinit="create_new", **own)
+        chosen = mode if mode != "auto" else wandb.setup(settings=wandb.Settings(silent=True)).settings.mode
+        if chosen == "online" and not wandb.login(prompt=False, verify=False):
+            self.trouble, chosen = "not logged in (wandb login), so it records offline", "offline"
+        try:
+            resume = {"resume": "allow"} if chosen == "online" else {}
+            self.run: Any = wandb.init(**told, **resume, mode=chosen, settings=settings)
+        except wandb.Error as error:
+            if chosen != "online":
+                raise
+            self.trouble = f"{str(error).strip().splitlines()[0]}; so it records offline"
+            self.run = wandb.init(**told, mode="offline", settings=settings)
+        keep(file, {"project": project, "id": self.run.id})
+        self.step = images
+        self.run.define_metric("images", hidden=True)
+        self.run.define_metric("*", step_metric="images")
+        place = shlex.quote(str(Path(self.run.dir).parent))
+        self.look = f"to see it: {self.run.url}" if self.run.url else f"to send it: wandb sync {place}"
+
+    def scalars(self, values: Mapping[str, float], images: int) -> None:
+        self._log(values, images)
+
+    def picture(self, name: str, image: Tensor, images: int) -> None:
+        pixels = image.permute(1, 2, 0).cpu().numpy()  # [H, W, C]
+        shown = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        self._log({name: self.wandb.Image(shown, caption=f"{images:,} images")}, images)
+
+    def text(self, name: str, text: str, images: int) -> None:
+        self._log({name: text}, images)
+        self.run.alert(title=name, text=text)
+
+    def close(self) -> None:
+        self.run.finish()
+
+    def _log(self, values: Mapping[str, Any], images: int) -> None:
+        """Log under a step that never goes back, as wandb drops what does: real images, so that the sittings of a run agree,
+        and one more at a time while a training that went back catches up.
+        """
+        self.step = images if images >= self.step else self.step + 1
+        self.run.log({**values, "images": images}, step=self.step)
