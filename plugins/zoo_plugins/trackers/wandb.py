@@ -54,8 +54,9 @@ class WeightsAndBiases(Tracker):
         told["name"] = name or os.environ.get("WANDB_NAME") or folder.resolve().name
         told["dir"] = os.environ.get("WANDB_DIR") or str(folder)
         # The progress line is no log, and what wandb says about itself is said by `look`.
-        own = {"console": "off"} if "WANDB_CONSOLE" not in os.environ else {}
-        settings = wandb.Settings(silent=True, init_timeout=PATIENCE, reinit="create_new", **own)
+        own: dict[str, Any] = {"console": "off", "init_timeout": PATIENCE}
+        own = {key: value for key, value in own.items() if f"WANDB_{key.upper()}" not in os.environ}
+        settings = wandb.Settings(silent=True, reinit="create_new", **own)
         chosen = mode if mode != "auto" else wandb.setup(settings=wandb.Settings(silent=True)).settings.mode
         if chosen == "online" and not wandb.login(prompt=False, verify=False):
             self.trouble, chosen = "not logged in (wandb login), so it records offline", "offline"
@@ -66,8 +67,9 @@ class WeightsAndBiases(Tracker):
             if chosen != "online":
                 raise
             self.trouble = f"{str(error).strip().splitlines()[0]}; so it records offline"
+            told["id"] = uuid.uuid4().hex[:8]  # wandb holds the other one to be in use
             self.run = wandb.init(**told, mode="offline", settings=settings)
-        keep(file, {"project": project, "id": self.run.id})
+        keep(file, {"project": project, "id": identity if before.get("id") == identity else self.run.id})
         self.step = images
         self.run.define_metric("images", hidden=True)
         self.run.define_metric("*", step_metric="images")

@@ -1,0 +1,162 @@
+"""Trackers of a training: several at once, their options, and that none is worth the training."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import zoo
+from helpers.packs import pictures
+from helpers.trackers import Remembering
+from helpers.training import Heard, resume, samples, train
+from zoo.training.tracking import is_installed, resolve_trackers
+from zoo_core import Plugin, UsageError, registry
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> Iterator[None]:
+    names = {"remembering": "Remembering", "second": "Remembering", "failing": "Failing", "missing": "Missing"}
+    plugin = Plugin(trackers={name: f"helpers.trackers:{cls}" for name, cls in names.items()})
+    Remembering.told.clear()
+    with samples(), registry.add(plugin, distribution="acme"):
+        yield
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return pictures(tmp_path / "pictures", 30)
+
+
+def told(what: str) -> list[tuple[Any, ...]]:
+    return [entry for entry in Remembering.told if entry[0] == what]
+
+
+def test_several_hear_everything(data: Path, tmp_path: Path) -> None:
+    heard, options = Heard(), {"tracker.project": "try", "tracker.second.project": "other", "tracker.second.loud": "yes"}
+    run = train("linear", data, tmp_path / "run", images=48, track=["remembering", "second"], options=options, report=heard)
+    assert told("open") == [("open", 0, "linear", "try", False), ("open", 0, "linear", "other", True)]
+    readings = [values for _, _, values in told("scalars") if "images_per_s" in values]
+    assert len(readings) == 2 * len([1 for line in (run.path / "metrics.jsonl").open() if "images_per_s" in line])
+    assert all(values["peak_memory_mb"] > 20 and values["seconds"] > 0 and "d_loss" in values for values in readings)
+    assert [entry[1] for entry in told("picture")] == [48, 48]
+    assert len(told("close")) == 2
+    assert "remembering: to see it: look" in heard.lines
+    assert heard.lines.count("warning: second: half of it") == 1
+    assert "tracker" not in (run.path / "run.json").read_text()  # no part of what the run is
+
+
+def test_a_resumed_run_says_where_it_goes_on(data: Path, tmp_path: Path) -> None:
+    train("linear", data, tmp_path / "run", images=16)
+    resume(tmp_path / "run", images=32, track="remembering", options={"tracker.project": "try"})
+    assert told("open") == [("open", 16, "linear", "try", False)]
+
+
+@pytest.mark.parametrize("at", ["open", "scalars", "picture", "close"])
+def test_one_that_fails_is_left_out_with_one_warning(at: str, data: Path, tmp_path: Path) -> None:
+    heard, options = Heard(), {"tracker.failing.at": at}
+    run = train("linear", data, tmp_path / "run", images=64, track=("failing", "second"), options=options, report=heard)
+    assert run.finished
+    warnings = [line for line in heard.lines if line.startswith("warning: tracker")]
+    assert warnings == [f"warning: tracker failing is left out from here on: no room at {at}; the training goes on"]
+    assert len(told("scalars")) > 2
+    assert len(told("close")) == 1
+
+
+@pytest.mark.parametrize(
+    ("track", "options", "message"),
+    [
+        ("xyz", {}, "unknown tracker 'xyz'"),
+        (["second", "missing"], {}, r"--track missing needs no_such_module.*\n.*acme-trackers\[much\]"),
+        (None, {"tracker.project": "a"}, "tracker.project is set, and no tracker is named\nname the tracker too"),
+        (
+            "second",
+            {"tracker.remembering.project": "a"},
+            "unknown tracker of this training 'remembering'.*\nadd it: --track",
+        ),
+        ("second", {"tracker.projct": "a"}, "unknown --set key 'tracker.projct'; did you mean tracker.second.project"),
+        ("second", {"tracker.second.projct": "a"}, "unknown option of tracker.second 'projct'; did you mean project"),
+        ("second", {"tracker.second.loud": "loud"}, "tracker.second.loud must be bool"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_made(
+    track: Any, options: dict[str, Any], message: str, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        train("linear", data, tmp_path / "run", images=16, track=track, options=options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_named_twice_is_one() -> None:
+    assert resolve_trackers(["second", "second"], {"seed": 1}) == ({"second": {"project": "", "loud": False}}, {"seed": 1})
+
+
+def test_a_folder_that_a_tracker_left_is_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zoo_no_module").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert not is_installed("zoo_no_module")
+    assert not is_installed("zoo_no_module_2.part")
+    assert is_installed("json")
+    (tmp_path / "zoo_no_module" / "__init__.py").write_text("")
+    sys.path_importer_cache.clear()
+    assert is_installed("zoo_no_module")
+
+
+class Recorder:
+    """A proxy that lets nothing through, and keeps what was asked for."""
+
+    def __init__(self) -> None:
+        import socket
+
+        self.socket, self.asked = socket.create_server(("127.0.0.1", 0)), list[bytes]()
+        Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                self.asked.append(connection.recv(200).split(b"\r\n")[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [False, True])
+def test_as_a_person_types_it_without_a_login_or_a_network(key: bool, data: Path, tmp_path: Path) -> None:
+    """All three trackers, nobody logged in to wandb: nothing is asked of the network, nobody is asked for a key. With a key
+    the server is asked; it does not answer.
+    """
+    pytest.importorskip("wandb")
+    pytest.importorskip("trackio")
+    pytest.importorskip("tensorboard")
+    recorder = Recorder()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "HF_"))}
+    env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), recorder.address) | {"HOME": str(tmp_path)}
+    env |= {"TRACKIO_DIR": str(tmp_path / "trackio"), "NO_PROXY": "", "no_proxy": ""}
+    env |= {"WANDB_API_KEY": "a" * 40, "WANDB_INIT_TIMEOUT": "3"} if key else {}
+    words = f"train dcgan --dataset folder --data {data} --size 16 --batch 8 --images 48 --out run --json".split()
+    words += ["--set", "generator.width=4", "--set", "discriminator.width=4"]
+    words += [word for name in ("tensorboard", "wandb", "trackio") for word in ("--track", name)]
+    command = [sys.executable, "-m", "zoo_cli", *words]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("{")
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: wandb: ")
+    assert warnings[0].endswith("so it records offline")
+    assert bool(recorder.asked) == key
+    assert zoo.load(tmp_path / "run").sample(1).shape == (1, 1, 16, 16)
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
