@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+import torch
+
 from zoo_core import Tracker, ZooError
 
 
 class Remembering(Tracker):
-    """Keeps what all of its kind were told."""
+    """Keeps what all of its kind were told, and draws random numbers, as some do for names."""
 
     told: ClassVar[list[tuple[Any, ...]]] = []
 
@@ -23,6 +27,9 @@ class Remembering(Tracker):
         self.look, self.trouble = "to see it: look", "half of it" if loud else ""
 
     def scalars(self, values: Any, images: int) -> None:
+        random.random()
+        np.random.rand()
+        torch.rand(1)
         self.told.append(("scalars", images, dict(values)))
 
     def picture(self, name: str, image: Any, images: int) -> None:
@@ -53,6 +60,7 @@ class Failing(Remembering):
         self._fail("close")
 
     def _fail(self, call: str) -> None:
+        random.random()
         if call == self.at:
             raise (ZooError if call == "open" else RuntimeError)(f"no room at {call}")
 

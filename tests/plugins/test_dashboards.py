@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def test_wandb_offline(faces: Path) -> None:
     first.picture("gray", PICTURE[:1], 64)
     first.text("intervention", "lr halved", 128)
     first.close()
+    time.sleep(1.1)  # a sitting's folder is named by the second
     second = make("wandb", faces, images=128, mode="offline", project="try")
     second.scalars({"d_loss": 0.25}, 192)
     second.scalars({"d_loss": 0.75}, 96)  # it went back to an earlier checkpoint

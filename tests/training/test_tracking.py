@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import zoo
 from helpers.packs import pictures
 from helpers.trackers import Remembering
-from helpers.training import Heard, resume, samples, train
+from helpers.training import Heard, differing, newest, resume, samples, train
 from zoo.training.tracking import is_installed, resolve_trackers
 from zoo_core import Plugin, UsageError, registry
 
@@ -56,6 +57,15 @@ def test_a_resumed_run_says_where_it_goes_on(data: Path, tmp_path: Path) -> None
     train("linear", data, tmp_path / "run", images=16)
     resume(tmp_path / "run", images=32, track="remembering", options={"tracker.project": "try"})
     assert told("open") == [("open", 16, "linear", "try", False)]
+
+
+def test_a_run_is_the_same_with_and_without_trackers(data: Path, tmp_path: Path) -> None:
+    alone = train("dropout", data, tmp_path / "alone", images=64)
+    watched = train("dropout", data, tmp_path / "watched", images=64, track=("failing", "second"))
+    assert told("scalars")
+    assert differing(alone.path, watched.path) == []
+    states = [json.loads((newest(run.path) / "state.json").read_text())["python_random"] for run in (alone, watched)]
+    assert states[0] == states[1]
 
 
 @pytest.mark.parametrize("at", ["open", "scalars", "picture", "close"])

@@ -9,6 +9,7 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,8 +43,8 @@ class Trackio(Tracker):
     ) -> None:
         super().__init__(folder=folder / "trackio", images=images, config=config)
         import huggingface_hub
-        import trackio
 
+        trackio: Any = import_module("trackio")
         self.trackio, file = trackio, self.folder / "run.json"
         before = recall(file)
         goes_on = before.get("project") == project and bool(before.get("name")) and name in ("", before.get("name"))

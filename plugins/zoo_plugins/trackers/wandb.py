@@ -6,6 +6,7 @@ import os
 import shlex
 import uuid
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,38 +44,45 @@ class WeightsAndBiases(Tracker):
     ) -> None:
         super().__init__(folder=folder / "wandb", images=images, config=config)
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import: reports to its makers, offline too
-        import wandb
-
-        self.wandb, file = wandb, self.folder / "run.json"
+        self.wandb: Any = import_module("wandb")
+        self.step, file = images, self.folder / "run.json"
         project = project or os.environ.get("WANDB_PROJECT") or "zoo"
         before = recall(file)
-        identity = before.get("id", "") if before.get("project") == project else ""
-        identity = identity or os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
-        told: dict[str, Any] = {"project": project, "entity": entity or None, "id": identity, "config": dict(config)}
+        kept = before.get("id", "") if before.get("project") == project else ""
+        told: dict[str, Any] = {"project": project, "entity": entity or None, "config": dict(config)}
+        told["id"] = kept or os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
         told["name"] = name or os.environ.get("WANDB_NAME") or folder.resolve().name
         told["dir"] = os.environ.get("WANDB_DIR") or str(folder)
+        self.run: Any = self._begin(told, mode)
+        keep(file, {"project": project, "id": kept or self.run.id})
+        self.run.define_metric("images", hidden=True)
+        self.run.define_metric("*", step_metric="images")
+
+    def _begin(self, told: dict[str, Any], mode: str) -> Any:
+        """Return a run of wandb's: online if it is meant to be and can, else offline."""
+        wandb = self.wandb
         # The progress line is no log, and what wandb says about itself is said by `look`.
         own: dict[str, Any] = {"console": "off", "init_timeout": PATIENCE}
         own = {key: value for key, value in own.items() if f"WANDB_{key.upper()}" not in os.environ}
         settings = wandb.Settings(silent=True, reinit="create_new", **own)
-        chosen = mode if mode != "auto" else wandb.setup(settings=wandb.Settings(silent=True)).settings.mode
-        if chosen == "online" and not wandb.login(prompt=False, verify=False):
-            self.trouble, chosen = "not logged in (wandb login), so it records offline", "offline"
-        try:
-            resume = {"resume": "allow"} if chosen == "online" else {}
-            self.run: Any = wandb.init(**told, **resume, mode=chosen, settings=settings)
-        except wandb.Error as error:
-            if chosen != "online":
-                raise
-            self.trouble = f"{str(error).strip().splitlines()[0]}; so it records offline"
-            told["id"] = uuid.uuid4().hex[:8]  # wandb holds the other one to be in use
-            self.run = wandb.init(**told, mode="offline", settings=settings)
-        keep(file, {"project": project, "id": identity if before.get("id") == identity else self.run.id})
-        self.step = images
-        self.run.define_metric("images", hidden=True)
-        self.run.define_metric("*", step_metric="images")
-        place = shlex.quote(str(Path(self.run.dir).parent))
-        self.look = f"to see it: {self.run.url}" if self.run.url else f"to send it: wandb sync {place}"
+        if mode == "auto":
+            mode = wandb.setup(settings=wandb.Settings(silent=True)).settings.mode
+            mode = {"run": "online", "dryrun": "offline"}.get(mode, mode)  # its words of before
+        if mode == "online" and not wandb.login(prompt=False, verify=False):
+            mode, self.trouble = "offline", "not logged in (wandb login), so it records offline"
+        if mode == "online":
+            try:
+                run = wandb.init(**told, mode=mode, resume="allow", settings=settings)
+                self.look = f"to see it: {run.url}"
+                return run
+            except wandb.Error as error:
+                mode, self.trouble = "offline", f"{str(error).strip().splitlines()[0]}; so it records offline"
+                told["id"] = uuid.uuid4().hex[:8]  # wandb holds the other one to be in use
+        run = wandb.init(**told, mode=mode, settings=settings)
+        self.look = f"to send it: wandb sync {shlex.quote(str(Path(run.dir).parent))}"
+        if mode == "disabled":
+            self.look = "records nothing, as WANDB_MODE says"
+        return run
 
     def scalars(self, values: Mapping[str, float], images: int) -> None:
         self._log(values, images)

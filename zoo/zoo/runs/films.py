@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -68,8 +69,7 @@ def save_film(frames: Iterable[Image.Image], path: Path, *, milliseconds: int, h
 
 def _save_mp4(frames: Iterator[Image.Image], path: Path, rate: Fraction, repeat: int) -> None:
     """Write an MP4 that players everywhere show: H.264, 4:2:0, even sides, the last frame `repeat` times more."""
-    import av
-
+    av: Any = import_module("av")
     first = next(frames)
     even = (first.width + first.width % 2, first.height + first.height % 2)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as film:
@@ -85,10 +85,8 @@ def _save_mp4(frames: Iterator[Image.Image], path: Path, rate: Fraction, repeat:
 
 
 def _encode(film: Any, stream: Any, picture: Image.Image, size: tuple[int, int]) -> None:
-    import av
-
     if picture.size != size:  # a white line at the right or bottom
         wider = Image.new("RGB", size, "white")
         wider.paste(picture, (0, 0))
         picture = wider
-    film.mux(stream.encode(av.VideoFrame.from_image(picture)))
+    film.mux(stream.encode(import_module("av").VideoFrame.from_image(picture)))

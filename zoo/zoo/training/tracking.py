@@ -17,6 +17,7 @@ from zoo_core.options import complete, schema
 
 from ..devices import Runtime
 from ..progress import Reporter
+from ..randomness import preserve_rng_state
 from .state import State
 
 PREFIX = "tracker."
@@ -126,7 +127,8 @@ class Trackers(Tracker):
 
     def _try(self, name: str, tell: Callable[[], None]) -> None:
         try:
-            tell()
+            with preserve_rng_state(self.runtime.device):  # a run is the same with and without trackers
+                tell()
         except Exception as error:  # whatever it is, it is not worth the training
             self.open.pop(name, None)
             what = str(error).strip() or type(error).__name__
