@@ -15,10 +15,13 @@ import pytest
 
 import zoo
 from helpers.packs import pictures
-from helpers.trackers import Remembering
+from helpers.trackers import Remembering, trackio_rows, wandb_rows, wandb_runs
 from helpers.training import Heard, differing, newest, resume, samples, train
+from helpers.wandb_server import wandb_server
 from zoo.training.tracking import is_installed, resolve_trackers
 from zoo_core import Plugin, UsageError, registry
+
+DATA = ("--dataset", "folder", "--data")
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +77,7 @@ def test_one_that_fails_is_left_out_with_one_warning(at: str, data: Path, tmp_pa
     run = train("linear", data, tmp_path / "run", images=64, track=("failing", "second"), options=options, report=heard)
     assert run.finished
     warnings = [line for line in heard.lines if line.startswith("warning: tracker")]
-    assert warnings == [f"warning: tracker failing is left out from here on: no room at {at}; the training goes on"]
+    assert warnings == [f"warning: tracker failing is left out from here on: no room at {at}"]
     assert len(told("scalars")) > 2
     assert len(told("close")) == 1
 
@@ -142,31 +145,68 @@ class Recorder:
                 self.asked.append(connection.recv(200).split(b"\r\n")[0])
 
 
+def type_train(data: Path, home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Train as a person does who has set nothing up but `settings`, in a process of its own."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "HF_"))}
+    env |= {"HOME": str(home), "TRACKIO_DIR": str(home / "trackio"), **settings}
+    small = "--size 16 --batch 8 --set generator.width=4 --set discriminator.width=4 --set training.log_every=2 --json"
+    command = [sys.executable, "-m", "zoo_cli", "train", *words, *small.split()]
+    done = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["finished"]
+    return done
+
+
+def warnings_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line.removeprefix("warning: ") for line in done.stderr.splitlines() if line.startswith("warning: ")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [False, True])
 def test_as_a_person_types_it_without_a_login_or_a_network(key: bool, data: Path, tmp_path: Path) -> None:
     """All three trackers, nobody logged in to wandb: nothing is asked of the network, nobody is asked for a key. With a key
     the server is asked; it does not answer.
     """
-    pytest.importorskip("wandb")
-    pytest.importorskip("trackio")
-    pytest.importorskip("tensorboard")
+    for module in ("wandb", "trackio", "tensorboard"):
+        pytest.importorskip(module)
     recorder = Recorder()
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "HF_"))}
-    env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), recorder.address) | {"HOME": str(tmp_path)}
-    env |= {"TRACKIO_DIR": str(tmp_path / "trackio"), "NO_PROXY": "", "no_proxy": ""}
-    env |= {"WANDB_API_KEY": "a" * 40, "WANDB_INIT_TIMEOUT": "3"} if key else {}
-    words = f"train dcgan --dataset folder --data {data} --size 16 --batch 8 --images 48 --out run --json".split()
-    words += ["--set", "generator.width=4", "--set", "discriminator.width=4"]
-    words += [word for name in ("tensorboard", "wandb", "trackio") for word in ("--track", name)]
-    command = [sys.executable, "-m", "zoo_cli", *words]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("{")
-    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
-    assert len(warnings) == 1
-    assert warnings[0].startswith("warning: wandb: ")
-    assert warnings[0].endswith("so it records offline")
+    settings = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), recorder.address) | {"NO_PROXY": "", "no_proxy": ""}
+    settings |= {"WANDB_API_KEY": "a" * 40, "WANDB_INIT_TIMEOUT": "3"} if key else {}
+    words = [word for name in ("tensorboard", "wandb", "trackio") for word in ("--track", name)]
+    done = type_train(data, tmp_path, "dcgan", *DATA, str(data), "--images", "48", "--out", "run", *words, **settings)
+    (warning,) = warnings_of(done)
+    assert warning.startswith("wandb: ")
+    assert warning.endswith("so it records offline")
     assert bool(recorder.asked) == key
     assert zoo.load(tmp_path / "run").sample(1).shape == (1, 1, 16, 16)
-    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+    (records,) = wandb_runs(tmp_path / "run")
+    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
+    here = [{**json.loads(row["metrics"]), "images": row["step"]} for row in trackio_rows(tmp_path / "trackio", "zoo")]
+    for rows in (wandb_rows(records), here):  # 3 readings, and the last one's pictures
+        assert [row["images"] for row in rows if "d_loss" in row] == [16, 32, 48]
+        assert all({"images_per_s", "seconds", "peak_memory_mb", "g_loss"} <= row.keys() for row in rows if "d_loss" in row)
+        assert [row["images"] for row in rows if {"samples", "samples/path"} & row.keys()] == [48]
+        assert [row["images"] for row in rows if "diversity" in row] == [48]
+    assert b"peak_memory_mb" in events.read_bytes()
+
+
+@pytest.mark.slow
+def test_wandb_online_is_one_run_and_no_hang_where_its_server_goes_away(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    track, key = ("--track", "wandb", "--set", "tracker.wandb.project=try"), {"WANDB_API_KEY": "a" * 40, "NO_PROXY": "*"}
+    with wandb_server() as server:
+        key["WANDB_BASE_URL"] = server.address
+        done = type_train(data, tmp_path, "dcgan", *DATA, str(data), "--images", "48", "--out", "run", *track, **key)
+        assert warnings_of(done) == []
+        number = json.loads((tmp_path / "run" / "wandb" / "run.json").read_text())["id"]
+        assert f"wandb: to see it: {server.address}/ada/try/runs/{number}\n" in done.stderr
+        assert "Currently logged in" not in done.stderr
+        sent = "".join(body for operation, body in server.asked if operation == "file_stream")
+        assert all(name in sent for name in ("d_loss", "peak_memory_mb", "diversity", "samples"))
+    with wandb_server(last="UpsertBucket") as server:
+        key |= {"WANDB_BASE_URL": server.address, "WANDB_FINISH_TIMEOUT": "2"}
+        done = type_train(data, tmp_path, "--resume", "run", "--images", "64", *track, **key)
+        assert all(number in body for operation, body in server.asked if operation == "RunResumeStatus")
+        (warning,) = warnings_of(done)
+        assert warning.startswith("tracker wandb is left out from here on: its server did not take what was left")
+        assert "to send it: wandb sync run/wandb/run-" in warning

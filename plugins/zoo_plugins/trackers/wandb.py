@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
-from zoo_core import Tracker
+from zoo_core import Tracker, ZooError
 
 from .sittings import keep, recall
 
-PATIENCE = 30  # seconds that the server has to answer when a run begins
+PATIENCE = {"init_timeout": 30, "finish_timeout": 120}
+"""Seconds that the server has to answer when a run begins, and to take what is left when it ends; WANDB_INIT_TIMEOUT and
+WANDB_FINISH_TIMEOUT win."""
 
 
 class WeightsAndBiases(Tracker):
@@ -62,12 +64,12 @@ class WeightsAndBiases(Tracker):
         """Return a run of wandb's: online if it is meant to be and can, else offline."""
         wandb = self.wandb
         # The progress line is no log, and what wandb says about itself is said by `look`.
-        own: dict[str, Any] = {"console": "off", "init_timeout": PATIENCE}
+        own: dict[str, Any] = {"console": "off", **PATIENCE}
         own = {key: value for key, value in own.items() if f"WANDB_{key.upper()}" not in os.environ}
-        settings = wandb.Settings(silent=True, reinit="create_new", **own)
+        settings = wandb.Settings(silent=True, reinit="create_new", finish_timeout_raises=True, **own)
+        set_up = wandb.setup(settings=wandb.Settings(silent=True)).settings
         if mode == "auto":
-            mode = wandb.setup(settings=wandb.Settings(silent=True)).settings.mode
-            mode = {"run": "online", "dryrun": "offline"}.get(mode, mode)  # its words of before
+            mode = {"run": "online", "dryrun": "offline"}.get(set_up.mode, set_up.mode)  # its words of before
         if mode == "online" and not wandb.login(prompt=False, verify=False):
             mode, self.trouble = "offline", "not logged in (wandb login), so it records offline"
         if mode == "online":
@@ -79,7 +81,7 @@ class WeightsAndBiases(Tracker):
                 mode, self.trouble = "offline", f"{str(error).strip().splitlines()[0]}; so it records offline"
                 told["id"] = uuid.uuid4().hex[:8]  # wandb holds the other one to be in use
         run = wandb.init(**told, mode=mode, settings=settings)
-        self.look = f"to send it: wandb sync {shlex.quote(str(Path(run.dir).parent))}"
+        self.look = f"to send it: wandb sync {self._place(run)}"
         if mode == "disabled":
             self.look = "records nothing, as WANDB_MODE says"
         return run
@@ -94,10 +96,17 @@ class WeightsAndBiases(Tracker):
 
     def text(self, name: str, text: str, images: int) -> None:
         self._log({name: text}, images)
-        self.run.alert(title=name, text=text)
 
     def close(self) -> None:
-        self.run.finish()
+        try:
+            self.run.finish()
+        except TimeoutError as error:
+            what = f"its server did not take what was left; to send it: wandb sync {self._place(self.run)}"
+            raise ZooError(what) from error
+
+    def _place(self, run: Any) -> str:
+        """Return the folder of what was recorded, as it is typed."""
+        return shlex.quote(str(Path(run.dir).parent))
 
     def _log(self, values: Mapping[str, Any], images: int) -> None:
         """Log under a step that never goes back, as wandb drops what does: real images, so that the sittings of a run agree,

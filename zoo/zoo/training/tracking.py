@@ -132,7 +132,7 @@ class Trackers(Tracker):
         except Exception as error:  # whatever it is, it is not worth the training
             self.open.pop(name, None)
             what = str(error).strip() or type(error).__name__
-            self.report.warn(f"tracker {name} is left out from here on: {what}; the training goes on")
+            self.report.warn(f"tracker {name} is left out from here on: {what}")
 
 
 def open_trackers(
