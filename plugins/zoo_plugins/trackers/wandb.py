@@ -47,16 +47,19 @@ class WeightsAndBiases(Tracker):
         super().__init__(folder=folder / "wandb", images=images, config=config)
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import: reports to its makers, offline too
         self.wandb: Any = import_module("wandb")
-        self.step, file = images, self.folder / "run.json"
+        self.file = self.folder / "run.json"
         project = project or os.environ.get("WANDB_PROJECT") or "zoo"
-        before = recall(file)
+        before = recall(self.file)
         kept = before.get("id", "") if before.get("project") == project else ""
         told: dict[str, Any] = {"project": project, "entity": entity or None, "config": dict(config)}
         told["id"] = kept or os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
         told["name"] = name or os.environ.get("WANDB_NAME") or folder.resolve().name
         told["dir"] = os.environ.get("WANDB_DIR") or str(folder)
         self.run: Any = self._begin(told, mode)
-        keep(file, {"project": project, "id": kept or self.run.id})
+        self.kept = {"project": project, "id": kept or self.run.id}
+        last = before.get("step", "") if kept else ""
+        self.step = max(images, int(last) + 1) if last.isdecimal() else images
+        keep(self.file, self.kept)
         self.run.define_metric("images", hidden=True)
         self.run.define_metric("*", step_metric="images")
 
@@ -98,6 +101,7 @@ class WeightsAndBiases(Tracker):
         self._log({name: text}, images)
 
     def close(self) -> None:
+        keep(self.file, {**self.kept, "step": str(self.step)})
         try:
             self.run.finish()
         except TimeoutError as error:
