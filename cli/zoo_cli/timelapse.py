@@ -6,16 +6,18 @@ import click
 
 from zoo_core.words import plural
 
+from .completion import completing
+from .options import out_option
 from .output import echo, json_option, print_json
 
 
 @click.command(no_args_is_help=True)
-@click.argument("run")
-@click.option("--out", required=True, metavar="FILE", help="The film: a name that ends in .webp, .gif or .mp4.")
-@click.option("--seconds", type=float, help="How long it lasts.  [default: 0.25 for each grid, at most 20]")
-@click.option("--fps", type=float, help="Grids a second, instead of --seconds.")
-@click.option("--width", type=int, help="Of the film, in pixels.  [default: the grid's, from 512 to 1024]")
-@click.option("--caption/--no-caption", default=True, help="Write the number of images shown below each grid, or do not.")
+@click.argument("run", shell_complete=completing("runs"))
+@out_option("the film, which ends in .webp, .gif or .mp4", "timelapse.webp")
+@click.option("--seconds", type=float, metavar="N", help="How long it lasts.  [default: 0.25 for each grid, at most 20]")
+@click.option("--fps", type=float, metavar="N", help="Grids a second, instead of --seconds.")
+@click.option("--width", type=int, metavar="N", help="Width in pixels.  [default: the grid's, enlarged to 512]")
+@click.option("--caption/--no-caption", default=True, help="Write below each grid how many images had been shown.")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @json_option
 def timelapse(

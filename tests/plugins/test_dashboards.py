@@ -58,7 +58,7 @@ def test_wandb_offline(faces: Path) -> None:
     assert (rows[0]["d_loss"], rows[0]["images_per_s"], rows[1]["intervention"]) == (0.5, 41.0, "lr halved")
     assert (rows[0]["samples/width"], rows[0]["samples/caption"]) == (4, "64 images")
     later = wandb_rows(sittings[1])
-    assert [(row["_step"], row["images"], row["d_loss"]) for row in later] == [(129, 96, 0.75), (192, 192, 0.25)]
+    assert [(row["_step"], row["images"], row["d_loss"]) for row in later] == [(130, 96, 0.75), (192, 192, 0.25)]
 
 
 def test_wandb_names_come_from_its_environment(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from zoo_core.words import plural
 
 from ..progress import SILENT, Reporter
 from .films import check_film, most_frames, save_film
+from .folders import find_run
 from .run import Run, read_run
 
 EACH, LENGTH = 0.25, 20.0  # seconds that a grid is shown, and that a film lasts at most, unless somebody says otherwise
@@ -82,7 +83,7 @@ def timelapse(
     path = Path(out)
     check_film(path, force=force)
     _check_numbers(seconds, fps, width)
-    folder = run.path if isinstance(run, Run) else Path(run)
+    folder = run.path if isinstance(run, Run) else find_run(run)
     found = find_grids(folder)
     room = _lay_out(_first_readable(found), width, caption)[1]
     length = seconds or (len(found) / fps if fps else min(LENGTH, EACH * len(found)))
