@@ -53,7 +53,12 @@ def test_several_hear_everything(data: Path, tmp_path: Path) -> None:
     assert len(told("close")) == 2
     assert "remembering: to see it: look" in heard.lines
     assert heard.lines.count("warning: second: half of it") == 1
-    assert "tracker" not in (run.path / "run.json").read_text()  # no part of what the run is
+    record = json.loads((run.path / "run.json").read_text())
+    assert "--track remembering --track second" in record["command"]
+    assert "--set tracker.project=try" in record["command"]
+    assert "tracker" not in json.dumps(record["config"])  # no part of what the run is
+    assert "track" not in (run.path / "model" / "README.md").read_text()  # nor of what a model's card says
+    assert "track" not in (run.path / "model" / "config.json").read_text()
 
 
 def test_a_resumed_run_says_where_it_goes_on(data: Path, tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def _as_typed(value: Any) -> str:
     return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
 
 
-def leave_out(command: str, option: str) -> str:
-    """Return a command line without an option and its value."""
+def leave_out(command: str, option: str, beginning: str = "") -> str:
+    """Return a command line without an option and its value, where that has this `beginning`."""
     words = shlex.split(command)
-    for at in [i for i, word in enumerate(words) if word == option][::-1]:
+    for at in [i for i, word in enumerate(words[:-1]) if word == option and words[i + 1].startswith(beginning)][::-1]:
         del words[at : at + 2]
     return shlex.join(words)
 
