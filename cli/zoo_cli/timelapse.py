@@ -16,7 +16,7 @@ from .output import echo, json_option, print_json
 @out_option("the film, which ends in .webp, .gif or .mp4", "timelapse.webp")
 @click.option("--seconds", type=float, metavar="N", help="How long it lasts.  [default: 0.25 for each grid, at most 20]")
 @click.option("--fps", type=float, metavar="N", help="Grids a second, instead of --seconds.")
-@click.option("--width", type=int, metavar="N", help="Width in pixels.  [default: the grid's, enlarged to 512]")
+@click.option("--width", type=int, metavar="N", help="Width in pixels.  [default: about 512, 1024 for large images]")
 @click.option("--caption/--no-caption", default=True, help="Write below each grid how many images had been shown.")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @json_option

@@ -17,7 +17,7 @@ from helpers.training import samples as sample_components
 from helpers.training import train
 from helpers.workplace import run as type_zoo
 from zoo.runs import films
-from zoo.runs.timelapse import thin
+from zoo.runs.timelapse import _choose_width, thin
 from zoo_core import UsageError
 
 IMAGES = [1000, 2000, 4000, 8000, 12000]
@@ -91,6 +91,13 @@ def test_choices(run: Path, tmp_path: Path) -> None:
     assert found[0].shape == (90, 120, 3)
     assert times == [0.5, 0.5, 0.5, 0.5, 1.5]
     assert zoo.timelapse(run, tmp_path / "b.gif", seconds=2, width=64).seconds == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("grid", "side", "width"), [(1060, 16, 530), (1060, 64, 530), (1060, 128, 1060), (2084, 256, 1042), (146, 16, 584)]
+)
+def test_grids_are_scaled_by_a_whole_factor(grid: int, side: int, width: int) -> None:
+    assert _choose_width(grid, side) == width
 
 
 def test_many_grids_are_thinned(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

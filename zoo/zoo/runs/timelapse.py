@@ -25,7 +25,9 @@ from .run import Run, read_run
 EACH, LENGTH = 0.25, 20.0  # seconds that a grid is shown, and that a film lasts at most, unless somebody says otherwise
 FASTEST = 30  # grids a second
 HOLD = 1000  # milliseconds that the last grid is shown longer
-WIDTHS = (512, 1024)  # grids are enlarged, pixel by pixel, to at least the first, and shrunk to the second
+WIDTHS = (512, 1024)
+"""What a film is about as wide as, in pixels, unless somebody says otherwise: the first, or the images of a grid beside each other
+at their own size if that is more, up to the second. Grids become that wide by a whole factor."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def timelapse(
         seconds: how long it lasts; by default a quarter of a second for each grid, 20 seconds at most. The last grid stays
             a second longer.
         fps: grids a second, instead of `seconds`.
-        width: of the film, in pixels; by default that of a grid, enlarged to 512 at least or shrunk to 1,024.
+        width: of the film, in pixels; by default about 512, for images of 128 pixels and more about 1,024.
         caption: whether the number of images shown stands below each grid.
         force: whether a file that exists is replaced.
         report: hears which grids are left out, and the progress.
@@ -85,7 +87,9 @@ def timelapse(
     _check_numbers(seconds, fps, width)
     folder = run.path if isinstance(run, Run) else find_run(run)
     found = find_grids(folder)
-    room = _lay_out(_first_readable(found), width, caption)[1]
+    first = _first_readable(found)
+    width = width or _choose_width(first.width, read_run(folder).config.training.size)
+    room = _lay_out(first, width, caption)[1]
     length = seconds or (len(found) / fps if fps else min(LENGTH, EACH * len(found)))
     most = min(most_frames(path, room), len(found) if fps else math.ceil(FASTEST * length))
     chosen = _readable(thin(found, max(2, most)), report)
@@ -176,12 +180,16 @@ def _round_duration(milliseconds: float, path: Path) -> int:
     return max(20, 10 * round(milliseconds / 10)) if path.suffix.lower() == ".gif" else max(20, round(milliseconds))
 
 
-def _lay_out(grid: Image.Image, width: int | None, caption: bool) -> tuple[tuple[int, int], tuple[int, int]]:
+def _choose_width(grid: int, side: int) -> int:
+    """Return the width of a film of grids so wide, of images of `side` pixels, eight beside each other."""
+    target = min(max(WIDTHS[0], 8 * side), WIDTHS[1])
+    return round(grid / (grid // target)) if grid >= target else grid * math.ceil(target / grid)
+
+
+def _lay_out(grid: Image.Image, width: int, caption: bool) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the size of a grid in the film, and that of the film."""
-    least, most = WIDTHS
-    side = width or min(most, grid.width * math.ceil(least / grid.width))
-    scaled = (side, max(1, round(grid.height * side / grid.width)))
-    return scaled, (side, scaled[1] + (_strip(side) if caption else 0))
+    scaled = (width, max(1, round(grid.height * width / grid.width)))
+    return scaled, (width, scaled[1] + (_strip(width) if caption else 0))
 
 
 def _strip(width: int) -> int:
@@ -195,8 +203,10 @@ def _frame(grid: Path, scaled: tuple[int, int], size: tuple[int, int], caption: 
     except (PictureError, OSError) as error:
         raise ZooError(f"{grid} changed while the film was made: {error}", hint="try again") from error
     if picture.size != scaled:
-        whole = scaled[0] % picture.width == 0 and scaled[1] % picture.height == 0
-        picture = picture.resize(scaled, Image.Resampling.NEAREST if whole else Image.Resampling.LANCZOS)
+        larger = scaled[0] % picture.width == 0 and scaled[1] % picture.height == 0
+        smaller = picture.width % scaled[0] == 0 and picture.height % scaled[1] == 0
+        kernels = Image.Resampling
+        picture = picture.resize(scaled, kernels.NEAREST if larger else kernels.BOX if smaller else kernels.LANCZOS)
     if not caption:
         return picture
     frame, strip = Image.new("RGB", size, "white"), size[1] - scaled[1]
