@@ -130,7 +130,7 @@ def test_a_damaged_grid_is_left_out(run: Path, tmp_path: Path) -> None:
 def test_a_run_without_grids(run: Path, tmp_path: Path) -> None:
     for grid in sorted(run.glob("samples/0*.png"))[1:]:
         grid.unlink()
-    with pytest.raises(UsageError, match=r"has one that can be read\na training saves one every .*zoo train --resume"):
+    with pytest.raises(UsageError, match=r"has one that can be read\na training saves one every .*zoo.train\(resume="):
         zoo.timelapse(run, tmp_path / "film.gif")
     shutil.rmtree(run / "samples")
     with pytest.raises(UsageError, match="has none that can be read"):
@@ -142,15 +142,15 @@ def test_a_run_without_grids(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("out", "choices", "message"),
     [
-        ("film.avi", {}, "'film.avi' does not end like a film; valid: .webp, .gif, .mp4\nfor example: --out film.webp"),
+        ("film.avi", {}, "'film.avi' does not end like a film; valid: .webp, .gif, .mp4\nfor example: out=\"film.webp\""),
         ("film", {}, "does not end like a film"),
-        ("there.gif", {}, "there.gif exists\nchoose another file name, or replace it: --force"),
+        ("there.gif", {}, "there.gif exists\nchoose another file name, or replace it: force=True"),
         ("folder.gif", {"force": True}, "folder.gif is a folder"),
         ("film.gif", {"seconds": 1, "fps": 1}, "say the same twice"),
-        ("film.gif", {"seconds": 0}, "--seconds must be from 0.1 to 3600, not 0"),
-        ("film.gif", {"seconds": float("nan")}, "--seconds must be"),
-        ("film.gif", {"fps": 51}, "--fps must be from 0.1 to 50, not 51"),
-        ("film.gif", {"width": 63}, "--width must be from 64 to 4096 pixels, not 63"),
+        ("film.gif", {"seconds": 0}, "'seconds' must be from 0.1 to 3600, not 0"),
+        ("film.gif", {"seconds": float("nan")}, "'seconds' must be"),
+        ("film.gif", {"fps": 51}, "'fps' must be from 0.1 to 50, not 51"),
+        ("film.gif", {"width": 63}, "'width' must be from 64 to 4096 pixels, not 63"),
     ],
 )
 def test_what_cannot_be_a_film(out: str, choices: dict[str, float], message: str, run: Path, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_what_cannot_be_a_film(out: str, choices: dict[str, float], message: str
 
 def test_an_mp4_without_pyav(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(films, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"PyAV, which is not installed\n.*dcgan-zoo\[mp4\].*--out film.webp"):
+    with pytest.raises(UsageError, match=r"PyAV, which is not installed\n.*dcgan-zoo\[mp4\].*out=\"film.webp\""):
         zoo.timelapse(run, tmp_path / "film.mp4")
 
 

@@ -91,14 +91,14 @@ def test_one_that_fails_is_left_out_with_one_warning(at: str, data: Path, tmp_pa
     ("track", "options", "message"),
     [
         ("xyz", {}, "unknown tracker 'xyz'"),
-        (["second", "missing"], {}, r"--track missing needs no_such_module.*\n.*acme-trackers\[much\]"),
+        (["second", "missing"], {}, r"track=.missing. needs no_such_module.*\n.*acme-trackers\[much\]"),
         (None, {"tracker.project": "a"}, "tracker.project is set, and no tracker is named\nname the tracker too"),
         (
             "second",
             {"tracker.remembering.project": "a"},
-            "unknown tracker of this training 'remembering'.*\nadd it: --track",
+            "unknown tracker of this training 'remembering'.*\nadd it: track=",
         ),
-        ("second", {"tracker.projct": "a"}, "unknown --set key 'tracker.projct'; did you mean tracker.second.project"),
+        ("second", {"tracker.projct": "a"}, "unknown option 'tracker.projct'; did you mean tracker.second.project"),
         ("second", {"tracker.second.projct": "a"}, "unknown option of tracker.second 'projct'; did you mean project"),
         ("second", {"tracker.second.loud": "loud"}, "tracker.second.loud must be bool"),
     ],

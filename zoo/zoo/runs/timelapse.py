@@ -17,17 +17,18 @@ from zoo_core import OptionError, UsageError, ZooError
 from zoo_core.pictures import PictureError, read_picture
 from zoo_core.words import plural
 
+from ..files import Place
 from ..progress import SILENT, Reporter
 from .films import check_film, most_frames, save_film
 from .folders import find_run
-from .run import Run, read_run
+from .run import read_run
 
 EACH, LENGTH = 0.25, 20.0  # seconds that a grid is shown, and that a film lasts at most, unless somebody says otherwise
 FASTEST = 30  # grids a second
 HOLD = 1000  # milliseconds that the last grid is shown longer
 WIDTHS = (512, 1024)
-"""What a film is about as wide as, in pixels, unless somebody says otherwise: the first, or the images of a grid beside each other
-at their own size if that is more, up to the second. Grids become that wide by a whole factor."""
+"""What a film is about as wide as, in pixels, unless somebody says otherwise: the first, or the images of a grid beside each
+other at their own size if that is more, up to the second. Grids become that wide by a whole factor."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Timelapse:
 
 
 def timelapse(
-    run: Run | str | Path,
-    out: str | Path,
+    run: Place,
+    out: Place,
     *,
     seconds: float | None = None,
     fps: float | None = None,
@@ -85,7 +86,7 @@ def timelapse(
     path = Path(out)
     check_film(path, force=force)
     _check_numbers(seconds, fps, width)
-    folder = run.path if isinstance(run, Run) else find_run(run)
+    folder = find_run(run)
     found = find_grids(folder)
     first = _first_readable(found)
     width = width or _choose_width(first.width, read_run(folder).config.training.size)
