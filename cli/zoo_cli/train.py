@@ -102,9 +102,10 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
 )
 @click.option(
     "--track",
+    multiple=True,
     metavar="NAME",
     shell_complete=completing("trackers"),
-    help="Tracker to log to: tensorboard, in RUN.",
+    help="Tracker to log to as well (zoo list trackers); repeatable.",
 )
 @click.option("--evaluate-every", type=int, metavar="N", help="Measure the samples every N images; the best are kept.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done: the resolved configuration.")

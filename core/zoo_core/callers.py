@@ -13,14 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 FUNCTION = re.compile(
-    "arithmetic|bench|compare|diagnose|evaluate|export|features|forget|neighbors|probe|project|pull|push|report|train|turn|walk"
+    "arithmetic|bench|compare|diagnose|evaluate|export|features|forget|neighbors|probe|project|pull|push|report|timelapse|"
+    "train|turn|walk"
 )
 """Commands that have a function of their name in `zoo`; it takes what they take, by the same names."""
 
 RENAMED = {"search": "searched", "from": "start"}
 """Flag → the argument, where it is called otherwise."""
 
-_SWITCH = re.compile("bf16|compile|debug|deterministic|download|dry-run|graphs|hub|json|numbered|private|raw|untrained")
+_SWITCH = re.compile(
+    "bf16|caption|compile|debug|deterministic|download|dry-run|force|graphs|hub|json|numbered|private|raw|untrained"
+)
 _NAMING = re.compile(  # flags whose value may be a plain word
     "attribute|dataset|device|features|license|method|metrics?|precision|resume|solver|split|track"
 )

@@ -216,31 +216,42 @@ class Augmentation(ABC):
 class Tracker(ABC):
     """Somewhere else that numbers and pictures of one training go, besides its run folder.
 
-    Made by the main process alone, after the run folder. Raises `ZooError` where it cannot write.
+    Made by the main process alone, after the run folder. Raises `ZooError` where it cannot record; whatever it raises, the
+    training goes on without it, with a warning. Arguments of its own, keyword-only and with defaults, are its options:
+    `--set tracker.NAME.option=value`.
 
     Args:
-        folder: the run folder; what a tracker writes goes below it.
+        folder: the run folder; what a tracker writes goes below it, unless the tracker's own settings name another place.
         images: real images shown so far, of a run that goes on; what was recorded behind them counts no more.
         config: the resolved configuration of the run, plain data.
 
     Attributes:
         requires: the Python module that it needs, "" for none.
         extra: what to install for it ("dcgan-zoo[tensorboard]").
+        look: how the person looks at what it records, in a few words that can be typed; "" for nothing to say.
+        trouble: what is amiss although it records ("not logged in, so it records offline"), a warning; "" for nothing.
+        tiny: options for the conformance checks, which must reach nothing outside of this machine.
     """
 
     requires: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    tiny: ClassVar[Mapping[str, Any]] = {}
+    look: str = ""
+    trouble: str = ""
 
     def __init__(self, *, folder: Path, images: int, config: Mapping[str, Any]) -> None:
         self.folder = folder
 
     @abstractmethod
     def scalars(self, values: Mapping[str, float], images: int) -> None:
-        """Record numbers by name, after `images` real images."""
+        """Record numbers by name, after `images` real images: losses, speed and memory, measured distances."""
 
     @abstractmethod
     def picture(self, name: str, image: Any, images: int) -> None:
         """Record a picture, a uint8 tensor [C, H, W], after `images` real images."""
+
+    def text(self, name: str, text: str, images: int) -> None:  # noqa: B027
+        """Record words, such as an intervention in the training, after `images` real images."""
 
     def close(self) -> None:  # noqa: B027
         """Write out what is left. Nothing is called afterwards."""

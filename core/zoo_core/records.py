@@ -50,6 +50,7 @@ RESERVED = (
     "data",
     "split",
     "channels",
+    "tracker",
     "pack",
 )
 """What no role of an algorithm may be called: keys of `--set` begin with it, or checkpoints."""

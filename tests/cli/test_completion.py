@@ -69,7 +69,7 @@ def words(monkeypatch: pytest.MonkeyPatch, line: str) -> list[str]:
         ("zoo list trac", ["trackers"]),
         ("zoo plugins new x --kind los", ["losses"]),
         ("zoo plugins check dcgan-z", ["dcgan-zoo"]),
-        ("zoo train dcgan --track ", ["tensorboard"]),
+        ("zoo train dcgan --track ", ["tensorboard", "trackio", "wandb"]),
         ("zoo train dcgan --metric fid:pix", ["fid:pixels"]),
         ("zoo train dcgan --metric scat", ["scattering"]),
         ("zoo evaluate x --metrics fid,ki", ["fid,kid"]),

@@ -135,7 +135,7 @@ GIVEN: dict[str, Any] = {
     "out": "mine",
     "precision": "fp32",
     "device": "cpu",
-    "track": "tensorboard",
+    "track": ("tensorboard",),
     "deterministic": True,
     "graphs": False,
     "threads": 1,

@@ -55,6 +55,8 @@ from .runs.listing import RunSummary as RunSummary
 from .runs.listing import delete_run as delete_run
 from .runs.listing import list_runs as list_runs
 from .runs.run import Run as Run
+from .runs.timelapse import Timelapse as Timelapse
+from .runs.timelapse import timelapse as timelapse
 from .showing import show as show
 from .training.diagnosing import diagnose as diagnose
 from .training.planning import Plan as Plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
@@ -38,7 +38,7 @@ def train(
     precision: str | None = None,
     device: str = "auto",
     resume: Place | None = None,
-    track: str | None = None,
+    track: str | Sequence[str] | None = None,
     compile: bool = False,
     deterministic: bool = False,
     graphs: bool = True,
@@ -68,7 +68,7 @@ def train(
         precision: "auto", "fp32", "bf16" or "fp16".
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         resume: the run to go on with, or its folder.
-        track: registry name of a tracker ("tensorboard").
+        track: registry name of a tracker ("tensorboard"), or several; options of theirs are {"tracker.wandb.project": …}.
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time. CPUs do as long as the number of threads
             is the same, which is then kept.

@@ -60,7 +60,9 @@ def _derived(seed: int, purpose: str, index: int) -> int:
 def preserve_rng_state(device: torch.device) -> Iterator[None]:
     """Leave the global random states of torch, numpy and Python as they were."""
     states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-    random.setstate(states[0])
-    np.random.set_state(states[1])
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

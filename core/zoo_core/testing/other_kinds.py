@@ -123,12 +123,13 @@ FEATURES = (vectors, same_input_same_output, independent_of_batch_mates, no_side
 
 
 def scalars_and_pictures(subject: Subject) -> None:
-    """A run of two sittings: both record numbers and a picture, in one folder, and close."""
+    """A run of two sittings: both record numbers, a picture and words, in one folder, and close."""
     with tempfile.TemporaryDirectory() as folder:
         for images in (0, 128):
             tracker: Any = subject.cls(folder=Path(folder), images=images, config={"recipe": "dcgan"}, **subject.options)
             tracker.scalars({"d_loss": 0.5, "g_loss": 1.5}, images + 64)
             tracker.picture("samples", torch.zeros(3, 8, 8, dtype=torch.uint8), images + 64)
+            tracker.text("intervention", "a lower learning rate", images + 64)
             tracker.close()
 
 

@@ -2,9 +2,13 @@
 
 from zoo_core import Component, Plugin
 
+_HERE = "zoo_plugins.trackers"
+
 plugin = Plugin(
     summary="Trackers of trainings",
     trackers={
-        "tensorboard": Component("zoo_plugins.trackers.tensorboard:TensorBoard", "event files in RUN/tensorboard"),
+        "tensorboard": Component(f"{_HERE}.tensorboard:TensorBoard", "event files in RUN/tensorboard"),
+        "trackio": Component(f"{_HERE}.trackio:Trackio", "a dashboard on this machine, or a Space of Hugging Face"),
+        "wandb": Component(f"{_HERE}.wandb:WeightsAndBiases", "Weights & Biases, online or offline"),
     },
 )

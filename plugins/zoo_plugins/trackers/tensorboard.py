@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,8 @@ class TensorBoard(Tracker):
 
         with self._translate_errors():
             self.writer: Any = SummaryWriter(str(self.folder), purge_step=images)  # type: ignore[no-untyped-call]
+        self.look = f"to see it: tensorboard --logdir {shlex.quote(str(self.folder))}"
+        self.text("configuration", f"```json\n{json.dumps(config, indent=2, default=str)}\n```", images)
 
     def scalars(self, values: Mapping[str, float], images: int) -> None:
         with self._translate_errors():
@@ -33,6 +37,10 @@ class TensorBoard(Tracker):
     def picture(self, name: str, image: Tensor, images: int) -> None:
         with self._translate_errors():
             self.writer.add_image(name, image, images)
+
+    def text(self, name: str, text: str, images: int) -> None:
+        with self._translate_errors():
+            self.writer.add_text(name, text, images)
 
     def close(self) -> None:
         with self._translate_errors():

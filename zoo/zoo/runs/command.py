@@ -29,6 +29,8 @@ def write_command(
         if isinstance(value, bool):
             default = key == "graphs"
             words += [f"--{'no-' if default else ''}{key}"] if value != default else []
+        elif isinstance(value, tuple):
+            words += [word for one in value for word in (f"--{key}", str(one))]
         elif value is not None:
             words += [f"--{key}", _write_place(value) if key == "out" else str(value)]
     for key, value in options.items():
@@ -45,10 +47,10 @@ def _as_typed(value: Any) -> str:
     return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
 
 
-def leave_out(command: str, option: str) -> str:
-    """Return a command line without an option and its value."""
+def leave_out(command: str, option: str, beginning: str = "") -> str:
+    """Return a command line without an option and its value, where that has this `beginning`."""
     words = shlex.split(command)
-    for at in [i for i, word in enumerate(words) if word == option][::-1]:
+    for at in [i for i, word in enumerate(words[:-1]) if word == option and words[i + 1].startswith(beginning)][::-1]:
         del words[at : at + 2]
     return shlex.join(words)
 

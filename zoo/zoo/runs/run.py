@@ -190,7 +190,10 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
     assert config.dataset is not None
     facts = {key: config.facts[key] for key in ("count", "license", "credit") if config.facts.get(key)}
     # The budget that was reached: minutes differ between machines, and a run may end early or go on.
-    command = replace_budget(leave_out(command, "--out"), ["--images", str(counters["images"])])
+    # Where it lay and who heard of it are the person's own affair.
+    for option, beginning in (("--out", ""), ("--track", ""), ("--set", "tracker.")):
+        command = leave_out(command, option, beginning)
+    command = replace_budget(command, ["--images", str(counters["images"])])
     return {
         **{key: counters[key] for key in ("step", "images")},
         "seed": config.seed,

@@ -7,15 +7,14 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zoo_core import OptionError, Tracker, UsageError, registry
+from zoo_core import OptionError, UsageError
 from zoo_core.settings import FREE
 
 from ..devices import check_device, resolve_precision
@@ -32,6 +31,7 @@ from ..runs.config import RunConfig, differences
 from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
 from .threads import check_threads
+from .tracking import resolve_trackers
 
 _LATER = re.compile(r"channels|optimizer\..*\.schedule_images")
 
@@ -45,6 +45,7 @@ class Plan(Displayed):
         resume: whether `folder` holds the run to go on with.
         command: how to type it again.
         again: whether `folder` was found by its configuration, and not named.
+        track: name of a tracker → all its options.
     """
 
     config: RunConfig
@@ -54,7 +55,7 @@ class Plan(Displayed):
     device: torch.device
     precision: str
     command: str
-    track: str | None
+    track: dict[str, dict[str, Any]]
     compile: bool = False
     deterministic: bool = False
     graphs: bool = True
@@ -110,7 +111,7 @@ def plan(
     precision: str | None = None,
     device: str = "auto",
     resume: Place | None = None,
-    track: str | None = None,
+    track: str | Sequence[str] | None = None,
     compile: bool = False,
     deterministic: bool = False,
     graphs: bool = True,
@@ -131,14 +132,15 @@ def plan(
         options: what `--set` takes: {"generator.width": 128}.
         precision: "auto", "fp32", "bf16" or "fp16". device: "auto", "cpu", "cuda", "cuda:1", "mps".
         resume: the run folder to go on with, or the beginning of its name.
-        track: registry name of a tracker ("tensorboard").
+        track: registry name of a tracker ("tensorboard"), or several; options of theirs are {"tracker.wandb.project": …}.
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time. CPUs do as long as the number of threads
             is the same, which is then kept.
         graphs: whether a CUDA GPU replays whole steps as graphs, which is several times as fast.
         threads: that compute on a CPU: "auto", or a number that is kept. By default what the run was begun with, or "auto".
     """
-    _check_tracker(track)
+    told = limit_options(options or {}, limit)
+    trackers, options = resolve_trackers(track, told)
     where = check_device(device)
     if compile:
         check_compiler(where)
@@ -147,7 +149,6 @@ def plan(
     given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
     given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
-    options = limit_options(options or {}, limit)
     if resume is not None:
         if out is not None:
             raise UsageError("a resumed run stays in its own folder", hint="leave --out out")
@@ -162,7 +163,7 @@ def plan(
         command = replace_budget(record.command, budget.words)
         for key, value in (("threads", threads), ("precision", precision)):
             command = command if value is None else replace_option(command, f"--{key}", str(value))
-        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), command, track, **how)
+        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), command, trackers, **how)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if unfit := recipe_not_found(recipe):
@@ -184,23 +185,12 @@ def plan(
     resolved = resolve_precision(precision or "auto", where)
     place = Path(out) if out is not None else RUNS / config.folder_name(budget)
     if out is None and is_run(place):
-        return _continue(place, config, Plan(config, budget, place, True, where, resolved, "", track, **how))
+        return _continue(place, config, Plan(config, budget, place, True, where, resolved, "", trackers, **how))
     refuse_existing(place, config)
     _refuse_unwritable(place)
-    machine = {"out": out, "precision": precision, "device": None if device == "auto" else device, "track": track, **how}
-    return Plan(
-        config, budget, place, False, where, resolved, write_command(recipe, given, budget, options, machine), track, **how
-    )
-
-
-def _check_tracker(name: str | None) -> None:
-    """Raise `UsageError` unless `name` is a tracker that can be used here, or None."""
-    if name is None:
-        return
-    found: type[Tracker] = registry.load("trackers", name)
-    if found.requires and find_spec(found.requires) is None:
-        hint = f'install it with: pip install "{found.extra or found.requires}"'
-        raise UsageError(f"--track {name} needs {found.requires}, which is not installed", hint=hint)
+    machine = {"out": out, "precision": precision, "device": None if device == "auto" else device}
+    command = write_command(recipe, given, budget, told, {**machine, "track": tuple(trackers), **how})
+    return Plan(config, budget, place, False, where, resolved, command, trackers, **how)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from zoo_core import Tracker, TrainingError, ZooError, registry
+from zoo_core import TrainingError, ZooError
 from zoo_core.words import plural
 
 from ..allocator import keep_freed_memory_during
@@ -41,6 +41,7 @@ from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .state import State, restore
 from .threads import Threads, choose_threads
+from .tracking import open_trackers
 
 POLL = (10, 50)  # steps, on CPUs and GPUs, after which several processes agree anew on the time and on whether to stop
 
@@ -98,10 +99,8 @@ def execute(
         # 5. The run folder, and who else hears.
         chosen = _begin(plan, config, runtime, stack) if runtime.is_main else Path()
         folder = Path(runtime.from_main(str(chosen)))
-        tracker: Tracker | None = None
-        if plan.track and runtime.is_main:
-            given: dict[str, Any] = {"folder": folder, "images": state.images, "config": config.to_json()}
-            tracker = registry.create("trackers", plan.track, **given)
+        opened = (plan.track, folder, config.to_json(), state, runtime, report)
+        tracker = open_trackers(*opened) if runtime.is_main else None
         report.note(_describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
         if ended := _ended_schedules(config, plan.budget):
             report.warn(ended)
