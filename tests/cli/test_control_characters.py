@@ -104,6 +104,6 @@ def test_reporters(capsys: pytest.CaptureFixture[str]) -> None:
     with rich.task("g\x1b[2J [red]h", 2) as task:
         task.update(1, skipped="\x07")
     err = capsys.readouterr().err
-    assert not RAW.search(err)
+    assert not RAW.search(re.sub("\r|\x1b\\[J|\x1b\\[\\dA", "", err))  # by which our own bar is erased
     for words in (r"a\x1bb", r"warning: c\u202e", r"d\x1bb [bold]e", r"warning: f\x9b", r"g\x1b[2J [red]h", r"skipped \x07"):
         assert words in err

@@ -128,7 +128,7 @@ def test_list_verify_and_clear(home: Path) -> None:
         (["inspect", "pictures"], 2, "pictures is no pack"),
         (["verify", "nothing"], 2, "unknown pack 'nothing'"),
         (["dedup", "folder", "--radius", "99"], 2, "valid: 0 to 32"),
-        (["dedup", "folder", "--method", "md5"], 2, "'md5' is not one of 'hash', 'autoencoder'"),
+        (["dedup", "folder", "--method", "md5"], 2, "'md5' is none of: hash, autoencoder"),
         (["dedup", "nothing"], 2, "unknown pack 'nothing'"),
         (["clear"], 2, "say what to clear"),
         (["clear", "nothing"], 2, "unknown pack 'nothing'"),

@@ -105,8 +105,8 @@ def test_show_gives_a_picture() -> None:
     images = torch.zeros(6, 3, 32, 32)
     picture = zoo.show(images, columns=3)
     assert isinstance(picture, Image.Image)
-    assert picture.size == (4 * (3 * 34 + 2), 4 * (2 * 34 + 2))
-    assert zoo.show(images[0], scale=1).size == (36, 36)
+    assert picture.size == (3 * (4 * 32 + 4) + 4, 2 * (4 * 32 + 4) + 4)
+    assert zoo.show(images[0], scale=1).size == (40, 40)
     assert zoo.show(torch.zeros(2, 8, 8, 1, dtype=torch.uint8), scale=1).mode == "L"
     assert zoo.show([images[0], images[1]], scale=1).size == zoo.show(images[:2], scale=1).size
     assert zoo.show([picture, picture]).width == 2 * picture.width

@@ -29,7 +29,8 @@ ELSEWHERE: dict[str, set[str]] = {  # command → what its function does not tak
     "evaluate": {"options"},  # feature_options
     "neighbors": {"options"},
     "diagnose": {"out"},  # a picture, which the record's own representation shows
-    "export": {"directory"},  # folder
+    "compare": {"names"},  # recipes; of runs: zoo.compare_runs
+    "export": {"directory", "out"},  # folder
     "push": {"model"},  # where
 }
 

@@ -16,7 +16,6 @@ from .packs import Pack, to_uint8
 from .reports.pictures import arrange, grid
 
 SHOWN = 64  # images of a model or a pack
-SIDE = 128  # pixels to which small images are enlarged, as far as whole factors do
 
 
 def show(
@@ -43,11 +42,9 @@ def show(
         pictures = [picture for picture in images if isinstance(picture, Image.Image)]
         return arrange(pictures, columns=columns or min(len(pictures), 8))
     pixels = _read_pixels(images)
-    factor = scale if scale is not None else max(1, round(SIDE / pixels.shape[1]))
-    if factor < 1:
-        raise UsageError(f"a scale of {factor} is impossible; the least is 1", hint="leave scale out")
-    picture = grid(pixels, columns=columns, numbered=numbered)
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    if scale is not None and scale < 1:
+        raise UsageError(f"a scale of {scale} is impossible; the least is 1", hint="leave scale out")
+    return grid(pixels, columns=columns, numbered=numbered, scale=scale)
 
 
 def _read_pixels(images: object) -> Tensor:
