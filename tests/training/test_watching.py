@@ -185,7 +185,7 @@ def test_the_best_is_never_pruned_and_a_resumed_run_watches_on(data: Path, tmp_p
     ("choices", "words"),
     [
         ({"evaluate_every": 0}, "every 0 images is impossible"),
-        ({"evaluate_every": 16, "watch": False}, "--no-watch"),
+        ({"evaluate_every": 16, "watch": False}, "nothing is to be measured"),
         ({"watch": "frechet:nothing"}, "unknown feature extractor"),
     ],
 )

@@ -19,7 +19,8 @@ def check_watch(watch: str | bool | None, every: int | None) -> None:
         hint = "for example: --evaluate-every 20000"
         raise UsageError(f"a measurement every {every} images is impossible; the least is 1", hint=hint)
     if every is not None and watch is False:
-        raise UsageError("--evaluate-every says how often to measure, and --no-watch never to", hint="leave one of them out")
+        what = "--evaluate-every says how often to measure, and nothing is to be measured"
+        raise UsageError(what, hint="leave it out, or name a measure: --watch scattering")
     if isinstance(watch, str):
         from ..metrics.measuring import split_criterion  # heavy, and the default needs no check
 
