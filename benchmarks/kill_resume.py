@@ -1,11 +1,13 @@
 """Runs that are killed at random moments and resumed: each must end as if nothing had happened.
 
-    python benchmarks/kill_resume.py [--runs 100] [--json]
+    python benchmarks/kill_resume.py [--runs 100] [--failing] [--json]
 
 A tiny model is trained once undisturbed. Then each run is a process that gets SIGKILL at a random moment: a third anywhere,
 a third while a checkpoint is written (there is one for every step), a third while a sample grid is written. It is resumed
 and must end with the same bits: networks, average, moments, random states, counters, readings, grids and model folder.
-Nothing temporary may stay. Needs a system that can fork (Linux, macOS). Keys of the JSON object on the last line:
+Nothing temporary may stay. With --failing its learning rate rises until it diverges, so that it is rescued, by going back to
+the best of the checkpoints that it measured; killed before, during or after that, it must take the same rungs. Needs a
+system that can fork (Linux, macOS). Keys of the JSON object on the last line:
 
 - `identical`: runs that ended bit for bit as the undisturbed one, of `runs`;
 - `stray`: temporary files left behind;
@@ -28,6 +30,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +39,11 @@ from train_speed import cache, random_pictures
 
 from zoo.progress import Reporter
 from zoo.runs.checkpoints import checkpoints
-from zoo.runs.run import is_run
-from zoo.training import callbacks
+from zoo.runs.evaluation import Evaluation
+from zoo.runs.run import is_run, read_run
+from zoo.training import callbacks, framing
 from zoo.training import train as training
+from zoo_core import Generator
 
 PHASES = ("start", "step", "checkpoint", "grid", "end")
 BATCH, STEPS = 8, 24
@@ -50,6 +55,8 @@ TINY = {
     "training.samples_every": 3 * BATCH,
     "training.checkpoint_minutes": 1e-9,
 }
+
+FAILING = {"optimizer.kind": "sgd", "optimizer.lr": 100.0, "optimizer.warmup_images": 4000, "training.log_every": 1}
 
 
 class Shared:
@@ -79,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--failing", action="store_true", help="let each be watched, diverge and be rescued")
     parser.add_argument("--json", action="store_true", help="print the last line only")
     given = parser.parse_args()
     if not hasattr(os, "fork"):
@@ -92,21 +100,24 @@ def main() -> None:
         pictures = random_pictures(Path(scratch) / "pictures", 5 * BATCH, 16)
         straight = Path(scratch) / "straight"
         start = time.monotonic()
-        wait(child(lambda: train(pictures, straight), shared))
+        wait(child(partial(train, pictures, straight, failing=given.failing), shared))
         usual, expected = time.monotonic() - start, fingerprint(straight)
+        taken = len(read_run(straight).interventions)
+        if given.failing and not taken:
+            sys.exit("it did not diverge")
         for number in range(given.runs):
             run = Path(scratch) / f"run{number}"
             target = ("anywhere", "checkpoint", "grid")[number % 3]
             while True:  # until the signal comes before the end
-                phase, lasted = kill(lambda run=run: train(pictures, run), shared, target, usual, rng)
+                phase, lasted = kill(partial(train, pictures, run, failing=given.failing), shared, target, usual, rng)
                 if phase:
                     break
                 usual = lasted  # the machine is less busy than it was
                 remove(run)
                 again += 1
             killed[phase] += 1
-            whole = is_run(run)
-            wait(child(lambda run=run, whole=whole: resume(run) if whole else train(pictures, run), shared))
+            begin = partial(train, pictures, run, failing=given.failing)
+            wait(child(partial(resume, run, failing=given.failing) if is_run(run) else begin, shared))
             found = fingerprint(run)
             different = sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key))
             left = [str(path.relative_to(run)) for path in run.rglob(".unfinished*")]
@@ -120,6 +131,7 @@ def main() -> None:
         "identical": given.runs - sum(bool(entry["different"]) for entry in wrong),
         "runs": given.runs,
         "stray": stray,
+        "rescues": taken,
         "killed_in": dict(sorted(killed.items())),
         "too_late": again,
         "wrong": wrong[:5],
@@ -130,7 +142,7 @@ def main() -> None:
     sys.exit(0 if not wrong else 1)
 
 
-def train(pictures: Path, out: Path) -> None:
+def train(pictures: Path, out: Path, *, failing: bool = False) -> None:
     training.train(
         "dcgan",
         dataset="folder",
@@ -141,17 +153,25 @@ def train(pictures: Path, out: Path) -> None:
         out=out,
         device="cpu",
         precision="fp32",
-        options=TINY,
+        options={**TINY, **(FAILING if failing else {})},
+        evaluation=Evaluation("brightness", brightness, 2 * BATCH) if failing else None,
         report=Reporter(),
         workers=1,
     )
 
 
-def resume(run: Path) -> None:
+def brightness(generator: Generator) -> float:
+    """A measure that costs nothing; it goes its own ways, and so there is a best."""
+    with torch.no_grad():
+        return float(generator(torch.linspace(-1, 1, 4 * generator.latent_dim).view(4, -1)).mean())
+
+
+def resume(run: Path, *, failing: bool = False) -> None:
     from zoo_core import UsageError
 
     try:
-        training.train(resume=run, device="cpu", report=Reporter(), workers=1)
+        evaluation = Evaluation("brightness", brightness, 2 * BATCH) if failing else None
+        training.train(resume=run, device="cpu", report=Reporter(), workers=1, evaluation=evaluation)
     except UsageError as error:
         if "is finished" not in error.message:  # killed after its last file was written
             raise
@@ -191,7 +211,7 @@ def _observed(shared: Shared) -> None:
 
     callbacks.save_checkpoint = watched("checkpoint", callbacks.save_checkpoint)
     callbacks.save_samples = watched("grid", callbacks.save_samples)
-    training.write_model = watched("end", training.write_model)
+    framing.write_model = watched("end", framing.write_model)
     training._loop = watched("step", training._loop)
 
 
@@ -229,6 +249,8 @@ def fingerprint(run: Path) -> dict[str, str]:
     state = json.loads((newest / "state.json").read_text())
     found["counters"] = json.dumps([state[key] for key in ("step", "images", "updates", "meter", "python_random")])
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    steps = read_run(run).interventions
+    found["interventions"] = json.dumps([{k: v for k, v in step.items() if k != "seconds"} for step in steps])
     found["metrics"] = json.dumps(
         [{k: v for k, v in line.items() if k not in ("seconds", "images_per_s")} for line in lines]
     )

@@ -26,7 +26,8 @@ def diagnose(run: str, out: str | None, as_json: bool) -> None:
     """Tell in words how the training in RUN does, and what to try; also while it is training.
 
     Looks for a discriminator that wins outright, a generator's gradient that vanishes, samples that collapse, losses that
-    oscillate, and numbers that are none.
+    oscillate, and numbers that are none. What it says to try can be typed as it stands. Beside the run's own curves stand
+    those of a training of the same recipe that went well and of one that did not, where they were measured.
 
     \b
     Examples:
@@ -46,11 +47,17 @@ def diagnose(run: str, out: str | None, as_json: bool) -> None:
     echo(heading, fg=color, bold=True)
     for warning in found.warnings:
         echo(f"- {warning.words}")
-        echo(f"  try: {warning.advice}")
+        commands = found.commands.get(warning.kind, [])
+        for command in commands:
+            echo(f"  try: {command}")
+        if not commands:
+            echo(f"  try: {warning.advice}")
     for kind, (first, last) in found.passed.items():
         echo(f"- {kind}: seen from {first:,} to {last:,} images, and gone")
     for words in found.words:
         echo(words)
     print_table(sparklines(found))
+    for reference in found.references:
+        echo(f"{reference.health}: {reference.label}")
     if drawn:
         echo(f"curves: {drawn}")

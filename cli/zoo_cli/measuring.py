@@ -11,6 +11,7 @@ from .completion import completing, completing_settings
 from .options import (
     OWN,
     F,
+    checkpoint_options,
     data_option,
     dataset_option,
     device_option,
@@ -107,6 +108,7 @@ def _split_names(ctx: click.Context, param: click.Parameter, value: str) -> list
 @click.option("--real", metavar="N", default=50_000, show_default=True, help="Real images, at most; chosen at random.")
 @click.option("--resamples", metavar="N", default=10, show_default=True, help="Random halves for standard errors; 0: none.")
 @out_option("the result as JSON", otherwise="in the model folder alone")
+@checkpoint_options
 @measuring_options(features="inception")
 def evaluate(**choices: Any) -> None:
     """Measure how close MODEL's samples come to real images, with the protocol beside each number.

@@ -209,5 +209,13 @@ device_option = click.option(
 )
 label_option = click.option("--label", metavar="CLASS", help="Class to draw, for a conditional model: its name or number.")
 raw_option = click.option("--raw", is_flag=True, help="Take the weights that are not averaged (run folders only).")
+
+
+def checkpoint_options(command: F) -> F:
+    """Add --last and --at, which choose a checkpoint of a run, to a command."""
+    at = click.option("--at", type=int, metavar="N", help="Of a run, the checkpoint after N images instead of the best.")
+    return click.option("--last", is_flag=True, help="Of a run, the last checkpoint instead of the best.")(at(command))
+
+
 model_argument = click.argument("model", shell_complete=completing("models"))
 """MODEL: a run folder, a model folder, a name of the catalog, or user/name on the Hub."""

@@ -108,4 +108,6 @@ def exit_by_signal(name: str) -> None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for a machine to read.")
+
+
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, …")

@@ -9,7 +9,7 @@ import click
 from zoo_core.words import plural
 
 from .completion import completing
-from .options import license_option
+from .options import checkpoint_options, license_option
 from .output import echo, json_option, print_json, warn_about_plugins
 
 
@@ -22,6 +22,7 @@ from .output import echo, json_option, print_json, warn_about_plugins
 @click.option("--tag", metavar="NAME", help="Name the commit, once it is complete: v1.0.")
 @license_option("the model, for its card")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done: the folder is written, and nobody is asked.")
+@checkpoint_options
 @json_option
 def push(model: str, repo: str, as_json: bool, **choices: Any) -> None:
     """Publish RUN_OR_MODEL on the Hugging Face Hub as REPO (user/name).

@@ -29,6 +29,8 @@ from .options import (
 from .output import echo, exit_by_signal, json_option, print_json, warn_about_plugins
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zoo.runs.run import Run
 
 _OPTIONS: tuple[Any, ...] = (
@@ -107,16 +109,38 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
     shell_complete=completing("trackers"),
     help="Tracker to log to as well (zoo list trackers); repeatable.",
 )
-@click.option("--evaluate-every", type=int, metavar="N", help="Measure the samples every N images; the best are kept.")
+@click.option(
+    "--watch",
+    metavar="METRIC[:FEATURES]",
+    shell_complete=completing_metric,
+    help="Measure the samples by it now and then; the best checkpoint becomes the model.  [default: scattering]",
+)
+@click.option("--no-watch", is_flag=True, help="Measure nothing: the last checkpoint becomes the model.")
+@click.option(
+    "--evaluate-every", type=int, metavar="N", help="Measure every N images.  [default: as at most 3 % of the time allow]"
+)
+@click.option(
+    "--rescue/--no-rescue", default=None, help="Where it fails, go on gentler from the best, or stop.  [default: rescue]"
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done: the resolved configuration.")
 @json_option
 def train(
-    options: dict[str, str], evaluate_every: int | None, metric: str | None, dry_run: bool, as_json: bool, **choices: Any
+    options: dict[str, str],
+    watch: str | None,
+    no_watch: bool,
+    evaluate_every: int | None,
+    metric: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **choices: Any,
 ) -> None:
     """Train RECIPE on a dataset, or go on with a run.
 
     Ctrl-C finishes the step, saves and says how to resume; a second Ctrl-C leaves at once. The same command goes on with the
     run that it made; another --seed or --out makes another.
+
+    It measures itself now and then, and the best checkpoint becomes the model. Where it diverges or collapses, it goes back
+    to the best and on with gentler settings, those of the recipe's ladder, at most three times.
 
     \b
     Examples:
@@ -128,22 +152,21 @@ def train(
     Keys of --set are those that zoo show RECIPE lists, and those that zoo show DATASET lists.
     """
     import zoo
-    from zoo.metrics.measuring import FEATURES, watch
     from zoo.training.train import execute
 
     warn_about_plugins()
-    if metric is not None and evaluate_every is None:
-        raise click.UsageError("--metric says what --evaluate-every measures; for example: --evaluate-every 20000")
+    if (watch or metric) and no_watch:
+        raise click.UsageError(f"--watch {watch or metric} and --no-watch exclude each other; leave one of them out")
+    if watch and metric and watch != metric:
+        raise click.UsageError("--watch and --metric say the same; leave --metric out")
+    choices |= {"watch": False if no_watch else watch or metric, "evaluate_every": evaluate_every}
     options = select_data(choices, options, download=not dry_run)
-    plan = zoo.plan(options=options, **choices).add_options(evaluate_every=evaluate_every, metric=metric)
+    plan = zoo.plan(options=options, **choices)
     if dry_run:
         print_json(plan.to_json())
         return
-    evaluation = None
-    if evaluate_every is not None:
-        evaluation = watch(plan.config, evaluate_every, metric=metric or FEATURES, device=plan.device)
     try:
-        run = execute(plan, evaluation=evaluation)
+        run = execute(plan)
     except KeyboardInterrupt as interrupt:
         words = str(interrupt) or "stopped before the training began; to begin, type the same command again"
         raise KeyboardInterrupt(words) from None
@@ -152,13 +175,20 @@ def train(
     exit_by_signal(run.signal)
 
 
+def _describe_choice(folder: Path | None) -> str:
+    from zoo.models.config import describe_choice, read_config
+
+    words = describe_choice(read_config(folder)) if folder is not None else ""
+    return f" ({words})" if words else ""
+
+
 def _say(run: Run, as_json: bool) -> None:
     if as_json:
         told = {key: getattr(run, key) for key in ("model", "finished", "steps", "images", "seconds")}
         print_json({"run": run.path, **told, "signal": run.signal or None, "resume": run.resume_command})
     elif run.finished:
         echo(f"trained on {plural(run.images, 'image')} in {duration(run.seconds)}")
-        echo(f"model: {run.model}")
+        echo(f"model: {run.model}{_describe_choice(run.model)}")
         echo(f"draw from it: zoo sample {shlex.quote(str(run.path))} -n 64 --out samples.png")
     else:
         echo(f"stopped by {run.signal} after {plural(run.images, 'image')}; everything is saved")

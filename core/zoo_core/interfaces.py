@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +149,9 @@ class Loss(ABC):
             itself was computed from serve it too.
         penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; nothing rescales it).
         generator_penalty_every: generator steps between two calls of `generator_penalty`.
+        language: what a logit is to this loss, for those who describe a training: "probabilities" after a sigmoid, "targets"
+            (1 for real images, 0 for generated ones), "margins" (beyond 1 and −1 the discriminator is content), a "critic",
+            whose differences alone mean something, or plain "scores".
     """
 
     separable: ClassVar[bool] = False
@@ -157,6 +160,7 @@ class Loss(ABC):
     penalizes_real: ClassVar[bool] = False
     penalty_every: int = 1
     generator_penalty_every: int = 1
+    language: ClassVar[Literal["probabilities", "targets", "margins", "critic", "scores"]] = "scores"
     tiny: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod

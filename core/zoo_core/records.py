@@ -39,6 +39,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _ROLE = re.compile(r"[a-z][a-z0-9_]*")
 _OPTION = re.compile(r"(optimizer\.)?[a-z][a-z0-9_]*\.[a-z]\w*")
+_RUNG = re.compile(r"optimizer\.([a-z][a-z0-9_]*\.)?[a-z]\w*|training\.augment|loss(\.[a-z]\w*)?|algorithm\.[a-z]\w*")
 RESERVED = (
     "algorithm",
     "dataset",
@@ -185,6 +186,10 @@ class Recipe:
             roles that learn), `optimizer.ROLE.*`, and `training.*` (batch, image size, latents, …; see
             `zoo_core.settings`).
         summary, paper: one line each.
+        rescue: the ladder of a training that diverges or collapses, one rung after another: settings that it goes on with
+            from its best checkpoint, none of which changes a network. `optimizer.lr`, or one of a role, is what the rate is
+            at most then, and at most half of what it was; `training.augment` is added; `loss` names another loss, and
+            `loss.*` and `algorithm.*` are options. () takes the base's.
     """
 
     name: str
@@ -197,6 +202,7 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""
     paper: str = ""
+    rescue: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name, "recipe")
@@ -214,8 +220,15 @@ class Recipe:
             if not isinstance(key, str) or not _OPTION.fullmatch(key):
                 what = f"{key!r} is no option key; write 'generator.width', 'optimizer.lr', …"
                 raise PluginError(f"recipe {self.name!r}: {what}")
+        if not isinstance(self.rescue, Sequence) or not all(isinstance(rung, Mapping) and rung for rung in self.rescue):
+            raise PluginError(f"recipe {self.name!r}: rescue must be a list of mappings such as {{'optimizer.lr': 1e-4}}")
+        for key in (key for rung in self.rescue for key in rung):
+            if not isinstance(key, str) or not _RUNG.fullmatch(key):
+                what = f"{key!r} changes no training that is under way; write 'optimizer.lr', 'training.augment', 'loss', …"
+                raise PluginError(f"recipe {self.name!r}: {what}")
         _freeze(self, "parts", self.parts)
         _freeze(self, "options", self.options)
+        object.__setattr__(self, "rescue", tuple(MappingProxyType(dict(rung)) for rung in self.rescue))
 
     @property
     def roles(self) -> dict[str, str]:
@@ -233,12 +246,14 @@ class Recipe:
         options = {key: value for key, value in base.options.items() if key.partition(".")[0] not in replaced}
         options.update(self.options)
         common: dict[str, Any] = {role: roles.pop(role, None) for role in COMMON}
-        paper = self.paper or base.paper
-        return replace(self, base=None, algorithm=algorithm, **common, parts=roles, options=options, paper=paper)
+        kept = ({k: v for k, v in rung.items() if k.partition(".")[0] not in replaced} for rung in base.rescue)
+        more: dict[str, Any] = {"paper": self.paper or base.paper, "rescue": self.rescue or [rung for rung in kept if rung]}
+        return replace(self, base=None, algorithm=algorithm, **common, parts=roles, options=options, **more)
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mappingproxy cannot cross a process border by itself
-        values = (getattr(self, f.name) for f in fields(self))
-        return (Recipe, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values))
+        values = (getattr(self, f.name) for f in fields(self) if f.name != "rescue")
+        plain = [dict(v) if isinstance(v, MappingProxyType) else v for v in values]
+        return (Recipe, (*plain, tuple(map(dict, self.rescue))))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def test_diagnose(tmp_path: Path) -> None:
 
 
 def test_a_learning_rate_of_a_billion(tmp_path: Path) -> None:
-    result = train("--epochs", 100, "--set", "optimizer.lr=1e9", "--out", tmp_path / "run")
+    result = train("--epochs", 100, "--set", "optimizer.lr=1e9", "--no-rescue", "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "the training diverged" in result.stderr
     assert "try a lower learning rate" in result.stderr

@@ -169,9 +169,11 @@ def test_a_runs_command_names_what_was_downloaded_and_measured(cache: Path) -> N
     (cache / "downloads" / "mnist").mkdir(parents=True)
     command = zoo.plan("dcgan", dataset="mnist", data=cache / "downloads" / "mnist", out="/a/b").command
     assert command == "zoo train dcgan --dataset mnist --download --epochs 25 --out DIR"
-    planned = zoo.plan("dcgan", dataset="faces", images=9).add_options(evaluate_every=50, metric="kid:scattering")
-    assert planned.command.endswith("--images 9 --evaluate-every 50 --metric kid:scattering")
-    assert zoo.plan("dcgan", dataset="faces").add_options(evaluate_every=None, metric=None).command.endswith("--epochs 25")
+    planned = zoo.plan("dcgan", dataset="faces", images=9, evaluate_every=50, watch="kid:scattering")
+    assert planned.command.endswith("--images 9 --watch kid:scattering --evaluate-every 50")
+    planned = zoo.plan("dcgan", dataset="faces", images=9, watch=False, rescue=False)
+    assert planned.command.endswith("--images 9 --no-watch --no-rescue")
+    assert zoo.plan("dcgan", dataset="faces").command.endswith("--epochs 25")
 
 
 def test_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

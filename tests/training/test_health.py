@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from torch import nn
 
@@ -22,6 +24,7 @@ from zoo.training import callbacks, health
 from zoo.training.callbacks import spread
 from zoo.training.curves import curves_of, save_health, sparklines
 from zoo.training.health import History, detect_problems, ensure_finite, ensure_finite_weights
+from zoo_cli.main import zoo as command_line
 from zoo_core import TrainingError, UsageError
 
 
@@ -215,10 +218,61 @@ def test_a_diagnosis(data: Path, tmp_path: Path) -> None:
         zoo.diagnose(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("dcgan", "D(real) 0.70, D(fake) 0.30"),
+        ("wgan-gp", "the critic tells nearly all images apart (100%): it scores real ones 3 above generated ones"),
+        ("lsgan", "D(real) 1.00, which is to be 1, D(fake) -2.00, which is to be 0"),
+        ("sngan", "D(real) 1.00, which is enough above 1"),
+    ],
+)
+def test_each_loss_is_spoken_of_in_its_language(recipe: str, words: str, data: Path, tmp_path: Path) -> None:
+    tiny = {"generator.width": 4, "discriminator.width": 4}
+    choices = {"images": 16, "batch": 8, "size": 16, "options": tiny}
+    run = train(recipe, data, tmp_path / "run", **choices).path
+    logits = {"real_logit": 1.0, "fake_logit": -2.0}
+    found = zoo.diagnose(written(run, [line(i, d_right=1.0, **logits) for i in range(20)]))
+    text = "\n".join(found.words)
+    assert words in text
+    assert ("D(real)" in text) == (recipe != "wgan-gp")
+    assert [warning.kind for warning in found.warnings] == ([] if recipe == "wgan-gp" else ["discriminator-wins"])
+    labels = {curve.name for panel in curves_of(found) for curve in panel.lines}
+    assert ("D(real)" in labels) == (recipe == "dcgan")
+    assert not any("sigmoid" in name for name in labels)
+
+
+def test_what_to_try_can_be_pasted(data: Path, tmp_path: Path) -> None:
+    """Every command is one that the program takes: what it resolves to is what it says."""
+    named = tmp_path / "a folder" / "run 1"
+    named.parent.mkdir()
+    run = train("dcgan", data, named, images=16, options={"optimizer.lr": 0.01}).path
+    bad = [line(i, d_right=1.0, g_grad=1e-9, d_loss=2.0 + 1.8 * math.sin(2 * math.pi * i / 16)) for i in range(60)]
+    found = zoo.diagnose(written(run, [*bad, diversity(70_000, 0.8), diversity(76_800, 0.1)]))
+    kinds = {"discriminator-wins", "vanishing-gradient", "collapse", "oscillation"}
+    assert {warning.kind for warning in found.warnings} == kinds == set(found.commands)
+    seen = set()
+    for command in (command for commands in found.commands.values() for command in commands):
+        done = CliRunner().invoke(command_line, [*shlex.split(command)[1:], "--dry-run"])
+        assert done.exit_code == 0, (command, done.output)
+        told = json.loads(done.stdout)
+        assert told["out"] == str(tmp_path / "a folder" / "run 1-2")
+        assert told["dataset"]["data"] == str(data)
+        seen.add((told["optimizer"]["discriminator"]["lr"], told["training"]["batch"], tuple(told["training"]["augment"])))
+    assert {(1e-4, 8, ()), (0.01, 8, ("color", "translation")), (0.01, 16, ())} <= seen
+    assert json.loads(json.dumps(found.to_json()))["signs"][0]["commands"]
+
+
 def test_curves(data: Path, tmp_path: Path) -> None:
     run = train("linear", data, tmp_path / "run", images=16).path
     found = zoo.diagnose(written(run, [*noise(500), diversity(10_000, 0.4), diversity(76_800, 0.8)]))
-    assert [panel.title for panel in curves_of(found)] == ["losses", "what D says", "norm of the gradient", "diversity"]
+    assert [panel.title for panel in curves_of(found)] == [
+        "losses",
+        "what D says",
+        "told apart",
+        "norm of the gradient",
+        "diversity",
+    ]
     path = save_health(found, tmp_path / "health.png")
     with Image.open(path) as picture:
         assert picture.size[0] == 2 * 760

@@ -147,7 +147,7 @@ def test_what_a_run_leaves(data: Path, tmp_path: Path) -> None:
     assert [line["step"] for line in readings(out)] == [3, 6, 9, 12]
     assert [line["images"] for line in measures(out)] == [40, 80, 96]
     assert all(0 < line["diversity"] < 2 for line in measures(out))
-    names = {"d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad"}
+    names = {"d_loss", "g_loss", "d_real", "d_fake", "d_right", "d_grad", "g_grad", "real_logit", "fake_logit"}
     assert set(readings(out)[0]) == {"step", "images", "epoch", *names}
 
 
@@ -239,7 +239,7 @@ def test_numbers_that_are_none_stop_the_run_and_keep_the_checkpoint(data: Path, 
 
 def test_a_learning_rate_that_explodes_is_noticed(data: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="diverged"):
-        train("dcgan", data, tmp_path / "run", images=800, options={"optimizer.lr": 1e9})
+        train("dcgan", data, tmp_path / "run", images=800, options={"optimizer.lr": 1e9}, rescue=False)
     assert not (tmp_path / "run" / "checkpoints").exists() or not list((tmp_path / "run" / "checkpoints").iterdir())
 
 

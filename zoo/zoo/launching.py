@@ -10,7 +10,6 @@ from PIL import Image
 from zoo_core import UsageError
 
 from .files import Place
-from .metrics.measuring import FEATURES, watch
 from .notebook import choose_show, reporter_for_caller
 from .progress import Reporter
 from .runs.evaluation import Evaluation
@@ -43,8 +42,10 @@ def train(
     deterministic: bool = False,
     graphs: bool = True,
     threads: int | str | None = None,
+    watch: str | bool | None = None,
     metric: str | None = None,
     evaluate_every: int | None = None,
+    rescue: bool | None = None,
     evaluation: Evaluation | None = None,
     show_samples: bool | Callable[[Image.Image, int], None] = False,
     workers: int | None = None,
@@ -74,9 +75,11 @@ def train(
             is the same, which is then kept.
         graphs: whether a CUDA GPU replays whole steps as graphs, which is several times as fast.
         threads: that compute on a CPU: "auto", or a number that is kept. By default what the run was begun with, or "auto".
-        metric: what is measured every `evaluate_every` images: METRIC, METRIC:FEATURES, or FEATURES for their Fréchet
-            distance; "scattering" by default. The checkpoint with the best value is kept.
-        evaluate_every: real images between two evaluations; by default there is none.
+        watch: what measures the training now and then: METRIC, METRIC:FEATURES, or FEATURES for their Fréchet distance;
+            "scattering" by default, False for nothing. The checkpoint with the best value becomes the model.
+        metric: the same as `watch`.
+        evaluate_every: real images between two measurements; by default as often as 3 % of the time allows.
+        rescue: whether a training that fails goes back to its best checkpoint and on gentler; see `zoo.plan`.
         evaluation: an evaluation of your own instead, see `zoo.Evaluation`.
         show_samples: whether a notebook shows the newest grid of samples while it trains; or a function that hears each
             grid, a PIL picture, and how many images had been shown by then.
@@ -89,10 +92,10 @@ def train(
     Raises:
         UsageError: an argument is wrong, or differs from the run that is resumed.
         DataError: there are no usable pictures.
-        TrainingError: it diverged. Any `ZooError` leaves earlier checkpoints as they are.
+        TrainingError: it diverged, and no rung of its ladder is left. Any `ZooError` leaves earlier checkpoints as they are.
     """
-    if metric is not None and evaluate_every is None:
-        raise UsageError("--metric says what --evaluate-every measures", hint="for example: --evaluate-every 20000")
+    if metric is not None and watch is not None:
+        raise UsageError("--watch and --metric both say what is measured", hint="leave one of them out")
     if evaluation is not None and evaluate_every is not None:
         raise UsageError("evaluation and --evaluate-every both say what is measured", hint="leave one of them out")
     planned = plan(
@@ -118,9 +121,10 @@ def train(
         deterministic=deterministic,
         graphs=graphs,
         threads=threads,
+        watch=metric if watch is None else watch,
+        evaluate_every=evaluate_every,
+        rescue=rescue,
     )
-    if evaluate_every is not None:
-        evaluation = watch(planned.config, evaluate_every, metric=metric or FEATURES, device=planned.device)
     report = report or reporter_for_caller()
     show = choose_show(show_samples, report)
     return execute(planned, report=report, workers=workers, evaluation=evaluation, show=show)

@@ -22,6 +22,7 @@ from zoo_core.registries import Entry
 from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .files import Place
+from .models.config import note_choice
 from .models.folder import read_model, write_model
 from .models.model import Model, ModelLike
 from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, run_not_found, what_is
@@ -38,7 +39,7 @@ _FILES = frozenset(
 """How names of files end for which somebody takes an export."""
 
 
-def load(where: ModelLike, *, device: str = "cpu", raw: bool = False) -> Model:
+def load(where: ModelLike, *, device: str = "cpu", raw: bool = False, last: bool = False, at: int | None = None) -> Model:
     """Load a model, in evaluation mode.
 
     Args:
@@ -46,6 +47,7 @@ def load(where: ModelLike, *, device: str = "cpu", raw: bool = False) -> Model:
             What lies here goes before what lies elsewhere. A model in memory is returned as it is.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto".
         raw: take the generator's weights themselves instead of their moving average; only a run folder has them.
+        last, at: of a run, take its newest checkpoint instead of its best, or the one after so many images.
 
     Raises:
         UsageError: there is no such place, or it does not have what is asked for.
@@ -53,6 +55,9 @@ def load(where: ModelLike, *, device: str = "cpu", raw: bool = False) -> Model:
         HubError: the Hub does not have it or cannot be reached (a `ZooError`).
     """
     if isinstance(where, Model):
+        if last or at is not None:
+            flag = "--last" if last else f"--at {at}"
+            raise UsageError(f"a model in memory is one; {flag} needs the run folder that it came from")
         if raw:
             raise UsageError("a model in memory has one set of weights only", hint="leave --raw out")
         return where
@@ -61,7 +66,10 @@ def load(where: ModelLike, *, device: str = "cpu", raw: bool = False) -> Model:
     if is_run(place):
         from .runs.run import model_of_run
 
-        return model_of_run(place, raw=raw).to(chosen)
+        return model_of_run(place, raw=raw, last=last, at=at).to(chosen)
+    if last or at is not None:
+        flag = "--last" if last else f"--at {at}"
+        raise UsageError(f"{where} holds one model; {flag} needs the run folder that it came from")
     if raw:
         raise UsageError(f"{where} holds one set of weights only; --raw needs the run folder that it came from")
     return read_model(place).to(chosen)
@@ -90,13 +98,24 @@ def create(
     return Model.of(networks, model_config(config))
 
 
-def export(run: ModelLike, folder: Place, *, raw: bool = False, bf16: bool = False) -> Path:
-    """Write the model folder of a run's latest checkpoint.
+def export(
+    run: ModelLike,
+    folder: Place,
+    *,
+    raw: bool = False,
+    bf16: bool = False,
+    last: bool = False,
+    at: int | None = None,
+    report: Reporter | None = None,
+) -> Path:
+    """Write the model folder of a run's best checkpoint.
 
     Args:
         run, folder: the run or its folder, or a model in memory; and the model folder to make.
         raw: take the weights that are not averaged.
         bf16: store the parameters in bfloat16, half the size; they are computed in float32 when loaded.
+        last, at: take the newest checkpoint instead, or the one after so many images.
+        report: hears which one it was.
 
     Raises:
         UsageError, ModelError, CheckpointError: there is no such run, or the folder exists.
@@ -112,7 +131,7 @@ def export(run: ModelLike, folder: Place, *, raw: bool = False, bf16: bool = Fal
             hint=f"for example: zoo export {typed} {shlex.quote(str(name))}",
         )
     if isinstance(run, Model):
-        return write_model(load(run, raw=raw), Path(folder), dtype=dtype)
+        return write_model(load(run, raw=raw, last=last, at=at), Path(folder), dtype=dtype)
     place = find_run(run)
     if not is_run(place):
         if is_run(Path(folder)):
@@ -120,7 +139,9 @@ def export(run: ModelLike, folder: Place, *, raw: bool = False, bf16: bool = Fal
             raise UsageError(f"{run} is no run folder, and {folder} is one", hint=hint)
         copy = f"to have a copy of it: zoo pull {typed} --to {shlex.quote(str(folder))}"
         raise run_not_found(os.fspath(run), instead=copy)
-    return write_model(model_of_run(place, raw=raw), Path(folder), dtype=dtype)
+    model = model_of_run(place, raw=raw, last=last, at=at)
+    note_choice(model.config, report or Reporter())
+    return write_model(model, Path(folder), dtype=dtype)
 
 
 def pull(
@@ -158,6 +179,8 @@ def push(
     tag: str | None = None,
     license: str | None = None,
     dry_run: bool = False,
+    last: bool = False,
+    at: int | None = None,
     report: Reporter | None = None,
 ) -> PushResult:
     """Publish a model on the Hugging Face Hub.
@@ -172,22 +195,27 @@ def push(
         message, tag: of the commit; the tag is given when it is complete.
         license: of this model ("apache-2.0"), for its card; not stated otherwise.
         dry_run: write the folder that would be published to dry-run/user/name, and ask nobody.
+        last, at: of a run, take its newest checkpoint instead of its best, or the one after so many images.
 
     Raises as `load` does, `UsageError` for a name that is not valid, and `HubError` where the Hub refused or could not be
     reached; it has what it had before.
     """
     from .hub.client import check_names, parse_name
-    from .hub.publishing import preview, publish
+    from .hub.publishing import Which, preview, publish
 
     if what_is(repo) in (RUN, MODEL) and not isinstance(where, Model) and not is_model(os.fspath(where)):
         hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
         raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)
     check_names(tag, license)
+    which: Which = {"last": last, "at": at}
     with _folder_of(where) as source:
+        if (last or at is not None) and not is_run(source):
+            flag = "--last" if last else "--at"
+            raise UsageError(f"{where} holds one model; {flag} needs the run folder that it came from")
         if dry_run:
-            return preview(source, name, tag, license)
-        return publish(source, name, private, message, tag, license, report or Reporter())
+            return preview(source, name, tag, license, which, report or Reporter())
+        return publish(source, name, private, message, tag, license, which, report or Reporter())
 
 
 @contextmanager

@@ -166,10 +166,13 @@ class GAN(Algorithm):
 
 
 def log_logits(step: Step, real_logits: Tensor, fake_logits: Tensor) -> None:
-    """Log how sure a discriminator is, and how often it is right, from logits [n] without a graph."""
+    """Log how sure a discriminator is, and how often it is right, from logits [n] without a graph: what the logits mean is
+    the loss's affair (`Loss.language`), so both their means and those of their sigmoids.
+    """
     between = (real_logits.mean() + fake_logits.mean()) / 2
     right = (real_logits > between).float().mean() + (fake_logits < between).float().mean()
     step.log(d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(), d_right=right / 2)
+    step.log(real_logit=real_logits.mean(), fake_logit=fake_logits.mean())
 
 
 def check_plain_loss(loss: Loss, algorithm: str) -> None:

@@ -79,3 +79,17 @@ class Cutout(Augmentation):
         near = (torch.arange(side, device=images.device) + 0.5 - center).abs() <= half  # [2, N, S]
         hole = near[0][:, :, None] & near[1][:, None, :]  # [N, S, S]
         return images * ~hole[:, None]
+
+
+class Noise(Augmentation):
+    """Instance noise: add normal noise to every pixel, so that real and generated images overlap and no discriminator can
+    tell all of them apart. Sønderby et al. 2017, arXiv:1610.04490. Raises `OptionError` for a deviation of 0 or below.
+    """
+
+    def __init__(self, *, deviation: Annotated[float, "standard deviation; white is 2 above black"] = 0.1) -> None:
+        if not deviation > 0:
+            raise OptionError(f"deviation must be more than 0, not {deviation}")
+        self.deviation = deviation
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images + self.deviation * torch.randn_like(images)

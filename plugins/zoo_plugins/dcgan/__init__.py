@@ -6,6 +6,13 @@ PAPER = "Radford, Metz and Chintala 2015, arXiv:1511.06434"
 PAIRS = "two 3×3 convolutions at every resolution"
 HERE = "zoo_plugins.dcgan.networks"
 
+RESCUE = (
+    {"optimizer.lr": 1e-4},  # both networks slower
+    {"optimizer.discriminator.lr": 5e-5, "training.augment": ["noise"]},  # above all the discriminator, which sees less
+    {"optimizer.lr": 5e-5, "loss": "non-saturating-r1"},  # and smoother
+)
+"""What a training that fails goes on with, once each."""
+
 plugin = Plugin(
     summary="Deep convolutional GANs",
     generators={
@@ -23,6 +30,7 @@ plugin = Plugin(
             discriminator="dcgan",
             loss="non-saturating",
             options={"training.batch": 32},
+            rescue=RESCUE,
             summary="what most people call DCGAN today: 4×4 kernels, width 64, normal latents, both updated each minibatch",
             paper=f"{PAPER}, as in the authors' Torch port",
         ),

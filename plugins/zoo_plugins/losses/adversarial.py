@@ -32,6 +32,7 @@ class Minimax(Loss):
     """
 
     separable = True
+    language = "probabilities"
 
     def __init__(self, *, smoothing: Smoothing = 0.0, smoothing_fake: SmoothingFake = 0.0) -> None:
         for name, value in (("smoothing", smoothing), ("smoothing_fake", smoothing_fake)):
@@ -103,6 +104,7 @@ class LeastSquares(Loss):
     2017, arXiv:1611.04076, equation 9."""
 
     separable = True
+    language = "targets"
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return 0.5 * (real_logits - 1).square().mean() + 0.5 * fake_logits.square().mean()
@@ -116,6 +118,7 @@ class Hinge(Loss):
     arXiv:1705.02894; as in Miyato et al. 2018, arXiv:1802.05957, equations 16 and 17."""
 
     separable = True
+    language = "margins"
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
@@ -129,6 +132,7 @@ class Wasserstein(Loss):
     critic here, near slope 1; it wants one without batch normalization. Raises `OptionError` for a negative weight."""
 
     separable = True
+    language = "critic"
 
     def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none", Range(0)] = 10.0) -> None:
         if gradient_penalty < 0:

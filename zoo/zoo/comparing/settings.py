@@ -62,7 +62,9 @@ def plan_recipes(
     plans = {}
     for name in recipes:
         try:
-            plans[name] = plan(name, dataset=dataset, out=out / "new", images=images, minutes=minutes, **choices)
+            plans[name] = plan(
+                name, dataset=dataset, out=out / "new", images=images, minutes=minutes, watch=False, rescue=False, **choices
+            )
         except UsageError as error:
             if len(recipes) > 1 and repr(name) not in error.message:
                 error.message = f"recipe {name!r}: {error.message}"

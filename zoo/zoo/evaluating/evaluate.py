@@ -11,6 +11,7 @@ from ..files import Place
 from ..metrics.extractors import open_extractor
 from ..metrics.images import choose_images, generate_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
+from ..models.config import note_choice
 from ..models.model import ModelLike
 from ..notebook import AUTOMATIC
 from ..progress import Reporter
@@ -33,6 +34,8 @@ def evaluate(
     real: int = SAMPLES,
     seed: int = 0,
     raw: bool = False,
+    last: bool = False,
+    at: int | None = None,
     resamples: int = 10,
     device: str = "auto",
     out: Place | None = None,
@@ -51,6 +54,7 @@ def evaluate(
         samples, real: how many are drawn, and most real images, chosen at random.
         seed: of the samples and of all that is random in the metrics.
         raw: the weights that are not averaged.
+        last, at: of a run, its newest checkpoint instead of its best, or the one after so many images.
         resamples: random halves whose spread gives standard errors; below 2 for none.
         out, write: a JSON file for the result, and whether it goes into the model folder too.
 
@@ -59,7 +63,8 @@ def evaluate(
         DataError, ModelError, PluginError, ZooError: something cannot be read or computed, in words.
     """
     asked = open_metrics(metrics)
-    loaded = open_model(model, device=device, raw=raw)
+    loaded = open_model(model, device=device, raw=raw, last=last, at=at)
+    note_choice(loaded.config, report)
     images = choose_data(model, loaded, dataset, data, split, report=report)
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
     bare = extractor.name.rpartition(":")[2]
@@ -85,4 +90,6 @@ def evaluate(
         for name, value in values.items()
         if (scale := asked[name].scale) is not None
     }
-    return publish(Results(values, spread, protocol, verdicts=verdicts), model, raw=raw, write=write, out=out, report=report)
+    other = raw or last or at is not None  # than the model folder's
+    results = Results(values, spread, protocol, verdicts=verdicts)
+    return publish(results, model, raw=other, write=write, out=out, report=report)

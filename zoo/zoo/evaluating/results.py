@@ -48,9 +48,11 @@ class DiscriminatorFeatures(StageFeatures):
         super().__init__(require_discriminator(load(model).discriminator, model), grid=grid, pool=pool)
 
 
-def open_model(where: ModelLike, *, device: str = "auto", raw: bool = False) -> Model:
+def open_model(
+    where: ModelLike, *, device: str = "auto", raw: bool = False, last: bool = False, at: int | None = None
+) -> Model:
     """Return the model at `where`, or itself; raises as `zoo.load` does."""
-    return where if isinstance(where, Model) else load(where, device=device, raw=raw)
+    return where if isinstance(where, Model) else load(where, device=device, raw=raw, last=last, at=at)
 
 
 def choose_data(

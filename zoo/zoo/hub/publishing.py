@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, constants, get_token
 
@@ -15,7 +15,7 @@ from zoo_core.words import plural
 
 from ..files import atomic_folder
 from ..models.card import model_card, read_metrics
-from ..models.config import CONFIG
+from ..models.config import CONFIG, note_choice
 from ..models.curves import save_curves
 from ..models.folder import OTHERS, SAMPLES, read_model, weight_file, write_config, write_model
 from ..models.grids import save_grid
@@ -44,39 +44,55 @@ class PushResult:
     changed: bool = True  # False when the repository had all of it already
 
 
-def preview(source: Path, name: HubName, tag: str | None, license: str | None) -> PushResult:
+class Which(TypedDict):
+    """Which checkpoint of a run: the newest, or the one after so many images; else the best."""
+
+    last: bool
+    at: int | None
+
+
+def preview(source: Path, name: HubName, tag: str | None, license: str | None, which: Which, report: Reporter) -> PushResult:
     """Write what `publish` would publish to dry-run/user/name, and ask nobody."""
     target = Path("dry-run", name.repo)
     with atomic_folder(target, replace=True) as folder:
-        stage(source, folder, place=name.repo, license=license)
+        note_choice(stage(source, folder, place=name.repo, license=license, which=which).config, report)
     return PushResult(name.repo, name.ref, _sizes(target), folder=target, tag=tag)
 
 
 def publish(
-    source: Path, name: HubName, private: bool, message: str | None, tag: str | None, license: str | None, report: Reporter
+    source: Path,
+    name: HubName,
+    private: bool,
+    message: str | None,
+    tag: str | None,
+    license: str | None,
+    which: Which,
+    report: Reporter,
 ) -> PushResult:
     """Publish a run or model folder; see `zoo.push`, whose arguments these are."""
     if not call(get_token, what="push"):
         raise HubError("you are not logged in to the Hub", hint="log in: hf auth login; or export HF_TOKEN=…", status=401)
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as temporary:
         folder = Path(temporary)
-        model = stage(source, folder, place=name.repo, license=license)
+        model = stage(source, folder, place=name.repo, license=license, which=which)
+        note_choice(model.config, report)
         recipe = (model.config.get("recipe") or {}).get("name") or model.config["parts"]["generator"]["name"]
         shown = model.config.get("provenance", {}).get("images")
         title = printable(f"{recipe} after {plural(shown, 'image')}" if shown else recipe, 100)
         return _upload(folder, name, private, message or title, tag, report)
 
 
-def stage(source: Path, folder: Path, *, place: str, license: str | None) -> Model:
+def stage(source: Path, folder: Path, *, place: str, license: str | None, which: Which | None = None) -> Model:
     """Write what a push publishes of a run or model folder into an empty folder; weights are copied byte by byte.
 
     The card tells `zoo.load` the name `place`. A license goes into configuration and card, beside what the model states.
     """
     beside = [source]
     if is_run(source):
-        model = model_of_run(source)
+        model = model_of_run(source, **which) if which else model_of_run(source)
         write_model(model, folder, replace=True)
-        beside = [folder, source / "model", source]
+        chosen = model.config.get("provenance", {}).get("chosen", {}).get("as", "best")
+        beside = [folder, source] if chosen == "at" else [folder, source / "model", source]
     else:
         model = read_model(source)
         for file in map(weight_file, model.config["parts"]):

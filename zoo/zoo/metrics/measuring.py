@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,7 @@ from zoo_core.errors import unknown
 from zoo_core.words import plural
 
 from ..devices import CPU, arithmetic_device, exact_float32, free_bytes
+from ..models.flops import count_flops
 from ..models.model import Model
 from ..packs import to_images, to_uint8
 from ..progress import SILENT, Reporter
@@ -25,7 +26,9 @@ from .extractors import Extractor, extract, open_extractor
 from .images import Images, choose_images, open_data, spread_images
 from .store import cache_features
 
-SAMPLES, REAL = 1000, 5000  # that watch a training
+SAMPLES, REAL = 512, 2048  # that watch a training
+CHOSEN, REPORTED = 1_000_001, 1_000_002  # seeds of the samples that choose a checkpoint, and of those that are reported
+PLAIN, SQUARE_ROOT = 5, 80  # what features and the root of a covariance cost beside a convolution's operations, on a CPU
 DEFAULT = ("fid", "kid", "precision", "recall")  # what `zoo evaluate` measures unless somebody says otherwise
 METRIC, FEATURES = "frechet", "scattering"  # likewise trainings and comparisons: quick, no weights, always there
 
@@ -186,13 +189,7 @@ def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, devic
     Each is "name" or "distribution:name"; `options` and `device` are the extractor's. Raises `UsageError` for an unknown
     name or option, and `ZooError` where a library is not installed or the extractor cannot be made.
     """
-    known = {kind: {n for e in registry.entries(kind) for n in (e.name, e.qualified)} for kind in ("metrics", "features")}
-    words = text.split(":")
-    splits = [(":".join(words[:i]), ":".join(words[i:])) for i in (1, 2)]
-    metric, features = next((split for split in splits if split[0] in known["metrics"]), (METRIC, text))
-    if features == text and text not in known["features"]:
-        names = [*registry.names("metrics"), *registry.names("features")]
-        raise unknown("metric or feature extractor", text, names, hint="to see all: zoo list metrics; zoo list features")
+    metric, features = split_criterion(text)
     (made,) = open_metrics([metric]).values()
     extractor = open_extractor(features or made.features or FEATURES, options=options, device=device)
     if made.needs == "logits":
@@ -200,9 +197,25 @@ def open_criterion(text: str, *, options: Mapping[str, Any] | None = None, devic
     return Criterion(registry.find("metrics", metric).qualified, made, extractor)
 
 
+def split_criterion(text: str) -> tuple[str, str]:
+    """Return the metric and the feature extractor, "" for the metric's own, that `--metric` names; raises `UsageError` for
+    unknown ones.
+    """
+    known = {kind: {n for e in registry.entries(kind) for n in (e.name, e.qualified)} for kind in ("metrics", "features")}
+    words = text.split(":")
+    splits = [(":".join(words[:i]), ":".join(words[i:])) for i in (1, 2)]
+    metric, features = next((split for split in splits if split[0] in known["metrics"]), (METRIC, text))
+    if features == text and text not in known["features"]:
+        names = [*registry.names("metrics"), *registry.names("features")]
+        raise unknown("metric or feature extractor", text, names, hint="to see all: zoo list metrics; zoo list features")
+    if features:
+        registry.find("features", features)
+    return metric, features
+
+
 def watch(
     config: RunConfig,
-    every: int,
+    every: int | None = None,
     *,
     metric: str = FEATURES,
     samples: int = SAMPLES,
@@ -212,11 +225,13 @@ def watch(
     """Return what `zoo.train` takes as `evaluation`: a metric of samples against the training images.
 
     Its name says whose features it sees ("frechet_scattering"): a Fréchet distance is no FID unless they are Inception's.
+    What it chooses a checkpoint by are samples of one seed, what it reports of that checkpoint are those of another: the
+    least of many numbers is lower than what it measures.
 
     Args:
-        every: real images between two evaluations.
+        every: real images between two evaluations; None lets the training space them by what they cost.
         metric: METRIC, METRIC:FEATURES, or FEATURES alone for their Fréchet distance.
-        samples: how many are drawn, from the same latents each time. At most 5,000 real images are looked at.
+        samples: how many are drawn, from the same latents each time. At most 2,048 real images are looked at.
 
     Raises:
         UsageError: no such metric or extractor; fewer samples than the metric needs; `every` below 1.
@@ -227,10 +242,29 @@ def watch(
     @cache
     def real(image: ImageSpec) -> Tensor:
         images = choose_images(open_data(image, config.request()), REAL)
+        if criterion.metric.needs != "images":  # another run on these images has looked at them perhaps
+            return cache_features(criterion.extractor, images, report=report)
         return criterion.inputs(images.pieces(0, criterion.extractor.device), total=images.count, report=report)[0]
 
-    def measure(generator: Generator) -> float:
-        drawn = (to_images(to_uint8(images)) for images in Model(generator, None).batches(samples, on_device=True))
+    def measure(generator: Generator, seed: int) -> float:
+        model = Model(generator, None)
+        drawn = (to_images(to_uint8(images)) for images in model.batches(samples, seed=seed, on_device=True))
         return criterion.measure(real(generator.image), criterion.inputs(drawn)[0])
 
-    return Evaluation(criterion.label, measure, every, criterion.metric.lower_is_better)
+    def cost(image: ImageSpec) -> tuple[int, float, float]:
+        network = criterion.extractor.network
+        each = count_flops(network, lambda copy: copy(torch.zeros(2, *image.shape))) / 2
+        return samples, PLAIN * each, SQUARE_ROOT * network.dim**3
+
+    words = "{:,} samples of seed {}, against at most {:,} real images".format
+    return Evaluation(
+        criterion.label,
+        partial(measure, seed=CHOSEN),
+        every,
+        criterion.metric.lower_is_better,
+        title=metric,
+        samples=words(samples, CHOSEN, REAL),
+        confirm=partial(measure, seed=REPORTED),
+        confirmed=words(samples, REPORTED, REAL),
+        cost=cost,
+    )

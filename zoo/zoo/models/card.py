@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo_core import ModelError
 
 from ..reports.numbers import format_value
-from .config import read_json
+from .config import describe_choice, read_json
 
 if TYPE_CHECKING:
     from .model import Model
@@ -67,6 +67,7 @@ def model_card(
         memorization_measured=any("memor" in key for block in blocks for key in block["metrics"]),
         curves=curves,
         report=report,
+        choice=describe_choice(model.config),
     )
 
 

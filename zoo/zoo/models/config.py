@@ -16,6 +16,7 @@ from typing import Any
 from zoo_core import ImageSpec, ModelError, PluginError, ZooError
 from zoo_core.records import check_name, check_role
 
+from ..progress import Reporter
 from .upgrading import upgrade_format_1
 
 FORMAT = 2
@@ -217,3 +218,22 @@ def _shown(value: Any) -> str:
     """Return a value as a message shows it: escaped, and short whatever it is."""
     text = ascii(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of more than 30 digits"
     return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def describe_choice(config: Mapping[str, Any]) -> str:
+    """Say which checkpoint of its run a model is of: "the best checkpoint, after 40,960 of 81,920 images (frechet_scattering
+    12.3)"; "" where the configuration does not say.
+    """
+    provenance = config.get("provenance", {})
+    chosen = provenance.get("chosen") or {}
+    if "images" not in provenance or "of_images" not in chosen:
+        return ""
+    name = {"best": "the best checkpoint", "last": "the last checkpoint"}.get(str(chosen.get("as")), "a checkpoint")
+    measure = f" ({chosen['measure']} {chosen['value']:.4g})" if "measure" in chosen else ""
+    return f"{name}, after {provenance['images']:,} of {chosen['of_images']:,} images{measure}"
+
+
+def note_choice(config: Mapping[str, Any], report: Reporter) -> None:
+    """Say which checkpoint of its run a model is of, where the configuration says it."""
+    if words := describe_choice(config):
+        report.note(f"from {words}")

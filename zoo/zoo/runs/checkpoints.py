@@ -15,15 +15,17 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zoo_core import CheckpointError
+from zoo_core import CheckpointError, UsageError
 
 from ..files import atomic_folder, remove_folder, sha256
+from ..notebook import reporter_for_caller
 from ..progress import Reporter
 from .evaluation import Best
 from .folders import checkpoints as checkpoints
@@ -39,7 +41,8 @@ class _LaterError(CheckpointError):
 
 
 def write_checkpoint(folder: Path, state: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]], keep: int) -> None:
-    """Write the newest checkpoint below `folder` and delete all but the newest `keep` and the best.
+    """Write the newest checkpoint below `folder` and delete all but the newest `keep`, the best, and the
+    one that a rescue would go back to.
 
     Args:
         state: what `state.json` says: "step", "best", … as plain data.
@@ -57,9 +60,9 @@ def write_checkpoint(folder: Path, state: Mapping[str, Any], tensors: Mapping[st
         (new / "state.json").write_text(json.dumps({**description, "sha256": checksums}), encoding="utf-8")
     # Later ones are damaged: this run went on from an earlier one.
     kept = [path for path in checkpoints(folder) if step_of(path) <= step][-keep:]
-    best = state["best"]["step"] if state["best"] else None
+    best = {kind["step"] for key in ("best", "anchor") if (kind := state.get(key))}
     for path in checkpoints(folder):
-        if path not in kept and step_of(path) != best:
+        if path not in kept and step_of(path) not in best:
             remove_folder(path)
 
 
@@ -82,6 +85,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Ten
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return upgrade_checkpoint(described), upgrade_checkpoint_tensors(tensors, described["format"])
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """A checkpoint's `state.json`, unchecked; {} where it cannot be read."""
+    try:
+        found = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, Any], dict[str, dict[str, Tensor]]]:
@@ -115,6 +127,68 @@ def best_checkpoint(folder: Path) -> tuple[Path, Best] | None:
     told = read_checkpoint(found[max(found)])[0].get("best") if found else None
     best = Best(**told) if told else None
     return (found[best.step], best) if best is not None and best.step in found else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A checkpoint that was chosen of a run's.
+
+    Args:
+        described, tensors: what `read_checkpoint` gave.
+        by: why it: "best", "last" or "at".
+        best: the best measurement, where it is that one's.
+        last: step of the newest checkpoint. batch: images of a step.
+    """
+
+    path: Path
+    described: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+    by: str
+    best: Best | None
+    last: int
+    batch: int
+
+    def to_json(self, watch: Mapping[str, Any], interventions: list[dict[str, Any]]) -> dict[str, Any]:
+        """Plain data for a model's provenance; `watch` and `interventions` are those of `run.json`."""
+        chosen: dict[str, Any] = {"as": self.by, "of_images": self.last * self.batch}
+        if self.best is not None:
+            chosen |= {"measure": self.best.name, "value": self.best.value}
+            chosen |= {"samples": watch["samples"]} if watch.get("samples") else {}
+        found: dict[str, Any] = {"trained": {"step": self.last, "images": self.last * self.batch}, "chosen": chosen}
+        return {**found, "interventions": interventions} if interventions else found
+
+
+def choose_checkpoint(
+    folder: Path, batch: int, *, last: bool = False, at: int | None = None, report: Reporter | None = None
+) -> Choice:
+    """The best checkpoint of the run in `folder`, the newest where nothing was measured or with `last`, or the one after
+    `at` images, of which a step shows `batch`. A damaged one is reported, and the newest that is whole is taken.
+
+    Raises:
+        UsageError: there is none after so many images, or both are asked for.
+        CheckpointError: none is whole.
+    """
+    place, report = folder / "checkpoints", report or reporter_for_caller()
+    found = {step_of(path): path for path in checkpoints(place)}
+    if last and at is not None:
+        raise UsageError("--last and --at name two checkpoints", hint="leave one of them out")
+    if at is not None and at not in (there := [step * batch for step in found]):
+        shown = ", ".join(f"{images:,}" for images in there) or "none"
+        what = f"{folder} has no checkpoint after {at:,} images; there are: {shown}"
+        raise UsageError(what, hint=f"for example: --at {min(there, key=lambda n: abs(n - at))}" if there else "")
+    if at is not None:
+        path = found[at // batch]
+        described, tensors = read_checkpoint(path)
+        return Choice(path, described, tensors, "at", None, max(found), batch)
+    newest, counters, tensors = newest_checkpoint(place, report)
+    best = Best(**counters["best"]) if counters.get("best") and not last else None
+    if best is not None and best.step in found and found[best.step] != newest:
+        try:
+            return Choice(found[best.step], *read_checkpoint(found[best.step]), "best", best, step_of(newest), batch)
+        except CheckpointError as error:
+            report.warn(f"{error.message}; it was the best, and the newest is taken")
+    best = best if best is not None and best.step == step_of(newest) else None
+    return Choice(newest, counters, tensors, "best" if best else "last", best, step_of(newest), batch)
 
 
 def later_version(path: Path) -> CheckpointError:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zoo_core import Generator, UsageError
+from zoo_core import Generator, ImageSpec, UsageError
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,28 @@ class Evaluation:
             draws. Returns a finite number. Called in the main process only, outside of the training's clock. It may draw
             random numbers: the global random states are put back.
         every: real images between two evaluations; there is one at the end of the budget too.
+            None leaves it to what a measurement costs: at most 3 % of the training's time.
         lower_is_better: whether the best is the least, as it is for distances.
+        title: how a command names the measure ("frechet:scattering").
+        samples: in words, what is measured ("512 samples of seed 3 and 2,048 real images").
+        confirm, confirmed: the same measure of other samples, by which the chosen checkpoint is reported, and those in
+            words.
+        cost: of images → (how many samples are drawn, floating-point operations for each of them besides drawing, and for
+            all of them at once), by which `every` is chosen where it is None.
     """
 
     name: str
     measure: Callable[[Generator], float]
-    every: int
+    every: int | None
     lower_is_better: bool = True
+    title: str = ""
+    samples: str = ""
+    confirm: Callable[[Generator], float] | None = None
+    confirmed: str = ""
+    cost: Callable[[ImageSpec], tuple[int, float, float]] | None = None
 
     def __post_init__(self) -> None:
-        if self.every < 1:
+        if self.every is not None and self.every < 1:
             raise UsageError(f"an evaluation every {self.every} images is impossible; the least is 1")
 
 

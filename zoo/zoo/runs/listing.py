@@ -189,8 +189,10 @@ def _is_like_run(folder: Path) -> bool:
 
 
 def _model_step(folder: Path) -> object:
+    """Return the step at which the training ended that left the model folder, whose own may be an earlier, better one."""
     provenance = _read_object(folder / "model" / "config.json").get("provenance")
-    return provenance.get("step") if isinstance(provenance, dict) else None
+    trained = provenance.get("trained", provenance) if isinstance(provenance, dict) else None
+    return trained.get("step") if isinstance(trained, dict) else None
 
 
 def _best(folder: Path, saved: Mapping[str, Any]) -> tuple[str, float | None]:

@@ -29,10 +29,9 @@ from ..models.folder import read_model
 from ..models.model import Model, estimate_statistics
 from ..models.weights import fill
 from ..names import run_not_found
-from ..notebook import reporter_for_caller
 from ..reports.displaying import Displayed
 from .budget import Budget
-from .checkpoints import checkpoints, later_version, newest_checkpoint, step_of, tensors_below
+from .checkpoints import Choice, checkpoints, choose_checkpoint, later_version, step_of, tensors_below
 from .command import leave_out, replace_budget
 from .config import RunConfig, model_config
 from .folders import find_run as find_run
@@ -96,6 +95,11 @@ class Run(Displayed):
 class RunRecord:
     """What `run.json` holds; `precision` is resolved, `command` says how to type it again, `machine` what computed last.
     `threads` were asked for, None is auto; how many are in use stands in `machine`.
+
+    Args:
+        watch: what measures it, how often and at what cost; see `zoo.training.watching`. Empty where nothing does.
+        rescue: the ladder, see `zoo_core.Recipe`; empty where it is not to be rescued.
+        interventions: the rungs that were taken, each with the reason, and where it went back to.
     """
 
     config: RunConfig
@@ -104,6 +108,9 @@ class RunRecord:
     command: str
     machine: dict[str, Any] = field(default_factory=dict)
     threads: int | None = None
+    watch: dict[str, Any] = field(default_factory=dict)
+    rescue: list[dict[str, Any]] = field(default_factory=list)
+    interventions: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -122,7 +129,9 @@ def read_run(folder: Path) -> RunRecord:
         command = upgrade_command(described["command"], described["format"])
         machine, threads = dict(described.get("machine", {})), described.get("threads", "auto")
         threads = None if threads == "auto" else int(threads)
-        return RunRecord(config, Budget(kind, amount), described["precision"], command, machine, threads)
+        watched: dict[str, Any] = {"watch": dict(described.get("watch", {}))}
+        watched |= {key: [dict(item) for item in described.get(key, [])] for key in ("rescue", "interventions")}
+        return RunRecord(config, Budget(kind, amount), described["precision"], command, machine, threads, **watched)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
         raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
 
@@ -130,6 +139,7 @@ def read_run(folder: Path) -> RunRecord:
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write `run.json` atomically; see `read_run`."""
     told: dict[str, Any] = {"command": record.command, "precision": record.precision, "machine": record.machine}
+    told |= {key: getattr(record, key) for key in ("watch", "rescue", "interventions")}
     told |= {"threads": record.threads or "auto", "config": record.config.to_json()}
     write_json(folder / "run.json", {"format": FORMAT, "budget": {record.budget.kind: record.budget.amount}, **told})
 
@@ -143,21 +153,31 @@ def _nothing_saved(folder: Path) -> CheckpointError:
     return CheckpointError(f"nothing of {folder} was saved: there is no checkpoint in it", hint=hint)
 
 
-def model_of_run(folder: Path, *, raw: bool = False) -> Model:
-    """The model at a run's newest whole checkpoint: the finished model folder where it is of that checkpoint, else with
-    batch-norm statistics estimated anew. `raw` takes the weights themselves instead of their average. Raises
-    `CheckpointError` where there is no whole checkpoint.
+def model_of_run(folder: Path, *, raw: bool = False, last: bool = False, at: int | None = None) -> Model:
+    """The model at a run's best checkpoint, or its newest where nothing was measured: the finished model folder where that
+    is of it, else with batch-norm statistics estimated anew. Its provenance says which one it is.
+
+    Args:
+        raw: take the weights themselves instead of their average.
+        last, at: take the newest checkpoint instead, or the one after so many images.
+
+    Raises:
+        UsageError: there is no checkpoint after so many images.
+        CheckpointError: there is no whole checkpoint.
     """
     record = read_run(folder)
-    config = record.config
-    if not raw and is_complete(folder):
+    if not raw and not last and at is None and is_complete(folder):
         return read_model(folder / "model")
     if not checkpoints(folder / "checkpoints"):
         raise _nothing_saved(folder)
-    path, counters, tensors = newest_checkpoint(folder / "checkpoints", reporter_for_caller())
+    return read_model_of(record, choose_checkpoint(folder, record.config.training.batch, last=last, at=at), raw=raw)
+
+
+def read_model_of(record: RunRecord, choice: Choice, *, raw: bool = False) -> Model:
+    """The model at a checkpoint of a run, with batch-norm statistics estimated for its weights."""
+    config, stored = record.config, choice.tensors["networks.safetensors"]
     if config.image is None:
-        raise CheckpointError(f"{folder / 'run.json'} does not say what its images are")
-    stored = tensors["networks.safetensors"]
+        raise CheckpointError(f"the run.json beside {choice.path} does not say what its images are")
     averaged = not raw and config.training.ema > 0
     networks = build_networks(config.parts, config.image)
     for role, network in networks.items():
@@ -165,21 +185,23 @@ def model_of_run(folder: Path, *, raw: bool = False) -> Model:
         average = tensors_below(stored, f"average.{role}") if averaged else {}
         if average:  # only parameters are averaged; buffers are the network's own
             weights.update({name: average[name] for name, _ in network.named_parameters()})
-        fill(network, weights, path / "networks.safetensors")
+        fill(network, weights, choice.path / "networks.safetensors")
         network.eval()
     networks["generator"].latent = config.training.latent
     estimate_statistics(networks["generator"])
-    provenance = provenance_of(config, counters, record.command)
+    provenance = provenance_of(config, choice.described, record.command)
+    provenance |= choice.to_json(record.watch, record.interventions)
     return Model.of(networks, model_config(config, provenance, "moving average" if averaged else "raw"))
 
 
 def is_complete(folder: Path) -> bool:
-    """Return whether the model folder in a run folder is that of its newest checkpoint."""
+    """Return whether the model folder in a run folder is that of the training as far as its newest checkpoint."""
     found = checkpoints(folder / "checkpoints")
     if not found or not (folder / "model" / "config.json").is_file():
         return False
     try:
-        step = read_config(folder / "model").get("provenance", {}).get("step")
+        provenance = read_config(folder / "model").get("provenance", {})
+        step = provenance.get("trained", provenance).get("step")
     except ModelError:  # damaged: it can be made again from the checkpoint
         return False
     return bool(step == step_of(found[-1]))

@@ -30,14 +30,15 @@ from ..randomness import generator_for, preserve_rng_state
 from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints
 from ..runs.config import RunConfig
-from ..runs.evaluation import Evaluation, better
+from ..runs.evaluation import better
 from ..runs.run import cut_log, read_run, write_run
 from .batches import Batches
 from .choosing import Change
 from .control import Clock
 from .forecast import FIRST, Forecast, crosses, next_grid
-from .health import CHECK, History, detect_problems, ensure_finite, ensure_finite_weights
+from .health import CHECK, DivergenceError, History, detect_problems, ensure_finite, ensure_finite_weights
 from .state import State, save_checkpoint
+from .watching import Watch, collapse
 
 LEAST = 1.0  # seconds between two readings on a GPU
 TICK = 0.5  # least seconds between two updates of the progress line without a reading
@@ -62,7 +63,7 @@ class Callbacks:
     task: Task
     report: Reporter
     tracker: Tracker | None = None
-    evaluation: Evaluation | None = None
+    watch: Watch | None = None
     display: Callable[[Image.Image, int], None] | None = None  # hears each grid, and the images shown until then
     measured: int = -1
 
@@ -84,7 +85,8 @@ class Callbacks:
         self.writing: Future[None] | None = None
         lines = cut_log(self.log, self.state.meter.start, self.state.step) if self.runtime.is_main else []
         self.history = History.of(lines)
-        self.seen = {warning.kind for warning in detect_problems(self.history)}
+        self.language = getattr(self.state.losses.get("loss"), "language", "scores")
+        self.seen = {warning.kind for warning in detect_problems(self.history, self.language)}
 
     def run(self, loop: Callable[[], bool]) -> bool:
         """Run the loop and write what belongs to its end; returns whether the budget is spent."""
@@ -113,19 +115,20 @@ class Callbacks:
         self.read, self.read_at = (now, state.images), state.seconds
         numbers = {name: round(value, 6) for name, value in means.items()}
         self._write({**numbers, "images_per_s": round(speed, 2)}, {**means, "images_per_s": speed})
-        words = {"d_real": "D(real)", "d_fake": "D(fake)"}
-        shown = ("d_loss", "g_loss", "d_real", "d_fake")
+        judged = ("d_real", "d_fake") if self.language == "probabilities" else ("real_logit", "fake_logit")
+        words = dict(zip(judged, ("D(real)", "D(fake)"), strict=True))
+        shown = ("d_loss", "g_loss", *judged)
         self.shown["images_per_s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"  # first: it stays in narrow windows
         self.shown.update({words.get(name, name): f"{means[name]:.3f}" for name in shown if name in means})
         self.tick(now=True)
 
-    def measure(self, name: str, value: float, *, final: bool = False) -> None:
+    def measure(self, name: str, value: float, *, final: bool = False, **more: float) -> None:
         """Write a measure down, and show it from now on. One that is `final` is only taken because the budget is spent:
-        going on takes it away again, and it is not written twice for one step.
+        going on takes it away again, and it is not written twice for one step. `more` stands in the same line.
         """
         if final and any(line["step"] == self.state.step and name in line for line in self.history.measures[-4:]):
             return
-        self._write({name: round(value, 6), **({"final": True} if final else {})}, {name: value})
+        self._write({name: round(value, 6), **more, **({"final": True} if final else {})}, {name: value, **more})
         self.shown[name] = f"{value:.3f}"
 
     def note_warm_up(self) -> None:
@@ -161,7 +164,7 @@ class Callbacks:
         line["epoch"] = round(state.images / len(self.batches.pack), 4)
         line.update({"seconds": round(state.seconds, 3), **values})
         self.history.add(line)
-        found = detect_problems(self.history)
+        found = detect_problems(self.history, self.language)
         if found:
             line["signs"] = [warning.kind for warning in found]
         with translate_errors(self.log), open(self.log, "a", encoding="utf-8") as file:
@@ -205,7 +208,7 @@ class Callbacks:
             self.draw()
         elif state.images >= next_grid(before, settings.samples_every):
             self.draw(early=True)
-        if self.evaluation is not None and crosses(before, state.images, self.evaluation.every):
+        if self.watch is not None and self.watch.due(before, state.images):
             self.evaluate()
 
     @cached_property
@@ -263,28 +266,55 @@ class Callbacks:
             writing.result()
 
     def evaluate(self, *, final: bool = False) -> None:
-        """Measure, unless it was done at this step; keep a checkpoint of the best."""
-        evaluation, state = self.evaluation, self.state
-        if evaluation is None or self.measured == state.step:
+        """Measure, unless it was done at this step; keep a checkpoint of the best. Raises `DivergenceError` for a collapse
+        that can be rescued.
+        """
+        watch, state = self.watch, self.state
+        if watch is None or self.measured == state.step or (final and not watch.spacing):
             return
+        ensure_finite_weights(state.tensors(), state.step)
+        began = time.monotonic()
         with self.clock.paused():
-            self._evaluate(evaluation, final=final)
+            why = self._evaluate(watch, final=final)
+        done, total = self.budget.done(state), self.budget.total(len(self.batches.pack))
+        if self.runtime.is_main:
+            watch.count(time.monotonic() - began, state.seconds, done, total, state.images)
+            self.note_watch()
+        if self.runtime.world > 1 and watch.paced:  # the clocks of several processes differ, and the spacing may not
+            watch.spacing = [(int(a), int(b)) for a, b in json.loads(self.runtime.from_main(json.dumps(watch.spacing)))]
+        if why:
+            raise DivergenceError(why)
 
-    def _evaluate(self, evaluation: Evaluation, *, final: bool) -> None:
-        state, value = self.state, math.nan
+    def note_watch(self) -> None:
+        """Write down what watching costs, and how it is spaced, before that holds."""
+        if self.runtime.is_main and self.watch is not None:
+            write_run(self.folder, replace(read_run(self.folder), watch=self.watch.to_json(self.state.seconds)))
+
+    def _evaluate(self, watch: Watch, *, final: bool) -> str:
+        """Measure; return why the training has collapsed, "" where it has not, the same in all processes."""
+        evaluation, state, value = watch.evaluation, self.state, math.nan
         if self.runtime.is_main:
             with preserve_rng_state(self.runtime.device):
-                value = float(evaluation.measure(state.inference_copy()))
+                generator = state.inference_copy()
+                diversity = spread(Model(generator, None).sample(SAMPLES)) / max(self.real_spread, 1e-12)
+                value = round(float(evaluation.measure(generator)), 6)  # as it is written down, from where it is read again
             if math.isfinite(value):
-                self.measure(evaluation.name, value, final=final)
+                self.measure(evaluation.name, value, final=final, diversity=round(diversity, 6))
             else:
                 self.report.warn(f"{evaluation.name} is {value} at {state.images:,} images")
-        self.measured, before = state.step, state.best
+        self.measured, before = state.step, (state.best, state.anchor)
         agreed = self.runtime.greatest(-math.inf if math.isnan(value) else value)[0]
-        state.best = better(evaluation, agreed, state.step, before)
-        if state.best != before:
+        state.best = better(evaluation, agreed, state.step, state.best)
+        if not final:
+            state.anchor = better(evaluation, agreed, state.step, state.anchor)
+        if (state.best, state.anchor) != before:
             self.saved = None  # a checkpoint of this step that is there already says nothing of it
             self.save()
+        if final or not watch.rescues:
+            return ""
+        lower = evaluation.lower_is_better
+        lines = [line for line in self.history.measures if "diversity" in line and not line.get("final")]
+        return self.runtime.from_main(collapse(evaluation.name, lines, lower_is_better=lower))
 
 
 def save_samples(picture: Image.Image, folder: Path, images: int) -> None:

@@ -34,6 +34,10 @@ SWING, SWINGS, LAST = 0.35, 4, 60
 within the LAST readings, and that is three times what it moves between two readings."""
 
 
+class DivergenceError(TrainingError):
+    """A training that cannot go on as it is, and could with other settings: it diverged or collapsed."""
+
+
 @dataclass(frozen=True)
 class HealthWarning:
     """Something amiss: a short name of its kind, what is seen, and what to try."""
@@ -74,9 +78,16 @@ class History:
         return [float(line["diversity"]) for line in self.measures if "diversity" in line]
 
 
-def detect_problems(history: History) -> list[HealthWarning]:
-    """Return the problems at the end of a history."""
-    found = (_winning(history), _vanishing(history), _collapsing(history), _oscillating(history))
+def detect_problems(history: History, language: str = "scores") -> list[HealthWarning]:
+    """Return the problems at the end of a history; `language` is `Loss.language`: a critic that tells all images apart does
+    what it is for.
+    """
+    found = (
+        None if language == "critic" else _winning(history),
+        _vanishing(history),
+        _collapsing(history),
+        _oscillating(history),
+    )
     return [warning for warning in found if warning is not None]
 
 
@@ -93,7 +104,7 @@ def _winning(history: History) -> HealthWarning | None:
         f"the discriminator tells {mean(values):.1%} of all images apart, so the generator learns little from it",
         "slow it down (--set optimizer.discriminator.lr=1e-4), augment what it sees "
         "(--set training.augment=color,translation), or smooth the labels of real images "
-        "(--set loss.smoothing=0.1); with a Wasserstein loss it may pass",
+        "(--set loss.smoothing=0.1)",
     )
 
 
@@ -176,7 +187,7 @@ def ensure_finite_weights(networks: Mapping[str, nn.Module], step: int) -> None:
             raise divergence_error(f"the {name} has weights that are not finite at step {step}")
 
 
-def divergence_error(what: str) -> TrainingError:
+def divergence_error(what: str) -> DivergenceError:
     """Return the error that ends a training, with what to try next."""
     hint = "try a lower learning rate (--set optimizer.lr=1e-4) or --precision fp32"
-    return TrainingError(f"{what}: the training diverged", hint=hint)
+    return DivergenceError(f"{what}: the training diverged", hint=hint)

@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
 from .threads import check_threads
 from .tracking import resolve_trackers
+from .watch_choice import check_watch, choose_watch, watch_words
 
 _LATER = re.compile(r"channels|optimizer\..*\.schedule_images")
 
@@ -46,6 +47,9 @@ class Plan(Displayed):
         command: how to type it again.
         again: whether `folder` was found by its configuration, and not named.
         track: name of a tracker → all its options.
+        watch: what measures the training, None for nothing. evaluate_every: images between two looks, None for as often as
+            3 % of the time allows.
+        rescue: the settings of the ladder's rungs; empty where the training is not rescued.
     """
 
     config: RunConfig
@@ -61,18 +65,14 @@ class Plan(Displayed):
     graphs: bool = True
     threads: int | None = None
     again: bool = False
+    watch: str | None = None
+    evaluate_every: int | None = None
+    rescue: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def another(self) -> str:
         """What to type for another run than the one in `folder`."""
         return f"another run: --seed {self.config.seed + 1}, or --out DIR"
-
-    def add_options(self, **given: object) -> Plan:
-        """Return this plan with options in its command that others look after; those that are None were not given."""
-        words = [
-            word for key, value in given.items() if value is not None for word in (f"--{key.replace('_', '-')}", str(value))
-        ]
-        return self if self.resume else replace(self, command=shlex.join([*shlex.split(self.command), *words]))
 
     def _describe(self) -> str:
         dataset = (self.config.dataset or {}).get("name", "nothing")
@@ -88,6 +88,8 @@ class Plan(Displayed):
             "precision": self.precision,
             "out": str(self.folder),
             "threads": self.threads or "auto",
+            "watch": {"metric": self.watch, "every": self.evaluate_every or "auto"} if self.watch else None,
+            "rescue": self.rescue,
             **{key: getattr(self, key) for key in ("resume", "track", "compile", "deterministic", "graphs", "command")},
         }
 
@@ -116,6 +118,9 @@ def plan(
     deterministic: bool = False,
     graphs: bool = True,
     threads: int | str | None = None,
+    watch: str | bool | None = None,
+    evaluate_every: int | None = None,
+    rescue: bool | None = None,
 ) -> Plan:
     """Resolve and check everything that `train` takes, without training. Same arguments, same errors.
 
@@ -138,9 +143,16 @@ def plan(
             is the same, which is then kept.
         graphs: whether a CUDA GPU replays whole steps as graphs, which is several times as fast.
         threads: that compute on a CPU: "auto", or a number that is kept. By default what the run was begun with, or "auto".
+        watch: what measures the training now and then, METRIC, METRIC:FEATURES, or FEATURES for their Fréchet distance;
+            False for nothing. By default what the run was begun with, or "scattering".
+        evaluate_every: images between two of these measurements; by default as often as 3 % of the time allows.
+        rescue: whether a training that diverges or collapses goes back to its best checkpoint and on with gentler settings,
+            those of its recipe's ladder, at most three times. Where nothing was measured yet it begins again. By default as
+            the run was begun, or where it is watched.
     """
     told = limit_options(options or {}, limit)
     trackers, options = resolve_trackers(track, told)
+    check_watch(watch, evaluate_every)
     where = check_device(device)
     if compile:
         check_compiler(where)
@@ -160,6 +172,7 @@ def plan(
         kind = precision or ("auto" if record.precision == "fp16" and where.type != "cuda" else record.precision)
         budget = Budget.choose(budgets, record.budget)
         how["threads"] = record.threads if threads is None else how["threads"]
+        how |= choose_watch(config, record, watch, evaluate_every, rescue)
         command = replace_budget(record.command, budget.words)
         for key, value in (("threads", threads), ("precision", precision)):
             command = command if value is None else replace_option(command, f"--{key}", str(value))
@@ -185,11 +198,14 @@ def plan(
     resolved = resolve_precision(precision or "auto", where)
     place = Path(out) if out is not None else RUNS / config.folder_name(budget)
     if out is None and is_run(place):
+        how |= choose_watch(config, read_run(place), watch, evaluate_every, rescue)
         return _continue(place, config, Plan(config, budget, place, True, where, resolved, "", trackers, **how))
     refuse_existing(place, config)
     _refuse_unwritable(place)
     machine = {"out": out, "precision": precision, "device": None if device == "auto" else device}
-    command = write_command(recipe, given, budget, told, {**machine, "track": tuple(trackers), **how})
+    words = shlex.split(write_command(recipe, given, budget, told, {**machine, "track": tuple(trackers), **how}))
+    command = shlex.join([*words, *watch_words(watch, evaluate_every, rescue)])
+    how |= choose_watch(config, None, watch, evaluate_every, rescue)
     return Plan(config, budget, place, False, where, resolved, command, trackers, **how)
 
 

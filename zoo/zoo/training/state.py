@@ -98,6 +98,8 @@ class State:
         ages: role → the same plus 10, as a number on the device, for averages of a step that a graph replays; else empty.
         seconds: of training, over all sittings.
         best: the best evaluation so far, whose checkpoint is kept.
+        anchor: the best of those that were due, without the one at the end of a budget: where a rescue goes back to.
+        rung: how many interventions came before.
         threads: that compute, on a CPU.
     """
 
@@ -114,6 +116,8 @@ class State:
     best: Best | None = None
     ages: dict[str, Tensor] = field(default_factory=dict)
     threads: int | None = None
+    anchor: Best | None = None
+    rung: int = 0
 
     @classmethod
     def create(cls, config: RunConfig, runtime: Runtime) -> State:
@@ -231,6 +235,8 @@ def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> 
         **{counter: getattr(state, counter) for counter in COUNTERS},
         "meter": meter,
         "best": asdict(state.best) if state.best else None,
+        "anchor": asdict(state.anchor) if state.anchor else None,
+        "rung": state.rung,
         "threads": state.threads,
         "python_random": [version, list(internal), gauss],
         "scaler": runtime.scaler.state_dict() if runtime.scaler is not None else None,
@@ -262,7 +268,7 @@ def restore(
     for role, age in state.ages.items():
         age.fill_(10 + state.updates.get(role, 0))
     state.meter.load(described["meter"])
-    state.best = Best(**described["best"]) if described.get("best") else None
+    state.best, state.anchor = (Best(**kind) if (kind := described.get(key)) else None for key in ("best", "anchor"))
     if runtime.scaler is not None and described["scaler"]:
         runtime.scaler.load_state_dict(described["scaler"])
     version, internal, gauss = described["python_random"]

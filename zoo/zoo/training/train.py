@@ -7,41 +7,41 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core import TrainingError, ZooError
-from zoo_core.words import plural
 
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, name_device, start_runtime
 from ..files import remove_unfinished, translate_errors
-from ..models.folder import write_model
-from ..models.model import Model
 from ..notebook import reporter_for_caller
 from ..packs import build_pack
-from ..progress import Reporter
+from ..progress import SILENT, Reporter
 from ..randomness import seed_everything
 from ..runs import run as runs
-from ..runs.budget import Budget
 from ..runs.checkpoints import checkpoints, newest_checkpoint
-from ..runs.config import RunConfig, model_config
+from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
 from .batches import Batches, share_of
 from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
+from .framing import describe_start, ended_schedules, write_best_model
 from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
+from .health import DivergenceError
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
+from .rescue import intervene, remove_abandoned, rescued
 from .state import State, restore
 from .threads import Threads, choose_threads
 from .tracking import open_trackers
+from .watching import Watch, begin_watch, open_watch
 
 POLL = (10, 50)  # steps, on CPUs and GPUs, after which several processes agree anew on the time and on whether to stop
 
@@ -64,12 +64,40 @@ def execute(
             plan.config.check_networks(share)
         stack.enter_context(reproducible(plan.deterministic, plan.device))
         stack.enter_context(keep_freed_memory_during())
+        if evaluation is None and plan.watch:
+            evaluation = open_watch(plan, report)
+        packing = report
+        while True:
+            try:
+                return _train(plan, runtime, report, packing, workers, evaluation, show)
+            except _RescuedError:  # on from what lies in the folder, as after a kill
+                plan, packing = replace(plan, resume=True, again=False), SILENT
 
+
+class _RescuedError(Exception):
+    """A training failed, and is to go on from its best checkpoint: `run.json` says how."""
+
+
+def _train(
+    plan: Plan,
+    runtime: Runtime,
+    report: Reporter,
+    packing: Reporter,
+    workers: int | None,
+    evaluation: Evaluation | None,
+    show: Callable[[Image.Image, int], None] | None,
+) -> runs.Run:
+    """Train from what lies in the folder of the plan to the end of the budget, an interruption, a failure, or a rescue."""
+    with ExitStack() as stack:
         # 2. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
-        checkpoint = None
+        checkpoint, before = None, None
         if plan.resume:
             if runtime.is_main:
                 _enter(plan.folder, stack)
+            runtime.wait()
+            before = runs.read_run(plan.folder)
+            if runtime.is_main:
+                remove_abandoned(plan.folder, before.interventions)
             runtime.wait()
             if checkpoints(plan.folder / "checkpoints"):  # none yet: begin again, which the seed makes the same run
                 checkpoint = newest_checkpoint(plan.folder / "checkpoints", report)
@@ -79,8 +107,9 @@ def execute(
                 report.note(f"going on with {plan.folder}, which has this very configuration ({plan.another})")
 
         # 3. The pictures; only now is it known how many channels they have.
-        pack = build_pack(plan.config.request(), workers=workers, announce=not plan.resume, report=report)
-        config = resolve_pictures(plan.config, pack, plan.budget)
+        pack = build_pack(plan.config.request(), workers=workers, announce=not plan.resume, report=packing)
+        resolved = resolve_pictures(plan.config, pack, plan.budget)
+        config = rescued(before, resolved) if before is not None else resolved
         settings = (config.training.batch, config.seed, runtime.device, config.conditional, config.training.mirror)
         batches = Batches(pack, *settings, rank=runtime.rank, world=runtime.world)
 
@@ -95,14 +124,19 @@ def execute(
         if checkpoint is not None:
             path, described, tensors = checkpoint
             restore(state, runtime, described, tensors, path)
+        interventions = before.interventions if before is not None else []
+        state.rung = len(interventions)
+        if interventions:  # minutes that were lost are gone
+            state.seconds = max(state.seconds, float(interventions[-1]["seconds"]))
 
         # 5. The run folder, and who else hears.
-        chosen = _begin(plan, config, runtime, stack) if runtime.is_main else Path()
+        watch = begin_watch(plan, config, state, evaluation, before, len(pack), report)
+        chosen = _begin(plan, resolved, runtime, watch, stack, state.seconds) if runtime.is_main else Path()
         folder = Path(runtime.from_main(str(chosen)))
         opened = (plan.track, folder, config.to_json(), state, runtime, report)
         tracker = open_trackers(*opened) if runtime.is_main else None
-        report.note(_describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
-        if ended := _ended_schedules(config, plan.budget):
+        report.note(describe_start(config, plan.budget, folder, state, runtime, resumes=plan.resume))
+        if ended := ended_schedules(config, plan.budget):
             report.warn(ended)
 
         # 6. Train, and write the model folder once the budget is spent.
@@ -113,12 +147,20 @@ def execute(
                     training.enter_context(closing(tracker))
                 task = training.enter_context(report.task("training", plan.budget.total(len(pack)), plan.budget.unit))
                 training.enter_context(translate_memory_errors(config, runtime))
-                told = (task, report, tracker, evaluation, show)
+                told = (task, report, tracker, watch, show)
                 callbacks = Callbacks(folder, config, plan.budget, state, batches, runtime, *told)
                 finished = callbacks.run(lambda: _loop(plan, config, state, batches, runtime, stop, callbacks, threads))
                 if finished and runtime.is_main:
-                    _write_model(folder, config, state, plan.command)
+                    write_best_model(folder, resolved, state, plan.command, watch)
         except ZooError as error:
+            if isinstance(error, DivergenceError):
+                words = intervene(folder, error, state, config.training.batch) if runtime.is_main else ""
+                if words := runtime.from_main(words):
+                    report.warn(words)
+                    if stop.signal is None:
+                        raise _RescuedError from error
+                    counters = (state.step, state.images, state.seconds)
+                    return runs.Run(folder, config, False, *counters, None, stop.signal.name, runtime.is_main)
             kept = checkpoints(folder / "checkpoints")
             if kept or not isinstance(error, TrainingError):  # what diverged from the start would do so again
                 whole = f"{kept[-1]} is whole; to go on from it" if kept else "to begin this run again"
@@ -195,13 +237,6 @@ def _steps(engine: Engine, batches: Batches, graphs: Graphs | None, callbacks: C
             yield steps.step
 
 
-def _write_model(folder: Path, config: RunConfig, state: State, command: str) -> None:
-    provenance = runs.provenance_of(config, {"step": state.step, "images": state.images}, command)
-    described = model_config(config, provenance, "moving average" if state.averages else "raw")
-    networks = {role: state.inference_copy(role) for role in state.networks}
-    write_model(Model.of(networks, described).to("cpu"), folder / "model", replace=True)
-
-
 def _enter(folder: Path, stack: ExitStack) -> None:
     """Keep others out of a run folder, and clear away what a killed process left half-written."""
     lock = runs.lock_run(folder)
@@ -210,7 +245,7 @@ def _enter(folder: Path, stack: ExitStack) -> None:
         remove_unfinished(place)
 
 
-def _begin(plan: Plan, config: RunConfig, runtime: Runtime, stack: ExitStack) -> Path:
+def _begin(plan: Plan, config: RunConfig, runtime: Runtime, watch: Watch | None, stack: ExitStack, seconds: float) -> Path:
     """Write `run.json`, into a new run folder unless one is resumed; leave no folder without one."""
     machine: dict[str, Any] = {"device": name_device(runtime.device), "torch": torch.__version__}
     if runtime.device.type == "cuda":
@@ -218,7 +253,10 @@ def _begin(plan: Plan, config: RunConfig, runtime: Runtime, stack: ExitStack) ->
     elif runtime.device.type == "cpu":
         machine["threads"] = torch.get_num_threads()
     record = runs.RunRecord(config, plan.budget, plan.precision, plan.command, machine, plan.threads)
+    record = replace(record, watch=watch.to_json(seconds) if watch is not None else {}, rescue=plan.rescue)
     if plan.resume:
+        before = runs.read_run(plan.folder)
+        record = replace(record, interventions=before.interventions, watch=record.watch or before.watch)
         runs.write_run(plan.folder, record)
         return plan.folder
     folder, made = plan.folder, not plan.folder.exists()
@@ -241,43 +279,3 @@ def _describe_stop(folder: Path) -> str:
     if kept:
         return f"stopped at once; {kept[-1]} is whole, what came after it is lost\ngo on: {command}"
     return f"stopped at once; nothing was saved yet\nbegin this run again: {command}"
-
-
-def _describe(config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool) -> str:
-    """Say what is about to happen, in a few lines."""
-    assert config.image is not None
-    counts = {role: sum(p.numel() for p in network.parameters()) for role, network in state.networks.items()}
-    sizes = [f"{role} {n / 1e6:.1f} M" if n >= 1e5 else f"{role} {n:,}" for role, n in counts.items()]
-    sizes[0] += " parameters"
-    verb = f"resuming at {plural(state.images, 'image')}" if resumes else "training"
-    size, kind, count = config.image.size, "gray" if config.image.channels == 1 else "color", config.facts["count"]
-    processes = f", {runtime.world} processes" if runtime.world > 1 else ""
-    lines = [
-        f"{verb}: {config.recipe['name']} on {plural(count, 'image')}, {size}×{size} {kind}, for {budget}"
-        + (f" ({plural(int(budget.total(count)), 'image')})" if budget.kind == "epochs" else ""),
-        f"{', '.join(sizes)}; batch {config.training.batch}, seed {config.seed}, {runtime.device} in {runtime.precision}"
-        f"{processes}",
-        f"run folder: {folder} (Ctrl-C saves and stops)",
-    ]
-    return "\n".join([*lines, _describe_processes(config, state, runtime)] if runtime.world > 1 else lines)
-
-
-def _describe_processes(config: RunConfig, state: State, runtime: Runtime) -> str:
-    """Say what several processes have in common and what each has by itself."""
-    share = config.training.batch // runtime.world
-    text = f"{runtime.world} processes of {share} images each: gradients are averaged, weights are the same"
-    if not any(isinstance(m, _BatchNorm) for network in state.networks.values() for m in network.modules()):
-        return text
-    if config.training.sync_bn and runtime.device.type == "cuda":
-        return f"{text}, and so are batch statistics"
-    why = "; torch synchronizes them on GPUs only" if config.training.sync_bn else ""
-    return f"{text}, but batch normalization sees the {share // config.training.accumulate} images of its own process{why}"
-
-
-def _ended_schedules(config: RunConfig, budget: Budget) -> str:
-    """Say which learning rates are 0 before the budget is spent, as those of a run that goes on for longer; "" for none."""
-    ends = {role: s["schedule_images"] for role, s in config.optimizer.items() if s["schedule"] != "constant"}
-    ends = {role: end for role, end in ends.items() if end < int(budget.total(config.facts["count"]))}
-    if not ends or budget.kind == "minutes":
-        return ""
-    return f"nothing is learned by {' and '.join(ends)} from {min(ends.values()):,} images on: the schedule ends there"
