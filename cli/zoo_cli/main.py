@@ -18,7 +18,21 @@ _MODULES = {
     "analyses": ("arithmetic", "features", "forget", "project", "report", "turn", "walk"),
     "measuring": ("evaluate", "neighbors", "probe"),
 }
-_ALONE = ("bench", "compare", "data", "diagnose", "export", "list", "plugins", "pull", "push", "sample", "show", "train")
+_ALONE = (
+    "bench",
+    "compare",
+    "data",
+    "diagnose",
+    "export",
+    "lineage",
+    "list",
+    "plugins",
+    "pull",
+    "push",
+    "sample",
+    "show",
+    "train",
+)
 BUILT_IN = {name: name for name in _ALONE} | {name: module for module, names in _MODULES.items() for name in names}
 """Our own commands, each with the module of this package that it stands in."""
 

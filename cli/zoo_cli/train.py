@@ -84,6 +84,10 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
     return settings
 
 
+def _read_list(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
+    return [name.strip() for name in (value or "").split(",") if name.strip()]
+
+
 def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
     """Return a decorator that adds --set to a command."""
     return click.option("--set", "options", multiple=True, callback=read_settings, metavar="KEY=VALUE", help=help)
@@ -102,6 +106,15 @@ def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
     "--graphs/--no-graphs", default=True, help="On CUDA GPUs, replay whole steps as graphs, or take each as it is."
 )
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
+@click.option(
+    "--from", "base", metavar="MODEL", shell_complete=completing("models"), help="Begin with a model's weights: fine-tuning."
+)
+@click.option(
+    "--freeze",
+    metavar="STAGE,…",
+    callback=_read_list,
+    help="With --from: stages that stay as they are (discriminator.32x32).",
+)
 @click.option("--track", metavar="tensorboard", help="Log to TensorBoard, in RUN/tensorboard.")
 @click.option("--evaluate-every", type=int, metavar="IMAGES", help="Measure the samples; the best checkpoint is kept.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
@@ -119,6 +132,7 @@ def train(
       zoo train dcgan --dataset faces --data ~/Pictures/portraits --minutes 30
       zoo train dcgan-paper --dataset faces --size 32 --set generator.width=64
       zoo train --resume runs/dcgan-faces --epochs 50
+      zoo train --from dcgan-faces --dataset folder --data ~/Pictures/portraits
 
     \b
     Keys of --set: generator.*, discriminator.*, loss.*, dataset.* (zoo show NAME lists them), training.*, optimizer.* (both

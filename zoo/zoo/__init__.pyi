@@ -20,6 +20,8 @@ from .hub.fetching import FetchedModel as FetchedModel
 from .hub.listing import PublishedModel as PublishedModel
 from .hub.listing import list_published as list_published
 from .hub.publishing import PushResult as PushResult
+from .lineage import Ancestor as Ancestor
+from .lineage import lineage as lineage
 from .loading import create as create
 from .loading import export as export
 from .loading import load as load

@@ -187,8 +187,11 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
     # The budget that was reached: minutes differ between machines, and a run may end early or go on.
     for at in [words.index(flag) for flag in ("--epochs", "--images", "--minutes") if flag in words]:
         words[at : at + 2] = ["--images", str(counters["images"])]
+    parent = {key: value for key, value in config.parent.items() if key != "where"}
+    inherited = {"license": parent["license"]} if "license" in parent else {}
     return {
         **{key: counters[key] for key in ("step", "images")},
+        **({"parent": parent, **inherited} if parent else {}),
         "seed": config.seed,
         "dataset": {"name": config.dataset["name"], "split": config.dataset["split"], **facts},
         "training": asdict(config.training),

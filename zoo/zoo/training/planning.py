@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 
 from zoo_core import OptionError, Tracker, UsageError, registry
 from zoo_core.settings import FREE
+from zoo_core.words import plural
 
 from ..devices import check_device, resolve_precision
 from ..files import TEMPORARY
@@ -26,6 +27,7 @@ from ..packs.request import resolve_data
 from ..runs.budget import Budget, Kind
 from ..runs.config import RunConfig, differences
 from ..runs.run import is_run, read_run
+from .finetuning import Parent, check_frozen, open_parent
 from .threads import check_threads
 
 DEFAULT_SEED = 0
@@ -39,6 +41,7 @@ class Plan:
         folder: the run folder, None for the next free name in runs/.
         resume: whether `folder` holds the run to go on with.
         command: how to type it again.
+        parent: the model that a new run begins with.
     """
 
     config: RunConfig
@@ -53,6 +56,7 @@ class Plan:
     deterministic: bool = False
     graphs: bool = True
     threads: int | None = None
+    parent: Parent | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run`."""
@@ -84,6 +88,8 @@ def plan(
     precision: str | None = None,
     device: str = "auto",
     resume: str | Path | None = None,
+    base: str | Path | None = None,
+    freeze: Sequence[str] = (),
     track: str | None = None,
     compile: bool = False,
     deterministic: bool = False,
@@ -102,6 +108,9 @@ def plan(
         options: what `--set` takes: {"generator.width": 128}.
         precision: "auto", "fp32", "bf16" or "fp16". device: "auto", "cpu", "cuda", "cuda:1", "mps".
         resume: the run folder to go on with.
+        base: a model whose weights the training begins with: a folder, a name of the catalog or of the Hub. It says recipe,
+            size, channels and the networks' options, unless these are given.
+        freeze: stages that keep its weights: ["discriminator.32x32"].
         track: registry name of a tracker ("tensorboard").
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time. CPUs do as long as the number of threads
@@ -119,7 +128,13 @@ def plan(
     given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
     options = options or {}
+    if freeze and base is None and resume is None:
+        hint = "name one: --from dcgan-faces"
+        raise UsageError("--freeze keeps stages of a model that the training begins with, and there is none", hint=hint)
     if resume is not None:
+        if base is not None or freeze:
+            wrong = f"--resume goes on with a run, and --{'from' if base is not None else 'freeze'} belongs to a new one"
+            raise UsageError(wrong, hint=f"leave one of them out: zoo train --resume {shlex.quote(str(resume))}")
         if out is not None:
             raise UsageError("a resumed run stays in its own folder", hint="leave --out out")
         folder = Path(resume)
@@ -131,6 +146,8 @@ def plan(
         budget = Budget.choose(budgets, record.budget)
         how["threads"] = record.threads if threads is None else how["threads"]
         return Plan(config, budget, folder, True, where, resolve_precision(kind, where), record.command, track, **how)
+    parent = open_parent(base) if base is not None else None
+    recipe = recipe or (parent.recipe if parent else None)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if dataset is None:
@@ -138,16 +155,37 @@ def plan(
         raise UsageError("name a dataset", hint=f"for example: {example}")
     given["seed"] = seed or DEFAULT_SEED
     given["data"] = resolve_data(dataset, data) if data is not None else None
-    config = RunConfig.resolve(recipe, options=options, **given)
+    if parent is not None:
+        config = _continue(recipe, given, options, parent, freeze)
+    else:
+        config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
     config.with_schedule(budget, 1)  # refused before any picture is read
     if out is not None:
         refuse_existing(Path(out), config)
     place = Path(out) if out is not None else None
     _refuse_unwritable(place or Path("runs", "new"))
-    command = _command(recipe, given, budget, options)
+    command = _command(recipe, given, budget, options, base, freeze)
     resolved = resolve_precision(precision or "auto", where)
-    return Plan(config, budget, place, False, where, resolved, command, track, **how)
+    return Plan(config, budget, place, False, where, resolved, command, track, parent=parent, **how)
+
+
+def _continue(
+    recipe: str, given: Mapping[str, Any], options: Mapping[str, Any], parent: Parent, freeze: Sequence[str]
+) -> RunConfig:
+    """Return the configuration of a training that begins with a model: what nobody says is as the model has it."""
+    image, named = parent.model.image, {key: value for key, value in given.items() if value is not None}
+    if named.get("channels") not in (None, image.channels):
+        wrong = f"{parent.record['model']} draws pictures of {plural(image.channels, 'channel')}, not {named['channels']}"
+        raise UsageError(wrong, hint=f"leave --channels out: your pictures get {image.channels}, whatever they have")
+    named = {"size": image.size, **named, "channels": image.channels}
+    own = parent.options(RunConfig.resolve(recipe, **named, options=options))
+    ways = [own] if named["size"] == image.size else [own, parent.scaled(own, named["size"])]
+    configs = [RunConfig.resolve(recipe, **named, options={**way, **options}) for way in ways]
+    config = max(configs, key=parent.share) if len(configs) > 1 else configs[0]
+    config = replace(config, parent=parent.record, frozen=[*dict.fromkeys(freeze)])
+    check_frozen(config)
+    return config
 
 
 def _check_tracker(name: str | None) -> None:
@@ -232,7 +270,8 @@ def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, A
     }
     flags = {"data": config.dataset["data"], "split": config.dataset["split"]}
     flags.update(dataset=config.request().dataset, channels=config.channels, seed=config.seed)
-    return RunConfig.resolve(config.recipe["name"], **{**flags, **named}, options={**stored, **options})
+    wanted = RunConfig.resolve(config.recipe["name"], **{**flags, **named}, options={**stored, **options})
+    return replace(wanted, parent=config.parent, frozen=config.frozen)
 
 
 def refuse_finished(folder: Path, config: RunConfig, budget: Budget, counters: Mapping[str, Any]) -> None:
@@ -266,9 +305,19 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
     return resolved.with_schedule(budget, len(pack))
 
 
-def _command(recipe: str, given: Mapping[str, Any], budget: Budget, options: Mapping[str, Any]) -> str:
+def _command(
+    recipe: str,
+    given: Mapping[str, Any],
+    budget: Budget,
+    options: Mapping[str, Any],
+    base: str | Path | None = None,
+    freeze: Sequence[str] = (),
+) -> str:
     """Return the command line that trains this; where the pictures lie is the person's own affair."""
     words = ["zoo", "train", recipe]
+    if base is not None:
+        words += ["--from", "MODEL" if Path(base).expanduser().is_absolute() else str(base)]
+        words += ["--freeze", ",".join(freeze)] if freeze else []
     for key, value in given.items():
         if value is not None and not (key == "seed" and value == DEFAULT_SEED):
             words += [f"--{key}", "DIR" if key == "data" and Path(value).is_absolute() else str(value)]

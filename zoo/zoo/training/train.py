@@ -34,11 +34,12 @@ from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
+from .finetuning import Parent, begin_with, freeze, reopen_parent
 from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .planning import plan as plan
-from .state import State, restore
+from .state import State, restore, save_checkpoint
 from .threads import Threads, choose_threads
 
 POLL = (10, 50)  # steps, on CPUs and GPUs, after which several processes agree anew on the time and on whether to stop
@@ -116,6 +117,9 @@ def execute(
         if checkpoint is not None:
             path, described, tensors = checkpoint
             restore(state, runtime, described, tensors, path)
+        freeze(state.networks, config.frozen)
+        parent = (plan.parent or _parent_of(plan)) if config.parent and checkpoint is None else None
+        taken = begin_with(state, parent.model) if parent is not None else []
 
         # 5. The run folder, and who else hears.
         chosen = _begin(plan, config, runtime, stack) if runtime.is_main else Path()
@@ -125,6 +129,9 @@ def execute(
             given: dict[str, Any] = {"folder": folder, "images": state.images, "config": config.to_json()}
             tracker = registry.create("trackers", plan.track, **given)
         report.note(_describe(config, plan.budget, folder, state, runtime, resumes=plan.resume))
+        if parent is not None:  # a run that is killed goes on even where the model is gone by then
+            save_checkpoint(folder / "checkpoints", state, runtime, config.training.keep)
+            report.note("\n".join([f"begins with {config.parent['model']}", *(f"  {line}" for line in taken)]))
         if ended := _ended_schedules(config, plan.budget):
             report.warn(ended)
 
@@ -223,6 +230,12 @@ def _write_model(folder: Path, config: RunConfig, state: State, command: str) ->
     described = model_config(config, provenance, "moving average" if state.averages else "raw")
     networks = {role: state.inference_copy(role) for role in state.networks}
     write_model(Model.of(networks, described).to("cpu"), folder / "model", replace=True)
+
+
+def _parent_of(plan: Plan) -> Parent:
+    """Return the model that a run begins with which was stopped before its first checkpoint."""
+    assert plan.folder is not None
+    return reopen_parent(plan.config, plan.folder)
 
 
 def _enter(folder: Path, stack: ExitStack) -> None:
