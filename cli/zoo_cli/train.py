@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from zoo_core.words import plural
 
@@ -107,6 +108,13 @@ def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
 )
 @click.option("--resume", metavar="RUN", help="Go on with a run; a new budget may be named.")
 @click.option(
+    "--config",
+    "file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Take all this from YAML or JSON, --dry-run's output or a run.json; what is typed beside it wins.",
+)
+@click.option(
     "--from", "base", metavar="MODEL", shell_complete=completing("models"), help="Begin with a model's weights: fine-tuning."
 )
 @click.option(
@@ -119,8 +127,16 @@ def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
 @click.option("--evaluate-every", type=int, metavar="IMAGES", help="Measure the samples; the best checkpoint is kept.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
 @json_option
+@click.pass_context
 def train(
-    options: dict[str, str], evaluate_every: int | None, metric: str | None, dry_run: bool, as_json: bool, **choices: Any
+    ctx: click.Context,
+    file: str | None,
+    options: dict[str, str],
+    evaluate_every: int | None,
+    metric: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **choices: Any,
 ) -> None:
     """Train RECIPE on a dataset, or go on with a run.
 
@@ -133,6 +149,7 @@ def train(
       zoo train dcgan-paper --dataset faces --size 32 --set generator.width=64
       zoo train --resume runs/dcgan-faces --epochs 50
       zoo train --from dcgan-faces --dataset folder --data ~/Pictures/portraits
+      zoo train --config runs/dcgan-faces/run.json --seed 1
 
     \b
     Keys of --set: generator.*, discriminator.*, loss.*, dataset.* (zoo show NAME lists them), training.*, optimizer.* (both
@@ -140,13 +157,18 @@ def train(
     """
     import zoo
     from zoo.metrics.measuring import FEATURES, watch
+    from zoo.training.config_files import merge_config
     from zoo.training.train import execute
 
     warn_about_plugins()
     if metric is not None and evaluate_every is None:
         raise click.UsageError("--metric says what --evaluate-every measures; for example: --evaluate-every 20000")
     options = select_data(choices, options, download=not dry_run)
-    plan = zoo.plan(options=options, **choices)
+    choices["options"] = options
+    if file is not None:
+        typed = {k: v for k, v in choices.items() if ctx.get_parameter_source(k) != ParameterSource.DEFAULT}
+        choices = merge_config(zoo.read_config(file), {**typed, "options": options})
+    plan = zoo.plan(**choices)
     if dry_run:
         print_json(plan.to_json())
         return

@@ -19,7 +19,6 @@ from helpers.training import TINY, Heard, differing, resume
 from zoo.files import sha256
 from zoo_core import OptionError, UnknownNameError, UsageError, ZooError
 
-
 OFTEN = {"training.log_every": 1}
 
 
@@ -122,7 +121,8 @@ def test_what_was_taken_is_said(made: Path, tmp_path: Path) -> None:
     begin(tmp_path / "run", made / "pictures", base=made / "run", size=32, images=8, report=heard)
     said = heard.text
     assert "begins with run\n  generator: " in said
-    assert "to_image.0.weight, which is [4, 3, 4, 4] there and [2, 3, 4, 4] here" in said
+    assert "blocks.16x16.0.weight, which the model has not" in said
+    assert "blocks.8x8.0.weight, which is [4, 3, 4, 4] there and [4, 2, 4, 4] here" in said
 
 
 def test_model_card_and_lineage_name_the_parents(made: Path, tmp_path: Path) -> None:

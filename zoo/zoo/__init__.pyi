@@ -47,6 +47,7 @@ from .packs.curation.inspecting import inspect_pack as inspect_pack
 from .packs.download import download as download
 from .runs.evaluation import Evaluation as Evaluation
 from .runs.run import Run as Run
+from .training.config_files import read_config as read_config
 from .training.diagnosing import diagnose as diagnose
 from .training.speed import bench as bench
 from .training.train import plan as plan
