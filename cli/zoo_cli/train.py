@@ -130,6 +130,7 @@ def set_option(help: str = "Change a setting; repeatable.") -> Callable[[F], F]:
 @click.pass_context
 def train(
     ctx: click.Context,
+    /,
     file: str | None,
     options: dict[str, str],
     evaluate_every: int | None,

@@ -61,7 +61,8 @@ def lineage(where: str | Path) -> list[Ancestor]:
         **{key: provenance.get(key) for key in ("images", "license", "parent")},
         **{f"dataset_{key}": dataset.get(key) for key in ("name", "license")},
     }
-    found, record, place = list[Ancestor](), youngest, folder
+    found, record = list[Ancestor](), youngest
+    place: Path | None = folder
     while record:
         found.append(_look(record, place))
         record = record.get("parent") or {}

@@ -71,7 +71,7 @@ class Parent:
             networks = build_networks(config.parts, image)
         fits = {role: _fit(net, self.model.networks.get(role), image, self.model.image) for role, net in networks.items()}
         total = sum(parameter.numel() for network in networks.values() for parameter in network.parameters())
-        return sum(fit.taken for fit in fits.values()) / max(1, total)
+        return float(sum(fit.taken for fit in fits.values()) / max(1, total))
 
 
 def open_parent(where: str | Path, *, report: Reporter | None = None) -> Parent:
