@@ -29,6 +29,7 @@ SECTIONS = {
         "export": "Write a run's checkpoint as a model folder.",
         "pull": "Fetch MODEL and check it, or list the catalog.",
         "push": "Publish a run or a model on the Hugging Face Hub.",
+        "lineage": "Show which models MODEL came from, and check them.",
     },
     "Data": {
         "data": "Look after packs: datasets that are ready to train on.",

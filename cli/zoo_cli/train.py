@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from zoo_core.words import duration, plural
 
@@ -85,6 +86,10 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
     return limit_options(options, limit)
 
 
+def _read_list(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
+    return [name.strip() for name in (value or "").split(",") if name.strip()]
+
+
 @click.command(no_args_is_help=True)
 @click.argument("recipe", required=False, shell_complete=completing("recipes"))
 @training_options
@@ -101,6 +106,26 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
 )
 @click.option(
     "--resume", metavar="RUN", shell_complete=completing("runs"), help="Go on with a run; maybe with another budget."
+)
+@click.option(
+    "--config",
+    "file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Take all this from YAML, JSON or a run.json; what is typed beside it wins.",
+)
+@click.option(
+    "--from",
+    "base",
+    metavar="MODEL",
+    shell_complete=completing("models", "runs"),
+    help="What the training begins with: a model's weights.",
+)
+@click.option(
+    "--freeze",
+    metavar="STAGES",
+    callback=_read_list,
+    help="With --from: stages that stay as they are (discriminator.32x32).",
 )
 @click.option(
     "--track",
@@ -124,7 +149,11 @@ def select_data(choices: dict[str, Any], options: dict[str, str], *, download: b
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be done: the resolved configuration.")
 @json_option
+@click.pass_context
 def train(
+    ctx: click.Context,
+    /,
+    file: str | None,
     options: dict[str, str],
     watch: str | None,
     no_watch: bool,
@@ -148,10 +177,13 @@ def train(
       zoo train dcgan --dataset faces --data ~/Pictures/portraits --minutes 30
       zoo train dcgan-paper --dataset faces --size 32 --set generator.width=64
       zoo train --resume runs/dcgan-faces --epochs 50
+      zoo train --from dcgan-faces --dataset folder --data ~/Pictures/portraits
+      zoo train --config runs/dcgan-faces/run.json --seed 1
 
     Keys of --set are those that zoo show RECIPE lists, and those that zoo show DATASET lists.
     """
     import zoo
+    from zoo.training.config_files import merge_config
     from zoo.training.train import execute
 
     warn_about_plugins()
@@ -161,7 +193,12 @@ def train(
         raise click.UsageError("--watch and --metric say the same; leave --metric out")
     choices |= {"watch": False if no_watch else watch or metric, "evaluate_every": evaluate_every}
     options = select_data(choices, options, download=not dry_run)
-    plan = zoo.plan(options=options, **choices)
+    choices["options"] = options
+    if file is not None:
+        typed = {k: v for k, v in choices.items() if ctx.get_parameter_source(k) != ParameterSource.DEFAULT}
+        typed["watch"] = choices["watch"]
+        choices = merge_config(zoo.read_config(file), {**typed, "options": options})
+    plan = zoo.plan(**choices)
     if dry_run:
         print_json(plan.to_json())
         return

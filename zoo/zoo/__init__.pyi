@@ -26,6 +26,8 @@ from .hub.listing import PublishedModel as PublishedModel
 from .hub.listing import list_published as list_published
 from .hub.publishing import PushResult as PushResult
 from .launching import train as train
+from .lineage import Ancestor as Ancestor
+from .lineage import lineage as lineage
 from .loading import create as create
 from .loading import export as export
 from .loading import load as load
@@ -58,6 +60,7 @@ from .runs.run import Run as Run
 from .runs.timelapse import Timelapse as Timelapse
 from .runs.timelapse import timelapse as timelapse
 from .showing import show as show
+from .training.config_files import read_config as read_config
 from .training.diagnosing import diagnose as diagnose
 from .training.planning import Plan as Plan
 from .training.planning import plan as plan

@@ -10,6 +10,7 @@ from PIL import Image
 from zoo_core import UsageError
 
 from .files import Place
+from .models.model import ModelLike
 from .notebook import choose_show, reporter_for_caller
 from .progress import Reporter
 from .runs.evaluation import Evaluation
@@ -37,6 +38,8 @@ def train(
     precision: str | None = None,
     device: str = "auto",
     resume: Place | None = None,
+    base: ModelLike | None = None,
+    freeze: Sequence[str] = (),
     track: str | Sequence[str] | None = None,
     compile: bool = False,
     deterministic: bool = False,
@@ -69,6 +72,9 @@ def train(
         precision: "auto", "fp32", "bf16" or "fp16".
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         resume: the run to go on with, or its folder.
+        base: a model whose weights the training begins with, fine-tuning: a folder, a run, a name of the catalog or of the
+            Hub. It says recipe, size, channels and the networks' options, unless these are given.
+        freeze: stages that keep its weights: ["discriminator.32x32"].
         track: registry name of a tracker ("tensorboard"), or several; options of theirs are {"tracker.wandb.project": …}.
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time. CPUs do as long as the number of threads
@@ -116,6 +122,8 @@ def train(
         precision=precision,
         device=device,
         resume=resume,
+        base=base,
+        freeze=freeze,
         track=track,
         compile=compile,
         deterministic=deterministic,

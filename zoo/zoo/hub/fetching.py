@@ -56,7 +56,7 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
     report = report or Reporter()
     if constants.HF_HUB_OFFLINE:
         return _from_cache(name, "HF_HUB_OFFLINE forbids the network")
-    client, known = api(), _cached_folder(name) is not None
+    client, known = api(), cached_folder(name) is not None
 
     def ask() -> Any:
         found = client.model_info(name.repo, revision=name.ref, files_metadata=True)
@@ -151,7 +151,7 @@ def _download(client: Any, name: HubName, commit: str, files: list[str], report:
     return folder
 
 
-def _cached_folder(name: HubName) -> Path | None:
+def cached_folder(name: HubName) -> Path | None:
     """Return the cache's folder of a model, at the commit that its revision meant when the Hub was last asked."""
     found = try_to_load_from_cache(name.repo, CONFIG, revision=name.ref)
     return Path(found).parent if isinstance(found, str) else None
@@ -159,7 +159,7 @@ def _cached_folder(name: HubName) -> Path | None:
 
 def _from_cache(name: HubName, why: str) -> FetchedModel:
     """Return the model as the cache has it; raise `HubError` naming what is missing."""
-    folder = _cached_folder(name)
+    folder = cached_folder(name)
     weights = [weight_file(role) for role in read_config(folder)["parts"]] if folder is not None else []
     missing = [file for file in weights if folder is None or not (folder / file).is_file()]
     if folder is None or missing:

@@ -26,6 +26,7 @@ LARGEST = 1e300
 """What a metric is below; beyond it, it is no result."""
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
@@ -113,7 +114,9 @@ def _header(model: Model, name: str, blocks: list[Mapping[str, Any]]) -> str:
         if (data := str(block["protocol"].get("dataset") or dataset or ""))  # a result without its data is none
         for key, value in _numbers(block)
     ]
+    parent = (provenance.get("parent") or {}).get("model", "")
     return ModelCardData(
+        base_model=parent if _REPO.fullmatch(parent) else None,
         library_name=LIBRARY,
         pipeline_tag=PIPELINE,
         tags=[LIBRARY, "gan", *recipe, f"{model.image.size}x{model.image.size}"],

@@ -62,6 +62,14 @@ _PROVENANCE: dict[str, Any] = {
     **dict.fromkeys(("training?", "optimizer?", "losses?"), dict),
     **dict.fromkeys(("torch?", "command?", "license?"), str),
     "dataset?": dict | None,
+    "parent?": dict | None,
+}
+_PARENT: dict[str, Any] = {
+    "model": str,
+    **dict.fromkeys(("revision?", "recipe?", "license?", "dataset_name?", "dataset_license?", "dataset_credit?"), str),
+    "images?": int,
+    "sha256?": dict,
+    "parent?": dict | None,
 }
 _DATASET: dict[str, Any] = {"name?": str, "split?": str, "count?": int, "license?": str, "credit?": str}
 _WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
@@ -110,9 +118,19 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
         for where, value, types in (("", provenance, _PROVENANCE), ("dataset.", provenance.get("dataset") or {}, _DATASET)):
             known = {key: item for key, item in value.items() if f"{key}?" in types}  # others are the writer's own affair
             _check_keys(known, types, f"provenance.{where}")
+        _check_parent(provenance.get("parent"))
     except ZooError as error:
         raise ModelError(f"{file}: {error.message}", hint=error.hint) from error
     return config
+
+
+def _check_parent(record: Any, where: str = "provenance.parent.") -> None:
+    """Check what a configuration says of the model that its training began with, and of that one's."""
+    if record is None:
+        return
+    _check_keys({key: item for key, item in record.items() if key == "model" or f"{key}?" in _PARENT}, _PARENT, where)
+    _check_keys(record.get("sha256", {}), dict.fromkeys(record.get("sha256", {}), str), f"{where}sha256.")
+    _check_parent(record.get("parent"), f"{where}parent.")
 
 
 def digest(config: Mapping[str, Any]) -> str:

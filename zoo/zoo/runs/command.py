@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,13 @@ def write_command(
     for key, value in options.items():
         words += ["--set", f"{key}={_as_typed(value)}"]
     return shlex.join(words)
+
+
+def name_place(where: object) -> str | None:
+    """Return how a command names a model: an absolute path is the person's own affair, one in memory has no name."""
+    if where is None or not isinstance(where, str | os.PathLike):
+        return None if where is None else "MODEL"
+    return "MODEL" if Path(where).expanduser().is_absolute() else os.fspath(where)
 
 
 def _write_place(path: str | Path) -> str:

@@ -44,6 +44,9 @@ class RunConfig:
         channels: what `--channels` said, None where it said nothing.
         image, pack, facts: what the pictures are, their checksum, and what their pack says (count, classes, license, …);
             not known until they have been looked at.
+        parent: the model that the training begins with ("model", "revision", "sha256", "recipe", "images", licenses, its own
+            "parent", and "where" it lay); empty where the weights are random.
+        frozen: stages that are not trained, "discriminator.32x32".
     """
 
     recipe: dict[str, Any]
@@ -57,6 +60,8 @@ class RunConfig:
     image: ImageSpec | None = None
     pack: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    parent: dict[str, Any] = field(default_factory=dict)
+    frozen: list[str] = field(default_factory=list)
 
     @classmethod
     def resolve(
@@ -195,6 +200,8 @@ class RunConfig:
         for part, settings in self.optimizer.items():
             flat.update({f"optimizer.{part}.{key}": value for key, value in settings.items()})
         flat.update({f"training.{key}": value for key, value in training.items()})
+        if self.parent:
+            flat.update({"from": self.parent["model"], "from.sha256": self.parent.get("sha256", {}), "freeze": self.frozen})
         return _plain(flat)
 
     def to_json(self) -> dict[str, Any]:

@@ -216,8 +216,11 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
     for option, beginning in (("--out", ""), ("--track", ""), ("--set", "tracker.")):
         command = leave_out(command, option, beginning)
     command = replace_budget(command, ["--images", str(counters["images"])])
+    parent = {key: value for key, value in config.parent.items() if key != "where"}
+    inherited = {"license": parent["license"]} if "license" in parent else {}
     return {
         **{key: counters[key] for key in ("step", "images")},
+        **({"parent": parent, **inherited} if parent else {}),
         "seed": config.seed,
         "dataset": {"name": config.dataset["name"], "split": config.dataset["split"], **facts},
         "training": asdict(config.training),

@@ -16,9 +16,11 @@ import torch
 
 from zoo_core import OptionError, UsageError
 from zoo_core.settings import FREE
+from zoo_core.words import plural
 
 from ..devices import check_device, resolve_precision
 from ..files import LOCK, TEMPORARY, Place, path_of
+from ..models.model import ModelLike
 from ..names import dataset_not_found, infer_dataset, recipe_not_found
 from ..packs import Pack
 from ..packs.download import download as fetch_dataset
@@ -26,10 +28,11 @@ from ..packs.request import resolve_data
 from ..packs.selection import limit_options
 from ..reports.displaying import Displayed
 from ..runs.budget import Budget, Kind
-from ..runs.command import DEFAULT_SEED, replace_budget, replace_option, write_command
+from ..runs.command import DEFAULT_SEED, name_place, replace_budget, replace_option, write_command
 from ..runs.config import RunConfig, differences
 from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
+from .finetuning import Parent, check_frozen, open_parent
 from .threads import check_threads
 from .tracking import resolve_trackers
 from .watch_choice import check_watch, choose_watch, watch_words
@@ -50,6 +53,7 @@ class Plan(Displayed):
         watch: what measures the training, None for nothing. evaluate_every: images between two looks, None for as often as
             3 % of the time allows.
         rescue: the settings of the ladder's rungs; empty where the training is not rescued.
+        parent: the model that a new run begins with.
     """
 
     config: RunConfig
@@ -68,6 +72,7 @@ class Plan(Displayed):
     watch: str | None = None
     evaluate_every: int | None = None
     rescue: list[dict[str, Any]] = field(default_factory=list)
+    parent: Parent | None = None
 
     @property
     def another(self) -> str:
@@ -113,6 +118,8 @@ def plan(
     precision: str | None = None,
     device: str = "auto",
     resume: Place | None = None,
+    base: ModelLike | None = None,
+    freeze: Sequence[str] = (),
     track: str | Sequence[str] | None = None,
     compile: bool = False,
     deterministic: bool = False,
@@ -137,6 +144,9 @@ def plan(
         options: what `--set` takes: {"generator.width": 128}.
         precision: "auto", "fp32", "bf16" or "fp16". device: "auto", "cpu", "cuda", "cuda:1", "mps".
         resume: the run folder to go on with, or the beginning of its name.
+        base: a model whose weights the training begins with: a folder, a run, a name of the catalog or of the Hub. It says
+            recipe, size, channels and the networks' options, unless these are given.
+        freeze: stages that keep its weights: ["discriminator.32x32"].
         track: registry name of a tracker ("tensorboard"), or several; options of theirs are {"tracker.wandb.project": …}.
         compile: whether the networks are compiled (`torch.compile`) before they are trained.
         deterministic: whether a GPU must compute the same, bit for bit, each time. CPUs do as long as the number of threads
@@ -161,7 +171,13 @@ def plan(
     given: dict[str, Any] = {"dataset": dataset, "data": data, "size": size, "channels": channels}
     given.update(batch=batch, seed=seed)
     budgets: dict[Kind, float | None] = {"epochs": epochs, "images": images, "minutes": minutes}
+    if freeze and base is None and resume is None:
+        hint = "name one: --from dcgan-faces"
+        raise UsageError("--freeze keeps stages of a model that the training begins with, and there is none", hint=hint)
     if resume is not None:
+        if base is not None or freeze:
+            wrong = f"--resume goes on with a run, and --{'from' if base is not None else 'freeze'} belongs to a new one"
+            raise UsageError(wrong, hint=f"leave one of them out: zoo train --resume {shlex.quote(os.fspath(resume))}")
         if out is not None:
             raise UsageError("a resumed run stays in its own folder", hint="leave --out out")
         folder = find_run(resume)
@@ -177,6 +193,8 @@ def plan(
         for key, value in (("threads", threads), ("precision", precision)):
             command = command if value is None else replace_option(command, f"--{key}", str(value))
         return Plan(config, budget, folder, True, where, resolve_precision(kind, where), command, trackers, **how)
+    parent = open_parent(base) if base is not None else None
+    recipe = recipe or (parent.recipe if parent else None)
     if recipe is None:
         raise UsageError("name a recipe", hint="for example: zoo train dcgan --dataset faces (zoo list recipes shows all)")
     if unfit := recipe_not_found(recipe):
@@ -192,21 +210,45 @@ def plan(
         raise unfit
     place = fetch_dataset(dataset, path_of(data)) if download else data
     given["data"] = resolve_data(dataset, os.fspath(place)) if place is not None else None
-    config = RunConfig.resolve(recipe, options=options, **given)
+    if parent is not None:
+        config = _begin_with(recipe, given, options, parent, freeze)
+    else:
+        config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
     config.with_schedule(budget, 1)  # refused before any picture is read
     resolved = resolve_precision(precision or "auto", where)
     place = Path(out) if out is not None else RUNS / config.folder_name(budget)
     if out is None and is_run(place):
         how |= choose_watch(config, read_run(place), watch, evaluate_every, rescue)
-        return _continue(place, config, Plan(config, budget, place, True, where, resolved, "", trackers, **how))
+        return _continue(
+            place, config, Plan(config, budget, place, True, where, resolved, "", trackers, parent=parent, **how)
+        )
     refuse_existing(place, config)
     _refuse_unwritable(place)
     machine = {"out": out, "precision": precision, "device": None if device == "auto" else device}
+    machine |= {"from": name_place(base), "freeze": ",".join(freeze) or None}
     words = shlex.split(write_command(recipe, given, budget, told, {**machine, "track": tuple(trackers), **how}))
     command = shlex.join([*words, *watch_words(watch, evaluate_every, rescue)])
     how |= choose_watch(config, None, watch, evaluate_every, rescue)
-    return Plan(config, budget, place, False, where, resolved, command, trackers, **how)
+    return Plan(config, budget, place, False, where, resolved, command, trackers, parent=parent, **how)
+
+
+def _begin_with(
+    recipe: str, given: Mapping[str, Any], options: Mapping[str, Any], parent: Parent, freeze: Sequence[str]
+) -> RunConfig:
+    """Return the configuration of a training that begins with a model: what nobody says is as the model has it."""
+    image, named = parent.model.image, {key: value for key, value in given.items() if value is not None}
+    if named.get("channels") not in (None, image.channels):
+        wrong = f"{parent.record['model']} draws pictures of {plural(image.channels, 'channel')}, not {named['channels']}"
+        raise UsageError(wrong, hint=f"leave --channels out: your pictures get {image.channels}, whatever they have")
+    named = {"size": image.size, **named, "channels": image.channels}
+    own = parent.options(RunConfig.resolve(recipe, **named, options=options))
+    ways = [own] if named["size"] == image.size else [own, parent.scaled(own, named["size"])]
+    configs = [RunConfig.resolve(recipe, **named, options={**way, **options}) for way in ways]
+    config = max(configs, key=parent.share) if len(configs) > 1 else configs[0]
+    config = replace(config, parent=parent.record, frozen=[*dict.fromkeys(freeze)])
+    check_frozen(config)
+    return config
 
 
 def check_compiler(device: torch.device) -> None:
@@ -295,7 +337,8 @@ def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, A
     }
     flags = {"data": config.dataset["data"], "split": config.dataset["split"]}
     flags.update(dataset=config.request().dataset, channels=config.channels, seed=config.seed)
-    return RunConfig.resolve(config.recipe["name"], **{**flags, **named}, options={**stored, **options})
+    wanted = RunConfig.resolve(config.recipe["name"], **{**flags, **named}, options={**stored, **options})
+    return replace(wanted, parent=config.parent, frozen=config.frozen)
 
 
 def refuse_finished(plan: Plan, counters: Mapping[str, Any]) -> None:

@@ -32,13 +32,14 @@ from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
+from .finetuning import begin_with, freeze, reopen_parent
 from .framing import describe_start, ended_schedules, write_best_model
 from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
 from .health import DivergenceError
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
 from .rescue import intervene, remove_abandoned, rescued
-from .state import State, restore
+from .state import State, restore, save_checkpoint
 from .threads import Threads, choose_threads
 from .tracking import open_trackers
 from .watching import Watch, begin_watch, open_watch
@@ -124,6 +125,11 @@ def _train(
         if checkpoint is not None:
             path, described, tensors = checkpoint
             restore(state, runtime, described, tensors, path)
+        freeze(state.networks, config.frozen)
+        parent = None
+        if config.parent and checkpoint is None:
+            parent = plan.parent or reopen_parent(config, plan.folder)
+        taken = begin_with(state, parent.model) if parent is not None else []
         interventions = before.interventions if before is not None else []
         state.rung = len(interventions)
         if interventions:  # minutes that were lost are gone
@@ -136,6 +142,9 @@ def _train(
         opened = (plan.track, folder, config.to_json(), state, runtime, report)
         tracker = open_trackers(*opened) if runtime.is_main else None
         report.note(describe_start(config, plan.budget, folder, state, runtime, resumes=plan.resume))
+        if parent is not None:  # a run that is killed goes on even where the model is gone by then
+            save_checkpoint(folder / "checkpoints", state, runtime, config.training.keep)
+            report.note("\n".join([f"begins with {config.parent['model']}", *(f"  {line}" for line in taken)]))
         if ended := ended_schedules(config, plan.budget):
             report.warn(ended)
 
