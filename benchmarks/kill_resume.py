@@ -37,6 +37,7 @@ from typing import Any
 import torch
 from train_speed import cache, random_pictures
 
+import zoo
 from zoo.progress import Reporter
 from zoo.runs.checkpoints import checkpoints
 from zoo.runs.evaluation import Evaluation
@@ -143,7 +144,7 @@ def main() -> None:
 
 
 def train(pictures: Path, out: Path, *, failing: bool = False) -> None:
-    training.train(
+    zoo.train(
         "dcgan",
         dataset="folder",
         data=pictures,
@@ -171,7 +172,7 @@ def resume(run: Path, *, failing: bool = False) -> None:
 
     try:
         evaluation = Evaluation("brightness", brightness, 2 * BATCH) if failing else None
-        training.train(resume=run, device="cpu", report=Reporter(), workers=1, evaluation=evaluation)
+        zoo.train(resume=run, device="cpu", report=Reporter(), workers=1, evaluation=evaluation)
     except UsageError as error:
         if "is finished" not in error.message:  # killed after its last file was written
             raise
