@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+import zoo
+from helpers.packs import pictures
+
 pytestmark = pytest.mark.slow
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -42,6 +45,19 @@ def test_first_minutes() -> None:
     assert 0 < row["begun"] <= row["grid"]
     assert row["checkpoint"] > 0
     assert row["images"] > 0
+
+
+def test_finetuning(tmp_path: Path) -> None:
+    tiny = {"generator.width": 4, "discriminator.width": 4}
+    quiet: dict[str, Any] = {"device": "cpu", "precision": "fp32", "watch": False}
+    pictures(tmp_path / "pictures", 40, colored={0})
+    data = {"dataset": "folder", "data": tmp_path / "pictures", "channels": 3}
+    model = zoo.train("dcgan", **data, size=16, batch=8, images=64, options=tiny, out=tmp_path / "run", **quiet).model
+    choices = ("--images", 512, "--every", 128, "--seeds", 2, "--pictures", 40, "--device", "cpu")
+    found = run("finetune.py", "--data", tmp_path / "pictures", "--model", model, *choices)
+    assert [len(curve["scratch"]) for curve in found["curves"]] == [4, 4]
+    assert all(share is None or 0 < share <= 4 for share in found["shares"])
+    assert found["scratch"]["mean"] > 0
 
 
 def test_speed() -> None:
