@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def main() -> None:
@@ -13,4 +14,18 @@ def main() -> None:
         from .shells import register
 
         register()
-    zoo(prog_name="zoo")
+    try:
+        zoo(prog_name="zoo")
+    except SystemExit as end:
+        if end.code and os.environ.get("WORLD_SIZE", "1") != "1":
+            _leave_at_once(end.code if isinstance(end.code, int) else 1)
+        raise
+
+
+def _leave_at_once(code: int) -> None:
+    """End one of several processes that failed without taking Python down piece by piece: what its error still refers to may
+    hold threads of torch's communication, which then abort the process instead ("terminate called").
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

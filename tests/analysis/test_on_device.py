@@ -55,12 +55,12 @@ def test_analyses(
     expected = getattr(zoo, name)(painted_model(), *words, **choices, **images).to_json()
     with far_device(monkeypatch) as seen:
 
-        def moved(pack: zoo.Pack, *, device: torch.device, report: object) -> AttributeClassifier:
+        def moved(model: object, images: object, *, device: torch.device, report: object) -> AttributeClassifier:
             classifier.network.to(device)
             return classifier
 
         for module in ("arithmetic", "walks", "forgetting"):
-            monkeypatch.setattr(f"zoo.analysis.{module}.load_classifier", moved)
+            monkeypatch.setattr(f"zoo.analysis.{module}.classifier_for", moved)
         found = getattr(zoo, name)(painted_model().to("meta"), *words, **choices, **images).to_json()
         assert seen.on_cpu == []
     for key in same:

@@ -315,9 +315,9 @@ def test_the_report_in_a_browser(width: int, dark: bool, data: Path, tmp_path: P
     pixels = screenshot(done.report, width, 2400, dark=dark).reshape(-1, 3)
     for color in OTHERS[:2]:  # each recipe's curve and the spot in the table
         wanted = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
-        assert (np.abs(pixels.astype(int) - wanted).max(1) < 6).sum() > 200
-    assert (pixels.max(1) < 90).sum() > 2000
-    assert (pixels.min(1) > 200).sum() > 2000
+        assert (np.abs(pixels.astype(int) - wanted).max(1) < 6).sum() > 150
+    assert (pixels.max(1) < 90).sum() > 1500
+    assert (pixels.min(1) > 150).sum() > 1500
     assert len(np.unique(pixels, axis=0)) > 300  # pictures
 
 

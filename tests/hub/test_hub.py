@@ -332,7 +332,9 @@ class TestOffline:
 
 def test_a_name_that_nobody_bears(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(zoo.ZooError, match=r"no folder 'runs/nowhere' here.*no repository runs/nowhere"):
+    with pytest.raises(zoo.ZooError, match=r"no folder 'ada/nowhere' here.*no repository ada/nowhere"):
+        zoo.load("ada/nowhere")
+    with pytest.raises(UsageError, match="there is no model at 'runs/nowhere'"):
         zoo.load("runs/nowhere")
     with pytest.raises(UsageError, match="there is no model at 'nowhere'"):
         zoo.load("nowhere")

@@ -17,6 +17,7 @@ from helpers.metrics import Heard, pack, pictures, replaying, saved
 from zoo.metrics.extractors import open_extractor
 from zoo.metrics.images import generate_images, read_images
 from zoo.metrics.measuring import check_counts, measure, open_criterion, open_metrics, watch
+from zoo.reports.numbers import format_value
 from zoo_cli.main import zoo as command
 from zoo_core import Metric, Plugin, PluginError, UsageError, ZooError, registry
 from zoo_core.metrics import estimate_spread
@@ -88,7 +89,7 @@ def test_in_zoo_evaluate_and_in_the_card(tmp_path: Path) -> None:
     assert len(Redness.seen) == 11  # those ten halves
     card = (folder / "README.md").read_text()
     for name, value in told["metrics"].items():
-        assert f"{value:.6g}" in card, name
+        assert f"| {format_value(value, told['spread'][name])} |" in card, name
 
 
 def test_in_zoo_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,6 @@ def test_in_zoo_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run("train", "dcgan", *SMALL, *budget, "--metric", metric, "--out", out)
         lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         assert len([line[name] for line in lines if name in line]) == 2
-    assert CliRunner().invoke(command, ["train", "dcgan", *SMALL, "--metric", "gap"]).exit_code == 2
 
 
 @pytest.mark.parametrize(

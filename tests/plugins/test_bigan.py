@@ -49,7 +49,7 @@ def test_the_discriminator_compares_pairs() -> None:
     assert fake.shape == real.shape
     assert not any(tensor.requires_grad for pair in seen for tensor in pair)  # only the discriminator learns here
     assert len(values) == 2
-    assert {"d_loss", "d_real", "d_fake", "d_right"} == set(logged)
+    assert {"d_loss", "d_real", "d_fake", "d_right", "real_logit", "fake_logit"} == set(logged)
 
 
 def test_generator_and_encoder_learn_to_swap_the_pairs() -> None:

@@ -176,7 +176,7 @@ def test_options_of_every_role() -> None:
 @pytest.mark.parametrize(
     ("recipe", "options", "kind", "words"),
     [
-        ("tandem", {"encdoer.width": 1}, UnknownNameError, r"unknown option 'encdoer\.width'; did you mean encoder\.\*"),
+        ("tandem", {"encdoer.width": 1}, UnknownNameError, r"unknown option 'encdoer\.width'; did you mean encoder\.width"),
         ("linear", {"encoder.width": 1}, UnknownNameError, r"unknown option 'encoder\.width'"),
         ("tandem", {"encoder.wdith": 1}, UnknownNameError, "unknown option of encoder 'wdith'; did you mean width"),
         ("tandem", {"optimizer.loss.lr": 1}, UnknownNameError, r"unknown option 'optimizer\.loss\.lr'"),

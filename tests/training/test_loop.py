@@ -57,7 +57,7 @@ def test_schedule(options: dict[str, Any], expected: str, data: Path, tmp_path: 
 
 
 def test_whose_weights_learn(data: Path, tmp_path: Path) -> None:
-    train("relative", data, tmp_path / "run", images=8)
+    train("relative", data, tmp_path / "run", images=8, watch=False)
     assert SEEN == [
         "look: weights learn, input rests",  # real
         "look: weights learn, input rests",  # generated
@@ -69,7 +69,7 @@ def test_whose_weights_learn(data: Path, tmp_path: Path) -> None:
 
 
 def test_labels_are_shown(data: Path, tmp_path: Path) -> None:
-    train("conditional", data, tmp_path / "run", images=8, batch=8)
+    train("conditional", data, tmp_path / "run", images=8, batch=8, watch=False)
     looks = [line for line in SEEN if line.startswith("look")]
     assert len(looks) == 3
     assert all(line.endswith("[0, 1]") for line in looks)

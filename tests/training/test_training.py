@@ -340,7 +340,7 @@ def test_a_run_is_named_by_what_it_is_and_the_same_configuration_goes_on(
         "going on with runs/dropout-pictures-16-" in line and "--seed 1, or --out DIR" in line for line in heard.lines
     )
     assert differing(straight.path, again.path) == []
-    with pytest.raises(UsageError, match=r"is finished(.|\n)*--images 160; another run: --seed 1, or --out DIR"):
+    with pytest.raises(UsageError, match=r"is finished(.|\n)*images=160\); another run: seed=1, or out="):
         train("dropout", data, None, images=80)
     assert train("dropout", data, None, images=88, options={"training.keep": 1}).images == 88  # a larger budget goes on
     other = train("dropout", data, None, images=8, seed=1)

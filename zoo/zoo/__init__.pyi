@@ -5,6 +5,8 @@ from .analysis.projection import project as project
 from .analysis.reports import report as report
 from .analysis.walks import turn as turn
 from .analysis.walks import walk as walk
+from .ancestry import Ancestor as Ancestor
+from .ancestry import lineage as lineage
 from .caching import CacheEntry as CacheEntry
 from .caching import clear_cache as clear_cache
 from .caching import list_cache as list_cache
@@ -26,8 +28,6 @@ from .hub.listing import PublishedModel as PublishedModel
 from .hub.listing import list_published as list_published
 from .hub.publishing import PushResult as PushResult
 from .launching import train as train
-from .lineage import Ancestor as Ancestor
-from .lineage import lineage as lineage
 from .loading import create as create
 from .loading import export as export
 from .loading import load as load
