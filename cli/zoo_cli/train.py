@@ -27,12 +27,14 @@ from .options import (
     size_option,
     threads_option,
 )
-from .output import echo, exit_by_signal, json_option, print_json, warn_about_plugins
+from .output import echo, exit_by_signal, json_option, print_json, print_table, warn_about_plugins
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.runs.run import Run
+
+_TYPED = "zoo_cli.train.typed"
 
 _OPTIONS: tuple[Any, ...] = (
     dataset_option(),
@@ -90,10 +92,19 @@ def _read_list(ctx: click.Context, param: click.Parameter, value: str | None) ->
     return [name.strip() for name in (value or "").split(",") if name.strip()]
 
 
-@click.command(no_args_is_help=True)
+class _Typed(click.Command):
+    """A command that remembers in `ctx.meta` what was typed, to say how it is typed again."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_TYPED] = shlex.join([*ctx.command_path.split(), *args])
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Typed, no_args_is_help=True)
 @click.argument("recipe", required=False, shell_complete=completing("recipes"))
 @training_options
 @seed_option("initial weights, order of the data and latents", default=None)
+@click.option("--seeds", type=int, metavar="N", help="Trainings of N seeds, from --seed on; with --out in DIR/seed-0 …")
 @out_option("the run folder", otherwise="runs/<recipe>-<dataset>-<size>-<hash>", metavar="DIR")
 @click.option("--epochs", type=float, metavar="N", help="Budget: passes through the data.  [default: the recipe's]")
 @set_option()
@@ -160,6 +171,7 @@ def train(
     evaluate_every: int | None,
     metric: str | None,
     dry_run: bool,
+    seeds: int | None,
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -179,11 +191,13 @@ def train(
       zoo train --resume runs/dcgan-faces --epochs 50
       zoo train --from dcgan-faces --dataset folder --data ~/Pictures/portraits
       zoo train --config runs/dcgan-faces/run.json --seed 1
+      zoo train dcgan --dataset faces --seeds 3
 
     Keys of --set are those that zoo show RECIPE lists, and those that zoo show DATASET lists.
     """
     import zoo
     from zoo.training.config_files import merge_config
+    from zoo.training.seeds import check_seeds
     from zoo.training.train import execute
 
     warn_about_plugins()
@@ -191,6 +205,8 @@ def train(
         raise click.UsageError(f"--watch {watch or metric} and --no-watch exclude each other; leave one of them out")
     if watch and metric and watch != metric:
         raise click.UsageError("--watch and --metric say the same; leave --metric out")
+    if seeds is not None:
+        check_seeds(seeds, resume=choices["resume"], out=choices["out"])
     choices |= {"watch": False if no_watch else watch or metric, "evaluate_every": evaluate_every}
     options = select_data(choices, options, download=not dry_run)
     choices["options"] = options
@@ -198,6 +214,9 @@ def train(
         typed = {k: v for k, v in choices.items() if ctx.get_parameter_source(k) != ParameterSource.DEFAULT}
         typed["watch"] = choices["watch"]
         choices = merge_config(zoo.read_config(file), {**typed, "options": options})
+    if seeds is not None:
+        _train_seeds(ctx, seeds, choices, dry_run=dry_run, as_json=as_json)
+        return
     plan = zoo.plan(**choices)
     if dry_run:
         print_json(plan.to_json())
@@ -230,3 +249,30 @@ def _say(run: Run, as_json: bool) -> None:
     else:
         echo(f"stopped by {run.signal} after {plural(run.images, 'image')}; everything is saved")
         echo(f"go on: {run.resume_command}")
+
+
+def _train_seeds(ctx: click.Context, seeds: int, choices: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
+    """Train with several seeds, and print what became of them; exits with 1 where one could not go on."""
+    import zoo
+    from zoo.training.seeds import plan_seeds
+
+    plans, again = plan_seeds(seeds, choices), ctx.meta[_TYPED]
+    if dry_run:
+        print_json([plan.to_json() for plan in plans])
+        return
+    try:
+        found = zoo.train_seeds(plans)
+    except KeyboardInterrupt as interrupt:
+        first = next(iter(str(interrupt).splitlines()), "stopped between two trainings")
+        raise KeyboardInterrupt(f"{first}\ngo on with all: {again}") from None
+    if as_json:
+        print_json({**found.to_json(), "again": again})
+    else:
+        print_table(found.rows())
+        echo()
+        echo(found.sentence)
+        if not found.finished:
+            echo(f"go on with all: {again}")
+    exit_by_signal(found.signal)
+    if not found.finished:
+        ctx.exit(1)

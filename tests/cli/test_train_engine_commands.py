@@ -118,3 +118,26 @@ def test_the_table_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         ["eager", "12.60", "2,529.0", "0.9", "220", "0.5"],
     ]
     assert lines[3].split() == ["compiled", "9.0", "no", "compiler"]
+
+
+def test_seeds(home: Path) -> None:
+    shown = json.loads(train("--images", 32, "--out", "many", "--seeds", 2, "--dry-run").stdout)
+    assert [plan["seed"] for plan in shown] == [0, 1]
+    result = train("--images", 32, "--out", "many", "--seeds", 2, "--no-watch")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["seed", "0", "1"]
+    assert lines[-1].startswith("2 of 2 finished")
+    again = train("--images", 32, "--out", "many", "--seeds", 2, "--no-watch", "--json")
+    said = json.loads(again.stdout)
+    assert [one["state"] for one in said["runs"]] == ["finished", "finished"]
+    assert said["again"].endswith("--seeds 2 --no-watch --json")
+    assert "seed 1 is finished" in again.stderr
+    for wrong, words in (
+        (["--seeds", 0], "0 seeds are impossible"),
+        (["--seeds", 2, "--out", "run"], "is a run folder"),
+    ):
+        bad = train(*wrong)
+        assert bad.exit_code == 2
+        assert words in bad.stderr
+    assert "--resume goes on with one run" in run("train", "--resume", "run", "--seeds", 2).stderr

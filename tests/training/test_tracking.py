@@ -215,3 +215,16 @@ def test_wandb_online_is_one_run_and_no_hang_where_its_server_goes_away(data: Pa
         (warning,) = warnings_of(done)
         assert warning.startswith("tracker wandb is left out from here on: its server did not take what was left")
         assert "to send it: wandb sync run/wandb/run-" in warning
+
+
+def test_a_rescue_is_told_once(data: Path, tmp_path: Path) -> None:
+    options = {"optimizer.lr": 100.0, "optimizer.kind": "sgd", "training.log_every": 1}
+    evaluation, heard = zoo.Evaluation("distance", lambda generator: 1.0, 10_000), Heard()
+    run = train(
+        "plain", data, tmp_path / "run", images=64, track="remembering", options=options, evaluation=evaluation, report=heard
+    )
+    assert run.finished
+    rescues = [line.removeprefix("warning: ") for line in heard.lines if line.startswith("warning: rescue")]
+    assert rescues
+    assert told("text") == [("text", 0, "intervention", words) for words in rescues]
+    assert len(told("open")) == len(told("close")) == len(rescues) + 1

@@ -24,7 +24,7 @@ NAMES = [name for name in zoo.__all__ if name != "__version__"]
 FUNCTIONS = {name: getattr(zoo, name) for name in NAMES if inspect.isfunction(getattr(zoo, name))}
 
 ELSEWHERE: dict[str, set[str]] = {  # command → what its function does not take, and why
-    "train": {"dry_run", "file", "no_watch"},  # zoo.plan, zoo.read_config, watch=False
+    "train": {"dry_run", "file", "no_watch", "seeds"},  # zoo.plan, zoo.read_config, watch=False, zoo.train_seeds
     "probe": {"one_nn", "samples"},  # which is zoo.one_nn
     "evaluate": {"options"},  # feature_options
     "neighbors": {"options"},

@@ -64,5 +64,7 @@ from .training.config_files import read_config as read_config
 from .training.diagnosing import diagnose as diagnose
 from .training.planning import Plan as Plan
 from .training.planning import plan as plan
+from .training.seeds import SeedRuns as SeedRuns
+from .training.seeds import train_seeds as train_seeds
 from .training.speed import bench as bench
 from .version import __version__ as __version__

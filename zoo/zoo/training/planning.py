@@ -220,7 +220,7 @@ def plan(
     place = Path(out) if out is not None else RUNS / config.folder_name(budget)
     if out is None and is_run(place):
         how |= choose_watch(config, read_run(place), watch, evaluate_every, rescue)
-        return _continue(
+        return continue_run(
             place, config, Plan(config, budget, place, True, where, resolved, "", trackers, parent=parent, **how)
         )
     refuse_existing(place, config)
@@ -284,7 +284,7 @@ def _refuse_unwritable(folder: Path) -> None:
         raise UsageError(f"{folder} cannot be made: {place} {why}", hint="choose another folder: --out DIR")
 
 
-def _continue(folder: Path, config: RunConfig, planned: Plan) -> Plan:
+def continue_run(folder: Path, config: RunConfig, planned: Plan) -> Plan:
     """Return `planned`, of a new run, as a plan to go on with the run in `folder` that was begun with this configuration."""
     record = read_run(folder)
     # Known only since its pictures were looked at, or decided by its budget, which the name tells.
@@ -341,13 +341,19 @@ def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, A
     return replace(wanted, parent=config.parent, frozen=config.frozen)
 
 
+def is_spent(plan: Plan, counters: Mapping[str, Any]) -> bool:
+    """Return whether a run that goes on has spent its budget by `counters`, "images" and "seconds"."""
+    done = counters["seconds" if plan.budget.kind == "minutes" else "images"]
+    return bool(done >= plan.budget.total(plan.config.facts["count"]))
+
+
 def refuse_finished(plan: Plan, counters: Mapping[str, Any]) -> None:
     """Raise `UsageError` when a run's budget is spent by `counters`, "images" and "seconds"; says a larger one to type."""
+    if not is_spent(plan, counters):
+        return
     folder, budget = plan.folder, plan.budget
     count, images = plan.config.facts["count"], counters["images"]
     done = counters["seconds"] if budget.kind == "minutes" else images
-    if done < budget.total(count):
-        return
     more = {"epochs": images / count * 2, "images": images * 2, "minutes": done / 30}[budget.kind]
     hint = f"to go on: zoo train --resume {shlex.quote(str(folder))} --{budget.kind} {max(1, round(more))}"
     hint += f"; {plan.another}" if plan.again else ""

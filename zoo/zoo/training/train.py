@@ -67,16 +67,16 @@ def execute(
         stack.enter_context(keep_freed_memory_during())
         if evaluation is None and plan.watch:
             evaluation = open_watch(plan, report)
-        packing = report
+        packing, rescue = report, ""
         while True:
             try:
-                return _train(plan, runtime, report, packing, workers, evaluation, show)
-            except _RescuedError:  # on from what lies in the folder, as after a kill
-                plan, packing = replace(plan, resume=True, again=False), SILENT
+                return _train(plan, runtime, report, packing, workers, evaluation, show, rescue)
+            except _RescuedError as error:  # on from what lies in the folder, as after a kill
+                plan, packing, rescue = replace(plan, resume=True, again=False), SILENT, str(error)
 
 
 class _RescuedError(Exception):
-    """A training failed, and is to go on from its best checkpoint: `run.json` says how."""
+    """A training failed, and is to go on from its best checkpoint: `run.json` says how, and the message in words."""
 
 
 def _train(
@@ -87,8 +87,11 @@ def _train(
     workers: int | None,
     evaluation: Evaluation | None,
     show: Callable[[Image.Image, int], None] | None,
+    rescue: str,
 ) -> runs.Run:
-    """Train from what lies in the folder of the plan to the end of the budget, an interruption, a failure, or a rescue."""
+    """Train from what lies in the folder of the plan to the end of the budget, an interruption, a failure, or a rescue.
+    `rescue` says what rescue it goes on from, which the trackers, opened anew, have not heard of; "" for none.
+    """
     with ExitStack() as stack:
         # 2. A run to go on with is entered before anything is built; it may be in use, damaged or finished.
         checkpoint, before = None, None
@@ -154,6 +157,8 @@ def _train(
             with ExitStack() as training:
                 if tracker is not None:
                     training.enter_context(closing(tracker))
+                    if rescue:
+                        tracker.text("intervention", rescue, state.images)
                 task = training.enter_context(report.task("training", plan.budget.total(len(pack)), plan.budget.unit))
                 training.enter_context(translate_memory_errors(config, runtime))
                 told = (task, report, tracker, watch, show)
@@ -167,7 +172,7 @@ def _train(
                 if words := runtime.from_main(words):
                     report.warn(words)
                     if stop.signal is None:
-                        raise _RescuedError from error
+                        raise _RescuedError(words) from error
                     counters = (state.step, state.images, state.seconds)
                     return runs.Run(folder, config, False, *counters, None, stop.signal.name, runtime.is_main)
             kept = checkpoints(folder / "checkpoints")
