@@ -50,4 +50,4 @@ def timelapse(
         return
     some = f"{len(film.images)} of {film.grids}" if len(film.images) < film.grids else str(film.grids)
     span = f"from {film.images[0]:,} to {plural(film.images[-1], 'image')}"
-    echo(f"{film.path}: {some} grids, {span}, {film.seconds:.1f} s, {film.width}×{film.height} pixels")
+    echo(f"{film.path}: {some} grids, {span}; it lasts {film.seconds:.1f} s, {film.width}×{film.height} pixels")

@@ -172,7 +172,10 @@ def test_an_mp4_without_pyav(run: Path, tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_the_command_says(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "film.webp"
     said = type_zoo("timelapse", run, "--out", out)
-    assert (said.exit_code, said.stdout) == (0, f"{out}: 5 grids, from 1,000 to 12,000 images, 2.2 s, 560×451 pixels\n")
+    assert (said.exit_code, said.stdout) == (
+        0,
+        f"{out}: 5 grids, from 1,000 to 12,000 images; it lasts 2.2 s, 560×451 pixels\n",
+    )
     again = type_zoo("timelapse", run, "--out", out)
     assert (again.exit_code, again.stdout) == (2, "")
     told = json.loads(type_zoo("timelapse", run, "--out", out, "--force", "--seconds", 0.1, "--json").stdout)

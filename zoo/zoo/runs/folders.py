@@ -82,6 +82,7 @@ def find_run(where: Place) -> Path:
     found = [path for path in found if _MADE.search(path.name)]
     if len(found) > 1:
         names = ", ".join(shlex.quote(str(path)) for path in found[:5]) + (", …" if len(found) > 5 else "")
-        hint = "type more of it; what each of them is: zoo runs"
+        newest = max(found, key=lambda path: (path / "run.json").stat().st_mtime)
+        hint = f"the newest is {shlex.quote(str(newest))}; type more of it; what each of them is: zoo runs"
         raise UsageError(f"{place} begins the names of {len(found)} runs: {names}", hint=hint)
     return found[0] if found else place

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zoo_core import CheckpointError, ModelError, OptionError, ZooError
+from zoo_core.words import duration
 
 from ..files import atomic_file, write_json
 from ..models.building import build_networks
@@ -71,7 +72,7 @@ class Run(Displayed):
     def _describe(self) -> str:
         dataset = (self.config.dataset or {}).get("name", "nothing")
         state = "finished" if self.finished else "not finished"
-        time = f"{self.seconds / 60:.1f} minutes"
+        time = duration(self.seconds)
         return f"{self.path}: {self.config.recipe['name']} on {dataset}, {self.images:,} images in {time}, {state}"
 
     def _pictures(self) -> Iterable[Image.Image | bytes]:
