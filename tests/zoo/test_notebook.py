@@ -15,6 +15,7 @@ import zoo
 from zoo import notebook
 from zoo.notebook import AUTOMATIC, NotebookReporter, choose_show, find_kernel, reporter_for_caller
 from zoo.progress import PlainReporter, Reporter
+from zoo_core.words import duration
 
 TINY = (
     "dataset='faces', limit=40, size=16, batch=8, images=64, seed=1, threads=1, device='cpu', "
@@ -87,7 +88,7 @@ def test_samples_are_heard_while_it_trains(tmp_path: Path, monkeypatch: pytest.M
     run = zoo.train("dcgan", **choices, show_samples=lambda picture, images: heard.append((picture.size, images)))
     assert [images for _, images in heard][-1] == 64
     assert len(heard) >= 4
-    assert repr(run) == f"<Run {run.path}: dcgan on faces, 64 images in {run.seconds / 60:.1f} minutes, finished>"
+    assert repr(run) == f"<Run {run.path}: dcgan on faces, 64 images in {duration(run.seconds)}, finished>"
     assert run._repr_html_().count("<img") == 2  # the curve, and the newest grid
     model = zoo.load(run)
     assert repr(model).startswith("<Model dcgan: 16×16 color, ")
