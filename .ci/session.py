@@ -7,8 +7,10 @@ Runs in the environment of the interpreter that it is given, into which `zoo` wa
 command sees a real terminal; what stands on the page is what a person would have seen at its end, and while it trained.
 
 How it compares: in the page's block of each command and in what the command says now, numbers with their units, times,
-hashes and bars are masked and spaces collapsed (`mask`); each masked line of the page must then be among the masked lines of
-now. Lines that are only said now are no fault, and neither is their order. The view of a running training is not compared.
+hashes and bars are masked and spaces collapsed (`mask`); each masked line of the page must then be among the masked lines
+of now. Of a command that depends on how long was trained only so large a share of them (`Step.least`): a training of seconds is
+not watched and ends with other verdicts. Lines that are only said now are no fault, and neither is their order. The view of a
+running training is not compared.
 """
 
 from __future__ import annotations
@@ -44,21 +46,28 @@ class Step(NamedTuple):
     small: str = ""  # the command with a small budget; "": the same
     fails: bool = False
     peek: float = 0.0  # after how many seconds the screen is shown while it runs; 0: not at all
+    least: float = 1.0  # share of the page's lines that must be said with a small budget
 
 
 TRAIN = "zoo train dcgan --dataset faces --size 32"
 STEPS = [
     Step("Without arguments, `zoo` says what to try.", "zoo"),
     Step("A model comes along, so faces come at once.", "zoo sample dcgan-faces --out faces.png"),
-    Step("A network of your own.", f"{TRAIN} --minutes 3", f"{TRAIN} --limit 256 --images 640", peek=100),
-    Step("What was trained here:", "zoo runs"),
-    Step("The beginning of a name is enough.", "zoo sample runs/dcgan-faces --out samples.png"),
-    Step("How the training went, in words:", "zoo diagnose runs/dcgan-faces"),
-    Step("Smooth rows mean that a model has learned.", "zoo walk dcgan-faces", "zoo walk dcgan-faces --latents 3 --steps 3"),
+    Step("A network of your own.", f"{TRAIN} --minutes 3", f"{TRAIN} --limit 256 --images 640", peek=100, least=0.4),
+    Step("What was trained here:", "zoo runs", least=0.5),
+    Step("The beginning of a name is enough.", "zoo sample runs/dcgan-faces --out samples.png", least=0.5),
+    Step("How the training went, in words:", "zoo diagnose runs/dcgan-faces", least=0.3),
+    Step(
+        "Smooth rows mean that a model has learned.",
+        "zoo walk dcgan-faces",
+        "zoo walk dcgan-faces --latents 3 --steps 3",
+        least=0.6,
+    ),
     Step(
         "Calculate with faces.",
         'zoo arithmetic dcgan-faces "glasses+dark - dark + light"',
         'zoo arithmetic dcgan-faces "glasses+dark - dark + light" --searched 768',
+        least=0.6,
     ),
     Step("Mistakes are answered by what to type next.", "zoo train dcgan --dataset faces --size 100", fails=True),
     Step("", "zoo sample runs/nope", fails=True),
@@ -178,8 +187,10 @@ def main() -> None:
             if not writes:
                 if step.command not in blocks:
                     faults.append(f"the page lacks: {step.command}")
-                missing = find_missing(blocks.get(step.command, []), lines)
-                faults += [f"{step.command} no longer says: {line}" for line in missing]
+                there = blocks.get(step.command, [])
+                missing = find_missing(there, lines)
+                if len(missing) > (1 - step.least) * sum(bool(mask(line)) for line in unwrap(there)):
+                    faults += [f"{step.command} no longer says: {line}" for line in missing]
                 continue
             page += [step.says, ""] if step.says else []
             page += ["```text", f"$ {step.command}", *lines, "```", ""]

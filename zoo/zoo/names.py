@@ -44,6 +44,12 @@ def is_model(name: str | Path) -> bool:
     return what_is(name) in (RUN, MODEL, CATALOG)
 
 
+def refuse_other_kinds(name: str | Path) -> None:
+    """Raise `UsageError` where a name is that of something registered that is no model."""
+    if what_is(name) not in (RUN, MODEL, CATALOG, FOLDER, FILE, ""):
+        raise model_not_found(str(name))
+
+
 def looks_local(name: str) -> bool:
     """Return whether a name that could be user/name on the Hub is rather a path here that leads nowhere: it begins as paths
     do, or with a folder here that holds runs. With a revision (user/name@main) it is a name on the Hub.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -12,7 +13,8 @@ from ..metrics.extractors import open_extractor
 from ..metrics.images import choose_images, generate_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
 from ..models.config import note_choice
-from ..models.model import ModelLike
+from ..models.model import Model, ModelLike
+from ..names import refuse_other_kinds
 from ..notebook import AUTOMATIC
 from ..progress import Reporter
 from ..reports.numbers import judge, spread_interval
@@ -62,6 +64,8 @@ def evaluate(
         UsageError: a name or number that cannot be; fewer images than a metric needs.
         DataError, ModelError, PluginError, ZooError: something cannot be read or computed, in words.
     """
+    if not isinstance(model, Model):
+        refuse_other_kinds(os.fspath(model))
     asked = open_metrics(metrics)
     loaded = open_model(model, device=device, raw=raw, last=last, at=at)
     note_choice(loaded.config, report)
