@@ -7,9 +7,9 @@ Runs in the environment of the interpreter that it is given, into which `zoo` wa
 command sees a real terminal; what stands on the page is what a person would have seen at its end, and while it trained.
 
 How it compares: in the page's block of each command and in what the command says now, numbers with their units, times,
-hashes and bars are masked and spaces collapsed (`mask`); each masked line of the page must then be among the masked lines
-of now. Of a command that depends on how long was trained only so large a share of them (`Step.least`): a training of seconds is
-not watched and ends with other verdicts. Lines that are only said now are no fault, and neither is their order. The view of a
+hashes and bars are masked and spaces collapsed (`mask`); each masked line of the page must then be among those of now. Of a
+command that depends on how long was trained only so large a share of them (`Step.least`): a training of seconds is not
+watched and ends with other verdicts. Lines that are only said now are no fault, and neither is their order. The view of a
 running training is not compared.
 """
 

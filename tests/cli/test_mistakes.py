@@ -103,7 +103,7 @@ MISTAKES = [
     ("turn dcgan-faces", "needs --from CONCEPT and --to CONCEPT", ""),
     ("walk dcgan-faces --how spherial", "did you mean spherical?", "type: zoo walk dcgan-faces --how spherical"),
     (f"evaluate fid {R}", "one too many", f"type: zoo evaluate --metrics fid {R}"),
-    ("evaluate dcgan", "which is a recipe", "train one: zoo train dcgan --dataset faces"),
+    ("evaluate dcgan", "which is a recipe", "trained already: dcgan-faces"),
     ("evaluate dcgan-faces --metrics FID", "did you mean fid", "to see all: zoo list metrics"),
     ("exprot dcgan-faces x", "did you mean export", "type: zoo export dcgan-faces x"),
     ("generate dcgan-faces", "no command generate", "type: zoo sample dcgan-faces"),
