@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from ..models.model import Model, ModelLike
 from ..packs import PackRequest
 from ..progress import Reporter
 from ..reports.displaying import Displayed
-from ..runs.run import is_complete, is_run, read_run
+from ..runs.run import find_run, is_complete, is_run, read_run
 
 CROPPED = "center crop, bicubic, antialiased (Pillow)"  # how the pictures of a pack were resized
 KINDS = ("evaluate", "probe", "neighbors")  # what `measure` in a protocol can be, in the order of a file
@@ -142,7 +143,8 @@ def publish(results: Results, where: ModelLike, *, raw: bool, write: bool, out: 
         results = replace(results, written=write_results(folder, results))
         report.note(f"written to {results.written}, and into the card")
     elif write and not isinstance(where, Model):
-        report.note(f"{where} has no model folder of its own, so nothing is written into one (--out FILE writes a file)")
+        why = "these are other weights than those of its model folder" if raw else "it has no model folder of its own"
+        report.note(f"{os.fspath(where)}: {why}, so nothing is written there (--out FILE writes a file)")
     return results
 
 
@@ -152,9 +154,8 @@ def find_results_folder(where: ModelLike, *, raw: bool) -> Path | None:
     None for raw weights, for a model in memory, for a run without a model folder of its newest checkpoint, and for a model
     of the catalog or the Hub, whose copy in the cache is not the user's.
     """
-    if raw or isinstance(where, Model) or not Path(where).expanduser().is_dir():
+    if raw or isinstance(where, Model) or not (place := find_run(where)).is_dir():
         return None
-    place = Path(where).expanduser()
     if is_run(place):
         return place / "model" if is_complete(place) else None
     return find_folder(place)
