@@ -172,7 +172,7 @@ class Callbacks:
         for warning in found:
             if warning.kind not in self.seen:
                 self.report.warn(f"{warning.words}; {warning.advice}")
-        self.seen = {warning.kind for warning in found}
+        self.seen |= {warning.kind for warning in found}  # said once a sitting, however often it comes and goes
         if tracked and self.tracker is not None:
             self.tracker.scalars(tracked, state.images)
 
