@@ -53,10 +53,16 @@ TRAIN = "zoo train dcgan --dataset faces --size 32"
 STEPS = [
     Step("Without arguments, `zoo` says what to try.", "zoo"),
     Step("A model comes along, so faces come at once.", "zoo sample dcgan-faces --out faces.png"),
-    Step("A network of your own.", f"{TRAIN} --minutes 3", f"{TRAIN} --limit 256 --images 640", peek=100, least=0.4),
-    Step("What was trained here:", "zoo runs", least=0.5),
+    Step(
+        "A network of your own.",
+        f"{TRAIN} --minutes 3",
+        f"{TRAIN} --limit 256 --images 640 --set training.log_every=4",
+        peek=100,
+        least=0.4,
+    ),
+    Step("What was trained here:", "zoo runs", least=0.3),
     Step("The beginning of a name is enough.", "zoo sample runs/dcgan-faces --out samples.png", least=0.5),
-    Step("How the training went, in words:", "zoo diagnose runs/dcgan-faces", least=0.3),
+    Step("How the training went, in words:", "zoo diagnose runs/dcgan-faces", least=0.4),
     Step(
         "Smooth rows mean that a model has learned.",
         "zoo walk dcgan-faces",
@@ -134,7 +140,7 @@ def _text(screen: pyte.HistoryScreen) -> list[str]:
 def mask(line: str) -> str:
     """Leave the kind of a line: without numbers, units of time and size, hashes, bars and the width of its spaces."""
     line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b", "#", line)
-    line = re.sub(r"[━╸╺─█▏▎▍▌▋▊▉]+", "=", line)
+    line = re.sub(r"[━╸╺─█▏▎▍▌▋▊▉▁▂▃▄▅▆▇]+", "=", line)
     line = re.sub(r"[-−+]?\d[\d,.:]*(e[-+]?\d+)?", "#", line)
     line = re.sub(r"# ?(seconds?|minutes?|hours?|min|ms|s|h|[kKMG]?i?B)\b", "#", line)
     return " ".join(re.sub(r"#( ?#)+", "#", line).split())
