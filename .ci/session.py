@@ -62,7 +62,7 @@ STEPS = [
     ),
     Step("What was trained here:", "zoo runs", least=0.3),
     Step("The beginning of a name is enough.", "zoo sample runs/dcgan-faces --out samples.png", least=0.5),
-    Step("How the training went, in words:", "zoo diagnose runs/dcgan-faces", least=0.4),
+    Step("How the training went, in words:", "zoo diagnose runs/dcgan-faces", least=0.2),
     Step(
         "Smooth rows mean that a model has learned.",
         "zoo walk dcgan-faces",
