@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import nn
 
 from zoo_core import ImageSpec, OptionError, UsageError, ZooError
 from zoo_core.errors import unknown
+from zoo_core.words import plural
 
 from ..loading import local_folder, pull
 from ..models.building import build_networks, meta_device
@@ -41,7 +42,7 @@ class Parent:
         name = (self.model.config.get("recipe") or {}).get("name")
         return str(name) if name else None
 
-    def options(self, config: RunConfig) -> dict[str, Any]:
+    def read_options(self, config: RunConfig) -> dict[str, Any]:
         """Return what `--set` would take to build the networks, and draw the latents, as this model has them; only for those
         parts of `config` that are the same components, and of the algorithm where the recipe is the same.
         """
@@ -58,19 +59,22 @@ class Parent:
                 found |= {f"{part}.{key}": value for key, value in component["options"].items() if key in known}
         return found
 
-    def scaled(self, options: Mapping[str, Any], size: int) -> dict[str, Any]:
+    def scale_widths(self, options: Mapping[str, Any], size: int) -> dict[str, Any]:
         """Return options by which stages of a network for another size are as wide as this model's at the same resolution,
         where `width` counts maps at a fixed share of the size, as DCGAN's does.
         """
         widths = {key: value * self.model.image.size / size for key, value in options.items() if key.endswith(".width")}
         return {**options, **{key: int(width) for key, width in widths.items() if width >= 1 and width == int(width)}}
 
-    def share(self, config: RunConfig) -> float:
+    def measure_share(self, config: RunConfig) -> float:
         """Return which share of the parameters of a configuration's networks this model has; nothing is allocated."""
         image = image_of(config)
         with meta_device():
             networks = build_networks(config.parts, image)
-        fits = {role: _fit(net, self.model.networks.get(role), image, self.model.image) for role, net in networks.items()}
+        fits = {
+            role: _compare_networks(net, self.model.networks.get(role), image, self.model.image)
+            for role, net in networks.items()
+        }
         total = sum(parameter.numel() for network in networks.values() for parameter in network.parameters())
         return float(sum(fit.taken for fit in fits.values()) / max(1, total))
 
@@ -113,6 +117,28 @@ def _remember(model: Model, name: str, revision: str, place: str) -> dict[str, A
     return {"model": name, **{key: value for key, value in said.items() if value}, "where": place}
 
 
+def resolve_child(
+    recipe: str, given: Mapping[str, Any], options: Mapping[str, Any], parent: Parent, freeze: Sequence[str]
+) -> RunConfig:
+    """Return the configuration of a training that begins with a model: what nobody says is as the model has it.
+
+    Raises:
+        UsageError: other channels than the model's, or whatever `RunConfig.resolve` and `check_frozen` refuse.
+    """
+    image, named = parent.model.image, {key: value for key, value in given.items() if value is not None}
+    if named.get("channels") not in (None, image.channels):
+        wrong = f"{parent.record['model']} draws pictures of {plural(image.channels, 'channel')}, not {named['channels']}"
+        raise UsageError(wrong, hint=f"leave --channels out: your pictures get {image.channels}, whatever they have")
+    named = {"size": image.size, **named, "channels": image.channels}
+    own = parent.read_options(RunConfig.resolve(recipe, **named, options=options))
+    ways = [own] if named["size"] == image.size else [own, parent.scale_widths(own, named["size"])]
+    configs = [RunConfig.resolve(recipe, **named, options={**way, **options}) for way in ways]
+    config = max(configs, key=parent.measure_share) if len(configs) > 1 else configs[0]
+    config = replace(config, parent=parent.record, frozen=[*dict.fromkeys(freeze)])
+    check_frozen(config)
+    return config
+
+
 def begin_with(state: State, model: Model) -> list[str]:
     """Put a model's weights into a fresh state, of every role as far as they fit; return in words what did and did not.
 
@@ -124,8 +150,8 @@ def begin_with(state: State, model: Model) -> list[str]:
     """
     lines, taken = [], 0
     for role, network in state.networks.items():
-        fit = _fit(network, model.networks.get(role), state.generator.image, model.image)
-        _take(network, model.networks.get(role), fit)
+        fit = _compare_networks(network, model.networks.get(role), state.generator.image, model.image)
+        _copy_weights(network, model.networks.get(role), fit)
         taken += fit.taken
         total = sum(parameter.numel() for parameter in network.parameters())
         words = f"{role}: all of its weights" if fit.taken == total else f"{role}: {fit.taken / total:.1%} of its weights"
@@ -149,7 +175,7 @@ class Fit(NamedTuple):
     missing: list[str]  # what is not taken, in words
 
 
-def _fit(network: nn.Module, theirs: nn.Module | None, image: ImageSpec, their_image: ImageSpec) -> Fit:
+def _compare_networks(network: nn.Module, theirs: nn.Module | None, image: ImageSpec, their_image: ImageSpec) -> Fit:
     stored = theirs.state_dict() if theirs is not None else {}
     parameters = {name for name, _ in network.named_parameters()}
     found = Fit({}, 0, [])
@@ -157,7 +183,7 @@ def _fit(network: nn.Module, theirs: nn.Module | None, image: ImageSpec, their_i
         if (other := stored.get(name)) is None:
             found.missing.append(f"{name}, which the model has not")
             continue
-        overlap = _overlap(mine.shape, other.shape, image.num_classes - their_image.num_classes)
+        overlap = _find_overlap(mine.shape, other.shape, image.num_classes - their_image.num_classes)
         if overlap is None:
             found.missing.append(f"{name}, which is {list(other.shape)} there and {list(mine.shape)} here")
             continue
@@ -168,7 +194,7 @@ def _fit(network: nn.Module, theirs: nn.Module | None, image: ImageSpec, their_i
 
 
 @torch.no_grad()
-def _take(network: nn.Module, theirs: nn.Module | None, fit: Fit) -> None:
+def _copy_weights(network: nn.Module, theirs: nn.Module | None, fit: Fit) -> None:
     if theirs is None:
         return
     own, stored = network.state_dict(), theirs.state_dict()
@@ -178,7 +204,7 @@ def _take(network: nn.Module, theirs: nn.Module | None, fit: Fit) -> None:
     network.load_state_dict(taken, strict=False)
 
 
-def _overlap(mine: Sequence[int], theirs: Sequence[int], classes: int) -> tuple[slice, ...] | None:
+def _find_overlap(mine: Sequence[int], theirs: Sequence[int], classes: int) -> tuple[slice, ...] | None:
     """Return which part of two tensors is the same; None where they do not fit each other."""
     if len(mine) != len(theirs):
         return None
@@ -194,7 +220,7 @@ def freeze(networks: Mapping[str, nn.Module], stages: Sequence[str]) -> None:
     Raises:
         OptionError: no such stage, or one of a role that would then learn nothing.
     """
-    known = {f"{role}.{name}": stage for role, network in networks.items() for name, stage in _stages(network).items()}
+    known = {f"{role}.{name}": stage for role, network in networks.items() for name, stage in _find_stages(network).items()}
     for name in stages:
         if name not in known:
             raise unknown("stage to freeze:", name, known, hint="for example: --freeze " + next(iter(known), ""))
@@ -204,7 +230,7 @@ def freeze(networks: Mapping[str, nn.Module], stages: Sequence[str]) -> None:
             raise OptionError(f"all of the {role} is frozen, and it would learn nothing", hint="leave some stages out")
 
 
-def _stages(network: nn.Module) -> dict[str, nn.Module]:
+def _find_stages(network: nn.Module) -> dict[str, nn.Module]:
     """Return a network's stages by name; of one that names none, its immediate parts."""
     named = getattr(network, "stages", None)
     found = dict(named()) if callable(named) else {}

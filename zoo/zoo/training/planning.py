@@ -16,7 +16,6 @@ import torch
 
 from zoo_core import OptionError, UsageError
 from zoo_core.settings import FREE
-from zoo_core.words import plural
 
 from ..devices import check_device, resolve_precision
 from ..files import LOCK, TEMPORARY, Place, path_of
@@ -32,7 +31,7 @@ from ..runs.command import DEFAULT_SEED, name_place, replace_budget, replace_opt
 from ..runs.config import RunConfig, differences
 from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
-from .finetuning import Parent, check_frozen, open_parent
+from .finetuning import Parent, open_parent, resolve_child
 from .threads import check_threads
 from .tracking import resolve_trackers
 from .watch_choice import check_watch, choose_watch, watch_words
@@ -211,7 +210,7 @@ def plan(
     place = fetch_dataset(dataset, path_of(data)) if download else data
     given["data"] = resolve_data(dataset, os.fspath(place)) if place is not None else None
     if parent is not None:
-        config = _begin_with(recipe, given, options, parent, freeze)
+        config = resolve_child(recipe, given, options, parent, freeze)
     else:
         config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
@@ -231,24 +230,6 @@ def plan(
     command = shlex.join([*words, *watch_words(watch, evaluate_every, rescue)])
     how |= choose_watch(config, None, watch, evaluate_every, rescue)
     return Plan(config, budget, place, False, where, resolved, command, trackers, parent=parent, **how)
-
-
-def _begin_with(
-    recipe: str, given: Mapping[str, Any], options: Mapping[str, Any], parent: Parent, freeze: Sequence[str]
-) -> RunConfig:
-    """Return the configuration of a training that begins with a model: what nobody says is as the model has it."""
-    image, named = parent.model.image, {key: value for key, value in given.items() if value is not None}
-    if named.get("channels") not in (None, image.channels):
-        wrong = f"{parent.record['model']} draws pictures of {plural(image.channels, 'channel')}, not {named['channels']}"
-        raise UsageError(wrong, hint=f"leave --channels out: your pictures get {image.channels}, whatever they have")
-    named = {"size": image.size, **named, "channels": image.channels}
-    own = parent.options(RunConfig.resolve(recipe, **named, options=options))
-    ways = [own] if named["size"] == image.size else [own, parent.scaled(own, named["size"])]
-    configs = [RunConfig.resolve(recipe, **named, options={**way, **options}) for way in ways]
-    config = max(configs, key=parent.share) if len(configs) > 1 else configs[0]
-    config = replace(config, parent=parent.record, frozen=[*dict.fromkeys(freeze)])
-    check_frozen(config)
-    return config
 
 
 def check_compiler(device: torch.device) -> None:
