@@ -18,7 +18,7 @@ from zoo.runs.checkpoints import checkpoints, step_of
 from zoo.runs.evaluation import Evaluation
 from zoo.runs.run import read_run
 from zoo.training.state import State
-from zoo.training.watching import AIM, EXTRA, LOOKS, SHARE, Watch, choose_every, collapse, fit, space_out
+from zoo.training.watching import AIM, EXTRA, LOOKS, SHARE, Watch, choose_every, find_collapse, fit, space_out
 from zoo_core import UsageError
 
 
@@ -109,7 +109,7 @@ def looks(*pairs: tuple[float, float]) -> list[dict[str, float]]:
     ],
 )
 def test_diversity_and_distance_must_say_so_together(pairs: list[tuple[float, float]], words: str) -> None:
-    found = collapse("distance", looks(*pairs), lower_is_better=True)
+    found = find_collapse("distance", looks(*pairs), lower_is_better=True)
     assert words in found
     assert bool(found) == bool(words)
 

@@ -38,7 +38,7 @@ from .control import Clock
 from .forecast import FIRST, Forecast, crosses, next_grid
 from .health import CHECK, DivergenceError, History, detect_problems, ensure_finite, ensure_finite_weights
 from .state import State, save_checkpoint
-from .watching import Watch, collapse
+from .watching import Watch, find_collapse
 
 LEAST = 1.0  # seconds between two readings on a GPU
 TICK = 0.5  # least seconds between two updates of the progress line without a reading
@@ -314,7 +314,7 @@ class Callbacks:
             return ""
         lower = evaluation.lower_is_better
         lines = [line for line in self.history.measures if "diversity" in line and not line.get("final")]
-        return self.runtime.from_main(collapse(evaluation.name, lines, lower_is_better=lower))
+        return self.runtime.from_main(find_collapse(evaluation.name, lines, lower_is_better=lower))
 
 
 def save_samples(picture: Image.Image, folder: Path, images: int) -> None:

@@ -19,7 +19,7 @@ from ..runs.run import RunRecord, read_log, read_run
 from .advising import advise
 from .health import HealthWarning, History, detect_problems
 from .references import Reference, read_references
-from .rescue import describe, rescued
+from .rescue import apply_interventions, describe
 
 Verdict = Literal["healthy", "ailing", "stopped", "unknown"]
 
@@ -122,7 +122,7 @@ def diagnose(run: Place) -> Diagnosis:
 def _language(record: RunRecord) -> str:
     """Return what the logits are to the loss of a run, as it goes on now."""
     try:
-        part = rescued(record, record.config).parts["loss"]
+        part = apply_interventions(record, record.config).parts["loss"]
         return str(registry.load("losses", f"{part['distribution']}:{part['name']}").language)
     except (KeyError, ZooError):  # an algorithm without one, or its plugin is gone
         return "scores"

@@ -80,7 +80,7 @@ def climb(config: RunConfig, rungs: Sequence[Mapping[str, Any]]) -> RunConfig:
     return config
 
 
-def rescued(record: RunRecord, config: RunConfig) -> RunConfig:
+def apply_interventions(record: RunRecord, config: RunConfig) -> RunConfig:
     """Return what a run goes on with after its interventions."""
     return climb(config, [intervention["settings"] for intervention in record.interventions])
 

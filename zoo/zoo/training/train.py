@@ -38,7 +38,7 @@ from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs,
 from .health import DivergenceError
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
-from .rescue import intervene, remove_abandoned, rescued
+from .rescue import apply_interventions, intervene, remove_abandoned
 from .state import State, restore, save_checkpoint
 from .threads import Threads, choose_threads
 from .tracking import open_trackers
@@ -113,7 +113,7 @@ def _train(
         # 3. The pictures; only now is it known how many channels they have.
         pack = build_pack(plan.config.request(), workers=workers, announce=not plan.resume, report=packing)
         resolved = resolve_pictures(plan.config, pack, plan.budget)
-        config = rescued(before, resolved) if before is not None else resolved
+        config = apply_interventions(before, resolved) if before is not None else resolved
         settings = (config.training.batch, config.seed, runtime.device, config.conditional, config.training.mirror)
         batches = Batches(pack, *settings, rank=runtime.rank, world=runtime.world)
 

@@ -184,7 +184,7 @@ def begin_watch(
     return watch
 
 
-def collapse(name: str, lines: Sequence[Mapping[str, Any]], *, lower_is_better: bool) -> str:
+def find_collapse(name: str, lines: Sequence[Mapping[str, Any]], *, lower_is_better: bool) -> str:
     """Say why the last of a training's looks is a collapse; "" where it is none.
 
     The diversity and the distance must say so together: samples fell to less than half of their diversity and are alike now,
