@@ -119,7 +119,7 @@ def main() -> None:
 def once(way: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train once, or go on, and judge what came of it; what is written already is read."""
     folder = given.work / f"{way.replace(' ', '-')}-{seed}"
-    record = folder.with_suffix(".json")
+    record = folder.with_name(f"{folder.name}.json")
     if record.exists():
         return dict(json.loads(record.read_text(encoding="utf-8")))
     chosen = dict(WAYS[way])
