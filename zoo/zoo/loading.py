@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -141,7 +142,23 @@ def export(
         raise run_not_found(os.fspath(run), instead=copy)
     model = model_of_run(place, raw=raw, last=last, at=at)
     note_choice(model.config, report or Reporter())
-    return write_model(model, Path(folder), dtype=dtype)
+    written = write_model(model, Path(folder), dtype=dtype)
+    _carry(place, written, measured=not raw and not last and at is None)
+    return written
+
+
+def _carry(run: Path, folder: Path, *, measured: bool) -> None:
+    """Put a run's curves, and what was `measured` of its model, into the folder that was made of it."""
+    from .models.card import METRICS
+    from .models.curves import save_curves
+    from .models.folder import rewrite_card
+    from .runs.run import read_log
+
+    if measured and (run / "model" / METRICS).is_file():
+        shutil.copyfile(run / "model" / METRICS, folder / METRICS)
+    if (log := run / "metrics.jsonl").is_file():
+        save_curves(read_log(log), folder / "curves.png")
+    rewrite_card(folder)
 
 
 def pull(

@@ -107,6 +107,7 @@ def read_model(folder: Path) -> Model:
 
 
 def rewrite_card(folder: Path, **extras: Any) -> None:
-    """Write a model folder's README.md anew, with what `metrics.json` says now; see `model_card` for `extras`."""
-    extras.setdefault("metrics", read_metrics(folder))
+    """Write a model folder's README.md anew, with what lies beside it now; see `model_card` for `extras`."""
+    beside = {key: (folder / file).is_file() for key, file in (("curves", "curves.png"), ("report", "report.html"))}
+    extras = {"metrics": read_metrics(folder), **beside, **extras}
     (folder / "README.md").write_text(model_card(read_model(folder), **extras), encoding="utf-8")

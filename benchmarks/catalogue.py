@@ -1,0 +1,160 @@
+"""Train the models of the catalog and file them as model folders, each by the commands that its card tells.
+
+    python benchmarks/catalogue.py --work runs/catalogue --out pretrained/zoo_models   # a night of a processor
+    python benchmarks/catalogue.py --profile gpu                                       # minutes of a GPU
+    python benchmarks/catalogue.py --only dcgan-lorelei lapgan-faces                   # a part of it
+    python benchmarks/catalogue.py --list                                              # the commands alone
+    python benchmarks/catalogue.py --images 128 --samples 100 --only dcgan-faces       # a minute
+
+What is in --out stays as it is. A training that was interrupted goes on. For each model: `zoo train`, `zoo evaluate` of each
+of --features that is installed, `zoo neighbors` (does it copy?), `zoo export --bf16`, and license and record of
+`python -m zoo.catalog`. Keys of the JSON object on the last line: `models`, for each its images, seconds and bytes, and
+`bytes` of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo_core import registry
+
+LICENSE = "apache-2.0"
+REAL, SAMPLES = 2000, 2000
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `zoo train` is told, without budget and place.
+
+    Args:
+        words: recipe and options as somebody types them.
+        images: the budget on a processor, in real images; a GPU shows `FACTOR` times as many.
+        base: the model of this table that it begins with.
+    """
+
+    words: str
+    images: int
+    base: str = ""
+
+
+FACTOR = 4
+_WIDTH = "--set generator.width={0} --set discriminator.width={0}"
+_W16, _W32 = _WIDTH.format(16), _WIDTH.format(32)
+_FACES = "--dataset faces --size 64 --set dataset.style"
+
+MODELS: dict[str, Training] = {
+    "dcgan-faces": Training(f"dcgan --dataset faces --size 64 {_W16} --set generator.latent_dim=32", 150_000),
+    "dcgan-lorelei": Training(f"dcgan {_FACES}=lorelei {_W32}", 60_000),
+    "dcgan-pixel-art": Training(f"dcgan {_FACES}=pixel-art {_W32}", 60_000),
+    "dcgan-notionists": Training(f"dcgan {_FACES}=notionists {_W32}", 60_000),
+    "dcgan-toon-head": Training(f"dcgan {_FACES}=toon-head {_W32}", 60_000),
+    "dcgan-adventurer": Training(f"dcgan {_FACES}=adventurer {_W32}", 60_000),
+    "cdcgan-drawings": Training(f"cdcgan --dataset drawings --size 32 {_W32}", 100_000),
+    "dcgan-avataaars-128": Training(f"dcgan --dataset faces --size 128 {_W16}", 40_000),
+    "dcgan-lorelei-128": Training(f"dcgan --dataset faces --size 128 --set dataset.style=lorelei {_W16}", 40_000),
+    "dcgan-big-ears": Training(f"dcgan {_FACES}=big-ears {_W32}", 20_000, base="dcgan-adventurer"),
+    "dcgan-paper-faces": Training(f"dcgan-paper --dataset faces --size 32 {_W32}", 60_000),
+    "dcgan-maxpool-faces": Training(f"dcgan-maxpool --dataset faces --size 32 {_W32}", 60_000),
+    "lapgan-faces": Training("lapgan --dataset faces --size 32", 60_000),
+    "dcgan-r1-faces": Training(f"dcgan-r1 --dataset faces --size 32 {_W32}", 60_000),
+    "sngan-faces": Training(f"sngan --dataset faces --size 32 {_W32}", 60_000),
+    "wgan-gp-faces": Training(f"wgan-gp --dataset faces --size 32 {_W32}", 100_000),
+    "mlp-faces": Training("mlp-gan --dataset faces --size 32", 100_000),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=list(MODELS), default=list(MODELS), metavar="NAME")
+    parser.add_argument("--profile", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--images", type=int, help="another budget for each")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="for each measurement, and as many real images")
+    parser.add_argument("--features", nargs="*", default=["scattering", "efficientnet-lite0"])
+    parser.add_argument("--work", type=Path, default=Path("runs/catalogue"), help="folder of the runs")
+    parser.add_argument("--out", type=Path, default=Path("pretrained/zoo_models"), help="folder of the model folders")
+    parser.add_argument("--list", action="store_true", help="print the commands and do nothing")
+    parser.add_argument("--json", action="store_true", help="print the last line only")
+    given = parser.parse_args()
+    installed = [name for name in given.features if any(entry.name == name for entry in registry.entries("features"))]
+    done: dict[str, dict[str, Any]] = {}
+    for name in order(given.only):
+        if given.list:
+            print(shlex.join(["zoo", *train_words(name, given)]))
+            continue
+        if not (given.out / name / "config.json").exists():
+            make(name, given, installed)
+        done[name] = read_facts(given.out / name)
+        if not given.json:
+            print(json.dumps({"name": name, **done[name]}), flush=True)
+    if not given.list:
+        print(json.dumps({"models": done, "bytes": sum(facts["bytes"] for facts in done.values())}))
+
+
+def order(names: Sequence[str]) -> list[str]:
+    """Return names with each parent before its children."""
+    found: list[str] = []
+    for name in names:
+        found += [one for one in (MODELS[name].base, name) if one and one not in found]
+    return found
+
+
+def train_words(name: str, given: argparse.Namespace) -> list[str]:
+    """Return the words of `zoo train` for a model."""
+    training = MODELS[name]
+    images = given.images or training.images * (FACTOR if given.profile == "gpu" else 1)
+    base = ["--from", str(given.out / training.base)] if training.base else []
+    return ["train", *shlex.split(training.words), *base, "--images", str(images), "--out", str(given.work / name)]
+
+
+def make(name: str, given: argparse.Namespace, features: Sequence[str]) -> None:
+    """Train a model, measure it and write its folder."""
+    run, folder = given.work / name, given.out / name
+    if not (run / "run.json").exists():
+        zoo(given, *train_words(name, given))
+    elif not (run / "model").exists():
+        zoo(given, "train", "--resume", str(run))
+    counts = ["--samples", str(given.samples), "--real", str(given.samples)]
+    for extractor in features:
+        zoo(given, "evaluate", str(run), "--features", extractor, "--metrics", "frechet,kid,precision,recall", *counts)
+    checked = ["--samples", str(min(1000, given.samples)), "--out", str(given.work / f"{name}-neighbors")]
+    zoo(given, "neighbors", str(run), *checked)
+    shutil.rmtree(unfinished := given.work / f"{name}-model", ignore_errors=True)
+    zoo(given, "export", str(run), "--out", str(unfinished), "--bf16")
+    words = [sys.executable, "-m", "zoo.catalog", str(unfinished), "--license", LICENSE]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(unfinished, folder)
+
+
+def zoo(given: argparse.Namespace, *words: str) -> None:
+    """Run a command of the zoo as somebody types it."""
+    begun = time.monotonic()
+    if not given.json:
+        print(shlex.join(["zoo", *words]), file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-m", "zoo_cli", *words], check=True, stdout=subprocess.DEVNULL if given.json else None)
+    if not given.json:
+        print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return images, seconds of training and bytes of a model folder."""
+    provenance = json.loads((folder / "config.json").read_text(encoding="utf-8"))["provenance"]
+    return {
+        "images": provenance.get("images"),
+        "seconds": provenance.get("seconds"),
+        "bytes": sum(file.stat().st_size for file in folder.iterdir()),
+    }
+
+
+if __name__ == "__main__":
+    main()
