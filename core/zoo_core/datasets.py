@@ -139,6 +139,10 @@ class ImageDataset(ABC):
             begins, not by every command.
         license: the images' license, where it is known; it goes into the model card.
         credit: whose work the images are, where known.
+        restriction: why nothing that a model learned from the images may be published; "" where nobody says so. A training
+            is never refused, `zoo push` and `zoo export` are.
+        added_options: options that came later than packs of the dataset and whose default means what was before: at that
+            they are left out of a pack's key.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
         prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material: reads
             the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
@@ -156,6 +160,8 @@ class ImageDataset(ABC):
     notice: str = ""
     license: str = ""
     credit: str = ""
+    restriction: str = ""
+    added_options: ClassVar[frozenset[str]] = frozenset()
     tiny: ClassVar[Mapping[str, Any] | None] = None
     classifiers: ClassVar[Mapping[str, str]] = {}
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None

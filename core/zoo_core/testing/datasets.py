@@ -155,7 +155,7 @@ def texts(subject: Subject) -> None:
     dataset: ImageDataset = subject.build()
     channels = dataset.default_channels
     require(channels in (None, 1, 3), f"default_channels is {channels!r}, expected None, 1 or 3")
-    for name in ("notice", "license", "credit"):
+    for name in ("notice", "license", "credit", "restriction"):
         value = getattr(dataset, name)
         require(isinstance(value, str), f'{name} is {value!r}, expected a text, "" where nothing is known')
 

@@ -8,7 +8,12 @@ plugin = Plugin(
         "faces": Component(
             "zoo_plugins.datasets.faces:Faces",
             summary="faces: drawn on this machine with labeled attributes; or (--data DIR) CelebA, LFW, your photographs",
-            license="drawings: free for personal and commercial use (https://avataaars.com/)",
+            license="drawings: free for personal and commercial use (https://avataaars.com/); other styles have their own",
+        ),
+        "drawings": Component(
+            "zoo_plugins.datasets.drawings:Drawings",
+            summary="drawings: made on this machine, each of DiceBear's styles that may be passed on is a class",
+            license="each style its own: CC0 1.0, CC BY 4.0, MIT, or free for personal and commercial use",
         ),
         "folder": Component(
             "zoo_plugins.datasets.folder:Folder",

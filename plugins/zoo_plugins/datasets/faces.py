@@ -13,14 +13,14 @@ from zoo_core.datasets import WHITE, Box, Fill, Fit, ImageDataset, Listing, Pict
 from zoo_core.errors import OptionError
 from zoo_core.options import Range
 
-from . import avatars, celeba, looks
+from . import avatars, celeba, looks, styles
 from .folder import Folder
 from .sources import check_split
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_COUNT, _SEED, _RESOLUTION = 10_000, 0, 128
+_STYLE, _COUNT, _SEED, _RESOLUTION = "avataaars", 10_000, 0, 128
 _TRY = "for example: --set dataset"
 _LFW_FOLDERS = ("", "lfw", "lfw_funneled", "lfw-deepfunneled", "lfw-deepfunneled/lfw-deepfunneled")
 
@@ -31,14 +31,18 @@ class Faces(ImageDataset):
     With `data`, what lies there: CelebA as downloaded (`img_align_celeba` with `list_attr_celeba.txt`, from which come
     attributes, and `list_eval_partition.txt`, from which come the splits; cropped to the central 108×108), LFW (a folder for
     each person), or else a folder like any other (`FileDataset`). Without `data`, the zoo's embedded default: portraits in
-    DiceBear's "Avataaars" style, each with labels of what can be seen and boxes of where. A drawing depends on seed, split
-    and its own number only, so that a larger `count` adds faces and changes none.
+    DiceBear's "Avataaars" style, each with labels of what can be seen and boxes of where. Another `style` has the labels of
+    its artwork: which variant of each part and which colors were drawn, also where another part covers them. Its splits
+    share no drawing. A drawing depends on style, seed, split and its own number only: a larger `count` adds faces and
+    changes none.
 
     Raises:
         OptionError: a value out of range, or an option of the drawings together with `data`.
+        UnknownNameError: there is no such style of faces.
     """
 
     tiny: ClassVar[dict[str, Any]] = {"count": 12}
+    added_options: ClassVar[frozenset[str]] = frozenset({"style"})
     # of the drawn faces' labels, by `python benchmarks/face_classifiers.py --out plugins/zoo_plugins/pretrained`
     classifiers: ClassVar[dict[str, str]] = {
         "zoo_plugins.pretrained:faces-classifier-64": "0b92ccf25e0d2a59a5d1d0cb06f37b2e14bedecb21e36419527e4aaab19771bb",
@@ -51,6 +55,7 @@ class Faces(ImageDataset):
         data: Annotated[
             str | None, "CelebA, LFW, or a folder, zip or tar of photographs, instead of the drawn faces"
         ] = None,
+        style: Annotated[str, f"of the drawn faces: {', '.join(styles.FACES)}"] = _STYLE,
         split: Annotated[
             str, "'train' or 'test'; CelebA: 'train', 'valid', 'test', 'all'; a folder has only 'train'"
         ] = "train",
@@ -64,7 +69,7 @@ class Faces(ImageDataset):
         fill: Fill = WHITE,
     ) -> None:
         super().__init__(data=data, split=split, fit=fit, fill=fill)
-        self.count, self.seed, self.resolution, self.side = count, seed, resolution, crop
+        self.style, self.count, self.seed, self.resolution, self.side = style, count, seed, resolution, crop
         if crop is not None and (data is None or crop < 8):
             fault = f"must be at least 8 pixels, not {crop}" if data is not None else "belongs to photographs (--data DIR)"
             raise OptionError(f"dataset.crop {fault}", hint="for example: --data DIR --set dataset.crop=108")
@@ -72,18 +77,34 @@ class Faces(ImageDataset):
             fault = "belongs to photographs (--data DIR)" if data is None else "keeps all of a picture, dataset.crop a part"
             raise OptionError(f"dataset.fit={fit} {fault}", hint="leave one of them out" if data else "leave it out")
         if data is not None:
-            given = {"count": count != _COUNT, "seed": seed != _SEED, "resolution": resolution != _RESOLUTION}
+            given = {
+                "style": style != _STYLE,
+                "count": count != _COUNT,
+                "seed": seed != _SEED,
+                "resolution": resolution != _RESOLUTION,
+            }
             if extra := [f"dataset.{name}" for name, differs in given.items() if differs]:
-                wrong = f"{' and '.join(extra)} belong to the drawn faces, not to the pictures in {data}"
+                belong = "belongs" if len(extra) == 1 else "belong"
+                wrong = f"{' and '.join(extra)} {belong} to the drawn faces, not to the pictures in {data}"
                 raise OptionError(wrong, hint="leave out either --data or these options")
             return
+        styles.check_style(style, styles.FACES, "dataset.style")
         check_split("faces", split, ("train", "test"))
         if count < 1:
             raise OptionError(f"dataset.count must be at least 1, not {count}", hint=f"{_TRY}.count={_COUNT}")
         if not 16 <= resolution <= 1024:
             wrong = f"dataset.resolution must be between 16 and 1024 pixels, not {resolution}"
             raise OptionError(wrong, hint=f"{_TRY}.resolution={_RESOLUTION}")
-        self.boxed, self.default_channels = avatars.BOXED, 3
+        self.default_channels = 3
+        if style != _STYLE:
+            made = styles.terms(style)
+            self.license, self.credit, self.restriction = made.permission, styles.remix(style), made.restriction
+            self.notice = (
+                f"Using {len(self):,} faces drawn on this machine by DiceBear in the style {style!r}, not photographs. "
+                f"Artwork: {made.credit}, {made.permission}. To use your own pictures: --data DIR"
+            )
+            return
+        self.boxed = avatars.BOXED
         self.license = "free for personal and commercial use (https://avataaars.com/)"
         self.credit = (
             "remix of “Avataaars” by Pablo Stanley (https://avataaars.com/), "
@@ -103,6 +124,8 @@ class Faces(ImageDataset):
             listing = self._photographs.listing()
             self.license, self.credit = self._photographs.license, self._photographs.credit
             return listing
+        if self.style != _STYLE:
+            return self._styled()
         stamp = f"{avatars.versions()}, seed {self.seed}, {self.resolution} px"
         records = []
         for i in range(len(self)):
@@ -110,9 +133,19 @@ class Faces(ImageDataset):
             records.append(Record(f"{self.split}/{i:05d}", drawn, stamp, attributes=looks.labels(drawn)))
         return Listing(records, attributes=dict(looks.ATTRIBUTES))
 
+    def _styled(self) -> Listing:
+        stamp = f"{styles.versions()}, {self.style}, seed {self.seed}, {self.resolution} px"
+        records = []
+        for i in range(len(self)):
+            text, drawn = styles.find(self.style, self.seed, self.split, i)
+            records.append(Record(f"{self.split}/{i:05d}", text, stamp, attributes=drawn.labels))
+        return Listing(records, attributes=styles.attributes(self.style))
+
     def decode(self, record: Record) -> Image | Picture:
         if self.data is not None:
             return self._photographs.decode(record)
+        if self.style != _STYLE:
+            return styles.render(styles.draw(self.style, record.source).svg, resolution=self.resolution)
         image = avatars.render(record.source, resolution=self.resolution)
         return Picture(image, avatars.boxes(record.source, resolution=self.resolution))
 

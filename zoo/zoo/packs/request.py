@@ -153,10 +153,13 @@ def resolve(request: PackRequest, report: Reporter) -> Source:
     if not entry.plugin.version:  # registered in this process: in a notebook it changes without any version telling so
         with suppress(OSError, TypeError):
             code = hashlib.sha256(inspect.getsource(type(dataset)).encode()).hexdigest()
+    known = dataset_options(request.dataset)
+    added = {key for key in dataset.added_options if options.get(key) == known[key].default}
+    decisive = {key: value for key, value in described["options"].items() if key not in added}
     identity = {
         "format": FORMAT,
         "decode": decode.VERSION,
-        "dataset": described,
+        "dataset": {**described, "options": decisive},
         "code": code,
         "fingerprint": fingerprint,
         "size": request.size,

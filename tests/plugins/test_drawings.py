@@ -1,0 +1,112 @@
+"""Drawings and the styles that they come from: each style by itself, splits that share nothing, whose work it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoo_core import UsageError, registry
+from zoo_plugins.datasets import styles
+from zoo_plugins.datasets.drawings import free_styles
+
+
+def make(name: str, **options: Any) -> Any:
+    return registry.create("datasets", name, options)
+
+
+def picture(style: str, text: str, resolution: int = 32) -> bytes:
+    return styles.render(styles.draw(style, text).svg, resolution=resolution).tobytes()
+
+
+@pytest.mark.parametrize("style", styles.style_names())
+def test_no_picture_stands_in_both_splits(style: str) -> None:
+    """Also for what is alike: drawings of few parts come back often, and each time in the same split."""
+    found: dict[str, set[bytes]] = {}
+    for split, count in (("train", 24), ("test", 6)):
+        drawn = [styles.find(style, seed, split, number)[1] for number in range(count // 2) for seed in (0, 1)]
+        assert {styles.split_of(one.identity) for one in drawn} == {split}
+        found[split] = {styles.render(one.svg, resolution=32).tobytes() for one in drawn}
+    assert not found["train"] & found["test"]
+    assert len(found["train"]) > 6
+
+
+def test_a_split_does_not_depend_on_what_a_drawing_was_made_from() -> None:
+    drawn = [styles.draw("disco", f"{i}") for i in range(200)]  # it has 45 choices of parts and colors
+    assert len({one.identity for one in drawn}) <= 45
+    assert 0.02 < sum(styles.split_of(one.identity) == "test" for one in drawn) / len(drawn) < 0.2
+
+
+def test_a_drawing_depends_on_its_own_number_only() -> None:
+    few, many = make("drawings", count=10, styles="planets,critters"), make("drawings", count=40, styles="critters")
+    one = next(r for r in few.listing().records if r.key == "train/critters/00003")
+    other = next(r for r in many.listing().records if r.key == "train/critters/00003")
+    assert one.source == other.source
+    assert few.decode(one).tobytes() == many.decode(other).tobytes()
+    assert few.decode(one).tobytes() != make("drawings", seed=1, styles="critters").decode(other).tobytes()
+
+
+def test_styles_take_turns() -> None:
+    listing = make("drawings", count=200).listing()
+    assert listing.classes == free_styles()
+    assert len(listing.classes) >= 40
+    counts = np.bincount([record.label for record in listing.records])
+    assert counts.max() - counts.min() <= 1
+    assert len(make("drawings", count=200, split="test").listing().records) == 20
+
+
+def test_faces_in_another_style_have_its_labels() -> None:
+    drawn = make("faces", style="lorelei", count=30)
+    listing = drawn.listing()
+    assert dict(listing.attributes) == dict(styles.attributes("lorelei"))
+    assert {"hair", "mouth", "rear_hair", "skin_color"} <= set(styles.attributes("toon-head"))
+    for record in listing.records:
+        assert record.attributes == styles.draw("lorelei", record.source).labels
+    image = drawn.decode(listing.records[0])
+    assert (image.mode, image.size) == ("RGB", (128, 128))
+    assert np.asarray(image)[0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("style", styles.FACES)
+def test_every_style_of_faces_can_be_told_of(style: str) -> None:
+    assert len(styles.attributes(style)) >= 3
+    labels = np.array([styles.draw(style, f"{i}").labels for i in range(30)])
+    sizes = [len(values) for values in styles.attributes(style).values()]
+    assert ((labels >= -1) & (labels < sizes)).all()
+    assert (labels >= 0).any(axis=0).sum() >= 3
+
+
+def test_license_and_credit_come_from_the_artwork() -> None:
+    for name in free_styles():
+        meta = styles.definition(name)["meta"]
+        one = make("drawings", styles=name)
+        assert meta["license"]["name"].rstrip(".") in one.license
+        assert meta["license"]["url"] in one.license
+        assert meta["creator"]["name"] in one.credit
+        assert meta["source"]["name"] in one.credit
+        assert one.restriction == ""
+    every = make("drawings")
+    assert "by Lisa Wischofsky" in every.credit
+    assert every.license.count("creativecommons.org/licenses/by/4.0") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("faces", {"style": "lorelie"}, "did you mean lorelei"),
+        ("faces", {"style": "planets"}, "dataset.style takes adventurer, "),
+        ("faces", {"style": "lorelei", "data": "/tmp"}, "dataset.style belongs to the drawn faces"),
+        ("drawings", {"styles": "planet"}, "did you mean planets"),
+        ("drawings", {"styles": "initials"}, "unknown style 'initials'"),
+        ("drawings", {"styles": "planets,,"}, "dataset.styles names no style"),
+        ("drawings", {"count": 0}, "count"),
+        ("drawings", {"resolution": 257}, "resolution"),
+        ("drawings", {"data": "/tmp"}, "leave out --data"),
+        ("drawings", {"split": "valid"}, "valid: train, test"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(name: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        make(name, **options)
+    assert words in f"{refused.value.message}; {refused.value.hint}"
