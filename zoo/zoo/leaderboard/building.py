@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from zoo_core import UsageError
+from zoo_core.options import write_value
 from zoo_core.words import are, duration, plural
 
 from ..files import Place, read_use, remove_folder
@@ -27,7 +28,7 @@ from .claims import claim, disk_time
 from .configuration import Board, Cell
 from .measuring import open_measures
 from .planning import PlannedRow, open_board
-from .results import Result, read_result, result_file, write_result
+from .results import Result, picture_file, read_result, result_file, write_result
 from .summary import Leaderboard, summarize
 
 CELLS = "cells"  # the folder of what is at work
@@ -103,7 +104,7 @@ def build_leaderboard(
     given |= {"channels": channels, "batch": batch, "precision": precision}
     given["threads"] = count_granted() if threads == "auto" else check_threads(threads)  # bits depend on it: kept
     given |= {"features": features, "metrics": metrics, "samples": samples, "real": real}
-    given["options"] = {key: str(value) for key, value in options.items()} if options else None
+    given["options"] = {key: write_value(value) for key, value in options.items()} if options else None
     board, rows = open_board(place, given, device=device, renew=renew, write=not dry_run)
     # 2. The cells, and the plan.
     cells = [cell for cell in board.cells if rows[cell.row].plan is not None and _matches(cell, only)]
@@ -155,7 +156,8 @@ def fill_cells(
                 if is_open(cell):  # nobody has been quicker
                     assert row.plan is not None
                     try:
-                        result = run_cell(cell, row.row.hash, row.plan, mine.folder / f"run-{row.row.hash}", bench)
+                        run = mine.folder / f"run-{row.row.hash}"
+                        result = run_cell(cell, row.row.hash, row.plan, run, bench, picture_file(place, cell))
                     except StoppedError as stopped:
                         return str(stopped)
                     if mine.holds():

@@ -17,6 +17,7 @@ from ..comparing.training import NamedReporter, has_diverged, train_to
 from ..devices import name_device
 from ..loading import load
 from ..metrics.extractors import checksum
+from ..models.grids import save_grid
 from ..packs import Pack, build_pack
 from ..progress import Reporter
 from ..runs.checkpoints import newest_checkpoint
@@ -27,6 +28,7 @@ from .configuration import Cell
 from .measuring import Measures
 from .results import Result
 
+SHOWN = 8  # samples in the picture of a row
 _COUNTED: dict[str, float] = {}  # hash of a row → operations for each image
 
 
@@ -52,8 +54,10 @@ class Bench:
         return self.packs[key]
 
 
-def run_cell(cell: Cell, hash: str, planned: Plan, run: Path, bench: Bench) -> Result:
+def run_cell(cell: Cell, hash: str, planned: Plan, run: Path, bench: Bench, picture: Path) -> Result:
     """Train a cell in the folder `run`, or go on, and measure it. A recipe that fails is a result too.
+
+    Samples of seed 0 go into the file `picture`.
 
     Raises:
         StoppedError: a signal ended it.
@@ -74,6 +78,8 @@ def run_cell(cell: Cell, hash: str, planned: Plan, run: Path, bench: Bench) -> R
         if trained is not None and not trained.finished:
             raise StoppedError(trained.signal or "an interruption")
         model, begun = load(run, device=str(planned.device)), time.monotonic()
+        if cell.seed == 0:
+            save_grid(model.sample(SHOWN), picture, columns=SHOWN)
         return tell(
             "done",
             metrics=bench.measures.measure(model, pack),

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 from ..files import Place, atomic_file
-from ..reports.page import write_page
+from ..reports.figures import COLORS, Intervals, svg
+from ..reports.page import Picture, write_page
+from .configuration import Cell
+from .results import picture_file
 from .summary import Leaderboard
 from .tables import Entry, Table, describe_board, explain_intervals, list_troubles, make_tables
 
@@ -49,11 +52,34 @@ def save_page(board: Leaderboard, file: Place, sort: str | None = None) -> Path:
         lead=" ".join(describe_board(board)),
         intervals=explain_intervals(board),
         datasets={name: [table for table in tables if table.dataset == name] for name in board.board.datasets},
+        charts={name: _draw(board, name, sort) for name in board.board.datasets},
+        samples={name: _samples(board, name, sort) for name in board.board.datasets},
         troubles=list_troubles(board),
         warnings=board.warnings,
         checked=[row for row in board.rows if row.checked],
         everything=json.dumps(board.to_json()["settings"], indent=1),
     )
+
+
+def _draw(board: Leaderboard, dataset: str, sort: str | None) -> str:
+    """Return the rows of a dataset with their intervals as SVG; those that may be the best stand out."""
+    column = board.column(sort)
+    rows = [row for row in board.of(dataset, column) if row.value(column).mean is not None]
+    best = board.best(dataset, column)
+    colors = {r.recipe: COLORS[0] for r in rows if r in best or board.overlaps(r, column)}
+    values = {row.recipe: (row.value(column).mean or 0.0, row.value(column).interval) for row in rows}
+    return svg(Intervals(values, column, colors), f"{column} of recipes on {dataset}, with 95 % intervals")
+
+
+def _samples(board: Leaderboard, dataset: str, sort: str | None) -> list[Picture]:
+    """Return samples of the rows of a dataset, of those that have some here."""
+    found = []
+    for row in board.of(dataset, sort):
+        file = picture_file(board.path, Cell(row.recipe, row.dataset, 0))
+        if row.possible and file.is_file():
+            words = f"samples of {row.recipe} on {dataset}, seed 0"
+            found.append(Picture(file.read_bytes(), words, row.recipe))
+    return found
 
 
 def _lines(table: Table) -> list[str]:

@@ -74,6 +74,11 @@ def result_file(folder: Path, cell: Cell) -> Path:
     return folder / f"{cell.name}.json"
 
 
+def picture_file(folder: Path, cell: Cell) -> Path:
+    """Return the file of a cell's samples; not every cell has one."""
+    return folder / "samples" / f"{cell.name}.png"
+
+
 def write_result(folder: Path, result: Result) -> None:
     """Write a result, whole or not at all."""
     write_json(result_file(folder, result.cell), {"format": FORMAT, **asdict(result)})

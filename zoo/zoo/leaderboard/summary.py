@@ -135,19 +135,20 @@ class Leaderboard(Displayed):
             raise unknown("column", sort, valid, hint=f"valid: {', '.join(valid)}, or a metric of the first features")
         return first[0] if first else sort
 
-    def best(self, dataset: str, column: str) -> Standing | None:
-        """Return the row of a dataset whose mean is best, None where nothing was measured."""
+    def best(self, dataset: str, column: str) -> list[Standing]:
+        """Return the rows of a dataset whose mean is best; none where all are alike, or none was measured."""
         found = [row for row in self.of(dataset, column) if row.value(column).mean is not None]
-        return found[0] if found else None
+        best = [row for row in found if row.value(column).mean == found[0].value(column).mean]
+        return best if len(best) < len(found) or len(found) == 1 else []
 
     def overlaps(self, row: Standing, column: str) -> bool:
         """Return whether a row's 95 % interval reaches that of the best row of its dataset: the seeds do not tell which is
         better.
         """
         best = self.best(row.dataset, column)
-        if best is None or row.name == best.name:
+        if not best or row in best:
             return False
-        ours, theirs = row.value(column).interval, best.value(column).interval
+        ours, theirs = row.value(column).interval, best[0].value(column).interval
         return bool(ours and theirs and ours[0] <= theirs[1] and theirs[0] <= ours[1])
 
     def to_json(self) -> dict[str, Any]:

@@ -76,9 +76,9 @@ def _head(column: str) -> str:
 
 
 def _entry(board: Leaderboard, row: Standing, column: str) -> Entry:
-    spread, best = row.value(column), board.best(row.dataset, column)
+    spread = row.value(column)
     text = format_value(spread.mean, spread.half_width)
-    return Entry(text, best is not None and best.name == row.name, board.overlaps(row, column))
+    return Entry(text, row in board.best(row.dataset, column), board.overlaps(row, column))
 
 
 def _cost(row: Standing, column: str) -> Entry:
