@@ -28,6 +28,11 @@ from .hub.listing import PublishedModel as PublishedModel
 from .hub.listing import list_published as list_published
 from .hub.publishing import PushResult as PushResult
 from .launching import train as train
+from .leaderboard.building import build_leaderboard as build_leaderboard
+from .leaderboard.checking import Check as Check
+from .leaderboard.checking import check_leaderboard as check_leaderboard
+from .leaderboard.summary import Leaderboard as Leaderboard
+from .leaderboard.summary import read_leaderboard as read_leaderboard
 from .loading import create as create
 from .loading import export as export
 from .loading import load as load

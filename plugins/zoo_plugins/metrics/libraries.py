@@ -46,12 +46,14 @@ class Kid(_Whole):
     def evaluate(self, real: Tensor, fake: Tensor, *, resamples: int = 0, seed: int = 0) -> Measurement:
         from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
-        chosen = {"kid_subset_size": min(KID_SUBSET, len(fake), len(real)), "kid_subsets": KID_SUBSETS}
+        size = min(KID_SUBSET, len(fake), len(real))
+        subsets = KID_SUBSETS if size < max(len(fake), len(real)) else 1  # all of both: each would be the same
+        chosen = {"kid_subset_size": size, "kid_subsets": subsets}
         if fake.device.type == "cpu":
             found = kid_features_to_metric(fake, real, **chosen, rng_seed=_SEED, verbose=False)
             mean, spread = found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
         else:
-            mean, spread = compute_kid(fake, real, KID_SUBSETS, chosen["kid_subset_size"])
+            mean, spread = compute_kid(fake, real, subsets, size)
         return Measurement({"kid": mean}, {"kid": spread}, {**chosen, "kid_spread": "over subsets"})
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from ..reports.page import Picture, number, write_page
 from ..reports.pictures import grid
 from .measuring import COLLAPSED, REPEATING, Reference
 from .settings import Settings
+from .spreads import Spread
 from .trials import SHOWN, Trial
 
 LOSSES = ("d_loss", "g_loss", "d_real", "d_fake")
@@ -29,22 +30,6 @@ COLUMNS = (
     *("images_per_s", "generator_parameters", "discriminator_parameters"),
 )
 _TEMPLATE = Path(__file__).with_name("report.html")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean, standard deviation (over n − 1) and the values themselves, one for each seed; None where there are too few."""
-
-    mean: float | None
-    deviation: float | None
-    values: tuple[float, ...]
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Spread:
-        """Summarize values."""
-        found = tuple(values)
-        mean, deviation = fmean(found) if found else None, stdev(found) if len(found) > 1 else None
-        return cls(mean, deviation, found)
 
 
 @dataclass(frozen=True)

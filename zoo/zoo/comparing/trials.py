@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from zoo_core import CheckpointError, TrainingError, ZooError
+from zoo_core import TrainingError, ZooError
 
-from ..files import remove_folder, write_json
+from ..files import write_json
 from ..loading import load
 from ..models.grids import save_grid
-from ..progress import SILENT, Reporter, Task
-from ..runs.budget import Budget
+from ..progress import SILENT, Reporter
 from ..runs.checkpoints import newest_checkpoint
-from ..runs.command import leave_out
-from ..runs.run import Run, is_complete, is_run, read_log, read_run
-from ..training.planning import Plan, plan
-from ..training.train import execute
+from ..runs.run import read_log
+from ..training.planning import Plan
 from .measuring import Point, Reference, measure
 from .settings import Settings
+from .training import NamedReporter, has_diverged, train_to
 
 SHOWN = 25  # samples kept as a picture at each measurement, of latents that are always the same
 
@@ -87,9 +83,10 @@ def run_trial(
     """
     while not trial.done(settings):
         try:
-            run = _train(trial, first, settings.stage(len(trial.points) + 1), _Named(report, str(trial)), workers)
+            budget, named = settings.stage(len(trial.points) + 1), NamedReporter(report, str(trial))
+            run = train_to(trial.run, first, trial.seed, budget, report=named, workers=workers)
         except TrainingError as error:
-            if "diverged" not in error.message:  # such as no memory: nothing that a comparison could learn from
+            if not has_diverged(error):  # nothing that a comparison could learn from
                 raise
             trial = replace(trial, diverged=error.message)
         else:
@@ -99,32 +96,6 @@ def run_trial(
         points = [asdict(point) for point in trial.points]
         write_json(trial.record, {"points": points, "diverged": trial.diverged, "parameters": list(trial.parameters)})
     return trial
-
-
-def _train(trial: Trial, first: Plan, budget: Budget, report: Reporter, workers: int | None) -> Run | None:
-    """Bring the run up to a budget; None where it is there already."""
-    if not is_run(trial.run):
-        remove_folder(trial.run)  # all that a process left that was killed before it began
-        config = replace(first.config, seed=trial.seed)
-        command = leave_out(first.command, "--out")  # a place that every trial has of its own
-        command = f"{command} --seed {trial.seed}" if trial.seed else command
-        mine = replace(first, config=config, folder=trial.run, budget=budget, command=command)
-        return execute(mine, report=report, workers=workers)
-    if _reached(trial.run, budget):
-        return None
-    wanted: dict[str, Any] = {budget.kind: budget.amount, "threads": first.threads}
-    stored, dataset = read_run(trial.run).config.dataset, first.config.dataset
-    if stored is not None and dataset is not None and stored["data"] != dataset["data"]:
-        wanted["data"] = dataset["data"]  # the same pictures lie elsewhere now
-    return execute(plan(resume=trial.run, device=str(first.device), **wanted), report=report, workers=workers)
-
-
-def _reached(folder: Path, budget: Budget) -> bool:
-    try:
-        counters = newest_checkpoint(folder / "checkpoints", SILENT)[1] if is_complete(folder) else {}
-    except CheckpointError:
-        return False
-    return bool(counters.get("seconds" if budget.kind == "minutes" else "images", 0) >= budget.total(1))
 
 
 def _measure(trial: Trial, settings: Settings, reference: Reference, device: str) -> Trial:
@@ -138,18 +109,3 @@ def _measure(trial: Trial, settings: Settings, reference: Reference, device: str
     point = Point(counters["images"], round(counters["seconds"], 3), *found)
     counts = [sum(p.numel() for p in net.parameters()) if net else 0 for net in (model.generator, model.discriminator)]
     return replace(trial, points=(*trial.points, point), parameters=(counts[0], counts[1]))
-
-
-class _Named(Reporter):
-    """Passes on warnings and progress, under the trial's name; what each stage opens with would be said too often."""
-
-    def __init__(self, report: Reporter, label: str) -> None:
-        self.report, self.label = report, label
-
-    def warn(self, text: str) -> None:
-        self.report.warn(f"{self.label}: {text}")
-
-    @contextmanager
-    def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-        with self.report.task(self.label if label == "training" else label, total, unit) as task:
-            yield task

@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -134,7 +134,45 @@ class Histogram:
         return not any(len(values) for values in self.values.values())
 
 
-Chart = Curves | Histogram
+@dataclass(frozen=True)
+class Intervals:
+    """Values by name, each with the interval in which it lies, one below the other, the first on top."""
+
+    values: Mapping[str, tuple[float, tuple[float, float] | None]]  # name → value and interval, None where there is none
+    x: str  # what the values are
+    colors: Mapping[str, str] = field(default_factory=dict)  # of those that shall stand out
+
+    def draw(self, axes: Axes) -> None:
+        """Draw all of them; on a logarithmic axis where the values span a factor of 20."""
+        values = [value for value, _ in self.values.values()]
+        log = min(values) > 0 and max(values) > 20 * min(values)
+        floor = min(values) / 2 if log else -math.inf  # an interval that goes below 0 has no end there
+        for row, (name, (value, interval)) in enumerate(self.values.items()):
+            color = self.colors.get(name, GRAY)
+            low, high = interval or (value, value)
+            axes.plot([max(low, floor), high], [row, row], color=color, linewidth=1.6, alpha=0.6, solid_capstyle="butt")
+            (dot,) = axes.plot([value], [row], "o", color=color, markersize=4.5)
+            dot.set_gid(f"{_NOTE}{name}: {value:.4g}" + (f", {low:.4g} to {high:.4g}" if interval else ""))
+        ends = [end for value, interval in self.values.values() for end in (value, *(interval or ()))]
+        axes.set_xscale("log" if log else "linear")
+        _set_ticks(axes.xaxis, ticks(max(min(ends), floor), max(ends), log=log))
+        axes.set_yticks(range(len(self.values)), list(self.values))
+        axes.set_ylim(len(self.values) - 0.4, -0.6)
+        axes.grid(True, axis="x")
+        axes.set(xlabel=self.x)
+
+    @property
+    def height(self) -> float:
+        """In inches: a line of text for each."""
+        return 0.6 + 0.2 * len(self.values)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not self.values
+
+
+Chart = Curves | Histogram | Intervals
 
 
 def svg(chart: Chart, alt: str) -> Markup | str:

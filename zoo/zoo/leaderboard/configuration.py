@@ -1,0 +1,180 @@
+"""What a board is told: which cells it has and how each is trained and measured; `board.json` in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo_core import CheckpointError, UsageError
+
+from ..files import write_json
+from .spelling import read_choice
+
+FORMAT = 1
+FILE = "board.json"
+METRICS = ("frechet", "kid", "precision", "recall")
+FEATURES = ("scattering", "efficientnet-lite0")
+DIVERSITY = "diversity"  # a column of all features, which is no metric of the registry
+_MORE = ("recipes", "datasets", "seeds")  # what may be added to a board that is there
+_LONGEST = 120  # characters of a file's name that tell a row
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything that decides what stands in the cells of a board. All values are plain data.
+
+    Args:
+        recipes, datasets: names, of datasets with options ("faces:style=notionists").
+        images: budget of each training, real images shown.
+        seeds: each recipe is trained on each dataset with seeds 0, 1, …, seeds − 1.
+        size, channels, batch, precision: as a training takes them, None for what it takes by itself.
+        options: settings of every recipe that knows them, RECIPE/KEY those of one.
+        features, metrics, samples, real: what measures, of how many pictures.
+        threads: of each process, on a CPU; as many for every cell, since bits depend on it.
+    """
+
+    recipes: tuple[str, ...]
+    datasets: tuple[str, ...]
+    images: int
+    seeds: int = 3
+    size: int | None = None
+    channels: int | None = None
+    batch: int | None = None
+    precision: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[str, ...] = FEATURES
+    metrics: tuple[str, ...] = METRICS
+    samples: int = 1000
+    real: int = 1000
+    threads: int = 1
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Recipe and dataset of each row."""
+        return [(recipe, dataset) for recipe in self.recipes for dataset in self.datasets]
+
+    @property
+    def cells(self) -> Iterator[Cell]:
+        """All cells, every row's first seed before any row's second: an unfinished board is a fair one."""
+        return (Cell(*row, seed) for seed in range(self.seeds) for row in self.rows)
+
+    def differences(self, other: Board) -> list[str]:
+        """Return a line for each setting that differs, but for those that may grow and have."""
+        lines = []
+        for key, old in asdict(self).items():
+            new = getattr(other, key)
+            grown = key in _MORE and (new >= old if isinstance(old, int) else set(old) <= set(new))
+            if old != new and not grown:
+                lines.append(f"{key}: {_told(old)} in the board, {_told(new)} now")
+        return lines
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a board."""
+
+    recipe: str
+    dataset: str  # with its options
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.recipe} on {self.dataset}, seed {self.seed}"
+
+    @property
+    def row(self) -> str:
+        """What `zoo leaderboard check` calls its row: "dcgan/faces:style=notionists"."""
+        return f"{self.recipe}/{self.dataset}"
+
+    @property
+    def name(self) -> str:
+        """What its files are called; different for different cells."""
+        plain = f"{self.recipe}--{self.dataset}"
+        safe = re.sub(r"[^A-Za-z0-9._=+-]", "-", plain.replace(":", "+"))
+        if safe.replace("+", ":") != plain or len(safe) > _LONGEST:
+            safe = f"{safe[:_LONGEST]}-{hashlib.sha256(plain.encode()).hexdigest()[:6]}"
+        return f"{safe}--seed-{self.seed}"
+
+
+def row_of(text: str) -> tuple[str, str]:
+    """Return recipe and dataset of a row's name; raises `UsageError` where it is none."""
+    recipe, slash, dataset = text.partition("/")
+    if not slash or not recipe or not dataset:
+        raise UsageError(f"{text!r} names no row", hint="write RECIPE/DATASET, for example: dcgan/faces:style=notionists")
+    return recipe, str(read_choice(dataset))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What `board.json` keeps of a row: how it is trained in full, or why it cannot be."""
+
+    hash: str = ""  # of `configuration`, budget and measures
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+def hash_row(board: Board, configuration: Mapping[str, Any]) -> str:
+    """Return what names a row's configuration: equal for equal trainings, measured alike."""
+    measures = {key: getattr(board, key) for key in ("images", "precision", "features", "metrics", "samples", "real")}
+    text = json.dumps({"training": dict(configuration), **measures}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_board(folder: Path, board: Board, rows: Mapping[str, Row]) -> None:
+    """Write `board.json`. What all rows share of their configurations stands there once."""
+    every = [row.configuration for row in rows.values() if row.hash]
+    shared = {k: v for k, v in every[0].items() if all(k in one and one[k] == v for one in every)} if every else {}
+    told = {
+        name: {
+            "hash": row.hash,
+            "problem": row.problem,
+            "configuration": {k: v for k, v in row.configuration.items() if k not in shared},
+        }
+        for name, row in rows.items()
+    }
+    write_json(folder / FILE, {"format": FORMAT, **asdict(board), "shared": shared, "rows": told})
+
+
+def read_board(folder: Path) -> tuple[Board, dict[str, Row]]:
+    """Return what `write_board` wrote; raises `UsageError` where nothing was, `CheckpointError` where it is damaged."""
+    if not (folder / FILE).is_file():
+        raise UsageError(
+            f"{folder} holds no board: there is no {FILE} in it",
+            hint="to begin one: zoo leaderboard build DIR --recipes dcgan,mlp-gan --datasets faces --images 20000",
+        )
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if found.pop("format") > FORMAT:
+            raise CheckpointError(f"{folder / FILE} was written by a later version of the zoo")
+        shared, rows = found.pop("shared"), found.pop("rows")
+        board = Board(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
+        for key, kind in (("recipes", tuple), ("datasets", tuple), ("seeds", int), ("images", int), ("options", dict)):
+            if not isinstance(getattr(board, key), kind) or (not getattr(board, key) and kind is not dict):
+                raise ValueError(f"{key} is {getattr(board, key)!r}")
+        return board, {
+            name: Row(row["hash"], {**shared, **row["configuration"]} if row["hash"] else {}, row["problem"])
+            for name, row in rows.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{folder / FILE} is damaged: {type(error).__name__}: {error}") from error
+
+
+def is_board(folder: Path) -> bool:
+    """Return whether a folder holds a board."""
+    return (folder / FILE).is_file()
+
+
+def refuse_other(folder: Path) -> None:
+    """Raise `UsageError` unless a new board can be begun in a folder: nothing is there, or an empty one."""
+    if folder.exists() and (not folder.is_dir() or any(path.name != ".lock" for path in folder.iterdir())):
+        raise UsageError(f"{folder} exists and holds no board", hint="choose another folder")
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={item}" for key, item in value.items()) or "nothing"
+    return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else repr(value)

@@ -1,0 +1,113 @@
+"""What became of a cell: one small JSON file in the board's folder, apart from the run, which may be thrown away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo_core import CheckpointError
+
+from ..files import write_json
+from .configuration import Cell
+
+State = Literal["done", "diverged", "failed", "not applicable"]
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """A cell that somebody was done with.
+
+    Args:
+        recipe, dataset, seed: the cell.
+        hash: of the configuration that it was trained and measured by, see `configuration.hash_row`.
+        state, reason: "done", or why there are no numbers: it diverged (a result too), it failed, or cannot be.
+        metrics: features → metric → value; "diversity" among them, the mean distance between two samples as a share of that
+            between two real images.
+        absent: features that were not at hand → why.
+        weights: role → checksum of its weights, those that samples are drawn with.
+        pictures: key of the pack that it was trained on and compared with.
+        images, seconds, images_per_s: real images shown, of training alone, and what that makes.
+        flop_per_image: operations of a training step for each real image, counted.
+        parameters: role → how many.
+        measuring_seconds: what measuring took.
+        machine: "device", "instructions", "threads", "precision": with an equal one, and an equal torch, equal seeds give
+            equal weights.
+        versions: of what computed.
+    """
+
+    recipe: str
+    dataset: str
+    seed: int
+    hash: str
+    state: State
+    reason: str = ""
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    pictures: str = ""
+    images: int = 0
+    seconds: float = 0.0
+    images_per_s: float = 0.0
+    flop_per_image: float = 0.0
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    measuring_seconds: float = 0.0
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cell(self) -> Cell:
+        """Which cell it is of."""
+        return Cell(self.recipe, self.dataset, self.seed)
+
+    @property
+    def comparable(self) -> tuple[Any, ...]:
+        """What must be equal for equal seeds to give equal weights."""
+        return tuple(sorted(self.machine.items())), self.versions.get("torch")
+
+
+def result_file(folder: Path, cell: Cell) -> Path:
+    """Return the file of a cell's result in a board's folder."""
+    return folder / f"{cell.name}.json"
+
+
+def picture_file(folder: Path, cell: Cell) -> Path:
+    """Return the file of a cell's samples; not every cell has one."""
+    return folder / "samples" / f"{cell.name}.png"
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Write a result, whole or not at all."""
+    write_json(result_file(folder, result.cell), {"format": FORMAT, **asdict(result)})
+
+
+def read_result(folder: Path, cell: Cell) -> Result | None:
+    """Return a cell's result, None where there is none; raises `CheckpointError` for a file that is damaged."""
+    file = result_file(folder, cell)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror}") from error
+    try:
+        found = json.loads(text)
+        if found.pop("format") > FORMAT:
+            raise CheckpointError(f"{file} was written by a later version of the zoo")
+        result = Result(**found)
+        if result.cell != cell or any(not isinstance(value, Mapping) for value in _mappings(result)):
+            raise ValueError("it is no result of this cell")
+        for values in result.metrics.values():
+            {name: float(value) for name, value in values.items()}
+        return result
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        hint = "delete it, and zoo leaderboard build makes it anew"
+        raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}", hint=hint) from error
+
+
+def _mappings(result: Result) -> list[Any]:
+    names = [f.name for f in fields(Result) if str(f.type).startswith("Mapping")]
+    return [getattr(result, name) for name in names]
