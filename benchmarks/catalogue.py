@@ -49,11 +49,13 @@ class Training:
 
 FACTOR = 4
 _WIDTH = "--set generator.width={0} --set discriminator.width={0}"
-_W16, _W32 = _WIDTH.format(16), _WIDTH.format(32)
+# Networks of a quarter and half of the usual width learn as fast with four and two times the learning rate.
+_W16, _W32 = f"{_WIDTH.format(16)} --set optimizer.lr=8e-4", f"{_WIDTH.format(32)} --set optimizer.lr=4e-4"
+_NARROW = _WIDTH.format(32)
 _FACES = "--dataset faces --size 64 --set dataset.style"
 
 MODELS: dict[str, Training] = {
-    "dcgan-faces": Training(f"dcgan --dataset faces --size 64 {_W16} --set generator.latent_dim=32", 150_000),
+    "dcgan-faces": Training(f"dcgan --dataset faces --size 64 {_W16} --set generator.latent_dim=32", 120_000),
     "dcgan-lorelei": Training(f"dcgan {_FACES}=lorelei {_W32}", 60_000),
     "dcgan-pixel-art": Training(f"dcgan {_FACES}=pixel-art {_W32}", 60_000),
     "dcgan-notionists": Training(f"dcgan {_FACES}=notionists {_W32}", 60_000),
@@ -63,12 +65,12 @@ MODELS: dict[str, Training] = {
     "dcgan-avataaars-128": Training(f"dcgan --dataset faces --size 128 {_W16}", 40_000),
     "dcgan-lorelei-128": Training(f"dcgan --dataset faces --size 128 --set dataset.style=lorelei {_W16}", 40_000),
     "dcgan-big-ears": Training(f"dcgan {_FACES}=big-ears {_W32}", 20_000, base="dcgan-adventurer"),
-    "dcgan-paper-faces": Training(f"dcgan-paper --dataset faces --size 32 {_W32}", 60_000),
-    "dcgan-maxpool-faces": Training(f"dcgan-maxpool --dataset faces --size 32 {_W32}", 60_000),
+    "dcgan-paper-faces": Training(f"dcgan-paper --dataset faces --size 32 {_NARROW}", 60_000),
+    "dcgan-maxpool-faces": Training(f"dcgan-maxpool --dataset faces --size 32 {_NARROW}", 60_000),
     "lapgan-faces": Training("lapgan --dataset faces --size 32", 60_000),
-    "dcgan-r1-faces": Training(f"dcgan-r1 --dataset faces --size 32 {_W32}", 60_000),
-    "sngan-faces": Training(f"sngan --dataset faces --size 32 {_W32}", 60_000),
-    "wgan-gp-faces": Training(f"wgan-gp --dataset faces --size 32 {_W32}", 100_000),
+    "dcgan-r1-faces": Training(f"dcgan-r1 --dataset faces --size 32 {_NARROW}", 60_000),
+    "sngan-faces": Training(f"sngan --dataset faces --size 32 {_NARROW}", 60_000),
+    "wgan-gp-faces": Training(f"wgan-gp --dataset faces --size 32 {_NARROW}", 100_000),
     "mlp-faces": Training("mlp-gan --dataset faces --size 32", 100_000),
 }
 
