@@ -67,7 +67,7 @@ MODELS: dict[str, Training] = {
     "dcgan-big-ears": Training(f"dcgan {_FACES}=big-ears {_W32}", 20_000, base="dcgan-adventurer"),
     "dcgan-paper-faces": Training(f"dcgan-paper --dataset faces --size 32 {_NARROW}", 60_000),
     "dcgan-maxpool-faces": Training(f"dcgan-maxpool --dataset faces --size 32 {_NARROW}", 60_000),
-    "lapgan-faces": Training("lapgan --dataset faces --size 32", 60_000),
+    "lapgan-faces": Training(f"lapgan --dataset faces --size 32 {_NARROW}", 40_000),
     "dcgan-r1-faces": Training(f"dcgan-r1 --dataset faces --size 32 {_NARROW}", 60_000),
     "sngan-faces": Training(f"sngan --dataset faces --size 32 {_NARROW}", 60_000),
     "wgan-gp-faces": Training(f"wgan-gp --dataset faces --size 32 {_NARROW}", 100_000),
