@@ -12,8 +12,8 @@ from zoo_core import ImageSpec, registry
 
 DCGAN = registry.recipe("dcgan")
 TTUR = {
-    "optimizer.generator.lr": 1e-4,
-    "optimizer.discriminator.lr": 4e-4,
+    "optimizer.generator.lr": 2e-4,
+    "optimizer.discriminator.lr": 8e-4,
     "optimizer.beta1": 0.0,
     "optimizer.beta2": 0.9,
 }
@@ -100,6 +100,7 @@ def test_relu() -> None:
                 **UNNORMALIZED,
                 "algorithm.discriminator_steps": 1,
                 **TTUR,
+                "optimizer.generator.lr": 1e-4,
                 "optimizer.discriminator.lr": 3e-4,
                 "optimizer.lr": 1e-4,
             },
