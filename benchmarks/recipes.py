@@ -35,7 +35,13 @@ METRICS = ("frechet", "precision", "recall")
 READINGS = ("real_logit", "fake_logit", "d_right")
 ADAM = {"optimizer.lr": 2e-4, "optimizer.beta1": 0.5, "optimizer.beta2": 0.999}
 BEFORE = {
-    "lsgan": Recipe("lsgan-before", base="dcgan", loss="least-squares", options=ADAM),
+    "sngan": Recipe("sngan-before", base="dcgan", loss="hinge", options={"discriminator.norm": "spectral", **ADAM}),
+    "dcgan-r1": Recipe(
+        "dcgan-r1-before",
+        base="dcgan",
+        loss="non-saturating-r1",
+        options={"loss.r1": 1.0, "loss.every": 16, "discriminator.norm": "none", **ADAM},
+    ),
     "wgan-gp": Recipe(
         "wgan-gp-before",
         base="dcgan",
@@ -49,20 +55,12 @@ BEFORE = {
             "optimizer.beta2": 0.9,
         },
     ),
-    "sngan": Recipe("sngan-before", base="dcgan", loss="hinge", options={"discriminator.norm": "spectral", **ADAM}),
-    "dcgan-r1": Recipe(
-        "dcgan-r1-before",
-        base="dcgan",
-        loss="non-saturating-r1",
-        options={"loss.r1": 1.0, "loss.every": 16, "discriminator.norm": "none", **ADAM},
-    ),
-    "dcgan-diffaug": Recipe(
-        "dcgan-diffaug-before", base="dcgan", options={"training.augment": ["color", "translation", "cutout"], **ADAM}
-    ),
 }
-"""The recipes as they were, all that differed from `dcgan` written out."""
+"""Recipes as they were, all that differed from `dcgan` written out."""
+PRACTICAL = {"dcgan-sn": "sngan", "wgan-gp-ttur": "wgan-gp"}
+"""A variant that takes less time, or fewer images, than the recipe that bears the paper's name → that recipe."""
+OTHERS = ("lsgan", "dcgan-diffaug")
 REFERENCE = "dcgan"
-PRACTICAL = ("dcgan-sn", "wgan-gp-ttur")  # variants that take less time or fewer images than the papers' own
 FULL_SIZE = ("sngan",)  # networks whose width counts the maps at the images' full size
 
 HEAD = """# The successors' recipes, before and now
@@ -82,12 +80,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16, help="of both networks, at half the images' size")
     parser.add_argument("--images", type=int, default=30_000)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--limit", type=int, help="pictures that are learned from, and measured against")
+    parser.add_argument("--limit", type=int, help="pictures that are learned from; all are measured against")
     parser.add_argument("--features", nargs="+", default=["scattering"])
     parser.add_argument("--samples", type=int, default=2000)
     parser.add_argument("--real", type=int, default=5000)
     parser.add_argument("--same-updates", action="store_true", help="also as many updates of the generator, where fewer")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--out", type=Path, default=Path("recipes"))
     parser.add_argument("--markdown", type=Path, help="write the page of all that lies in --out")
     parser.add_argument("--json", action="store_true", help="print only the last line")
@@ -104,7 +103,8 @@ def main() -> None:
                     print(json.dumps(rows[-1]), flush=True)
     result = {**describe(given), "recipes": summarize(rows, given.features)}
     result["gain"] = gains(result["recipes"], given.features[0])
-    write_json(given.out / f"{key(given)}.summary.json", result)
+    chosen = "".join(f"-{name}" for name in given.recipes)
+    write_json(given.out / f"{key(given)}-{given.images}{chosen}.summary.json", result)
     if given.markdown:
         results = [json.loads(path.read_text()) for path in sorted(given.out.glob("*.summary.json"))]
         given.markdown.write_text(page(results), encoding="utf-8")
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def names() -> list[str]:
-    return [REFERENCE, *BEFORE, *PRACTICAL]
+    return [REFERENCE, *BEFORE, *PRACTICAL, *OTHERS]
 
 
 def plan(given: argparse.Namespace) -> list[tuple[str, str, int]]:
@@ -138,10 +138,18 @@ def measure(name: str, side: str, images: int, seed: int, given: argparse.Namesp
         found |= train(recipe, folder, images, seed, where, given)
         write_json(record, found)
     for features in given.features:
-        if features not in found and "stopped" not in found:
-            own = {"samples": given.samples, "real": given.real, "device": given.device, "write": False, "report": SILENT}
+        if found.get("protocol", {}).get(features) != [given.samples, given.real] and "stopped" not in found:
+            own = {
+                "samples": given.samples,
+                "real": given.real,
+                "resamples": 0,
+                "device": given.device,
+                "write": False,
+                "report": SILENT,
+            }
             measured = zoo.evaluate(folder, **where, metrics=METRICS, features=features, **own).metrics
             found[features] = {metric: round(float(measured[metric]), 4) for metric in METRICS}
+            found.setdefault("protocol", {})[features] = [given.samples, given.real]
             write_json(record, found)
     return found
 
@@ -156,7 +164,8 @@ def train(
         halves = 2 if parts[role]["name"] in FULL_SIZE else 1
         options[f"{role}.width"] = max(1, given.width // halves)
     begun = time.process_time()
-    quiet: dict[str, Any] = {"images": images, "device": given.device, "report": SILENT, "watch": False, "rescue": False}
+    quiet: dict[str, Any] = {"images": images, "device": given.device, "precision": given.precision, "report": SILENT}
+    quiet |= {"watch": False, "rescue": False}  # the last weights are measured
     try:
         if not (folder / "run.json").exists():
             own = {"size": given.size, "channels": given.channels, "seed": seed, "options": options, "out": folder}
@@ -188,6 +197,7 @@ def describe(given: argparse.Namespace) -> dict[str, Any]:
         "seeds": given.seeds,
         "samples": given.samples,
         "real": given.real,
+        "precision": given.precision,
         "torch": torch.__version__,
     }
 
@@ -212,10 +222,11 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 
 def gains(recipes: dict[str, Any], features: str) -> dict[str, float]:
-    """Return how many times as far from the real images as now each recipe was before."""
+    """Return how many times as far from the real images as now each recipe was before; a variant, the one it stands for."""
     found = {}
     for name, sides in recipes.items():
-        before, after = (sides.get(side, {}).get(features) for side in ("before", "after"))
+        before = recipes.get(PRACTICAL.get(name, name), {}).get("before", {}).get(features)
+        after = sides.get("as it is" if name in PRACTICAL else "after", {}).get(features)
         if before and after:
             found[name] = round(before["frechet"]["mean"] / after["frechet"]["mean"], 2)
     return found
