@@ -37,6 +37,17 @@ def test_least_squares() -> None:
     made = loss("least-squares")
     assert made.discriminator(REAL, FAKE).item() == pytest.approx((1**2 + 2**2) / 4 + (0.5**2 + 3**2) / 4)
     assert made.generator(FAKE).item() == pytest.approx((0.5**2 + 4**2) / 4)
+    assert loss("least-squares", goal=0.5).generator(FAKE).item() == pytest.approx((0**2 + 3.5**2) / 4)
+
+
+def test_a_goal_between_the_targets_is_equation_8() -> None:
+    """Targets of −1, 1 and 0 are those of 0, 1 and 0.5 for logits of twice the size and 1 less: the loss is four times as
+    large, which Adam does not see."""
+    made = loss("least-squares", goal=0.5)
+    real, fake = 2 * REAL - 1, 2 * FAKE - 1
+    discriminator = ((real - 1).square().mean() + (fake + 1).square().mean()) / 2
+    assert 4 * made.discriminator(REAL, FAKE).item() == pytest.approx(discriminator.item())
+    assert 4 * made.generator(FAKE).item() == pytest.approx(fake.square().mean().item() / 2)
 
 
 def test_hinge() -> None:
@@ -124,6 +135,8 @@ def test_the_gradient_penalty_looks_between_real_and_generated_images() -> None:
         ("minimax", {"smoothing_fake": 0.5}, "loss.smoothing_fake is 0.5; it must be at least 0 and less than 0.5"),
         ("non-saturating-r1", {"r1": -1.0}, "loss.r1 is -1.0; it must be at least 0"),
         ("non-saturating-r1", {"every": 0}, "loss.every is 0; it must be at least 1"),
+        ("least-squares", {"goal": 0.0}, "loss.goal is 0.0; it must be more than 0 and at most 1"),
+        ("least-squares", {"goal": 1.5}, "loss.goal is 1.5; it must be more than 0 and at most 1"),
         ("wasserstein", {"gradient_penalty": -1.0}, "loss.gradient_penalty is -1.0; it must be at least 0"),
         ("hinge", {"smoothing": 0.1}, "unknown option of loss 'smoothing'"),
     ],

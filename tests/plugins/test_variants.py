@@ -11,6 +11,13 @@ from torch import nn
 from zoo_core import ImageSpec, registry
 
 DCGAN = registry.recipe("dcgan")
+TTUR = {
+    "optimizer.generator.lr": 2e-4,
+    "optimizer.discriminator.lr": 8e-4,
+    "optimizer.beta1": 0.0,
+    "optimizer.beta2": 0.9,
+}
+UNNORMALIZED = {"discriminator.norm": "none", "discriminator.bias": True, "discriminator.init": "he"}
 
 
 def networks(name: str) -> tuple[Any, Any]:
@@ -85,8 +92,19 @@ def test_relu() -> None:
         ("dcgan-beta09", {"optimizer.beta1": 0.9}),
         ("dcgan-lr1e-3", {"optimizer.lr": 1e-3}),
         ("lsgan", {}),
-        ("sngan", {"discriminator.norm": "spectral"}),
-        ("dcgan-r1", {"discriminator.norm": "none"}),
+        ("dcgan-sn", {"discriminator.norm": "spectral", "discriminator.bias": True, "discriminator.slope": 0.1, **TTUR}),
+        ("dcgan-r1", {**UNNORMALIZED, "loss.r1": 0.1, "optimizer.discriminator.lr": 4e-4}),
+        (
+            "wgan-gp-ttur",
+            {
+                **UNNORMALIZED,
+                "algorithm.discriminator_steps": 1,
+                **TTUR,
+                "optimizer.generator.lr": 1e-4,
+                "optimizer.discriminator.lr": 3e-4,
+                "optimizer.lr": 1e-4,
+            },
+        ),
         ("dcgan-diffaug", {"training.augment": ["color", "translation", "cutout"]}),
         ("cdcgan", {"algorithm.conditional": True}),
     ],
@@ -116,14 +134,31 @@ def test_losses(name: str, loss: str) -> None:
     assert "arXiv:" in recipe.paper
 
 
-def test_spectral_normalization_of_all_weights() -> None:
-    recipe = registry.recipe("sngan")
-    assert recipe.options["discriminator.norm"] == "spectral"
-    torch.manual_seed(0)
-    d = registry.create("discriminators", "dcgan", {"norm": "spectral", "width": 8}, image=ImageSpec(16))
-    for _ in range(60):  # each forward pass is one step of the power iteration
-        d(torch.rand(2, 3, 16, 16))
-    d.eval()
-    for module in d.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            assert torch.linalg.matrix_norm(module.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
+@pytest.mark.parametrize("norm", ["none", "spectral", "batch"])
+def test_biases(norm: str) -> None:
+    """Without any, a discriminator that nothing shifts scales its logits with its images, whatever it learned."""
+    options = {"norm": norm, "width": 8}
+    plain = registry.create("discriminators", "dcgan", options, image=ImageSpec(16))
+    biased = registry.create("discriminators", "dcgan", {**options, "bias": True}, image=ImageSpec(16))
+    layers = [m for m in biased.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert all(m.bias is not None and not m.bias.any() for m in layers)  # they begin at 0
+    assert all(m.bias is None for m in plain.modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    images = torch.rand(4, 3, 16, 16)
+    for network, scales in ((plain, norm != "batch"), (biased, False)):
+        network.eval()
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if name.endswith("bias"):
+                    parameter.fill_(0.1)
+            assert torch.allclose(network(2 * images), 2 * network(images), rtol=1e-4, atol=1e-6) == scales
+
+
+def test_he_initialization_keeps_the_scale() -> None:
+    images, found = torch.randn(16, 3, 64, 64), {}
+    for init in ("normal", "he"):
+        torch.manual_seed(0)
+        network = registry.create("discriminators", "dcgan", {"norm": "none", "width": 8, "init": init}, image=ImageSpec(64))
+        with torch.no_grad():
+            found[init] = [float(stage.std()) for stage in network.features(images)]
+    assert all(0.5 < value < 2 for value in found["he"])
+    assert found["normal"][-1] < 0.01

@@ -197,3 +197,16 @@ def test_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         zoo.plan("dcgan-paper")
     with pytest.raises(UsageError, match=r"there is no device 'quantum' here; valid: auto, cpu"):
         zoo.plan("dcgan", dataset="faces", device="quantum")
+
+
+def test_what_is_typed_for_all_networks_wins_over_a_recipes_rate_for_one() -> None:
+    def rates(**options: Any) -> list[float]:
+        found = RunConfig.resolve("two-rates", options={key.replace("_", "."): value for key, value in options.items()})
+        return [settings["lr"] for settings in found.optimizer.values()]
+
+    recipe = Recipe("two-rates", base="dcgan", options={"optimizer.discriminator.lr": 4e-4})
+    with registry.add(Plugin(recipes=[recipe])):
+        assert rates() == [2e-4, 4e-4]
+        assert rates(optimizer_lr=1e-3) == [1e-3, 1e-3]
+        assert rates(optimizer_lr="1e-3", optimizer_generator_lr=1e-5) == [1e-5, 1e-3]
+        assert rates(optimizer_beta1=0.0) == [2e-4, 4e-4]

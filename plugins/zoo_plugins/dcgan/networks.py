@@ -66,33 +66,33 @@ def check_channels(image: ImageSpec) -> None:
         raise OptionError(f"DCGAN draws images of 1 or 3 channels, not {image.channels}", hint="try: --channels 3")
 
 
-def _same(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+def same(inputs: int, outputs: int, kernel: int, bias: bool = False) -> nn.Conv2d:
     """Return a convolution that keeps height and width. Needs an odd kernel: 4 becomes 3."""
     odd = kernel - 1 + kernel % 2
-    return nn.Conv2d(inputs, outputs, odd, padding=odd // 2, bias=False)
+    return nn.Conv2d(inputs, outputs, odd, padding=odd // 2, bias=bias)
 
 
-def _down(inputs: int, outputs: int, kernel: int, how: str) -> list[nn.Module]:
+def down(inputs: int, outputs: int, kernel: int, how: str = "strided", bias: bool = False) -> list[nn.Module]:
     """Layers that halve height and width: a strided convolution, or a convolution and 2×2 pooling."""
     if how == "strided":
-        return [nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=False)]
-    return [_same(inputs, outputs, kernel), nn.MaxPool2d(2) if how == "max" else nn.AvgPool2d(2)]
+        return [nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=bias)]
+    return [same(inputs, outputs, kernel, bias), nn.MaxPool2d(2) if how == "max" else nn.AvgPool2d(2)]
 
 
-def _up(inputs: int, outputs: int, kernel: int, how: str) -> list[nn.Module]:
+def up(inputs: int, outputs: int, kernel: int, how: str) -> list[nn.Module]:
     """Layers that double height and width: a fractionally-strided convolution, or nearest neighbors and a convolution."""
     if how == "transposed":
         padding, extra = (kernel - 1) // 2, kernel % 2
         return [nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, output_padding=extra, bias=False)]
-    return [nn.Upsample(scale_factor=2, mode="nearest"), _same(inputs, outputs, kernel)]
+    return [nn.Upsample(scale_factor=2, mode="nearest"), same(inputs, outputs, kernel)]
 
 
-def _stage(layers: list[nn.Module], maps: int, eps: float | None, slope: float = 0.0) -> nn.Sequential:
+def stage(layers: list[nn.Module], maps: int, eps: float | None, slope: float = 0.0) -> nn.Sequential:
     """Layers, batch normalization unless `eps` is None, and ReLU, leaky with a slope."""
-    return nn.Sequential(*layers, *([] if eps is None else [nn.BatchNorm2d(maps, eps)]), _rectify(slope))
+    return nn.Sequential(*layers, *([] if eps is None else [nn.BatchNorm2d(maps, eps)]), rectify(slope))
 
 
-def _rectify(slope: float) -> nn.Module:
+def rectify(slope: float) -> nn.Module:
     return nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)
 
 
@@ -102,6 +102,19 @@ def initialize(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def initialize_he(module: nn.Module) -> None:
+    """Weights of variance 2 / fan-in, which keep the scale of activations where nothing normalizes them: He et al. 2015,
+    arXiv:1502.01852."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+
+def zero_bias(module: nn.Module) -> None:
+    """Set the bias of a convolution or linear layer to 0."""
+    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
@@ -165,8 +178,8 @@ class DCGANGenerator(StagedGenerator):
         self.blocks[f"{side}x{side}"] = Projection(inputs + classes, widths[0], side, norm, projection_norm, norm_eps)
         for inputs, outputs in pairwise(widths):
             side *= 2
-            self.blocks[f"{side}x{side}"] = _stage(_up(inputs + classes, outputs, kernel, upsample), outputs, eps)
-        layers = _up(widths[-1] + classes, image.channels, kernel, upsample)
+            self.blocks[f"{side}x{side}"] = stage(up(inputs + classes, outputs, kernel, upsample), outputs, eps)
+        layers = up(widths[-1] + classes, image.channels, kernel, upsample)
         layers += [nn.BatchNorm2d(image.channels, norm_eps)] if output_norm else []
         self.to_image = nn.Sequential(*layers, nn.Tanh())
         self.apply(initialize)
@@ -197,6 +210,10 @@ class DCGANDiscriminator(StagedDiscriminator):
         norm_eps: NormEps = 1e-5,
         head: Annotated[Literal["flat", "gap"], "the last maps flattened, or averaged globally, before the logit"] = "flat",
         hidden: Hidden = 0,
+        bias: Annotated[
+            bool, "added by all layers; 'batch' has shifts, without it any other can only tell directions"
+        ] = False,
+        init: Annotated[Literal["normal", "he"], "N(0, 0.02), or variance 2 / fan-in where nothing normalizes"] = "normal",
         instance_noise: Annotated[float, "standard deviation of noise added to its input in training", Range(0)] = 0.0,
     ) -> None:
         super().__init__(image=image)
@@ -210,14 +227,18 @@ class DCGANDiscriminator(StagedDiscriminator):
         self.blocks = nn.ModuleDict()
         side, inputs = image.size, image.channels
         for outputs in widths:
-            layers = _down(inputs + classes, outputs, kernel, downsample)
+            layers = down(inputs + classes, outputs, kernel, downsample, bias)
             normalized = input_norm or side < image.size
             side, inputs = side // 2, outputs
-            self.blocks[f"{side}x{side}"] = _stage(layers, outputs, eps if normalized else None, slope)
+            self.blocks[f"{side}x{side}"] = stage(layers, outputs, eps if normalized else None, slope)
         units = inputs if self.pool else inputs * side**2
-        self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), _rectify(slope)) if hidden else None
-        self.to_logit = nn.Linear((hidden or units) + classes, 1, bias=False)
+        self.hidden = nn.Sequential(nn.Linear(units + classes, hidden), rectify(slope)) if hidden else None
+        self.to_logit = nn.Linear((hidden or units) + classes, 1, bias=bias)
         self.apply(initialize)
+        if init == "he":
+            self.apply(initialize_he)
+        if bias:
+            self.apply(zero_bias)
         if norm == "spectral":
             for module in [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]:
                 spectral_norm(module)
@@ -262,10 +283,10 @@ class PairsGenerator(StagedGenerator):
         self.blocks = nn.ModuleDict({f"{side}x{side}": projection})
         for maps, following in pairwise([*widths, image.channels]):
             side *= 2
-            self.blocks[f"{side}x{side}"] = _stage(_up(maps + classes, maps, 3, "transposed"), maps, norm_eps)
+            self.blocks[f"{side}x{side}"] = stage(up(maps + classes, maps, 3, "transposed"), maps, norm_eps)
             if side < image.size:
-                self.blocks[f"{side}x{side}-plain"] = _stage([_same(maps + classes, following, 3)], following, norm_eps)
-        self.to_image = nn.Sequential(_same(widths[-1] + classes, image.channels, 3), nn.Tanh())
+                self.blocks[f"{side}x{side}-plain"] = stage([same(maps + classes, following, 3)], following, norm_eps)
+        self.to_image = nn.Sequential(same(widths[-1] + classes, image.channels, 3), nn.Tanh())
         self.apply(initialize)
 
 
@@ -296,8 +317,8 @@ class PairsDiscriminator(StagedDiscriminator):
         for maps in widths:
             first = side == image.size  # the paper's first layer has no normalization
             name = f"{side}x{side}" if first else f"{side}x{side}-plain"
-            self.blocks[name] = _stage([_same(inputs + classes, maps, 3)], maps, None if first else norm_eps, slope)
+            self.blocks[name] = stage([same(inputs + classes, maps, 3)], maps, None if first else norm_eps, slope)
             side, inputs = side // 2, maps
-            self.blocks[f"{side}x{side}"] = _stage(_down(maps + classes, maps, 3, "strided"), maps, norm_eps, slope)
+            self.blocks[f"{side}x{side}"] = stage(down(maps + classes, maps, 3, "strided"), maps, norm_eps, slope)
         self.to_logit = nn.Linear(inputs * side**2 + classes, 1, bias=False)
         self.apply(initialize)

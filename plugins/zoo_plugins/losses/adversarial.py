@@ -100,17 +100,33 @@ class FeatureMatching(Minimax):
 
 
 class LeastSquares(Loss):
-    """The logits of real images are drawn to 1, of generated ones to 0, and the generator draws its own to 1: Mao et al.
-    2017, arXiv:1611.04076, equation 9."""
+    """The logits of real images are drawn to 1, of generated ones to 0, and the generator draws its own to `goal`: Mao et
+    al. 2017, arXiv:1611.04076, equation 9 with a goal of 1.
+
+    With a goal of 0.5 the generator is content where the discriminator cannot tell, and minimizes Pearson's χ² divergence:
+    equation 8, there with targets of −1, 1 and 0, which differ by a shift and scale of the logits alone. Mao et al. 2018,
+    arXiv:1712.06391, find this better than 1. Raises `OptionError` outside of (0, 1].
+    """
 
     separable = True
     language = "targets"
+
+    def __init__(
+        self,
+        *,
+        goal: Annotated[
+            float, "logit that the generator wants for its images; 0.5: D cannot tell", Range(above=0, most=1)
+        ] = 1.0,
+    ) -> None:
+        if not 0 < goal <= 1:
+            raise OptionError(f"goal must be more than 0 and at most 1, not {goal}")
+        self.goal = goal
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return 0.5 * (real_logits - 1).square().mean() + 0.5 * fake_logits.square().mean()
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
-        return 0.5 * (fake_logits - 1).square().mean()
+        return 0.5 * (fake_logits - self.goal).square().mean()
 
 
 class Hinge(Loss):

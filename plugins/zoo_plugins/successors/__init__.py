@@ -1,14 +1,29 @@
-"""What came after DCGAN, on DCGAN's body: recipes only, each the difference from `dcgan`."""
+"""What came after DCGAN: recipes, each the difference from `dcgan`, and the networks of those that need their own."""
 
-from zoo_core import Plugin, Recipe
+from zoo_core import Component, Plugin, Recipe
+
+HERE = "zoo_plugins.successors.sngan"
+MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
+
+
+UNNORMALIZED = {"discriminator.norm": "none", "discriminator.bias": True, "discriminator.init": "he"}
+"""A discriminator without batch normalization: what that gave it besides, shifts and a scale, comes from elsewhere."""
 
 
 def _adam(lr: float, beta1: float, beta2: float) -> dict[str, float]:
     return {"optimizer.lr": lr, "optimizer.beta1": beta1, "optimizer.beta2": beta2}
 
 
+def _two_rates(generator: float, discriminator: float) -> dict[str, float]:
+    """Adam without momentum and with a rate for each network: Heusel et al. 2017, arXiv:1706.08500."""
+    rates = {"optimizer.generator.lr": generator, "optimizer.discriminator.lr": discriminator}
+    return {**rates, "optimizer.beta1": 0.0, "optimizer.beta2": 0.9}
+
+
 plugin = Plugin(
     summary="Later losses, penalties and augmentation on DCGAN's body",
+    generators={"sngan": Component(f"{HERE}:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO)},
+    discriminators={"sngan": Component(f"{HERE}:SNGANDiscriminator", "3×3 and strided 4×4, spectrally normalized", MIYATO)},
     recipes=[
         Recipe(
             "lsgan",
@@ -21,24 +36,46 @@ plugin = Plugin(
             "wgan-gp",
             base="dcgan",
             loss="wasserstein",
-            options={"discriminator.norm": "none", "algorithm.discriminator_steps": 5, **_adam(1e-4, 0.0, 0.9)},
-            summary="Wasserstein loss with gradient penalty, five critic steps for one of the generator",
+            options={**UNNORMALIZED, "algorithm.discriminator_steps": 5, **_adam(1e-4, 0.0, 0.9)},
+            summary="Wasserstein loss with gradient penalty, five critic steps for one of G, so five times as many images",
             paper="Gulrajani et al. 2017, arXiv:1704.00028",
+        ),
+        Recipe(
+            "wgan-gp-ttur",
+            base="wgan-gp",
+            options={"algorithm.discriminator_steps": 1, **_two_rates(1e-4, 3e-4)},
+            summary="wgan-gp with one critic step and a faster critic: what to take for wgan-gp on a budget of images",
+            paper="Heusel et al. 2017, arXiv:1706.08500",
         ),
         Recipe(
             "sngan",
             base="dcgan",
+            generator="sngan",
+            discriminator="sngan",
             loss="hinge",
-            options={"discriminator.norm": "spectral"},
-            summary="spectral normalization in D and the hinge loss",
-            paper="Miyato et al. 2018, arXiv:1802.05957",
+            options=_two_rates(2e-4, 8e-4),
+            summary="spectral normalization in D and the hinge loss, with the paper's plain convolutional networks",
+            paper=MIYATO,
+        ),
+        Recipe(
+            "dcgan-sn",
+            base="dcgan",
+            loss="hinge",
+            options={
+                "discriminator.norm": "spectral",
+                "discriminator.bias": True,
+                "discriminator.slope": 0.1,
+                **_two_rates(2e-4, 8e-4),
+            },
+            summary="spectral normalization and the hinge loss on DCGAN's body, several times as fast as sngan",
+            paper=MIYATO,
         ),
         Recipe(
             "dcgan-r1",
             base="dcgan",
             loss="non-saturating-r1",
-            options={"discriminator.norm": "none"},
-            summary="R1 penalty every 16 steps, D without batch normalization",
+            options={**UNNORMALIZED, "loss.r1": 0.1, "optimizer.discriminator.lr": 4e-4},
+            summary="R1 penalty every 16 steps, D without batch normalization and twice as fast",
             paper="Mescheder et al. 2018, arXiv:1801.04406",
         ),
         Recipe(

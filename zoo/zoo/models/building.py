@@ -162,8 +162,10 @@ def _at_most(numbers: int, file: Path) -> Iterator[None]:
             return
         raise ModelError(f"{file.parent / 'config.json'} asks for a network of {found}, and {file.name} holds no such one")
 
-    def tensor(_module: nn.Module, _name: str, value: Any) -> None:
-        count("numbers", value.numel() if value is not None else 0)
+    def tensor(module: nn.Module, name: str, value: Any) -> None:
+        before = module._buffers.get(name)  # spectral normalization sets its vectors anew thirty times
+        sizes = [one.numel() if isinstance(one, torch.Tensor) else 0 for one in (value, before)]
+        count("numbers", max(0, sizes[0] - sizes[1]))
 
     handles = [
         hooks.register_module_parameter_registration_hook(tensor),

@@ -83,7 +83,13 @@ class RunConfig:
         found = registry.recipe(recipe)
         roles = registry.parts(found)
         learning = [role for role, (kind, _) in roles.items() if kind in NETWORKS]
-        settings = {key: value for key, value in found.options.items() if dataset or not key.startswith("dataset.")}
+        typed = {key for key in options or {} if key.startswith("optimizer.")}
+        wide = {f"optimizer.{role}.{key.removeprefix('optimizer.')}" for key in typed for role in learning}  # all roles' own
+        settings = {
+            key: value
+            for key, value in found.options.items()
+            if key not in wide and (dataset or not key.startswith("dataset."))
+        }
         settings.update(options or {})
         settings.update({key: n for key, n in (("training.size", size), ("training.batch", batch)) if n is not None})
         if channels not in (None, 1, 3):
