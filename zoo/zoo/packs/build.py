@@ -59,8 +59,11 @@ def build_pack(
     source = resolve(request, report)
     target = cache_folder("packs") / f"{source.entry.name}-{source.size}-{source.key[:16]}"
     work = target.with_name(f"{TEMPORARY}{target.name}")
-    if source.dataset.notice and (announce or not target.exists()):
-        report.note(source.dataset.notice)
+    if announce or not target.exists():
+        if source.dataset.notice:
+            report.note(source.dataset.notice)
+        if why := source.dataset.restriction:
+            report.warn(f"a model of these images can neither be pushed nor exported: {why}")
     found = _cached(target, source, report)
     if found is not None and not work.exists():
         return found
@@ -203,6 +206,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "notes": notes,
         "license": dataset.license,
         "credit": dataset.credit,
+        **({"restriction": dataset.restriction} if dataset.restriction else {}),
         "shards": [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards],
         "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
     }
