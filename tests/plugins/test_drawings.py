@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 
 import zoo
 from zoo.files import sha256
+from zoo.packs.request import resolve
 from zoo.progress import SILENT
 from zoo_core import UsageError, registry
 from zoo_plugins.datasets import artwork, styles
@@ -127,3 +132,37 @@ def test_a_pack_is_the_same_for_any_number_of_workers(tmp_path: Path, monkeypatc
         assert len(pack) == 80
         assert pack.info["credit"]
     assert found[0] == found[1]
+
+
+def test_a_pack_of_before_there_were_styles_is_found_and_is_avataaars(tmp_path: Path) -> None:
+    pack = zoo.build_pack(zoo.PackRequest("faces", size=16, options={"count": 4}), report=SILENT)
+    info = json.loads((pack.path / "pack.json").read_text())
+    assert info["dataset"]["options"].pop("style") == "avataaars"
+    folder = shutil.copytree(pack.path, tmp_path / "old")
+    (folder / "pack.json").write_text(json.dumps(info))
+    again = zoo.PackRequest("faces", data=folder, size=16, options={"count": 4, "style": "avataaars"})
+    assert zoo.build_pack(again, report=SILENT).key == pack.key
+    with pytest.raises(UsageError, match="style is avataaars, not micah"):
+        zoo.build_pack(replace(again, options={"style": "micah"}), report=SILENT)
+
+
+def test_an_added_option_leaves_the_key_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {
+        style: resolve(zoo.PackRequest("faces", size=16, options={"count": 4, **given}), SILENT).key
+        for style, given in {"none": {}, "avataaars": {"style": "avataaars"}, "micah": {"style": "micah"}}.items()
+    }
+    assert keys["none"] == keys["avataaars"] != keys["micah"]
+    monkeypatch.setattr(registry.load("datasets", "faces"), "added_options", frozenset())
+    assert resolve(zoo.PackRequest("faces", size=16, options={"count": 4}), SILENT).key != keys["none"]
+
+
+def test_choices_are_what_they_were() -> None:
+    """Models are measured against these splits: they change with `styles.DRAWING` or another version of DiceBear only."""
+    if "dicebear-core 10.7.0, dicebear-styles 10.6.0" not in artwork.versions(""):
+        pytest.skip("another version of DiceBear")
+    digest = hashlib.sha256()
+    for style in free_styles():
+        for split in ("train", "test"):
+            text, drawn = styles.find(style, 0, split, 3)
+            digest.update(repr((text, drawn.labels, drawn.identity)).encode())
+    assert (styles.DRAWING, digest.hexdigest()[:16]) == (1, "ab23885a16a6bf63")

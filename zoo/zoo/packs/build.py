@@ -24,7 +24,7 @@ from ..version import __version__
 from .decode import REMARKS
 from .pack import FORMAT, LABELS, Pack, open_pack
 from .request import PackRequest, Source, find_given_pack, resolve
-from .selection import SELECTION
+from .selection import dataset_options
 from .workers import decode_all, default_workers
 from .write import ShardWriter
 
@@ -88,14 +88,14 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
     if (folder := find_given_pack(request.data)) is None:
         return None
     pack = open_pack(folder)
-    made = pack.info["dataset"]
+    made, known = pack.info["dataset"], dataset_options(request.dataset)
     wanted = {
         "--dataset": (registry.find("datasets", request.dataset).qualified, made["name"]),
         "--size": (request.size, pack.spec.size),
         "--split": (request.split, made["split"]),
         "--channels": (request.channels or pack.spec.channels, pack.spec.channels),
         **{
-            f"--set dataset.{key}": (value, made["options"].get(key, None if key in SELECTION else value))
+            f"--set dataset.{key}": (value, made["options"].get(key, known[key].default if key in known else value))
             for key, value in request.options.items()
         },
     }
