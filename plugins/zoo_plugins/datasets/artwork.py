@@ -92,11 +92,11 @@ def _unchecked() -> Iterator[None]:
         checks = [(owner, vars(owner)["validate"]) for owner in (OptionsValidator, StyleValidator)]
         try:
             for owner, _ in checks:
-                owner.validate = staticmethod(lambda data: None)
+                owner.validate = staticmethod(lambda data: None)  # type: ignore[method-assign]
             yield
         finally:
             for owner, check in checks:
-                owner.validate = check
+                owner.validate = check  # type: ignore[method-assign]
 
 
 def _folder() -> Any:
