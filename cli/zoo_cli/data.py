@@ -139,6 +139,8 @@ def inspect(pack: str, out: str | None, images: int, as_json: bool) -> None:
         ("source", f"{side['least']} to {side['most']} pixels a side, median {side['median']}; {enlarged:,} enlarged"),
         ("mean, std", "; ".join(f"{m:.1f}, {s:.1f}" for m, s in zip(found["mean"], found["std"], strict=True)) + " of 255"),
         ("license", found["license"] or "not stated"),
+        ("credit", found["credit"] or "not stated"),
+        *((("restriction", found["restriction"]),) if found["restriction"] else ()),
         ("contact sheet", found["sheet"]),
         ("mean picture", found["mean_picture"]),
     ]

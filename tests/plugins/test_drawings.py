@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import zoo
+from zoo.files import sha256
+from zoo.packs.request import resolve
+from zoo.progress import SILENT
 from zoo_core import UsageError, registry
-from zoo_plugins.datasets import styles
+from zoo_plugins.datasets import artwork, styles
 from zoo_plugins.datasets.drawings import free_styles
 
 
@@ -17,17 +26,17 @@ def make(name: str, **options: Any) -> Any:
 
 
 def picture(style: str, text: str, resolution: int = 32) -> bytes:
-    return styles.render(styles.draw(style, text).svg, resolution=resolution).tobytes()
+    return artwork.render(styles.draw(style, text).svg, resolution=resolution).tobytes()
 
 
-@pytest.mark.parametrize("style", styles.style_names())
+@pytest.mark.parametrize("style", artwork.style_names())
 def test_no_picture_stands_in_both_splits(style: str) -> None:
     """Also for what is alike: drawings of few parts come back often, and each time in the same split."""
     found: dict[str, set[bytes]] = {}
     for split, count in (("train", 24), ("test", 6)):
         drawn = [styles.find(style, seed, split, number)[1] for number in range(count // 2) for seed in (0, 1)]
         assert {styles.split_of(one.identity) for one in drawn} == {split}
-        found[split] = {styles.render(one.svg, resolution=32).tobytes() for one in drawn}
+        found[split] = {artwork.render(one.svg, resolution=32).tobytes() for one in drawn}
     assert not found["train"] & found["test"]
     assert len(found["train"]) > 6
 
@@ -79,7 +88,7 @@ def test_every_style_of_faces_can_be_told_of(style: str) -> None:
 
 def test_license_and_credit_come_from_the_artwork() -> None:
     for name in free_styles():
-        meta = styles.definition(name)["meta"]
+        meta = artwork.definition(name)["meta"]
         one = make("drawings", styles=name)
         assert meta["license"]["name"].rstrip(".") in one.license
         assert meta["license"]["url"] in one.license
@@ -110,3 +119,50 @@ def test_what_makes_no_sense_is_refused(name: str, options: dict[str, Any], word
     with pytest.raises(UsageError) as refused:
         make(name, **options)
     assert words in f"{refused.value.message}; {refused.value.hint}"
+
+
+def test_a_pack_is_the_same_for_any_number_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"count": 80, "styles": "blobs,shapes,stripes,lorelei", "resolution": 16}
+    monkeypatch.setattr("zoo.packs.workers.FEW", 16)
+    found = []
+    for workers in (1, 2):
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / f"{workers}"))
+        pack = zoo.build_pack(zoo.PackRequest("drawings", size=16, options=options), workers=workers, report=SILENT)
+        found.append({file.name: sha256(file) for file in pack.path.iterdir()})
+        assert len(pack) == 80
+        assert pack.info["credit"]
+    assert found[0] == found[1]
+
+
+def test_a_pack_of_before_there_were_styles_is_found_and_is_avataaars(tmp_path: Path) -> None:
+    pack = zoo.build_pack(zoo.PackRequest("faces", size=16, options={"count": 4}), report=SILENT)
+    info = json.loads((pack.path / "pack.json").read_text())
+    assert info["dataset"]["options"].pop("style") == "avataaars"
+    folder = shutil.copytree(pack.path, tmp_path / "old")
+    (folder / "pack.json").write_text(json.dumps(info))
+    again = zoo.PackRequest("faces", data=folder, size=16, options={"count": 4, "style": "avataaars"})
+    assert zoo.build_pack(again, report=SILENT).key == pack.key
+    with pytest.raises(UsageError, match="style is avataaars, not micah"):
+        zoo.build_pack(replace(again, options={"style": "micah"}), report=SILENT)
+
+
+def test_an_added_option_leaves_the_key_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {
+        style: resolve(zoo.PackRequest("faces", size=16, options={"count": 4, **given}), SILENT).key
+        for style, given in {"none": {}, "avataaars": {"style": "avataaars"}, "micah": {"style": "micah"}}.items()
+    }
+    assert keys["none"] == keys["avataaars"] != keys["micah"]
+    monkeypatch.setattr(registry.load("datasets", "faces"), "added_options", frozenset())
+    assert resolve(zoo.PackRequest("faces", size=16, options={"count": 4}), SILENT).key != keys["none"]
+
+
+def test_choices_are_what_they_were() -> None:
+    """Models are measured against these splits: they change with `styles.DRAWING` or another version of DiceBear only."""
+    if "dicebear-core 10.7.0, dicebear-styles 10.6.0" not in artwork.versions(""):
+        pytest.skip("another version of DiceBear")
+    digest = hashlib.sha256()
+    for style in free_styles():
+        for split in ("train", "test"):
+            text, drawn = styles.find(style, 0, split, 3)
+            digest.update(repr((text, drawn.labels, drawn.identity)).encode())
+    assert (styles.DRAWING, digest.hexdigest()[:16]) == (1, "ab23885a16a6bf63")

@@ -17,6 +17,7 @@ from PIL import Image
 
 from zoo_core import Listing, OptionError, Picture, Record, UsageError, registry
 from zoo_plugins.datasets import avatars
+from zoo_plugins.datasets.artwork import definition
 from zoo_plugins.datasets.avatars import BOXED
 from zoo_plugins.datasets.looks import ATTRIBUTES, CLOTHES, LOOKS, Face, face
 
@@ -76,7 +77,7 @@ def test_a_listing_has_keys_labels_and_one_vocabulary(listing: Listing) -> None:
 
 
 def test_every_variant_and_color_exists_in_the_artwork() -> None:
-    components = avatars.definition()["components"]
+    components = definition("avataaars")["components"]
     for part, name in (("hair", "top"), ("hat", "top"), ("glasses", "accessories"), ("facial_hair", "facialHair")):
         assert {look.drawn for look in LOOKS[part]} - {""} <= set(components[name]["variants"])
     for part in ("mouth", "eyes", "eyebrows"):
@@ -234,7 +235,7 @@ def test_bad_values_are_refused_in_words(options: dict[str, Any], says: str) -> 
 
 
 def test_the_default_says_what_it_is_and_whose() -> None:
-    drawn, meta = faces(), avatars.definition()["meta"]
+    drawn, meta = faces(), definition("avataaars")["meta"]
     assert "10,000" in drawn.notice
     assert "--data DIR" in drawn.notice
     for text in (drawn.notice, drawn.credit):

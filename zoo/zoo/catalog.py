@@ -73,11 +73,14 @@ def differing_files(entry: Entry, folder: Path) -> list[str]:
 def describe_model_folder(folder: Path) -> PretrainedModel:
     """Return the record of a model folder, for `Plugin(models={NAME: …})`; its place is "your_package:FOLDER".
 
-    Raises `ModelError` where it is no model folder, or does not state its recipe, dataset or license.
+    Raises `ModelError` where it is no model folder, or does not state its recipe, dataset or license, `UsageError` where
+    its images allow no publishing.
     """
+    from .models.config import check_publishable
     from .models.folder import files_of_model, read_model
 
     model = read_model(folder)
+    check_publishable(model.config)
     recipe, provenance = model.config.get("recipe") or {}, model.config.get("provenance", {})
     dataset = provenance.get("dataset") or {}
     stated = {"recipe": recipe.get("name"), "dataset": dataset.get("name"), "license": provenance.get("license")}

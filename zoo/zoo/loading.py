@@ -23,7 +23,7 @@ from zoo_core.registries import Entry
 from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .files import Place
-from .models.config import note_choice
+from .models.config import check_publishable, note_choice
 from .models.folder import read_model, write_model
 from .models.model import Model, ModelLike
 from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, run_not_found, what_is
@@ -119,7 +119,8 @@ def export(
         report: hears which one it was.
 
     Raises:
-        UsageError, ModelError, CheckpointError: there is no such run, or the folder exists.
+        UsageError, ModelError, CheckpointError: there is no such run, the folder exists, or the images that the model was
+            trained on allow no publishing.
     """
     from .runs.run import model_of_run
 
@@ -132,7 +133,9 @@ def export(
             hint=f"for example: zoo export {typed} {shlex.quote(str(name))}",
         )
     if isinstance(run, Model):
-        return write_model(load(run, raw=raw, last=last, at=at), Path(folder), dtype=dtype)
+        model = load(run, raw=raw, last=last, at=at)
+        check_publishable(model.config)
+        return write_model(model, Path(folder), dtype=dtype)
     place = find_run(run)
     if not is_run(place):
         if is_run(Path(folder)):
@@ -141,6 +144,7 @@ def export(
         copy = f"to have a copy of it: zoo pull {typed} --to {shlex.quote(str(folder))}"
         raise run_not_found(os.fspath(run), instead=copy)
     model = model_of_run(place, raw=raw, last=last, at=at)
+    check_publishable(model.config)
     note_choice(model.config, report or Reporter())
     written = write_model(model, Path(folder), dtype=dtype)
     _carry(place, written, measured=not raw and not last and at is None)

@@ -6,23 +6,20 @@ artwork's 280 × 280 canvas.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from zoo_core.datasets import Box
 from zoo_core.errors import DataError
 
+from . import artwork
 from .looks import CLOTHES, LOOKS, Face, hidden
 
 if TYPE_CHECKING:
     import numpy as np
-    from dicebear import Style
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -141,14 +138,12 @@ def _depth(component: str, variant: str) -> float:
 
 
 def _svg(options: Mapping[str, Any], turn: float) -> str:
-    from dicebear import Avatar
-
     def place(match: re.Match[str]) -> str:
         x, rest, component, variant = match.groups()
         moved = float(x) + _TURN * turn * _depth(component, variant)
         return f'<use transform="translate({moved:.3f}{rest})" href="#{component}-{variant}-'
 
-    text = str(Avatar(_style(), dict(options)))
+    text, _ = artwork.compose("avataaars", options)
     text, placed = _USE.subn(place, text)
     if not placed:
         raise DataError("this version of dicebear-core writes SVG in another way than this zoo knows")
@@ -164,26 +159,9 @@ def _pixels(svg: str, resolution: int) -> Image:
     return open_picture(png).convert("RGB")
 
 
-@cache
-def _style() -> Style:
-    from dicebear import Style
-
-    return Style(definition())
-
-
-def definition() -> dict[str, Any]:
-    """Return the artwork as DiceBear ships it, with its license and author under "meta"."""
-    found: dict[str, Any] = json.loads(files("dicebear_styles").joinpath("avataaars.json").read_text("utf-8"))
-    return found
-
-
 def versions() -> str:
     """Return what the pixels depend on besides the face: "drawing 1, dicebear-core 10.7.0, …"; `DataError` without these."""
-    try:
-        packages = [f"{package} {version(package)}" for package in ("dicebear-core", "dicebear-styles", "resvg-py")]
-    except PackageNotFoundError as error:
-        raise DataError(f"drawing faces needs {error.name}", hint=f"type: pip install {error.name}") from error
-    return ", ".join([f"drawing {DRAWING}", *packages])
+    return artwork.versions(f"drawing {DRAWING}")
 
 
 def _plain(chosen: Iterable[tuple[str, str]]) -> dict[str, Any]:

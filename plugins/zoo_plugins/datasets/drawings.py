@@ -8,7 +8,7 @@ from zoo_core.datasets import ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import OptionError
 from zoo_core.options import Range
 
-from . import styles
+from . import artwork, styles
 from .sources import check_split
 from .styles import terms
 
@@ -83,7 +83,7 @@ class Drawings(ImageDataset):
     def decode(self, record: Record) -> Image:
         style, number = record.source
         _, drawn = styles.find(style, self.seed, self.split, number)
-        return styles.render(drawn.svg, resolution=self.resolution)
+        return artwork.render(drawn.svg, resolution=self.resolution)
 
 
 def _chosen(given: list[str] | str | None) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def _chosen(given: list[str] | str | None) -> tuple[str, ...]:
 
 def free_styles() -> tuple[str, ...]:
     """Return the styles whose drawings, and what was learned from them, may be passed on."""
-    return tuple(name for name in styles.style_names() if styles.terms(name).is_free)
+    return tuple(name for name in artwork.style_names() if styles.terms(name).is_free)
 
 
 def licenses(names: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from zoo_core.datasets import WHITE, Box, Fill, Fit, ImageDataset, Listing, Pict
 from zoo_core.errors import OptionError
 from zoo_core.options import Range
 
-from . import avatars, celeba, looks, styles
+from . import artwork, avatars, celeba, looks, styles
 from .folder import Folder
 from .sources import check_split
 
@@ -145,7 +145,7 @@ class Faces(ImageDataset):
         if self.data is not None:
             return self._photographs.decode(record)
         if self.style != _STYLE:
-            return styles.render(styles.draw(self.style, record.source).svg, resolution=self.resolution)
+            return artwork.render(styles.draw(self.style, record.source).svg, resolution=self.resolution)
         image = avatars.render(record.source, resolution=self.resolution)
         return Picture(image, avatars.boxes(record.source, resolution=self.resolution))
 

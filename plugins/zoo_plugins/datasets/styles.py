@@ -13,15 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
 
 from zoo_core.errors import DataError, unknown
 
-if TYPE_CHECKING:
-    from dicebear import Style
-    from PIL.Image import Image
+from . import artwork
+from .artwork import definition
 
 DRAWING = 1  # to be raised with every change here that alters a pixel, a label or a split
 ABSENT = "none"
@@ -37,7 +33,6 @@ FACES = (
 """Styles that draw a person's face."""
 
 _FREE = frozenset({"CC0 1.0", "CC BY 4.0", "MIT", "Free for personal and commercial use"})
-_LETTERED = frozenset({"initials", "initial-face"})  # letters want a font of the system: other pixels on every machine
 _MOVES = "animation"  # a part that nobody sees in a picture
 _DECIDING, _PLACES = ("Variant", "Color"), ("Rotate", "TranslateX", "TranslateY")
 # Small things, and what another part can cover so that nothing of it is seen: DiceBear's names of parts and colors. Drawings
@@ -123,27 +118,10 @@ class Drawing:
     identity: str
 
 
-@cache
-def style_names() -> tuple[str, ...]:
-    """Return the styles that are installed and draw the same everywhere, in alphabetic order; `DataError` without them."""
-    try:
-        found = [path.name for path in files("dicebear_styles").iterdir() if path.name.endswith(".json")]
-    except ModuleNotFoundError as error:
-        raise DataError("drawing needs dicebear-styles", hint="type: pip install dicebear-styles") from error
-    return tuple(sorted({name.removesuffix(".json") for name in found} - _LETTERED))
-
-
 def check_style(name: str, valid: tuple[str, ...], option: str) -> None:
     """Raise `UnknownNameError` unless a style is one of `valid`, which `option` takes."""
     if name not in valid:
         raise unknown("style", name, valid, hint=f"{option} takes {', '.join(valid)}")
-
-
-@cache
-def definition(style: str) -> Mapping[str, Any]:
-    """Return a style as its package has it."""
-    found: dict[str, Any] = json.loads(files("dicebear_styles").joinpath(f"{style}.json").read_text("utf-8"))
-    return found
 
 
 @cache
@@ -196,10 +174,7 @@ def _told(style: str) -> Mapping[str, tuple[str, ...]]:
 
 def draw(style: str, text: str) -> Drawing:
     """Have DiceBear choose and draw, from any text."""
-    from dicebear import Avatar
-
-    made = Avatar(_style(style), {"seed": text}).to_json()
-    chosen: Mapping[str, Any] = made["options"]
+    svg, chosen = artwork.compose(style, {"seed": text})
     labels = []
     for name, values in _told(style).items():
         color = name.endswith("Color")
@@ -213,7 +188,7 @@ def draw(style: str, text: str) -> Drawing:
         if key.endswith(ends) and key not in ignored and not key.startswith(_MOVES)
     }
     identity = sha256(json.dumps([style, deciding], sort_keys=True).encode()).hexdigest()
-    return Drawing(made["svg"], tuple(labels), identity)
+    return Drawing(svg, tuple(labels), identity)
 
 
 def split_of(identity: str) -> str:
@@ -231,25 +206,9 @@ def find(style: str, seed: int, split: str, number: int) -> tuple[str, Drawing]:
     raise DataError(f"style {style!r} has too few drawings for the split {split!r}")
 
 
-def render(svg: str, *, resolution: int) -> Image:
-    """Turn an SVG into an RGB picture of resolution × resolution pixels, on white."""
-    import resvg_py
-
-    from zoo_core.pictures import open_picture
-
-    png = resvg_py.svg_to_bytes(
-        svg_string=svg, width=resolution, height=resolution, background="white", skip_system_fonts=True
-    )
-    return open_picture(png).convert("RGB")
-
-
 def versions() -> str:
-    """Return what a drawing depends on besides its text; `DataError` where one of the packages is missing."""
-    try:
-        packages = [f"{package} {version(package)}" for package in ("dicebear-core", "dicebear-styles", "resvg-py")]
-    except PackageNotFoundError as error:
-        raise DataError(f"drawing needs {error.name}", hint=f"type: pip install {error.name}") from error
-    return ", ".join([f"style drawing {DRAWING}", *packages])
+    """Return what a drawing depends on besides its text; `DataError` where a package is missing."""
+    return artwork.versions(f"style drawing {DRAWING}")
 
 
 def _word(name: str) -> str:
@@ -267,17 +226,3 @@ def _choices(style: str) -> int:
     ]
     colors = [len(set(c["values"])) for c in (definition(style).get("colors") or {}).values() if not c.get("contrastTo")]
     return math.prod(max(1, number) for number in [*parts, *colors])
-
-
-@cache
-def _style(name: str) -> Style:
-    """Return a style as DiceBear draws it, without a check of the definition that takes longer than 100 drawings."""
-    from dicebear import Style
-    from dicebear.validator import StyleValidator
-
-    check = StyleValidator.validate
-    StyleValidator.validate = staticmethod(lambda data: None)  # what is checked are files of DiceBear's own package
-    try:
-        return Style(definition(name))
-    finally:
-        StyleValidator.validate = staticmethod(check)

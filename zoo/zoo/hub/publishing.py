@@ -15,7 +15,7 @@ from zoo_core.words import plural
 
 from ..files import atomic_folder
 from ..models.card import model_card, read_metrics
-from ..models.config import CONFIG, note_choice
+from ..models.config import CONFIG, check_publishable, note_choice
 from ..models.curves import save_curves
 from ..models.folder import OTHERS, SAMPLES, read_model, weight_file, write_config, write_model
 from ..models.grids import save_grid
@@ -86,15 +86,18 @@ def stage(source: Path, folder: Path, *, place: str, license: str | None, which:
     """Write what a push publishes of a run or model folder into an empty folder; weights are copied byte by byte.
 
     The card tells `zoo.load` the name `place`. A license goes into configuration and card, beside what the model states.
+    Raises `UsageError` where the images that it was trained on allow no publishing.
     """
     beside = [source]
     if is_run(source):
         model = model_of_run(source, **which) if which else model_of_run(source)
+        check_publishable(model.config)
         write_model(model, folder, replace=True)
         chosen = model.config.get("provenance", {}).get("chosen", {}).get("as", "best")
         beside = [folder, source] if chosen == "at" else [folder, source / "model", source]
     else:
         model = read_model(source)
+        check_publishable(model.config)
         for file in map(weight_file, model.config["parts"]):
             shutil.copyfile(source / file, folder / file)
         save_grid(model.sample(SAMPLES), folder / "samples.png")

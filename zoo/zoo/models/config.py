@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo_core import ImageSpec, ModelError, PluginError, ZooError
+from zoo_core import ImageSpec, ModelError, PluginError, UsageError, ZooError
 from zoo_core.records import check_name, check_role
 
 from ..progress import Reporter
@@ -67,12 +67,28 @@ _PROVENANCE: dict[str, Any] = {
 _PARENT: dict[str, Any] = {
     "model": str,
     **dict.fromkeys(("revision?", "recipe?", "license?", "dataset_name?", "dataset_license?", "dataset_credit?"), str),
+    "dataset_restriction?": str,
     "images?": int,
     "sha256?": dict,
     "parent?": dict | None,
 }
-_DATASET: dict[str, Any] = {"name?": str, "split?": str, "count?": int, "license?": str, "credit?": str}
+_DATASET: dict[str, Any] = {"name?": str, "split?": str, "count?": int, "license?": str, "credit?": str, "restriction?": str}
 _WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
+
+
+def check_publishable(config: Mapping[str, Any]) -> None:
+    """Raise `UsageError` where the images of a model, or of one that it began with, restrict what is made of them."""
+    record: Mapping[str, Any] = config.get("provenance") or {}
+    dataset = record.get("dataset") or {}
+    name, why, of = dataset.get("name"), dataset.get("restriction"), "it was trained on"
+    while not why and (record := record.get("parent") or {}):
+        name, why = record.get("dataset_name"), record.get("dataset_restriction")
+        of = f"it began with {record.get('model')}, which was trained on"
+    if why:
+        raise UsageError(
+            f"this model cannot be published or exported: {of} {name}, and {why}",
+            hint="use it where it is: zoo sample RUN; to publish one, train on other pictures",
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

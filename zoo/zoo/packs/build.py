@@ -24,7 +24,7 @@ from ..version import __version__
 from .decode import REMARKS
 from .pack import FORMAT, LABELS, Pack, open_pack
 from .request import PackRequest, Source, find_given_pack, resolve
-from .selection import SELECTION
+from .selection import dataset_options
 from .workers import decode_all, default_workers
 from .write import ShardWriter
 
@@ -59,8 +59,11 @@ def build_pack(
     source = resolve(request, report)
     target = cache_folder("packs") / f"{source.entry.name}-{source.size}-{source.key[:16]}"
     work = target.with_name(f"{TEMPORARY}{target.name}")
-    if source.dataset.notice and (announce or not target.exists()):
-        report.note(source.dataset.notice)
+    if announce or not target.exists():
+        if source.dataset.notice:
+            report.note(source.dataset.notice)
+        if why := source.dataset.restriction:
+            report.warn(f"a model of these images can neither be pushed nor exported: {why}")
     found = _cached(target, source, report)
     if found is not None and not work.exists():
         return found
@@ -85,14 +88,14 @@ def open_existing_pack(request: PackRequest, report: Reporter) -> Pack | None:
     if (folder := find_given_pack(request.data)) is None:
         return None
     pack = open_pack(folder)
-    made = pack.info["dataset"]
+    made, known = pack.info["dataset"], dataset_options(request.dataset)
     wanted = {
         "--dataset": (registry.find("datasets", request.dataset).qualified, made["name"]),
         "--size": (request.size, pack.spec.size),
         "--split": (request.split, made["split"]),
         "--channels": (request.channels or pack.spec.channels, pack.spec.channels),
         **{
-            f"--set dataset.{key}": (value, made["options"].get(key, None if key in SELECTION else value))
+            f"--set dataset.{key}": (value, made["options"].get(key, known[key].default if key in known else value))
             for key, value in request.options.items()
         },
     }
@@ -203,6 +206,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "notes": notes,
         "license": dataset.license,
         "credit": dataset.credit,
+        **({"restriction": dataset.restriction} if dataset.restriction else {}),
         "shards": [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards],
         "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
     }

@@ -111,7 +111,7 @@ def _remember(model: Model, name: str, revision: str, place: str) -> dict[str, A
         "recipe": (model.config.get("recipe") or {}).get("name"),
         "images": provenance.get("images"),
         "license": provenance.get("license"),
-        **{f"dataset_{key}": dataset.get(key) for key in ("name", "license", "credit")},
+        **{f"dataset_{key}": dataset.get(key) for key in ("name", "license", "credit", "restriction")},
         "parent": provenance.get("parent"),
     }
     return {"model": name, **{key: value for key, value in said.items() if value}, "where": place}

@@ -30,7 +30,7 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
         Plain data: "count", "size", "channels", "classes" (name → images), "attributes" (name → value → images),
         "unlabeled", "skipped", "side" (least, median and most pixels of the source that an image shows), "enlarged" (images
         that show fewer pixels than they have), "mean" and "std" of each channel from 0 to 255, the paths "sheet" and
-        "mean_picture", license and credit.
+        "mean_picture", license, credit and restriction.
 
     Raises:
         ZooError: the folder cannot be written.
@@ -53,6 +53,7 @@ def inspect_pack(pack: Pack, out: str | Path, *, images: int = 100, report: Repo
         "enlarged": int((sides < pack.spec.size).sum()),
         **{"mean": mean, "std": std, "sheet": str(sheet), "mean_picture": str(mean_picture)},
         **{key: info[key] for key in ("dataset", "skipped", "notes", "license", "credit")},
+        "restriction": info.get("restriction", ""),
     }
 
 
