@@ -143,13 +143,13 @@ class Leaderboard(Displayed):
 
     def overlaps(self, row: Standing, column: str) -> bool:
         """Return whether a row's 95 % interval reaches that of the best row of its dataset: the seeds do not tell which is
-        better.
+        better. A single seed counts as its value.
         """
         best = self.best(row.dataset, column)
-        if not best or row in best:
+        if not best or row in best or row.value(column).mean is None:
             return False
-        ours, theirs = row.value(column).interval, best[0].value(column).interval
-        return bool(ours and theirs and ours[0] <= theirs[1] and theirs[0] <= ours[1])
+        (low, high), (lowest, highest) = (_span(one.value(column)) for one in (row, best[0]))
+        return low <= highest and lowest <= high
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
@@ -231,6 +231,11 @@ def _warn(board: Board, results: Sequence[Result]) -> list[str]:
         if len({result.pictures for result in results if result.dataset == dataset}) > 1:
             lines.append(f"{dataset}: cells were measured against different pictures, and do not compare")
     return lines
+
+
+def _span(spread: Spread) -> tuple[float, float]:
+    assert spread.mean is not None
+    return spread.interval or (spread.mean, spread.mean)
 
 
 def _badness(column: str, mean: float | None) -> float:
