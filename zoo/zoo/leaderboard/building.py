@@ -220,14 +220,22 @@ def _describe_plan(
     ]
     for key, value in board.options.items():
         owner, _, bare = key.rpartition("/")
-        without = [] if owner else [recipe for recipe in board.recipes if not _knows(recipe, bare, rows)]
-        lines.append(f"  {key}={value}" + (f" (not of {', '.join(without)})" if without else ""))
+        lines.append(f"  {key}={value}{'' if owner else _tell_owners(board, bare, rows)}")
     lines += [f"  cannot be: {name}: {one.row.problem}" for name, one in rows.items() if one.plan is None]
     done = [result for cell in cells if cell not in left and (result := read_result(place, cell))]
     took = [result.seconds + result.measuring_seconds for result in done if result.state == "done"]
     pace = f", {_foretell(len(left), fmean(took))}" if took and left else ""
     lines.append(f"  {len(done)} of {len(cells)} are there{pace}")
     return "\n".join(lines)
+
+
+def _tell_owners(board: Board, key: str, rows: Mapping[str, PlannedRow]) -> str:
+    """Say which recipes a setting is of, or is not of, whichever is shorter; "" where it is of all."""
+    known = [recipe for recipe in board.recipes if _knows(recipe, key, rows)]
+    without = [recipe for recipe in board.recipes if recipe not in known]
+    if not without:
+        return ""
+    return f" (of {', '.join(known)} alone)" if len(known) < len(without) else f" (not of {', '.join(without)})"
 
 
 def _knows(recipe: str, key: str, rows: Mapping[str, PlannedRow]) -> bool:
