@@ -38,7 +38,7 @@ def leaderboard() -> None:
 
     \b
     Examples:
-      zoo leaderboard build board --recipes dcgan,sngan --datasets faces --images 20000
+      zoo leaderboard build board --recipes dcgan --datasets faces --images 20000
       zoo leaderboard show board --html board.html
       zoo leaderboard check board dcgan/faces
     """

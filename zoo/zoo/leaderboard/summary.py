@@ -260,7 +260,8 @@ def is_lower_better(column: str) -> bool:
 
 def check_file(folder: Path, row: str) -> Path:
     """Return the file of what `zoo leaderboard check` found of a row."""
-    return folder / CHECKS / f"{Cell(*row.split('/', 1), 0).name.rpartition('--')[0]}.json"
+    recipe, _, dataset = row.partition("/")
+    return folder / CHECKS / f"{Cell(recipe, dataset, 0).name.rpartition('--')[0]}.json"
 
 
 def _read_check(file: Path, hash: str) -> str:
