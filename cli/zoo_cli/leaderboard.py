@@ -136,18 +136,16 @@ def show(folder: str, sort: str | None, html: str | None, markdown: str | None, 
       zoo leaderboard show board --markdown leaderboard.md
     """
     import zoo
-    from zoo.leaderboard.pages import save_markdown, save_page, write_markdown
+    from zoo.leaderboard.pages import write_markdown
 
-    found = zoo.read_leaderboard(folder)
-    found.column(sort)
-    if html is not None:
-        echo(f"written to {save_page(found, html, sort)}", err=True)
-    if markdown == "-":
+    printed = markdown == "-"
+    found = zoo.show_leaderboard(folder, sort=sort, html=html, markdown=None if printed else markdown)
+    for file in filter(None, (html, None if printed else markdown)):
+        echo(f"written to {file}", err=True)
+    if printed:
         echo(write_markdown(found, sort), nl=False)
-        return
-    if markdown is not None:
-        echo(f"written to {save_markdown(found, markdown, sort)}", err=True)
-    print_json(found.to_json()) if as_json else _say(found, sort)
+    else:
+        print_json(found.to_json()) if as_json else _say(found, sort)
 
 
 @leaderboard.command(no_args_is_help=True)

@@ -78,7 +78,7 @@ class Standing:
 
 @dataclass(frozen=True, repr=False)
 class Leaderboard(Displayed):
-    """A board, as `zoo.build_leaderboard` and `zoo.read_leaderboard` return it.
+    """A board, as `zoo.build_leaderboard` and `zoo.show_leaderboard` return it.
 
     Args:
         path: its folder.
@@ -166,15 +166,7 @@ class Leaderboard(Displayed):
 
 
 def read_leaderboard(folder: Place) -> Leaderboard:
-    """Return a board as far as it is; somebody may be at work there meanwhile.
-
-    Args:
-        folder: of the board, or a copy of its JSON files.
-
-    Raises:
-        UsageError: it holds no board.
-        CheckpointError: a file is damaged.
-    """
+    """Return the board in a folder as far as it is; raises as `zoo.show_leaderboard` does."""
     place = Path(folder)
     return summarize(place, *read_board(place))
 
