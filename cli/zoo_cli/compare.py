@@ -23,9 +23,9 @@ from .output import (
 from .train import select_data, training_options
 
 if TYPE_CHECKING:
-    from zoo.comparing.page import Spread
     from zoo.comparing.running import Comparison
     from zoo.comparing.runs import RunComparison
+    from zoo.comparing.spreads import Spread
 
 
 @click.command(no_args_is_help=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.leaderboard.summary import Leaderboard
 
 _folder = click.argument("folder", metavar="DIR")
-_sort = click.option("--sort", metavar="METRIC", help="Column whose best row comes first.  [default: the first]")
+_sort = click.option("--sort", metavar="METRIC", help="What comes first: the best of this column.  [default: the first]")
 
 _keep_runs = click.option("--keep-runs", is_flag=True, help="Keep the run folders, in a folder cells.")
 
@@ -34,11 +34,11 @@ def _read_texts(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 
 @click.group()
 def leaderboard() -> None:
-    """Fill, show and check a leaderboard: recipes × datasets × seeds.
+    """Fill, show and check a leaderboard of recipes.
 
     \b
     Examples:
-      zoo leaderboard build board --recipes dcgan,sngan --datasets faces --images 20000
+      zoo leaderboard build board --recipes dcgan --datasets faces --images 20000
       zoo leaderboard show board --html board.html
       zoo leaderboard check board dcgan/faces
     """
@@ -97,7 +97,7 @@ def leaderboard() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @json_option
 def build(folder: str, as_json: bool, **choices: Any) -> None:
-    """Train and measure the cells of a leaderboard that nobody has done.
+    """Train and measure the cells of a leaderboard.
 
     Start it as often as there are processors, also on other machines that share DIR: each process takes the next cell that
     is free, and what one leaves that is killed is taken over. `zoo leaderboard build DIR` goes on with a board; more
@@ -136,18 +136,16 @@ def show(folder: str, sort: str | None, html: str | None, markdown: str | None, 
       zoo leaderboard show board --markdown leaderboard.md
     """
     import zoo
-    from zoo.leaderboard.pages import save_markdown, save_page, write_markdown
+    from zoo.leaderboard.pages import write_markdown
 
-    found = zoo.read_leaderboard(folder)
-    found.column(sort)
-    if html is not None:
-        echo(f"written to {save_page(found, html, sort)}", err=True)
-    if markdown == "-":
+    printed = markdown == "-"
+    found = zoo.show_leaderboard(folder, sort=sort, html=html, markdown=None if printed else markdown)
+    for file in filter(None, (html, None if printed else markdown)):
+        echo(f"written to {file}", err=True)
+    if printed:
         echo(write_markdown(found, sort), nl=False)
-        return
-    if markdown is not None:
-        echo(f"written to {save_markdown(found, markdown, sort)}", err=True)
-    print_json(found.to_json()) if as_json else _say(found, sort)
+    else:
+        print_json(found.to_json()) if as_json else _say(found, sort)
 
 
 @leaderboard.command(no_args_is_help=True)
@@ -199,10 +197,10 @@ def _say_check(found: Check) -> None:
 
 
 def _say(found: Leaderboard, sort: str | None) -> None:
-    from zoo.leaderboard.tables import describe_board, explain_intervals, list_troubles, make_tables
+    from zoo.leaderboard.tables import NOTHING, describe_board, explain_intervals, list_troubles, make_tables
 
     for table in make_tables(found, sort):
-        if table.names:
+        if any(entry.text != NOTHING for row in table.rows for entry in row[:-1]):
             echo(f"{table.dataset}, {table.features} features", bold=True)
             print_table([table.heads, *([name, *map(str, row)] for name, row in zip(table.names, table.rows, strict=True))])
             echo()

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from helpers.packs import pictures
 from zoo.comparing.measuring import Point, mean_distance, measure_data, nearest_distance
-from zoo.comparing.page import Spread, summarize, write_csv
+from zoo.comparing.page import summarize, write_csv
+from zoo.comparing.spreads import Spread
 from zoo.comparing.trials import Trial, read_trial
 from zoo.metrics.measuring import open_criterion
 from zoo.packs import PackRequest, build_pack

@@ -67,6 +67,19 @@ def test_a_function_takes_what_its_command_takes(name: str) -> None:
             assert default == there, f"zoo.{name}({key}={default!r}), and zoo {name} has {there!r}"
 
 
+@pytest.mark.parametrize("name", ["build", "check", "show"])
+def test_leaderboards_take_what_their_commands_take(name: str) -> None:
+    group = commands.get_command(click.Context(commands), "leaderboard")
+    assert isinstance(group, click.Group)
+    options = {str(param.name): param for param in group.commands[name].params if param.name not in ("as_json", "help")}
+    taken = _parameters(getattr(zoo, f"{name}_leaderboard"))
+    assert set(options) <= set(taken)
+    for key in set(options) & set(taken):
+        default, there = taken[key].default, options[key].default
+        if isinstance(there, bool | int | float | str) and default not in (inspect.Parameter.empty, None):
+            assert default == there, f"zoo.{name}_leaderboard({key}={default!r}), and zoo leaderboard {name} has {there!r}"
+
+
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_signatures_are_explicit_typed_and_told(name: str) -> None:
     function = FUNCTIONS[name]

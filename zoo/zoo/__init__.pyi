@@ -31,8 +31,8 @@ from .launching import train as train
 from .leaderboard.building import build_leaderboard as build_leaderboard
 from .leaderboard.checking import Check as Check
 from .leaderboard.checking import check_leaderboard as check_leaderboard
+from .leaderboard.pages import show_leaderboard as show_leaderboard
 from .leaderboard.summary import Leaderboard as Leaderboard
-from .leaderboard.summary import read_leaderboard as read_leaderboard
 from .loading import create as create
 from .loading import export as export
 from .loading import load as load

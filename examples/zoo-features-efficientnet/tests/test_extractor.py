@@ -105,3 +105,17 @@ def test_the_chunk_does_not_change_the_features():
     assert torch.allclose(whole, registry.create("features", NAME, {"chunk": 1})(x), atol=1e-5)
     with pytest.raises(OptionError, match="at least 1"):
         registry.create("features", NAME, {"chunk": 0})
+
+
+@torch.no_grad()
+def test_another_side_sees_smaller_pictures_and_says_so():
+    extractor = registry.create("features", NAME, {"side": 96})
+    assert extractor.resizing == "bilinear to 96×96, antialiased"
+    assert registry.create("features", NAME).resizing == "bilinear to 224×224, antialiased"
+    x = pictures(size=96)
+    expected = extractor.network.extract_features((x * 127.5 + 0.5) / 128).mean(dim=(2, 3))
+    assert torch.equal(extractor(x), expected)
+    assert not torch.allclose(extractor(x), registry.create("features", NAME)(x), atol=1e-2)
+    for side in (0, 100):
+        with pytest.raises(OptionError, match="multiple of 32"):
+            registry.create("features", NAME, {"side": side})

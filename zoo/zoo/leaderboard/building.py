@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import fmean
@@ -27,7 +27,7 @@ from .cells import Bench, StoppedError, run_cell
 from .claims import claim, disk_time
 from .configuration import Board, Cell
 from .measuring import open_measures
-from .planning import PlannedRow, open_board
+from .planning import PlannedRow, enter_board, read_given, resolve_board
 from .results import Result, picture_file, read_result, result_file, write_result
 from .summary import Leaderboard, summarize
 
@@ -99,19 +99,20 @@ def build_leaderboard(
     report, place, begun = report or reporter_for_caller(), Path(folder), time.monotonic()
     if limit_minutes is not None and not limit_minutes > 0:
         raise UsageError(f"--limit-minutes must be more than 0, not {limit_minutes:g}")
-    # 1. What is asked for, resolved and checked; the board's file.
+    # 1. What is asked for, resolved and checked.
     given: dict[str, Any] = {"recipes": recipes, "datasets": datasets, "seeds": seeds, "images": images, "size": size}
     given |= {"channels": channels, "batch": batch, "precision": precision}
     given["threads"] = count_granted() if threads == "auto" else check_threads(threads)  # bits depend on it: kept
     given |= {"features": features, "metrics": metrics, "samples": samples, "real": real}
     given["options"] = {key: write_value(value) for key, value in options.items()} if options else None
-    board, rows = open_board(place, given, device=device, renew=renew, write=not dry_run)
+    asked = read_given(place, given, device)
+    board, rows = resolve_board(place, asked, device, renew=renew)
     # 2. The cells, and the plan.
     cells = [cell for cell in board.cells if rows[cell.row].plan is not None and _matches(cell, only)]
     if not cells:
         valid = "patterns of recipes, datasets, RECIPE/DATASET or RECIPE/DATASET/SEED, for example 'dcgan*'"
         raise UsageError(f"no cell of the board is {' or '.join(only)}", hint=f"--only takes {valid}")
-    started = math.inf if dry_run else disk_time(place)
+    started = math.inf
 
     def is_open(cell: Cell) -> bool:
         found = read_result(place, cell)
@@ -120,13 +121,19 @@ def build_leaderboard(
 
     left = list(filter(is_open, cells))
     report.note(_describe_plan(place, board, rows, cells, left))
+    if dry_run:
+        return summarize(place, board, {name: one.row for name, one in rows.items()})
+    # 3. The board's file, once all is known to be well; then one cell after another.
     signal = ""
-    if left and not dry_run:
-        # 3. One cell after another.
-        with compute_with(board.threads):
-            bench = Bench(open_measures(board, device, report), report, workers)
+    with compute_with(board.threads):
+        bench = Bench(open_measures(board, device, report), report, workers) if left else None
+        board, rows = enter_board(place, asked, rows, device, renew=renew)
+        started = disk_time(place)
+        if bench is not None:
             until = None if limit_minutes is None else begun + 60 * limit_minutes
             signal = fill_cells(place, rows, cells, is_open, bench, until, keep_runs=keep_runs)
+        if not keep_runs and not any(rows[cell.row].plan is not None and is_open(cell) for cell in board.cells):
+            remove_folder(place / CELLS)
     return summarize(place, board, {name: one.row for name, one in rows.items()}, signal)
 
 
@@ -156,8 +163,8 @@ def fill_cells(
                 if is_open(cell):  # nobody has been quicker
                     assert row.plan is not None
                     try:
-                        run = mine.folder / f"run-{row.row.hash}"
-                        result = run_cell(cell, row.row.hash, row.plan, run, bench, picture_file(place, cell))
+                        where = mine.folder / f"run-{row.row.hash}"
+                        result = run_cell(cell, row.row.hash, row.plan, where, bench, picture_file(place, cell))
                     except StoppedError as stopped:
                         return str(stopped)
                     if mine.holds():
@@ -167,14 +174,12 @@ def fill_cells(
                     words = _foretell(sum(map(is_open, cells)), fmean(took) if took else 0)
                     bench.report.note(f"{_tell(result)} ({duration(seconds)}); {words}")
                 if not keep_runs:
-                    remove_folder(mine.folder)
+                    for run in mine.folder.glob("run-*"):
+                        remove_folder(run)
         if not worked:
             break
     if taken:
         bench.report.note(f"{plural(len(taken), 'cell')} {are(len(taken))} at work in other processes")
-    elif (place / CELLS).is_dir() and not keep_runs:
-        with suppress(OSError):  # others may begin there
-            (place / CELLS).rmdir()
     return ""
 
 
@@ -215,14 +220,22 @@ def _describe_plan(
     ]
     for key, value in board.options.items():
         owner, _, bare = key.rpartition("/")
-        without = [] if owner else [recipe for recipe in board.recipes if not _knows(recipe, bare, rows)]
-        lines.append(f"  {key}={value}" + (f" (not of {', '.join(without)})" if without else ""))
+        lines.append(f"  {key}={value}{'' if owner else _tell_owners(board, bare, rows)}")
     lines += [f"  cannot be: {name}: {one.row.problem}" for name, one in rows.items() if one.plan is None]
     done = [result for cell in cells if cell not in left and (result := read_result(place, cell))]
     took = [result.seconds + result.measuring_seconds for result in done if result.state == "done"]
     pace = f", {_foretell(len(left), fmean(took))}" if took and left else ""
     lines.append(f"  {len(done)} of {len(cells)} are there{pace}")
     return "\n".join(lines)
+
+
+def _tell_owners(board: Board, key: str, rows: Mapping[str, PlannedRow]) -> str:
+    """Say which recipes a setting is of, or is not of, whichever is shorter; "" where it is of all."""
+    known = [recipe for recipe in board.recipes if _knows(recipe, key, rows)]
+    without = [recipe for recipe in board.recipes if recipe not in known]
+    if not without:
+        return ""
+    return f" (of {', '.join(known)} alone)" if len(known) < len(without) else f" (not of {', '.join(without)})"
 
 
 def _knows(recipe: str, key: str, rows: Mapping[str, PlannedRow]) -> bool:

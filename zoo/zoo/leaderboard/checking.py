@@ -12,13 +12,13 @@ from zoo_core.errors import unknown
 from zoo_core.words import plural
 
 from ..comparing.spreads import Spread
-from ..files import Place, read_use, write_json
+from ..files import Place, read_use, remove_folder, write_json
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
 from ..reports.displaying import Displayed
 from ..reports.page import number
 from ..runs.config import differences
-from .building import compute_with, fill_cells
+from .building import CELLS, compute_with, fill_cells
 from .cells import Bench
 from .claims import disk_time
 from .configuration import Cell, read_board, row_of
@@ -171,6 +171,8 @@ def check_leaderboard(
     with compute_with(board.threads):
         bench = Bench(open_measures(board, device, report), report, workers)
         signal = fill_cells(checks, {standing.name: planned}, cells, is_open, bench, None, keep_runs=keep_runs)
+    if not keep_runs and not any(map(is_open, cells)):
+        remove_folder(checks / CELLS)
     # 3. What they say.
     again, *others = (read_result(checks, cell) for cell in cells)
     done = [result for result in others if result is not None and result.state == "done"]

@@ -17,11 +17,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo_core import UsageError, ZooError
 
 from ..files import TEMPORARY, remove_unfinished, translate_errors, write_json
 from ..locks import lock_folder
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 CLAIM = "claim.json"
 BEAT, STALE = 15.0, 180.0  # seconds
@@ -48,10 +52,8 @@ def claim(folder: Path) -> Iterator[Claim | None]:
 
     Raises `ZooError` where it cannot be written.
     """
-    with translate_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     try:
-        lock = lock_folder(folder, "at work")
+        lock = _lock(folder)
     except UsageError:
         yield None
         return
@@ -77,6 +79,19 @@ def claim(folder: Path) -> Iterator[Claim | None]:
                     mine.file.unlink(missing_ok=True)
     finally:
         lock.release()
+
+
+def _lock(folder: Path) -> FileLock:
+    """Lock a folder, made if need be, also where others who are done with the board take it away meanwhile."""
+    for _ in range(10):
+        with translate_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return lock_folder(folder, "at work")
+        except ZooError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    raise ZooError(f"{folder} vanishes as soon as it is made", hint="look what else is at work there")
 
 
 def _renew(mine: Claim, ended: threading.Event) -> None:

@@ -151,7 +151,8 @@ def read_board(folder: Path) -> tuple[Board, dict[str, Row]]:
         if found.pop("format") > FORMAT:
             raise CheckpointError(f"{folder / FILE} was written by a later version of the zoo")
         shared, rows = found.pop("shared"), found.pop("rows")
-        board = Board(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
+        told: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+        board = Board(**told)
         for key, kind in (("recipes", tuple), ("datasets", tuple), ("seeds", int), ("images", int), ("options", dict)):
             if not isinstance(getattr(board, key), kind) or (not getattr(board, key) and kind is not dict):
                 raise ValueError(f"{key} is {getattr(board, key)!r}")

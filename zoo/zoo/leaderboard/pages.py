@@ -10,10 +10,34 @@ from ..reports.figures import COLORS, Intervals, svg
 from ..reports.page import Picture, write_page
 from .configuration import Cell
 from .results import picture_file
-from .summary import Leaderboard
+from .summary import Leaderboard, read_leaderboard
 from .tables import Entry, Table, describe_board, explain_intervals, list_troubles, make_tables
 
 _TEMPLATE = Path(__file__).with_name("board.html")
+
+
+def show_leaderboard(
+    folder: Place, *, sort: str | None = None, html: Place | None = None, markdown: Place | None = None
+) -> Leaderboard:
+    """Return a leaderboard as far as it is; somebody may be at work there meanwhile.
+
+    Args:
+        folder: of the board, or a copy of its JSON files.
+        sort: the column whose best row comes first in what is written: METRIC:FEATURES, METRIC of the first features,
+            "images_per_s" or "operations"; by default the first column.
+        html, markdown: files to write: a page that needs no other file, and Markdown.
+
+    Raises:
+        UsageError: it holds no board, or there is no such column.
+        CheckpointError: a file is damaged.
+    """
+    found = read_leaderboard(folder)
+    found.column(sort)
+    if html is not None:
+        save_page(found, html, sort)
+    if markdown is not None:
+        save_markdown(found, markdown, sort)
+    return found
 
 
 def write_markdown(board: Leaderboard, sort: str | None = None) -> str:

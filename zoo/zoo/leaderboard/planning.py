@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..packs.request import parse_options
 from ..packs.selection import dataset_options
 from ..runs.config import differences
 from ..training.planning import Plan, plan
-from .configuration import Board, Cell, Row, hash_row, is_board, read_board, refuse_other, write_board
+from .configuration import FEATURES, METRICS, Board, Cell, Row, hash_row, is_board, read_board, refuse_other, write_board
 from .results import read_result
 from .spelling import read_choice, read_choices
 
@@ -39,43 +39,56 @@ class PlannedRow:
     plan: Plan | None = None
 
 
-def open_board(
-    folder: Path, given: Mapping[str, Any], *, device: str, renew: bool, write: bool = True
-) -> tuple[Board, dict[str, PlannedRow]]:
-    """Begin the board in a folder, or open and extend the one there; returns it with its rows by name.
+def read_given(folder: Path, given: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Return fields of `Board` that somebody asks for, checked one by one; None stands for what stays as it is.
 
-    Args:
-        given: fields of `Board` that somebody asks for; None for what stays as it is.
-        device: what computes here.
-        write: whether the board's file is written, where it is new or grows.
-        renew: whether rows change whose recipes have changed since; what was measured of them counts no more then.
-
-    Raises:
-        UsageError: it cannot be, or is another one than the board that is there.
+    Raises `UsageError` for what cannot be, and where a new board lacks something.
     """
     asked = {key: value for key, value in given.items() if value is not None}
-    for key, kind in (("recipes", "recipe"), ("datasets", "dataset")):
+    for key in ("recipes", "datasets", "features", "metrics"):
         if key in asked:
             asked[key] = tuple(map(str, read_choices(asked[key])))
             if not asked[key]:
-                raise UsageError(f"name at least one {kind}", hint=f"for example: --{key} {_EXAMPLES[key]}")
-    for key in ("features", "metrics"):
-        if key in asked:
-            asked[key] = tuple(map(str, read_choices(asked[key])))
+                raise UsageError(f"--{key} names nothing", hint=f"for example: --{key} {_EXAMPLES[key]}")
     _check(asked)
     if not is_board(folder):
         refuse_other(folder)
-        for key, example in _EXAMPLES.items():
+        for key in _NEEDED:
             if key not in asked:
-                raise UsageError(f"a new board needs --{key}", hint=f"for example: --{key} {example}")
+                raise UsageError(f"a new board needs --{key}", hint=f"for example: --{key} {_EXAMPLES[key]}")
         asked["precision"] = resolve_precision(asked.get("precision") or "auto", check_device(device))  # of every machine
-    board, _, planned = _resolve(folder, asked, device, renew=renew)  # refused before the folder is made
-    if write:
-        with _alone(folder):  # others begin at the same time
-            board, before, planned = _resolve(folder, asked, device, renew=renew, planned=planned)
-            rows = {name: one.row for name, one in planned.items()}
-            if rows != before or read_board(folder)[0] != board:
-                write_board(folder, board, rows)
+    return asked
+
+
+def resolve_board(
+    folder: Path, asked: Mapping[str, Any], device: str, *, renew: bool
+) -> tuple[Board, dict[str, PlannedRow]]:
+    """Return the board that is asked for, new or grown from the one in the folder, and its rows by name; writes nothing.
+
+    Args:
+        asked: as `read_given` gives it.
+        device: what computes here.
+        renew: whether rows change whose recipes have changed since; what was measured of them counts no more then.
+
+    Raises:
+        UsageError: it is another one than the board that is there, or none of its rows can be.
+    """
+    board, _, planned = _resolve(folder, asked, device, renew=renew)
+    return board, planned
+
+
+def enter_board(
+    folder: Path, asked: Mapping[str, Any], planned: dict[str, PlannedRow], device: str, *, renew: bool
+) -> tuple[Board, dict[str, PlannedRow]]:
+    """Write what `resolve_board` has planned into the board's file, which others begin or grow at the same time.
+
+    Returns and raises as `resolve_board` does.
+    """
+    with _alone(folder):
+        board, before, planned = _resolve(folder, asked, device, renew=renew, planned=planned)
+        rows = {name: one.row for name, one in planned.items()}
+        if rows != before or read_board(folder)[0] != board:
+            write_board(folder, board, rows)
     return board, planned
 
 
@@ -112,7 +125,14 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-_EXAMPLES = {"recipes": "dcgan,mlp-gan", "datasets": "faces,faces:style=notionists", "images": "20000"}
+_NEEDED = ("recipes", "datasets", "images")
+_EXAMPLES = {
+    "recipes": "dcgan,mlp-gan",
+    "datasets": "faces,faces:style=notionists",
+    "images": "20000",
+    "features": ",".join(FEATURES),
+    "metrics": ",".join(METRICS),
+}
 
 
 def _check(asked: Mapping[str, Any]) -> None:
@@ -148,7 +168,8 @@ def plan_rows(board: Board, device: str) -> dict[str, PlannedRow]:
     """
     known: set[str] = set()
     for recipe, dataset in board.rows:
-        known |= _keys(recipe, read_choice(dataset).name)
+        with suppress(ZooError):  # of a part that is broken: its row says so
+            known |= _keys(recipe, read_choice(dataset).name)
     for key in board.options:
         owner, _, bare = key.rpartition("/")
         meant = [recipe for recipe in board.recipes if fnmatchcase(recipe, owner or "*")]
@@ -170,7 +191,11 @@ def plan_rows(board: Board, device: str) -> dict[str, PlannedRow]:
 
 def plan_row(board: Board, recipe: str, dataset: str, device: str) -> PlannedRow:
     """Plan a row; one that cannot be says why."""
-    choice, known = read_choice(dataset), _keys(recipe, read_choice(dataset).name)
+    choice = read_choice(dataset)
+    try:
+        known = _keys(recipe, choice.name)
+    except ZooError as error:
+        return PlannedRow(Row(problem=error.message))
     options = {key: value for key, value in board.options.items() if key in known}
     owned = [(*key.rpartition("/"), value) for key, value in board.options.items() if "/" in key]
     options |= {bare: value for owner, _, bare, value in owned if fnmatchcase(recipe, owner)}

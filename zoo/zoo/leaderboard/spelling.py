@@ -44,7 +44,8 @@ def _escape(value: str) -> str:
 def read_choice(text: str) -> Choice:
     """Read NAME:KEY=VALUE…; raises `UsageError` where it is none."""
     first, *rest = _split(text.strip(), ":")
-    name, options = [first], {}
+    name = [first]
+    options: dict[str, str] = {}
     for part in rest:
         key, sign, value = part.partition("=")
         if not sign and not options:  # "distribution:name"

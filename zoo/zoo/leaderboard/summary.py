@@ -78,7 +78,7 @@ class Standing:
 
 @dataclass(frozen=True, repr=False)
 class Leaderboard(Displayed):
-    """A board, as `zoo.build_leaderboard` and `zoo.read_leaderboard` return it.
+    """A board, as `zoo.build_leaderboard` and `zoo.show_leaderboard` return it.
 
     Args:
         path: its folder.
@@ -143,13 +143,13 @@ class Leaderboard(Displayed):
 
     def overlaps(self, row: Standing, column: str) -> bool:
         """Return whether a row's 95 % interval reaches that of the best row of its dataset: the seeds do not tell which is
-        better.
+        better. A single seed counts as its value.
         """
         best = self.best(row.dataset, column)
-        if not best or row in best:
+        if not best or row in best or row.value(column).mean is None:
             return False
-        ours, theirs = row.value(column).interval, best[0].value(column).interval
-        return bool(ours and theirs and ours[0] <= theirs[1] and theirs[0] <= ours[1])
+        (low, high), (lowest, highest) = (_span(one.value(column)) for one in (row, best[0]))
+        return low <= highest and lowest <= high
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
@@ -166,15 +166,7 @@ class Leaderboard(Displayed):
 
 
 def read_leaderboard(folder: Place) -> Leaderboard:
-    """Return a board as far as it is; somebody may be at work there meanwhile.
-
-    Args:
-        folder: of the board, or a copy of its JSON files.
-
-    Raises:
-        UsageError: it holds no board.
-        CheckpointError: a file is damaged.
-    """
+    """Return the board in a folder as far as it is; raises as `zoo.show_leaderboard` does."""
     place = Path(folder)
     return summarize(place, *read_board(place))
 
@@ -233,6 +225,11 @@ def _warn(board: Board, results: Sequence[Result]) -> list[str]:
     return lines
 
 
+def _span(spread: Spread) -> tuple[float, float]:
+    assert spread.mean is not None
+    return spread.interval or (spread.mean, spread.mean)
+
+
 def _badness(column: str, mean: float | None) -> float:
     """Return what is least for the best mean of a column; diversity is best where it is that of the data, 1."""
     if mean is None:
@@ -255,7 +252,8 @@ def is_lower_better(column: str) -> bool:
 
 def check_file(folder: Path, row: str) -> Path:
     """Return the file of what `zoo leaderboard check` found of a row."""
-    return folder / CHECKS / f"{Cell(*row.split('/', 1), 0).name.rpartition('--')[0]}.json"
+    recipe, _, dataset = row.partition("/")
+    return folder / CHECKS / f"{Cell(recipe, dataset, 0).name.rpartition('--')[0]}.json"
 
 
 def _read_check(file: Path, hash: str) -> str:

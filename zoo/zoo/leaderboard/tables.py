@@ -20,6 +20,7 @@ TITLES = {
     "operations": "operations",
 }
 _PREFIXES = {15: "P", 12: "T", 9: "G", 6: "M", 3: "k"}
+NOTHING = "–"  # stands where no value is
 OVERLAPS = "≈"  # stands before a value whose interval reaches that of the best
 
 
@@ -111,12 +112,17 @@ def describe_board(board: Leaderboard) -> list[str]:
 
 def explain_intervals(board: Leaderboard) -> str:
     """Return how to read the numbers."""
+    costs = (
+        "images/s is what the machines made of it beside all else that they did; operations are those of convolutions and "
+        "matrix products in a whole training, counted."
+    )
     count = board.board.seeds
     if count < 2:
-        return "One seed has no interval, and says nothing of another's."
+        return f"One seed has no interval, and says nothing of another's; {costs}"
     return (
         f"Numbers are means and 95 % confidence intervals over {count} seeds (Student's t). The best of a column is bold; "
-        f"{OVERLAPS} stands before those whose interval reaches the best one's: {count} seeds do not tell them apart."
+        f"{OVERLAPS} stands before those whose interval reaches the best one's: these seeds do not tell them apart. "
+        f"Of the costs, {costs}"
     )
 
 
