@@ -1,10 +1,12 @@
-"""Fine-tuning a model against training from scratch, on few pictures: how many images does each need?
+"""Fine-tuning a model against training from scratch: how many images does each need?
 
     python benchmarks/finetune.py --data DIR                                   # an hour on two cores
+    python benchmarks/finetune.py --style personas --pictures 2000
     python benchmarks/finetune.py --data DIR --images 256 --every 64 --seeds 1 --pictures 40   # seconds to minutes
 
-DIR is a folder of photographs. For each seed the same recipe and networks are trained twice on the same pictures, once from
-random weights and once beginning with the model's (`--from`), and measured alike at the same numbers of images.
+DIR is a folder of photographs; --style takes faces drawn in another style instead. For each seed the same recipe, networks
+and learning rates are trained twice on the same pictures, once from random weights and once beginning with the model's
+(`--from`), and measured alike at the same numbers of images.
 Keys of the JSON object on the last line:
 
 - `scratch`: least distance from scratch within the budget, mean and standard deviation over the seeds.
@@ -35,7 +37,9 @@ NAME = "frechet_scattering"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--data", type=Path)
+    where.add_argument("--style", help="of drawn faces")
     parser.add_argument("--model", default="dcgan-faces", help="what fine-tuning begins with")
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--images", type=int, default=16_000, help="budget of each training")
@@ -59,7 +63,7 @@ def main() -> None:
         "share": {**_spread(reached), "greatest": max(reached)} if len(reached) == len(shares) else None,
         "shares": shares,
         "curves": curves,
-        **{key: getattr(given, key) for key in ("model", "pictures", "images", "every", "seeds")},
+        **{key: getattr(given, key) for key in ("model", "style", "pictures", "images", "every", "seeds")},
         "load_before": round(load, 2),
         "torch": torch.__version__,
     }
@@ -75,9 +79,12 @@ def _curve(given: argparse.Namespace, folder: Path, seed: int, base: str | None)
     model = zoo.load(given.model)
     parts = {role: part["options"] for role, part in model.config["parts"].items()}
     options = {f"{role}.{key}": value for role, known in parts.items() for key, value in known.items()}
+    rates = model.config["provenance"]["optimizer"]
+    options |= {f"optimizer.{role}.lr": rates[role]["lr"] for role in parts}
+    options |= {"dataset.style": given.style} if given.style else {}
     zoo.train(
         model.config["recipe"]["name"],
-        dataset="folder",
+        dataset="faces" if given.style else "folder",
         data=given.data,
         size=model.image.size,
         channels=model.image.channels,
