@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from zoo_core import TrainingError, UsageError
@@ -203,7 +204,7 @@ def judge(values: Mapping[str, Spread], results: list[Result]) -> dict[str, Judg
         new = [result.metrics[features][metric] for result in results if metric in result.metrics.get(features, {})]
         expected = spread.predict(len(new)) if new else None
         if expected is not None and spread.mean is not None:
-            found[column] = Judgment(spread.mean, sum(new) / len(new), *expected)
+            found[column] = Judgment(spread.mean, fmean(new), *expected)
     return found
 
 

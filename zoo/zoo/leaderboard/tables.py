@@ -42,6 +42,7 @@ class Table:
 
     dataset: str
     features: str
+    order: str  # the column by which its rows are sorted
     heads: Sequence[str]
     names: Sequence[str]  # of recipes
     rows: Sequence[Sequence[Entry]]
@@ -64,8 +65,14 @@ def make_tables(board: Leaderboard, sort: str | None = None) -> list[Table]:
                 [*(_entry(board, row, column) for column in columns), *(_cost(row, cost) for cost in costs), _seeds(row)]
                 for row in shown
             ]
-            tables.append(Table(dataset, name, heads, [row.recipe for row in shown], rows))
+            tables.append(Table(dataset, name, own, heads, [row.recipe for row in shown], rows))
     return tables
+
+
+def title_of(column: str) -> str:
+    """Return what a column is called where it stands alone."""
+    metric, _, features = column.partition(":")
+    return TITLES.get(metric, metric) + (f", {features} features" if features else "")
 
 
 def _head(column: str) -> str:
@@ -110,8 +117,8 @@ def describe_board(board: Leaderboard) -> list[str]:
     ]
 
 
-def explain_intervals(board: Leaderboard) -> str:
-    """Return how to read the numbers."""
+def explain_intervals(board: Leaderboard, *, bold: bool = True) -> str:
+    """Return how to read the numbers; `bold`: whether the best of a column are."""
     costs = (
         "images/s is what the machines made of it beside all else that they did; operations are those of convolutions and "
         "matrix products in a whole training, counted."
@@ -119,8 +126,9 @@ def explain_intervals(board: Leaderboard) -> str:
     count = board.board.seeds
     if count < 2:
         return f"One seed has no interval, and says nothing of another's; {costs}"
+    best = "The best of a column is bold; " if bold else ""
     return (
-        f"Numbers are means and 95 % confidence intervals over {count} seeds (Student's t). The best of a column is bold; "
+        f"Numbers are means and 95 % confidence intervals over {count} seeds (Student's t). {best}"
         f"{OVERLAPS} stands before those whose interval reaches the best one's: these seeds do not tell them apart. "
         f"Of the costs, {costs}"
     )
