@@ -213,6 +213,8 @@ def compare_weights(first: Result, again: Result | None) -> tuple[bool | None, s
     seed = f"seed {first.seed}"
     if again is None or again.state != "done":
         return None, f"{seed} did not come to an end again"
+    if first.machine.get("device") != "cpu":
+        return None, f"{seed} was trained on a GPU, which need not give the same bits"
     if first.comparable != again.comparable:
         return None, f"{seed} was trained on another kind of machine, whose bits may differ"
     if first.weights == again.weights:

@@ -11,7 +11,7 @@ from ..reports.page import Picture, write_page
 from .configuration import Cell
 from .results import picture_file
 from .summary import Leaderboard, read_leaderboard
-from .tables import Entry, Table, describe_board, explain_intervals, list_troubles, make_tables, title_of
+from .tables import Entry, Table, describe_board, explain_intervals, list_troubles, make_tables, title_of, write_command
 
 _TEMPLATE = Path(__file__).with_name("board.html")
 
@@ -56,6 +56,7 @@ def write_markdown(board: Leaderboard, sort: str | None = None) -> str:
     if checked := [row for row in board.rows if row.checked]:
         lines += ["## Checked", "", "| row | run again with other seeds |", "|---|---|"]
         lines += [f"| {_escape(row.name)} | {_escape(row.checked)} |" for row in checked] + [""]
+    lines += ["## To make it", "", "```sh", write_command(board.board), "```", ""]
     return "\n".join(lines)
 
 
@@ -80,6 +81,7 @@ def save_page(board: Leaderboard, file: Place, sort: str | None = None) -> Path:
         samples={name: _samples(board, name, sort) for name in board.board.datasets},
         troubles=list_troubles(board),
         warnings=board.warnings,
+        command=write_command(board.board),
         checked=[row for row in board.rows if row.checked],
         everything=json.dumps(board.to_json()["settings"], indent=1),
     )

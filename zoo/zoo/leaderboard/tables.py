@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from zoo_core.words import plural
 
 from ..reports.numbers import format_value
 from ..reports.page import number
-from .configuration import DIVERSITY
+from .configuration import DIVERSITY, Board
 from .summary import COSTS, Leaderboard, Standing, is_lower_better
 
 TITLES = {
@@ -113,8 +114,22 @@ def describe_board(board: Leaderboard) -> list[str]:
         f"{' × '.join(grid)}: {state}.",
         f"Each was trained on {plural(told.images, 'image')}{size}, {told.precision}{settings}, and measured by "
         f"{plural(told.samples, 'sample')} against {plural(told.real, 'real image')}.",
+        *([f"Computed with: {'; '.join(board.machines)}."] if board.machines else []),
         *(f"Features that were not at hand: {name} ({why})." for name, why in board.absent.items()),
     ]
+
+
+def write_command(board: Board) -> str:
+    """Return how a board is begun, as it is typed."""
+    words = ["zoo", "leaderboard", "build", "DIR"]
+    defaults = {one.name: one.default for one in fields(Board)}
+    for one in fields(Board):
+        value = getattr(board, one.name)
+        if one.name == "options":
+            words += [word for key, text in value.items() for word in ("--set", f"{key}={text}")]
+        elif value != defaults[one.name]:
+            words += [f"--{one.name}", ",".join(value) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)
 
 
 def explain_intervals(board: Leaderboard, *, bold: bool = True) -> str:
