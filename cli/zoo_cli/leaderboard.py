@@ -206,7 +206,7 @@ def _say(found: Leaderboard, sort: str | None) -> None:
             echo()
     for name, why in list_troubles(found):
         echo(f"{name} {why}")
-    for line in [*describe_board(found), explain_intervals(found)]:
+    for line in [*describe_board(found), explain_intervals(found, bold=False)]:
         echo(line)
     for text in found.warnings:
         echo(f"warning: {text}", fg="yellow", err=True)

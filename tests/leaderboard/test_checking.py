@@ -42,6 +42,8 @@ def test_equal_seeds_give_equal_weights_on_equal_machines() -> None:
         assert same is None
         assert "another kind of machine" in words
     assert compare_weights(first, None)[0] is None
+    gpu = {"machine": {"device": "NVIDIA H100", "precision": "bf16"}}
+    assert compare_weights(replace(first, **gpu), replace(other, **gpu))[0] is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,9 @@ def test_markdown_and_page(tmp_path: Path) -> None:
     assert "| wgan-gp | **9.000** | **0.1000** | 0.9000 | 500 | 3 Gflop | 1 of 3: 2 missing |" in lines
     assert "| dcgan | ≈ 11.0 ± 2.5 | ≈ 0.084 ± 0.017 | 0.9000 | 500 | 3 Gflop | 3 |" in lines  # the single seed's 9 is in it
     assert lines.index("## faces") < lines.index("## faces:style=notionists")
+    command = "zoo leaderboard build DIR --recipes lsgan,dcgan,sngan,wgan-gp --datasets faces,faces:style=notionists"
+    assert f"{command} --images 1000 --size 32 --precision fp32 --features scattering --metrics frechet,precision" in lines
+    assert "Computed with: cpu, DEFAULT, 1 thread, torch 2." in lines
     page = save_page(found, tmp_path / "board.html").read_text()
     for words in ("Leaderboard", "faces:style=notionists", "11.0 ± 2.5", "<svg", "1 of 3: 2 missing"):
         assert words in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -16,7 +17,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from zoo.models.curves import NETWORKS
-from zoo.reports.figures import COLORS, GRAY, OTHERS, Chart, Curves, Histogram, Line, draw, save_png, svg, thin, ticks
+from zoo.reports.figures import (
+    COLORS,
+    GRAY,
+    OTHERS,
+    Chart,
+    Curves,
+    Histogram,
+    Intervals,
+    Line,
+    draw,
+    save_png,
+    svg,
+    thin,
+    ticks,
+)
 from zoo_core import ZooError
 
 
@@ -169,3 +184,23 @@ def test_a_home_that_cannot_be_written_is_no_matter(home: dict[str, str], tmp_pa
 
 def test_somebody_elses_settings_stay_theirs() -> None:
     assert run(QUIET.format(before="import matplotlib; matplotlib.rcParams['font.size'] = 33")) == ("33.0", "")
+
+
+def test_intervals_stand_one_below_the_other_with_their_names() -> None:
+    values = {"dcgan": (10.0, (9.0, 11.0)), "sngan": (12.0, None), "a<b": (30.0, (20.0, 40.0))}
+    text = str(svg(Intervals(values, "distance", {"dcgan": COLORS[0]}), "distances"))
+    for name, words in (("dcgan", "dcgan: 10, 9 to 11"), ("sngan", "sngan: 12"), ("a&lt;b", "a&lt;b: 30, 20 to 40")):
+        assert f"<title>{words}</title>" in text
+        assert re.search(rf">{name}</text>", text)
+    assert text.count(COLORS[0]) >= 2  # its dot and its line
+    assert svg(Intervals({}, "distance"), "nothing") == ""
+    assert Intervals(values, "").height < Intervals({**values, "more": (1.0, None)}, "").height
+
+
+def test_intervals_far_apart_have_a_logarithmic_axis_that_holds_what_reaches_below_zero() -> None:
+    near, far = ({"a": (1.0, (-1.0, 3.0)), "b": (high, None)} for high in (10.0, 100.0))
+    assert "−" in str(svg(Intervals(near, "x"), "near"))  # the axis begins below 0
+    text = str(svg(Intervals(far, "x"), "far"))
+    assert "−" not in text
+    assert ">0.5</text>" in text
+    assert ">100</text>" in text

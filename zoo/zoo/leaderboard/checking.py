@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from zoo_core import TrainingError, UsageError
@@ -203,7 +204,7 @@ def judge(values: Mapping[str, Spread], results: list[Result]) -> dict[str, Judg
         new = [result.metrics[features][metric] for result in results if metric in result.metrics.get(features, {})]
         expected = spread.predict(len(new)) if new else None
         if expected is not None and spread.mean is not None:
-            found[column] = Judgment(spread.mean, sum(new) / len(new), *expected)
+            found[column] = Judgment(spread.mean, fmean(new), *expected)
     return found
 
 
@@ -212,6 +213,8 @@ def compare_weights(first: Result, again: Result | None) -> tuple[bool | None, s
     seed = f"seed {first.seed}"
     if again is None or again.state != "done":
         return None, f"{seed} did not come to an end again"
+    if first.machine.get("device") != "cpu":
+        return None, f"{seed} was trained on a GPU, which need not give the same bits"
     if first.comparable != again.comparable:
         return None, f"{seed} was trained on another kind of machine, whose bits may differ"
     if first.weights == again.weights:

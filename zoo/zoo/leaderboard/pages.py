@@ -11,7 +11,7 @@ from ..reports.page import Picture, write_page
 from .configuration import Cell
 from .results import picture_file
 from .summary import Leaderboard, read_leaderboard
-from .tables import Entry, Table, describe_board, explain_intervals, list_troubles, make_tables
+from .tables import Entry, Table, describe_board, explain_intervals, list_troubles, make_tables, title_of, write_command
 
 _TEMPLATE = Path(__file__).with_name("board.html")
 
@@ -56,6 +56,7 @@ def write_markdown(board: Leaderboard, sort: str | None = None) -> str:
     if checked := [row for row in board.rows if row.checked]:
         lines += ["## Checked", "", "| row | run again with other seeds |", "|---|---|"]
         lines += [f"| {_escape(row.name)} | {_escape(row.checked)} |" for row in checked] + [""]
+    lines += ["## To make it", "", "```sh", write_command(board.board), "```", ""]
     return "\n".join(lines)
 
 
@@ -76,23 +77,30 @@ def save_page(board: Leaderboard, file: Place, sort: str | None = None) -> Path:
         lead=" ".join(describe_board(board)),
         intervals=explain_intervals(board),
         datasets={name: [table for table in tables if table.dataset == name] for name in board.board.datasets},
-        charts={name: _draw(board, name, sort) for name in board.board.datasets},
+        charts={name: _draw_all(board, name, sort) for name in board.board.datasets},
         samples={name: _samples(board, name, sort) for name in board.board.datasets},
         troubles=list_troubles(board),
         warnings=board.warnings,
+        command=write_command(board.board),
         checked=[row for row in board.rows if row.checked],
         everything=json.dumps(board.to_json()["settings"], indent=1),
     )
 
 
-def _draw(board: Leaderboard, dataset: str, sort: str | None) -> str:
+def _draw_all(board: Leaderboard, dataset: str, sort: str | None) -> dict[str, str]:
+    """Return caption → chart, of the column by which each table of a dataset is sorted."""
+    tables = [table for table in make_tables(board, sort) if table.dataset == dataset]
+    columns = dict.fromkeys(table.order for table in tables)
+    return {title_of(column): _draw(board, dataset, column) for column in columns}
+
+
+def _draw(board: Leaderboard, dataset: str, column: str) -> str:
     """Return the rows of a dataset with their intervals as SVG; those that may be the best stand out."""
-    column = board.column(sort)
     rows = [row for row in board.of(dataset, column) if row.value(column).mean is not None]
     best = board.best(dataset, column)
     colors = {r.recipe: COLORS[0] for r in rows if r in best or board.overlaps(r, column)}
     values = {row.recipe: (row.value(column).mean or 0.0, row.value(column).interval) for row in rows}
-    return svg(Intervals(values, column, colors), f"{column} of recipes on {dataset}, with 95 % intervals")
+    return svg(Intervals(values, title_of(column), colors), f"{column} of recipes on {dataset}, with 95 % intervals")
 
 
 def _samples(board: Leaderboard, dataset: str, sort: str | None) -> list[Picture]:

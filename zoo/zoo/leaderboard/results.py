@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo_core import CheckpointError
+from zoo_core.words import plural
 
 from ..files import write_json
 from .configuration import Cell
@@ -62,6 +63,13 @@ class Result:
     def cell(self) -> Cell:
         """Which cell it is of."""
         return Cell(self.recipe, self.dataset, self.seed)
+
+    @property
+    def machine_words(self) -> str:
+        """What it was computed with: "cpu, AVX512, 1 thread, torch 2.9.0"."""
+        threads = self.machine.get("threads")
+        parts = [self.machine.get("device"), self.machine.get("instructions"), threads and plural(threads, "thread")]
+        return ", ".join([*(str(part) for part in parts if part), f"torch {self.versions.get('torch', 'not stated')}"])
 
     @property
     def comparable(self) -> tuple[Any, ...]:

@@ -49,7 +49,6 @@ class Standing:
     images_per_s: Spread
     operations: float
     parameters: Mapping[str, int]
-    machines: tuple[str, ...]
     checked: str = ""
 
     @property
@@ -86,6 +85,7 @@ class Leaderboard(Displayed):
         columns: METRIC:FEATURES, of what is at hand.
         absent: features that were not at hand where cells were measured → why.
         rows: in the order of the board.
+        machines: what its cells were computed with.
         warnings: why some numbers do not compare.
         signal: what interrupted its building ("SIGINT"), "" for nothing.
     """
@@ -95,6 +95,7 @@ class Leaderboard(Displayed):
     columns: tuple[str, ...]
     absent: Mapping[str, str]
     rows: tuple[Standing, ...]
+    machines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     signal: str = ""
 
@@ -153,7 +154,9 @@ class Leaderboard(Displayed):
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
-        told = {key: getattr(self, key) for key in ("columns", "absent", "warnings", "done", "wanted", "finished")}
+        told = {
+            key: getattr(self, key) for key in ("columns", "absent", "machines", "warnings", "done", "wanted", "finished")
+        }
         return {
             "board": str(self.path),
             **told,
@@ -180,7 +183,9 @@ def summarize(place: Path, board: Board, rows: Mapping[str, Row], signal: str = 
     absent = {name: why for result in results for name, why in result.absent.items()}
     columns = [c for c in asked if c in known] or [c for c in asked if c.partition(":")[2] == board.features[0]]
     standings = tuple(row for row, _ in found)
-    return Leaderboard(place, board, tuple(columns), absent, standings, tuple(_warn(board, results)), signal)
+    machines = tuple(sorted({result.machine_words for result in results}))
+    warnings = tuple(_warn(board, results))
+    return Leaderboard(place, board, tuple(columns), absent, standings, machines, warnings, signal)
 
 
 def _read_row(folder: Path, board: Board, recipe: str, dataset: str, row: Row) -> tuple[Standing, list[Result]]:
@@ -203,7 +208,6 @@ def _read_row(folder: Path, board: Board, recipe: str, dataset: str, row: Row) -
         images_per_s=Spread.of(result.images_per_s for result in done),
         operations=max((result.flop_per_image * result.images for result in done), default=0.0),
         parameters=done[0].parameters if done else {},
-        machines=tuple(dict.fromkeys(_name_machine(result) for result in done)),
         checked=_read_check(check_file(folder, f"{recipe}/{dataset}"), row.hash),
     )
     return standing, results
@@ -211,10 +215,6 @@ def _read_row(folder: Path, board: Board, recipe: str, dataset: str, row: Row) -
 
 def _columns(result: Result) -> dict[str, float]:
     return {f"{metric}:{name}": value for name, values in result.metrics.items() for metric, value in values.items()}
-
-
-def _name_machine(result: Result) -> str:
-    return ", ".join(f"{key} {value}" for key, value in result.machine.items())
 
 
 def _warn(board: Board, results: Sequence[Result]) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from zoo_core.words import plural
 
 from ..reports.numbers import format_value
 from ..reports.page import number
-from .configuration import DIVERSITY
+from .configuration import DIVERSITY, Board
 from .summary import COSTS, Leaderboard, Standing, is_lower_better
 
 TITLES = {
@@ -42,6 +43,7 @@ class Table:
 
     dataset: str
     features: str
+    order: str  # the column by which its rows are sorted
     heads: Sequence[str]
     names: Sequence[str]  # of recipes
     rows: Sequence[Sequence[Entry]]
@@ -64,8 +66,14 @@ def make_tables(board: Leaderboard, sort: str | None = None) -> list[Table]:
                 [*(_entry(board, row, column) for column in columns), *(_cost(row, cost) for cost in costs), _seeds(row)]
                 for row in shown
             ]
-            tables.append(Table(dataset, name, heads, [row.recipe for row in shown], rows))
+            tables.append(Table(dataset, name, own, heads, [row.recipe for row in shown], rows))
     return tables
+
+
+def title_of(column: str) -> str:
+    """Return what a column is called where it stands alone."""
+    metric, _, features = column.partition(":")
+    return TITLES.get(metric, metric) + (f", {features} features" if features else "")
 
 
 def _head(column: str) -> str:
@@ -106,12 +114,26 @@ def describe_board(board: Leaderboard) -> list[str]:
         f"{' × '.join(grid)}: {state}.",
         f"Each was trained on {plural(told.images, 'image')}{size}, {told.precision}{settings}, and measured by "
         f"{plural(told.samples, 'sample')} against {plural(told.real, 'real image')}.",
+        *([f"Computed with: {'; '.join(board.machines)}."] if board.machines else []),
         *(f"Features that were not at hand: {name} ({why})." for name, why in board.absent.items()),
     ]
 
 
-def explain_intervals(board: Leaderboard) -> str:
-    """Return how to read the numbers."""
+def write_command(board: Board) -> str:
+    """Return how a board is begun, as it is typed."""
+    words = ["zoo", "leaderboard", "build", "DIR"]
+    defaults = {one.name: one.default for one in fields(Board)}
+    for one in fields(Board):
+        value = getattr(board, one.name)
+        if one.name == "options":
+            words += [word for key, text in value.items() for word in ("--set", f"{key}={text}")]
+        elif value != defaults[one.name]:
+            words += [f"--{one.name}", ",".join(value) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)
+
+
+def explain_intervals(board: Leaderboard, *, bold: bool = True) -> str:
+    """Return how to read the numbers; `bold`: whether the best of a column are."""
     costs = (
         "images/s is what the machines made of it beside all else that they did; operations are those of convolutions and "
         "matrix products in a whole training, counted."
@@ -119,8 +141,9 @@ def explain_intervals(board: Leaderboard) -> str:
     count = board.board.seeds
     if count < 2:
         return f"One seed has no interval, and says nothing of another's; {costs}"
+    best = "The best of a column is bold; " if bold else ""
     return (
-        f"Numbers are means and 95 % confidence intervals over {count} seeds (Student's t). The best of a column is bold; "
+        f"Numbers are means and 95 % confidence intervals over {count} seeds (Student's t). {best}"
         f"{OVERLAPS} stands before those whose interval reaches the best one's: these seeds do not tell them apart. "
         f"Of the costs, {costs}"
     )
