@@ -147,3 +147,20 @@ def test_threads(tmp_path: Path) -> None:
     assert [reading["way"] for reading in found["readings"]] == ["auto", "1"]
     speeds = found["images_per_s"]["quiet"]
     assert found["quiet_ratio"] == pytest.approx(speeds["auto"] / speeds["1"], abs=0.001)
+
+
+def test_recipes_before_and_after(tmp_path: Path) -> None:
+    pictures(tmp_path / "pictures", 24)
+    tiny: tuple[object, ...] = ("--size", 16, "--width", 4, "--images", 32, "--seeds", 1, "--samples", 24, "--real", 24)
+    chosen = ("sngan", "dcgan-sn", "--data", tmp_path / "pictures", "--out", tmp_path / "out", "--precision", "fp32")
+    found = run("recipes.py", *chosen, *tiny, "--markdown", tmp_path / "page.md")
+    assert {name: list(sides) for name, sides in found["recipes"].items()} == {
+        "sngan": ["before", "after"],
+        "dcgan-sn": ["as it is"],
+    }
+    before, after = (found["recipes"]["sngan"][side]["scattering"]["frechet"]["mean"] for side in ("before", "after"))
+    assert found["gain"]["sngan"] == pytest.approx(before / after, abs=0.006)
+    assert set(found["gain"]) == {"sngan", "dcgan-sn"}
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert f"| `sngan` | after | 32 | {after:.3g} |" in page
+    assert run("recipes.py", *chosen, *tiny)["recipes"] == found["recipes"]  # nothing is trained again

@@ -67,7 +67,7 @@ plugin = Plugin(
                 "discriminator.slope": 0.1,
                 **_two_rates(2e-4, 8e-4),
             },
-            summary="spectral normalization and the hinge loss on DCGAN's body, several times as fast as sngan",
+            summary="spectral normalization and the hinge loss on DCGAN's body, a fifth of sngan's work",
             paper=MIYATO,
         ),
         Recipe(
