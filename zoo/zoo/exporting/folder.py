@@ -82,4 +82,6 @@ def _card(model: Model, pixels: str, worst: dict[str, float]) -> str:
     if "discriminator" in worst:
         rows["largest difference of a logit from torch's"] = f"{worst['discriminator']:.1g} of the largest logit"
     table = "\n".join(f"| {escape(key)} | {escape(value)} |" for key, value in rows.items())
-    return f"# {escape(facts.get('recipe', 'a generator'))} as ONNX\n\n{use}\n\n| | |\n|---|---|\n{table}\n"
+    return "\n".join(
+        (f"# {escape(facts.get('recipe', 'a generator'))} as ONNX", "", use, "", "| | |", "|---|---|", table, "")
+    )
