@@ -11,8 +11,9 @@ import torch
 from zoo_core import UsageError
 from zoo_core.errors import unknown
 
+from ..catalog import find_entry
 from ..files import Place
-from ..loading import load
+from ..loading import load, local_folder
 from ..models.config import note_choice
 from ..models.folder import write_model
 from ..models.model import Model, ModelLike
@@ -83,7 +84,15 @@ def export(
         return write_onnx(loaded, place, pixels=pixels, report=report)
     from .page import write_page
 
-    return write_page(loaded, place, runtime=None if runtime is None else Path(runtime), report=report)
+    archive = None if runtime is None else Path(runtime)
+    return write_page(loaded, place, runtime=archive, source=_public_name(model), report=report)
+
+
+def _public_name(model: ModelLike) -> str:
+    """Return what everybody calls a model: its name in the catalog or on the Hub; "" for one that only lies here."""
+    if isinstance(model, Model) or local_folder(model) == Path(model).expanduser():
+        return ""
+    return os.fspath(model) if find_entry(os.fspath(model)) or local_folder(model) is None else ""
 
 
 def _check_choices(to: str, bf16: bool, pixels: str, runtime: Place | None) -> None:

@@ -82,6 +82,5 @@ def _card(model: Model, pixels: str, worst: dict[str, float]) -> str:
     if "discriminator" in worst:
         rows["largest difference of a logit from torch's"] = f"{worst['discriminator']:.1g} of the largest logit"
     table = "\n".join(f"| {escape(key)} | {escape(value)} |" for key, value in rows.items())
-    return "\n".join(
-        (f"# {escape(facts.get('recipe', 'a generator'))} as ONNX", "", use, "", "| | |", "|---|---|", table, "")
-    )
+    title = f"# {escape(facts.get('recipe', 'a generator'))} as ONNX"
+    return "\n".join((title, "", use, "", "| | |", "|---|---|", table, ""))

@@ -127,7 +127,7 @@ def _classes(model: Model) -> list[str]:
 
 def _table(model: Model, facts: dict[str, str], shrunk: Shrunk, source: str) -> dict[str, str]:
     """Return what a person should know of the model, as rows of a table."""
-    unknown = "not stated"
+    unknown, cost = "not stated", f"{shrunk.cost * 255:.2g}"
     images = f", {int(facts['trained_images']):,} images shown" if facts.get("trained_images", "").isdigit() else ""
     rows = {
         "Model": source,
@@ -142,7 +142,7 @@ def _table(model: Model, facts: dict[str, str], shrunk: Shrunk, source: str) -> 
         "Its images": facts.get("parent_dataset", ""),
         "License of its images": facts.get("parent_dataset_license", ""),
         "Credit for its images": facts.get("parent_dataset_credit", ""),
-        "Weights": f"{shrunk.bits}; a pixel differs from the model's own by at most {shrunk.cost * 255:.2g}/255 in 64 samples",
+        "Weights": f"{shrunk.bits}; in 64 samples no pixel differs from the model's own by more than {cost}/255",
         "SHA-256 of the model's weights": checksum(model, "generator"),
         "Made with": f"zoo export, dcgan-zoo {facts['zoo_version']}; drawn by {NAME} {VERSION} (MIT)",
     }

@@ -1,7 +1,7 @@
 """What draws in a browser: onnxruntime-web, fetched once from npm's registry, in one version with known checksums.
 
-Two of its files are kept in the zoo's cache: a script, and a WebAssembly program that computes with WebGPU where the browser has
-it and with SIMD on one thread otherwise. It is Microsoft's, under the MIT License, whose text goes into every page.
+Two of its files are kept in the zoo's cache: a script, and a WebAssembly program that computes with WebGPU where the browser
+has it and with SIMD on one thread otherwise. It is Microsoft's, under the MIT License, whose text goes into every page.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def _unpack(archive: Path) -> dict[str, bytes]:
 
 def _fetch(place: Path, report: Reporter) -> Path:
     """Fetch the archive from the registry, `$npm_config_registry` where that is set, as npm does."""
-    registry = (os.environ.get("npm_config_registry") or REGISTRY).rstrip("/")
+    chosen = [value for name, value in os.environ.items() if name.lower() == "npm_config_registry" and value]
+    registry = (chosen or [REGISTRY])[0].rstrip("/")
     address, target = f"{registry}/{NAME}/-/{NAME}-{VERSION}.tgz", place / f"{NAME}-{VERSION}.tgz"
     reason = ""
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "on", "true", "yes"):

@@ -1,7 +1,7 @@
 """A graph with weights of 8 bits where that costs little, and of 16 bits otherwise.
 
-Weights of 8 bits stand in groups that share a scale (as in Dettmers et al. 2022, arXiv:2110.02861, without its codebook); the
-graph itself turns them back into float32 when it is loaded, so all that computes is as before.
+Weights of 8 bits stand in groups that share a scale; the graph itself turns them back into float32 when it is loaded, so all
+that computes is as before.
 """
 
 from __future__ import annotations
