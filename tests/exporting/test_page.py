@@ -104,7 +104,7 @@ def test_everything_is_usable(faces: Path, width: int, dark: bool) -> None:
         # 1. Another seed, another count.
         page.get_by_label("How many").fill("5")
         page.get_by_role("button", name="Another seed").click()
-        page.wait_for_function("document.getElementById('state').textContent.startsWith('5 pictures of seed 1,')")
+        played.wait("document.getElementById('state').textContent.startsWith('5 pictures of seed 1,')")
         samples = page.get_by_role("list", name="Samples").get_by_role("button")
         assert samples.count() == 5
         # 2. A picture is kept by the keyboard, and another let go.
@@ -120,10 +120,12 @@ def test_everything_is_usable(faces: Path, width: int, dark: bool) -> None:
         # 3. A walk through the three.
         page.get_by_label("Steps between two").fill("4")
         page.get_by_role("button", name="Walk").click()
-        page.wait_for_function("document.querySelectorAll('#strip canvas').length === 9 && place.max === '8'")
+        played.wait(
+            "document.querySelectorAll('#strip canvas').length === 9 && document.getElementById('place').max === '8'"
+        )
         play = page.get_by_role("button", name="Play")
         play.click()
-        page.wait_for_function("Number(place.value) > 0")
+        played.wait("Number(document.getElementById('place').value) > 0")
         page.get_by_role("button", name="Pause").click()
         # 4. Arithmetic: B lost its only picture; the result comes back with another.
         result = page.get_by_role("list", name="Result").get_by_role("button")
@@ -134,9 +136,9 @@ def test_everything_is_usable(faces: Path, width: int, dark: bool) -> None:
         seen = "() => document.querySelector('#turned canvas').toDataURL()"
         before = page.evaluate(seen)
         page.get_by_label("Direction 1").fill("4.8")
-        page.wait_for_function(f"before => ({seen})() !== before", arg=before)
+        played.wait(f"before => ({seen})() !== before", before)
         page.get_by_role("button", name="Back to 0").click()
-        page.wait_for_function(f"before => ({seen})() === before", arg=before)
+        played.wait(f"before => ({seen})() === before", before)
         page.get_by_role("list", name="Turned picture").get_by_role("button").click()
         assert kept.count() == 4
         # 6. A file to take away, and whose it is.
@@ -185,19 +187,20 @@ def test_latents_of_any_length_and_kind(recipe: str, options: dict[str, Any], ex
     assert np.abs(drawn[..., :3].astype(int) - wanted.astype(int)).max() <= 3
 
 
-def test_webgpu_draws_the_same(faces: Path) -> None:
+def test_webgpu_draws_the_same(export: Any, make: Make) -> None:
     """On SwiftShader, which has no GPU and is taken only when it is asked for."""
     software = ("--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan", "--use-vulkan=swiftshader")
-    wanted = to_uint8(zoo.load("dcgan-faces").sample(3, seed=5)).numpy()
+    model = make()
+    path, wanted = export(model, "gpu.html"), to_uint8(model.sample(3, seed=5)).numpy()
     with open_browser("--enable-unsafe-webgpu", *software) as browser:
-        with browser_page(faces, browser=browser) as played:
+        with browser_page(path, browser=browser) as played:
             found = played.page.evaluate("navigator.gpu?.requestAdapter().then(a => a !== null)")
             assert "by WebAssembly" in ready(played)
         if not found:
             pytest.skip("this Chromium has no WebGPU by software")
-        with browser_page(f"{faces.as_uri()}#webgpu", browser=browser, timeout=300) as played:
+        with browser_page(f"{path.as_uri()}#webgpu", browser=browser, timeout=300) as played:
             assert "by WebGPU" in ready(played)
-            drawn = pixels(played, 5, 3, 64)
+            drawn = pixels(played, 5, 3, 16)
     assert np.abs(drawn[..., :3].astype(int) - wanted.astype(int)).max() <= 3
 
 
@@ -211,7 +214,7 @@ def test_webgpu_draws_the_same(faces: Path) -> None:
 )
 def test_a_browser_that_cannot(faces: Path, lacking: str, words: str) -> None:
     with browser_page(faces, before=lacking, strict=False) as played:
-        played.page.wait_for_function("document.getElementById('state').classList.contains('bad')")
+        played.wait("document.getElementById('state').classList.contains('bad')")
         assert words in played.page.locator("#state").inner_text()
         assert played.page.get_by_role("img", name="16 samples").is_visible()  # what it looked like when it was made
         assert played.outside == []

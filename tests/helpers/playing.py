@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class Played:
 
     page: Page
     within: tuple[str, ...]
+    timeout: float
     errors: list[str] = field(default_factory=list)  # of the console, and exceptions that nobody caught
     warnings: list[str] = field(default_factory=list)  # of the console
     requests: list[str] = field(default_factory=list)  # every address, sockets included
@@ -67,6 +69,15 @@ class Played:
         """Fail where the console holds an error or something was asked for beyond `within`."""
         assert self.errors == []
         assert self.outside == []
+
+    def wait(self, expression: str, arg: Any = None) -> None:
+        """Wait until JavaScript, or a function of it that is given `arg`, is true: Playwright's own way to wait needs `eval`,
+        which a page's Content-Security-Policy may forbid.
+        """
+        end = time.monotonic() + self.timeout
+        while not self.page.evaluate(expression, arg):
+            assert time.monotonic() < end, f"not within {self.timeout:g} s: {expression}"
+            self.page.wait_for_timeout(100)
 
     def overflow(self) -> int:
         """Return by how many pixels the page is wider than its window."""
@@ -127,7 +138,7 @@ def browser_page(
             if before:
                 session.add_init_script(before)
             page = session.new_page()
-            played = Played(page, (*beginnings, "about:"))
+            played = Played(page, (*beginnings, "about:"), timeout)
             _listen(page, played)
             page.goto(address.resolve().as_uri() if isinstance(address, Path) else address)
             yield played
