@@ -71,8 +71,9 @@ class Played:
         assert self.outside == []
 
     def wait(self, expression: str, arg: Any = None) -> None:
-        """Wait until JavaScript, or a function of it that is given `arg`, is true: Playwright's own way to wait needs `eval`,
-        which a page's Content-Security-Policy may forbid.
+        """Wait until JavaScript, or a function of it that is given `arg`, is true.
+
+        Playwright's own way to wait needs `eval`, which a page's Content-Security-Policy may forbid.
         """
         end = time.monotonic() + self.timeout
         while not self.page.evaluate(expression, arg):
