@@ -2,10 +2,11 @@
 
     python benchmarks/exported_page.py [--model dcgan-faces] [--count 256] [--rounds 5] [--runtime FILE.tgz] [--json]
 
-The page is opened from the disk in a headless Chromium; `images_per_s` is the median over rounds of drawing `--count` pictures
-by WebAssembly on one thread, latents and pixels included. The baseline is torch on one thread in this process, the same latents
-in the same batches, between the rounds; `ratio` is the page's rate by torch's. `ready_s` is how long the page takes from opening
-until all that it shows at first is drawn, 33 pictures; `cost` what the smaller weights change at most, in 1/255.
+The page is opened from the disk in a headless Chromium; `images_per_s` is the median over rounds of drawing `--count`
+pictures by WebAssembly on one thread, latents and pixels included. The baseline is torch on one thread in this process, the
+same latents in the same batches, between the rounds; `ratio` is the page's rate by torch's. `ready_s` is how long the page
+takes from opening until all that it shows at first is drawn, 33 pictures; `cost` what the smaller weights change at most,
+in 1/255.
 """
 
 from __future__ import annotations
