@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import zoo
 from helpers.reporters import Heard
+from helpers.workplace import run as command
 from zoo.exporting import checks, graphs, onnx_folder
 from zoo.packs import to_uint8
 from zoo.randomness import latents_for
@@ -227,10 +228,45 @@ def test_wrong_choices(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPat
         with pytest.raises(UsageError) as caught:
             zoo.export(model, tmp_path / place, **choices)  # type: ignore[arg-type]
         assert words in str(caught.value)
+    restricted = make()
+    restricted.config["provenance"] = {"dataset": {"name": "secret", "restriction": "nobody may see it"}}
+    for choices in ({"to": "onnx"}, {"to": "html"}):
+        with pytest.raises(UsageError, match="cannot be published or exported: it was trained on secret"):
+            zoo.export(restricted, tmp_path / ("x.html" if choices["to"] == "html" else "x"), **choices)  # type: ignore[arg-type]
     monkeypatch.setattr(graphs, "find_spec", lambda name: None if name == "onnxruntime" else find_spec(name))
     with pytest.raises(ZooError, match=r'needs onnxruntime, which is not installed\n.*pip install "dcgan-zoo\[onnx\]"'):
         zoo.export(model, tmp_path / "x", to="onnx")
     assert not (tmp_path / "x").exists()
+
+
+def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = command("export", "mlp-faces", "--to", "onnx", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout) == {"out": "mlp-faces-onnx"}
+    assert (tmp_path / "mlp-faces-onnx" / "generator.onnx").is_file()
+    for words, message, hint in (
+        ("export mlp-faces --to onnx", "mlp-faces-onnx exists already", "choose another folder"),
+        (
+            "export mlp-faces a.onnx --to onnx",
+            "a.onnx names a file, and an export to ONNX is a folder",
+            "mlp-faces a --to onnx",
+        ),
+        ("export mlp-faces a.html", "a.html names a page", "for one: zoo export mlp-faces a.html --to html"),
+        ("export mlp-faces a --to html", "a does not end in .html", "type: zoo export mlp-faces a.html --to html"),
+        (
+            "export mlp-faces a --to onnx --bf16",
+            "--bf16 is a choice of --to model, and this is --to onnx",
+            "leave --bf16 out",
+        ),
+        ("export nothing-here a --to onnx", "there is no model at 'nothing-here'", "give a run folder"),
+        ("export mlp-faces a --to pdf", "unknown form of an export 'pdf'; valid: html, model, onnx", "--to onnx"),
+    ):
+        result = command(*words.split())
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert hint in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "cache") == ["mlp-faces-onnx"]
 
 
 def test_a_place_that_cannot_be_written(nobody: Path, make: Make) -> None:

@@ -14,20 +14,13 @@ from zoo_core.errors import unknown
 from ..catalog import find_entry
 from ..files import Place
 from ..loading import load, local_folder
-from ..models.config import note_choice
-from ..models.folder import write_model
+from ..models.config import check_publishable, note_choice
 from ..models.model import Model, ModelLike
-from ..names import run_not_found
 from ..progress import Reporter
-from ..runs.folders import find_run, is_run
 from .graphs import PIXELS
 
-FORMS = {
-    "model": "a model folder, which the zoo loads anywhere",
-    "onnx": "a folder of ONNX files",
-    "html": "one page, which needs no network",
-}
-"""What `zoo.export` makes."""
+FORMS = ("model", "onnx", "html")
+"""What `zoo.export` makes: a model folder, a folder of ONNX files, one page."""
 
 _FILES = frozenset((".bin", ".ckpt", ".h5", ".json", ".keras", ".npz", ".pb", ".pkl", ".pt", ".pth", ".safetensors"))
 """How names of files end for which somebody takes an export."""
@@ -64,7 +57,8 @@ def export(
         report: hears which one it was.
 
     Raises:
-        UsageError, ModelError, CheckpointError: there is no such run or model, or the place is taken.
+        UsageError, ModelError, CheckpointError: there is no such run or model, the place is taken, or the images that the
+            model was trained on allow no publishing.
         ModelError: a network cannot be written as a graph; says why.
         ZooError: the extra [onnx] is not installed, a place cannot be written, or the page's runtime cannot be fetched.
     """
@@ -75,8 +69,12 @@ def export(
     _check_name(to, place, typed)
     report = report or Reporter()
     if to == "model":
-        return _export_folder(model, place, typed, raw, torch.bfloat16 if bf16 else None, last, at, report)
+        from .model_folder import write_model_folder
+
+        dtype = torch.bfloat16 if bf16 else None
+        return write_model_folder(model, place, raw=raw, dtype=dtype, last=last, at=at, report=report)
     loaded = load(model, raw=raw, last=last, at=at)
+    check_publishable(loaded.config)
     note_choice(loaded.config, report)
     if to == "onnx":
         from .onnx_folder import write_onnx
@@ -136,28 +134,3 @@ def _check_name(to: str, place: Path, typed: str) -> None:
         )
     elif to == "onnx" and place.exists():
         raise UsageError(f"{place} exists already", hint="choose another folder, or remove it first")
-
-
-def _export_folder(
-    model: ModelLike,
-    folder: Path,
-    typed: str,
-    raw: bool,
-    dtype: torch.dtype | None,
-    last: bool,
-    at: int | None,
-    report: Reporter,
-) -> Path:
-    """Write the model folder of a run, or of a model in memory."""
-    if isinstance(model, Model):
-        return write_model(load(model, raw=raw, last=last, at=at), folder, dtype=dtype)
-    place = find_run(model)
-    if not is_run(place):
-        if is_run(folder):
-            hint = f"the run comes first: zoo export {shlex.quote(str(folder))} {typed}"
-            raise UsageError(f"{os.fspath(model)} is no run folder, and {folder} is one", hint=hint)
-        copy = f"to have a copy of it: zoo pull {typed} --to {shlex.quote(str(folder))}"
-        raise run_not_found(os.fspath(model), instead=copy)
-    loaded = load(place, raw=raw, last=last, at=at)
-    note_choice(loaded.config, report)
-    return write_model(loaded, folder, dtype=dtype)

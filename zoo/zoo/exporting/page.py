@@ -31,7 +31,8 @@ from .graphs import checksum, describe_model, require_extra, trace_generator
 from .runtime import LICENSE, NAME, VERSION, find_runtime
 from .shrinking import Shrunk, shrink
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).with_name("explorer")
+SCRIPTS = ("latents.js", "drawing.js", "page.js")
 LIMIT = 25_000_000
 """Most bytes of a page, above which it says so."""
 
@@ -48,8 +49,8 @@ def write_page(
 ) -> Path:
     """Write the page, whole or not at all. `source` is what the model is called elsewhere, if anything.
 
-    Raises `ModelError` where the generator cannot be a graph, or draws its latents in a way of its own; `ZooError` where the
-    extra or the runtime is missing or the place cannot be written.
+    Raises `ModelError` where the generator cannot be a graph, draws its latents in a way of its own, or no gray or color
+    pictures; `ZooError` where the extra or the runtime is missing or the place cannot be written.
     """
     require_extra()
     report = report or Reporter()
@@ -59,13 +60,18 @@ def write_page(
             f"a page cannot draw the latents of {type(generator).__name__}, which has a way of its own (sample_latent)",
             hint="ONNX can: --to onnx",
         )
+    if model.image.channels not in (1, 3):
+        raise ModelError(
+            f"a page shows gray and color pictures, and this model's have {model.image.channels} channels",
+            hint="ONNX can: --to onnx",
+        )
     loaded = find_runtime(runtime, report=report)
     with report.task("exporting", 3, "steps") as task:
         graph = trace_generator(model)
         task.update(1)
         shrunk = shrink(graph, model)
         task.update(2)
-        path = render_page(path, HERE / "explorer.html", **_content(model, shrunk, loaded.script, loaded.program, source))
+        path = render_page(path, HERE / "page.html", **_content(model, shrunk, loaded.script, loaded.program, source))
         task.update(3)
     if path.stat().st_size > LIMIT:
         report.warn(f"{path} has {path.stat().st_size / 1e6:.1f} MB: browsers will take a while to open it")
@@ -77,8 +83,8 @@ def _content(model: Model, shrunk: Shrunk, script: str, program: bytes, source: 
     facts, classes = describe_model(model), _classes(model)
     samples = to_uint8(model.sample(SAMPLES))
     directions = find_directions(model.generator)
-    style = (TEMPLATES / "style.css").read_text("utf-8") + (HERE / "explorer.css").read_text("utf-8")
-    scripts = {"script": _as_global(script), "own": (HERE / "explorer.js").read_text("utf-8")}
+    style = (TEMPLATES / "style.css").read_text("utf-8") + (HERE / "style.css").read_text("utf-8")
+    scripts = {"script": _as_global(script), "own": "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)}
     kind = "" if "dataset" not in facts else f" of {facts['dataset']}"
     notices = _notices()
     return {

@@ -38,7 +38,7 @@ SHA256 = {
 }
 """File in the archive's folder package/dist → its checksum."""
 
-LICENSE = Path(__file__).with_name("onnxruntime.license.txt")
+LICENSE = Path(__file__).with_name("explorer") / "onnxruntime.license.txt"
 REGISTRY = "https://registry.npmjs.org"
 LARGEST = 128 << 20  # bytes of an archive
 TRIES, SECONDS = 3, 60.0
