@@ -243,8 +243,10 @@ def test_what_cannot_be_a_page(export: Any, make: Make, shared: Path, archive: P
         def sample_latent(self, n: int, rng: Any = None) -> Any:
             return super().sample_latent(n, rng)
 
+    two = make()
+    two.generator.image = zoo.ImageSpec(16, 2)
     with pytest.raises(ModelError, match="gray and color pictures, and this model's have 2 channels"):
-        export(make("mlp-gan", channels=2), "two.html")
+        export(two, "two.html")
     model.generator.__class__ = Own
     with pytest.raises(ModelError, match="a page cannot draw the latents of Own"):
         export(enliven(model), "own.html")
