@@ -27,7 +27,7 @@ SECTIONS = {
     "Models": {
         "sample": "Draw samples from MODEL.",
         "timelapse": "Make a film of the grids that a run has saved.",
-        "export": "Write a run's checkpoint as a model folder.",
+        "export": "Write a model folder, ONNX, or a page that draws.",
         "pull": "Fetch MODEL and check it, or list the catalog.",
         "push": "Publish a run or a model on the Hugging Face Hub.",
         "lineage": "Show which models MODEL came from, and check them.",

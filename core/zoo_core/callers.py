@@ -25,7 +25,7 @@ _SWITCH = re.compile(
     "bf16|caption|compile|debug|deterministic|download|dry-run|force|graphs|hub|json|keep-runs|numbered|private|raw|renew|untrained"
 )
 _NAMING = re.compile(  # flags whose value may be a plain word
-    "attribute|dataset|device|features|license|method|metrics?|precision|resume|solver|split|track"
+    "attribute|dataset|device|features|license|method|metrics?|pixels|precision|resume|solver|split|to|track"
 )
 _PROSE = re.compile(  # no value, but what a sentence about a flag goes on with
     "a|all|and|are|as|away|be|becomes|belongs|changes|fetches|for|goes|in|is|it|made|makes|must|names|needs|of|on|or|out|says|"

@@ -48,7 +48,7 @@ class StagedGenerator(Generator):
         for stage in self.stages().values():
             x = stage(with_label(x, label))  # [N, maps, side, side] or [N, units]
         out: Tensor = self.to_image(with_label(x, label))
-        return out.reshape(len(z), *self.image.shape)  # [N, C, S, S]
+        return out.reshape(z.shape[0], *self.image.shape)  # [N, C, S, S]
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.blocks.items())

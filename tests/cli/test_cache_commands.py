@@ -40,7 +40,7 @@ def full(cache: Path, tmp_path: Path) -> Path:
     """A cache with something of each kind, all of it last used 40 days ago, but for one pack's view."""
     pack = build_pack(PackRequest("folder", pictures(tmp_path / "pictures", 20), size=16))
     store.cache_features(open_extractor("scattering"), read_images(pack))
-    for name in ("classifiers/faces-64-0123", "downloads/mnist", "indexes", "plugins/zoo-acme"):
+    for name in ("classifiers/faces-64-0123", "downloads/mnist", "runtimes/web-1.0", "indexes", "plugins/zoo-acme"):
         (cache / name).mkdir(parents=True)
         (cache / name / "data").write_bytes(b"x" * 1000)
     (cache / "classifiers" / "faces-64-0123" / "classifier.json").write_text('{"attributes": {"hat": [], "smile": []}}')
@@ -78,6 +78,7 @@ def test_what_is_listed(full: Path) -> None:
         assert words in text
     for words in (
         "--dataset mnist --download",
+        "of npm's registry",
         "notes about 1 archive",
         "by zoo-acme",
         "zoo pull ada/faces",
@@ -174,7 +175,8 @@ def test_what_is_in_use_stays(full: Path) -> None:
         lock.acquire()
     heard = Heard()
     gone = zoo.clear_cache(everything=True, report=heard)
-    assert {entry.kind for entry in gone} == {"packs", "classifiers", "indexes", "plugins", "models", "unfinished"}
+    kinds = {"packs", "classifiers", "runtimes", "indexes", "plugins", "models", "unfinished"}
+    assert {entry.kind for entry in gone} == kinds
     assert features.exists()
     assert working.exists()
     assert fresh.exists()

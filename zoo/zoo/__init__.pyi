@@ -23,6 +23,7 @@ from .evaluating.neighbors import neighbors as neighbors
 from .evaluating.neighbors import one_nn as one_nn
 from .evaluating.probe import probe as probe
 from .evaluating.results import Results as Results
+from .exporting.export import export as export
 from .hub.fetching import FetchedModel as FetchedModel
 from .hub.listing import PublishedModel as PublishedModel
 from .hub.listing import list_published as list_published
@@ -34,7 +35,6 @@ from .leaderboard.checking import check_leaderboard as check_leaderboard
 from .leaderboard.pages import show_leaderboard as show_leaderboard
 from .leaderboard.summary import Leaderboard as Leaderboard
 from .loading import create as create
-from .loading import export as export
 from .loading import load as load
 from .loading import pull as pull
 from .loading import push as push

@@ -32,6 +32,7 @@ KINDS = {
     "features": "features of pictures, for metrics",
     "classifiers": "classifiers of attributes",
     "downloads": "datasets that --download fetched",
+    "runtimes": "what draws in the pages of zoo export",
     "indexes": "notes about large archives",
     "plugins": "what plugins keep",
     "models": "models of the Hub, in its own cache",
@@ -39,6 +40,7 @@ KINDS = {
 }
 """Kinds of things in the cache, with a few words."""
 
+RUNTIMES = "runtimes"  # the folder of what pages draw with
 FRESH = 600.0  # seconds after which what has no lock and is half-written belongs to nobody
 _UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -146,7 +148,7 @@ def _find() -> Iterator[CacheEntry]:
     root = cache_root()
     if root.is_dir():
         yield from _find_packs() if (root / "packs").is_dir() else ()
-        for kind in ("features", "classifiers", DOWNLOADS, "plugins"):
+        for kind in ("features", "classifiers", DOWNLOADS, RUNTIMES, "plugins"):
             for path in _children(root / kind):
                 yield _describe(kind, path)
         if notes := _children(indexes()):
@@ -154,7 +156,7 @@ def _find() -> Iterator[CacheEntry]:
             yield CacheEntry(
                 "indexes", indexes().name, indexes(), size, written, f"notes about {plural(len(notes), 'archive')}"
             )
-        for kind in ("classifiers", DOWNLOADS, "plugins", "indexes"):  # written in one go, without a lock
+        for kind in ("classifiers", DOWNLOADS, RUNTIMES, "plugins", "indexes"):  # written in one go, without a lock
             for path in sorted((root / kind).rglob(f"{TEMPORARY}*")):
                 yield replace(_unfinished(path), in_use=time.time() - _measure(path)[1] < FRESH)
         for path in sorted((root / "features").glob(f"{TEMPORARY}*")):
@@ -188,7 +190,8 @@ def _of_pack(stored: Stored) -> CacheEntry:
 
 def _describe(kind: str, path: Path) -> CacheEntry:
     size, written = _measure(path)
-    made = {DOWNLOADS: f"--dataset {path.name} --download", "plugins": f"by {path.name}"}.get(kind, "cannot be read")
+    told = {DOWNLOADS: f"--dataset {path.name} --download", RUNTIMES: "of npm's registry", "plugins": f"by {path.name}"}
+    made = told.get(kind, "cannot be read")
     try:
         if kind == "features":
             info = json.loads((path / "info.json").read_text(encoding="utf-8"))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,29 +14,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from zoo_core import ImageSpec, ModelError, UsageError
 from zoo_core.registries import Entry
 
 from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .files import Place
-from .models.config import check_publishable, note_choice
 from .models.folder import read_model, write_model
 from .models.model import Model, ModelLike
-from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, run_not_found, what_is
+from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, what_is
 from .progress import Reporter
 from .runs.folders import find_run, is_run
 
 if TYPE_CHECKING:
     from .hub.fetching import FetchedModel
     from .hub.publishing import PushResult
-
-_FILES = frozenset(
-    (".bin", ".ckpt", ".h5", ".json", ".keras", ".npz", ".onnx", ".pb", ".pkl", ".pt", ".pth", ".safetensors")
-)
-"""How names of files end for which somebody takes an export."""
 
 
 def load(where: ModelLike, *, device: str = "cpu", raw: bool = False, last: bool = False, at: int | None = None) -> Model:
@@ -97,72 +88,6 @@ def create(
     config = config.with_image(ImageSpec(config.training.size, channels, num_classes if config.conditional else 0))
     networks = {role: network.eval() for role, network in config.build_networks().items()}
     return Model.of(networks, model_config(config))
-
-
-def export(
-    run: ModelLike,
-    folder: Place,
-    *,
-    raw: bool = False,
-    bf16: bool = False,
-    last: bool = False,
-    at: int | None = None,
-    report: Reporter | None = None,
-) -> Path:
-    """Write the model folder of a run's best checkpoint.
-
-    Args:
-        run, folder: the run or its folder, or a model in memory; and the model folder to make.
-        raw: take the weights that are not averaged.
-        bf16: store the parameters in bfloat16, half the size; they are computed in float32 when loaded.
-        last, at: take the newest checkpoint instead, or the one after so many images.
-        report: hears which one it was.
-
-    Raises:
-        UsageError, ModelError, CheckpointError: there is no such run, the folder exists, or the images that the model was
-            trained on allow no publishing.
-    """
-    from .runs.run import model_of_run
-
-    dtype = torch.bfloat16 if bf16 else None
-    typed = "RUN" if isinstance(run, Model) else shlex.quote(os.fspath(run))
-    if Path(folder).suffix.lower() in _FILES:
-        name = Path(folder).with_suffix("")
-        raise UsageError(
-            f"{folder} names a file, and an export is a model folder: config.json and safetensors",
-            hint=f"for example: zoo export {typed} {shlex.quote(str(name))}",
-        )
-    if isinstance(run, Model):
-        model = load(run, raw=raw, last=last, at=at)
-        check_publishable(model.config)
-        return write_model(model, Path(folder), dtype=dtype)
-    place = find_run(run)
-    if not is_run(place):
-        if is_run(Path(folder)):
-            hint = f"the run comes first: zoo export {shlex.quote(str(folder))} {typed}"
-            raise UsageError(f"{run} is no run folder, and {folder} is one", hint=hint)
-        copy = f"to have a copy of it: zoo pull {typed} --to {shlex.quote(str(folder))}"
-        raise run_not_found(os.fspath(run), instead=copy)
-    model = model_of_run(place, raw=raw, last=last, at=at)
-    check_publishable(model.config)
-    note_choice(model.config, report or Reporter())
-    written = write_model(model, Path(folder), dtype=dtype)
-    _carry(place, written, measured=not raw and not last and at is None)
-    return written
-
-
-def _carry(run: Path, folder: Path, *, measured: bool) -> None:
-    """Put a run's curves, and what was `measured` of its model, into the folder that was made of it."""
-    from .models.card import METRICS
-    from .models.curves import save_curves
-    from .models.folder import rewrite_card
-    from .runs.run import read_log
-
-    if measured and (run / "model" / METRICS).is_file():
-        shutil.copyfile(run / "model" / METRICS, folder / METRICS)
-    if (log := run / "metrics.jsonl").is_file():
-        save_curves(read_log(log), folder / "curves.png")
-    rewrite_card(folder)
 
 
 def pull(

@@ -1,0 +1,1 @@
+"""Models for where there is no zoo: a model folder, ONNX, one page of HTML."""
