@@ -111,6 +111,19 @@ def test_kid_as_torch_fidelity_on_the_same_folders(theirs: str, tmp_path: Path) 
     assert kid.spread["kid"] == pytest.approx(expected["kernel_inception_distance_std"], rel=1e-4)
 
 
+def test_kid_of_all_images_is_that_of_many_equal_subsets() -> None:
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    real, drawn = torch.randn(40, 8), torch.randn(40, 8) + 0.5
+    found = metric("kid").evaluate(real, drawn)
+    expected = kid_features_to_metric(drawn, real, kid_subsets=7, kid_subset_size=40, rng_seed=3, verbose=False)
+    assert found.values["kid"] == pytest.approx(expected[KEY_METRIC_KID_MEAN], rel=1e-4)
+    assert (found.protocol["kid_subsets"], found.spread) == (1, {})
+    more = metric("kid").evaluate(torch.randn(41, 8), drawn)
+    assert more.protocol["kid_subsets"] > 1
+    assert more.spread["kid"] > 0
+
+
 def test_fid_and_neighborhoods_recomputed_from_features() -> None:
     from scipy.linalg import sqrtm
 

@@ -54,6 +54,8 @@ class Kid(_Whole):
             mean, spread = found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
         else:
             mean, spread = compute_kid(fake, real, subsets, size)
+        if subsets == 1:
+            return Measurement({"kid": mean}, {}, {**chosen, "kid_spread": "none, as one subset holds all images"})
         return Measurement({"kid": mean}, {"kid": spread}, {**chosen, "kid_spread": "over subsets"})
 
 
