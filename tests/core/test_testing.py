@@ -382,6 +382,7 @@ DATASETS: list[tuple[dict[str, Any] | type, str, str]] = [
     ({"crop": lambda s, w, h: (0, 0, w, h)}, "crop", "expected a square"),
     ({"default_channels": 4}, "texts", "expected None, 1 or 3"),
     ({"license": None}, "texts", "expected a text"),
+    ({"added_options": frozenset({"style"})}, "texts", "added_options names style"),
     (Unpicklable, "can be pickled", "worker process"),
 ]
 

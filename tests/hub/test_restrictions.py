@@ -93,7 +93,7 @@ def test_a_style_whose_license_is_not_known_to_be_free_is_restricted(monkeypatch
     assert found.restriction.startswith("the license of the artwork “Avatar Illustration System”")
     assert "All rights reserved" in found.restriction
     with pytest.raises(UsageError):
-        registry.create("datasets", "drawings", {"styles": "micah"})
+        registry.create("datasets", "drawings", {"styles": ["micah"]})
     assert not replace(made, license="").is_free
 
 

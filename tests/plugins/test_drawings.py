@@ -48,12 +48,12 @@ def test_a_split_does_not_depend_on_what_a_drawing_was_made_from() -> None:
 
 
 def test_a_drawing_depends_on_its_own_number_only() -> None:
-    few, many = make("drawings", count=10, styles="planets,critters"), make("drawings", count=40, styles="critters")
+    few, many = make("drawings", count=10, styles=["planets", "critters"]), make("drawings", count=40, styles=["critters"])
     one = next(r for r in few.listing().records if r.key == "train/critters/00003")
     other = next(r for r in many.listing().records if r.key == "train/critters/00003")
     assert one.source == other.source
     assert few.decode(one).tobytes() == many.decode(other).tobytes()
-    assert few.decode(one).tobytes() != make("drawings", seed=1, styles="critters").decode(other).tobytes()
+    assert few.decode(one).tobytes() != make("drawings", seed=1, styles=["critters"]).decode(other).tobytes()
 
 
 def test_styles_take_turns() -> None:
@@ -89,7 +89,7 @@ def test_every_style_of_faces_can_be_told_of(style: str) -> None:
 def test_license_and_credit_come_from_the_artwork() -> None:
     for name in free_styles():
         meta = artwork.definition(name)["meta"]
-        one = make("drawings", styles=name)
+        one = make("drawings", styles=[name])
         assert meta["license"]["name"].rstrip(".") in one.license
         assert meta["license"]["url"] in one.license
         assert meta["creator"]["name"] in one.credit
@@ -106,9 +106,9 @@ def test_license_and_credit_come_from_the_artwork() -> None:
         ("faces", {"style": "lorelie"}, "did you mean lorelei"),
         ("faces", {"style": "planets"}, "dataset.style takes adventurer, "),
         ("faces", {"style": "lorelei", "data": "/tmp"}, "dataset.style belongs to the drawn faces"),
-        ("drawings", {"styles": "planet"}, "did you mean planets"),
-        ("drawings", {"styles": "initials"}, "unknown style 'initials'"),
-        ("drawings", {"styles": "planets,,"}, "dataset.styles names no style"),
+        ("drawings", {"styles": ["planet"]}, "did you mean planets"),
+        ("drawings", {"styles": ["initials"]}, "unknown style 'initials'"),
+        ("drawings", {"styles": ["planets", "", ""]}, "dataset.styles names no style"),
         ("drawings", {"count": 0}, "count"),
         ("drawings", {"resolution": 257}, "resolution"),
         ("drawings", {"data": "/tmp"}, "leave out --data"),
@@ -122,7 +122,7 @@ def test_what_makes_no_sense_is_refused(name: str, options: dict[str, Any], word
 
 
 def test_a_pack_is_the_same_for_any_number_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"count": 80, "styles": "blobs,shapes,stripes,lorelei", "resolution": 16}
+    options = {"count": 80, "styles": ["blobs", "shapes", "stripes", "lorelei"], "resolution": 16}
     monkeypatch.setattr("zoo.packs.workers.FEW", 16)
     found = []
     for workers in (1, 2):
@@ -166,3 +166,21 @@ def test_choices_are_what_they_were() -> None:
             text, drawn = styles.find(style, 0, split, 3)
             digest.update(repr((text, drawn.labels, drawn.identity)).encode())
     assert (styles.DRAWING, digest.hexdigest()[:16]) == (1, "ab23885a16a6bf63")
+
+
+def test_a_conditional_recipe_learns_styles_and_its_card_names_their_authors(tmp_path: Path) -> None:
+    options = {
+        **{"dataset.count": 16, "dataset.styles": ["lorelei", "critters", "adventurer"], "dataset.resolution": 16},
+        **{"generator.width": 2, "discriminator.width": 2},
+    }
+    small: dict[str, Any] = {"size": 16, "batch": 8, "images": 16, "device": "cpu", "workers": 0}
+    run = zoo.train("cdcgan", dataset="drawings", out=tmp_path / "run", options=options, report=SILENT, **small)
+    model = zoo.load(run)
+    assert list(model.classes) == ["lorelei", "critters", "adventurer"]
+    provenance = model.config["provenance"]["dataset"]
+    card = (run.path / "model" / "README.md").read_text()
+    for text in ("“Lorelei”", "“Adventurer”", "by Lisa Wischofsky", "“Critters” by DiceBear"):
+        assert text in provenance["credit"]
+        assert text in card
+    assert "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)" in card
+    assert zoo.export(run, tmp_path / "model").is_dir()

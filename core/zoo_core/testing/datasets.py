@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from ..datasets import ImageDataset, Listing, Picture, Record
+from ..options import schema
 from ..words import plural
 from .subjects import Failed, Subject, listed, require
 
@@ -158,6 +159,8 @@ def texts(subject: Subject) -> None:
     for name in ("notice", "license", "credit", "restriction"):
         value = getattr(dataset, name)
         require(isinstance(value, str), f'{name} is {value!r}, expected a text, "" where nothing is known')
+    if strange := sorted(set(dataset.added_options) - set(schema(type(dataset)))):
+        raise Failed(f"added_options names {listed(strange)}, expected names of its options")
 
 
 CHECKS = (listing, pictures, boxes, can_be_pickled, crop, texts)

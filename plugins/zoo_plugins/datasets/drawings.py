@@ -31,7 +31,7 @@ class Drawings(ImageDataset):
         OptionError: a value out of range, or a style that does not exist or may not be passed on.
     """
 
-    tiny: ClassVar[dict[str, Any]] = {"count": 12, "styles": "blobs,shapes,stripes"}
+    tiny: ClassVar[dict[str, Any]] = {"count": 12, "styles": ["blobs", "shapes", "stripes"]}
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Drawings(ImageDataset):
         data: Annotated[str | None, "nothing: the drawings are made on this machine"] = None,
         split: Annotated[str, "'train' or 'test', which share no drawing"] = "train",
         count: Annotated[int, "drawings of 'train', of all styles together; 'test' has a tenth as many", Range(1)] = _COUNT,
-        styles: Annotated[list[str] | str | None, "only these, by name ('planets,critters'); none: all"] = None,
+        styles: Annotated[list[str] | None, "only these, by name ('planets,critters'); none: all"] = None,
         seed: Annotated[int, "another seed makes other drawings"] = 0,
         resolution: Annotated[
             int, "side of a drawing in pixels, before it is resized: at least --size is best", Range(16, 256)
@@ -86,12 +86,11 @@ class Drawings(ImageDataset):
         return artwork.render(drawn.svg, resolution=self.resolution)
 
 
-def _chosen(given: list[str] | str | None) -> tuple[str, ...]:
+def _chosen(names: list[str] | None) -> tuple[str, ...]:
     """Return the styles by which a person named them, all that may be passed on where nobody named any."""
     valid = free_styles()
-    if given is None:
+    if names is None:
         return valid
-    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else given
     if not names or "" in names:
         raise OptionError("dataset.styles names no style", hint=f"{_TRY}.styles=planets,critters")
     for name in names:

@@ -59,7 +59,7 @@ class Faces(ImageDataset):
         split: Annotated[
             str, "'train' or 'test'; CelebA: 'train', 'valid', 'test', 'all'; a folder has only 'train'"
         ] = "train",
-        count: Annotated[int, "faces to draw for 'train'; 'test' has a tenth as many, all different", Range(1)] = _COUNT,
+        count: Annotated[int, "faces to draw for 'train'; 'test' has a tenth as many, none of 'train'", Range(1)] = _COUNT,
         seed: Annotated[int, "another seed draws other faces"] = _SEED,
         resolution: Annotated[int, "side of a drawing in pixels, before it is resized", Range(16, 1024)] = _RESOLUTION,
         crop: Annotated[
