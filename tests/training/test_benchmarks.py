@@ -150,7 +150,7 @@ def test_threads(tmp_path: Path) -> None:
 
 
 def test_recipes_before_and_after(tmp_path: Path) -> None:
-    pictures(tmp_path / "pictures", 24)
+    pictures(tmp_path / "pictures", 40)
     tiny: tuple[object, ...] = ("--size", 16, "--width", 4, "--images", 32, "--seeds", 1, "--samples", 24, "--real", 24)
     chosen = ("sngan", "dcgan-sn", "--data", tmp_path / "pictures", "--out", tmp_path / "out", "--precision", "fp32")
     found = run("recipes.py", *chosen, *tiny, "--markdown", tmp_path / "page.md")
