@@ -139,6 +139,8 @@ class ImageDataset(ABC):
             begins, not by every command.
         license: the images' license, where it is known; it goes into the model card.
         credit: whose work the images are, where known.
+        hub: "user/name" of the dataset on the Hugging Face Hub that holds these images, where there is one; a model's card
+            names it to the Hub, which knows no other names.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
         prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material: reads
             the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
@@ -156,6 +158,7 @@ class ImageDataset(ABC):
     notice: str = ""
     license: str = ""
     credit: str = ""
+    hub: str = ""
     tiny: ClassVar[Mapping[str, Any] | None] = None
     classifiers: ClassVar[Mapping[str, str]] = {}
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None

@@ -71,7 +71,7 @@ _PARENT: dict[str, Any] = {
     "sha256?": dict,
     "parent?": dict | None,
 }
-_DATASET: dict[str, Any] = {"name?": str, "split?": str, "count?": int, "license?": str, "credit?": str}
+_DATASET: dict[str, Any] = {**dict.fromkeys(("name?", "split?", "license?", "credit?", "hub?"), str), "count?": int}
 _WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
 
 

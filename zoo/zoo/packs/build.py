@@ -203,6 +203,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "notes": notes,
         "license": dataset.license,
         "credit": dataset.credit,
+        "hub": dataset.hub,
         "shards": [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards],
         "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
     }

@@ -211,7 +211,7 @@ def is_complete(folder: Path) -> bool:
 def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) -> dict[str, Any]:
     """Where a model comes from, for its `config.json` and card."""
     assert config.dataset is not None
-    facts = {key: config.facts[key] for key in ("count", "license", "credit") if config.facts.get(key)}
+    facts = {key: config.facts[key] for key in ("count", "license", "credit", "hub") if config.facts.get(key)}
     # The budget that was reached: minutes differ between machines, and a run may end early or go on.
     # Where it lay and who heard of it are the person's own affair.
     for option, beginning in (("--out", ""), ("--track", ""), ("--set", "tracker.")):
