@@ -1,13 +1,14 @@
 """Runs that are killed at random moments and resumed: each must end as if nothing had happened.
 
-    python benchmarks/kill_resume.py [--runs 100] [--failing] [--json]
+    python benchmarks/kill_resume.py [--runs 100] [--failing] [--finetuned] [--json]
 
 A tiny model is trained once undisturbed. Then each run is a process that gets SIGKILL at a random moment: a third anywhere,
 a third while a checkpoint is written (there is one for every step), a third while a sample grid is written. It is resumed
 and must end with the same bits: networks, average, moments, random states, counters, readings, grids and model folder.
 Nothing temporary may stay. With --failing its learning rate rises until it diverges, so that it is rescued, by going back to
-the best of the checkpoints that it measured; killed before, during or after that, it must take the same rungs. Needs a
-system that can fork (Linux, macOS). Keys of the JSON object on the last line:
+the best of the checkpoints that it measured; killed before, during or after that, it must take the same rungs. With
+--finetuned each begins with another tiny model's weights, one stage of them frozen, and is watched; with both, that one
+diverges and is rescued. Needs a system that can fork (Linux, macOS). Keys of the JSON object on the last line:
 
 - `identical`: runs that ended bit for bit as the undisturbed one, of `runs`;
 - `stray`: temporary files left behind;
@@ -30,6 +31,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ from zoo.runs.evaluation import Evaluation
 from zoo.runs.run import is_run, read_run
 from zoo.training import callbacks, framing
 from zoo.training import train as training
-from zoo_core import Generator
+from zoo_core import Generator, UsageError
 
 PHASES = ("start", "step", "checkpoint", "grid", "end")
 BATCH, STEPS = 8, 24
@@ -58,6 +60,46 @@ TINY = {
 }
 
 FAILING = {"optimizer.kind": "sgd", "optimizer.lr": 100.0, "optimizer.warmup_images": 4000, "training.log_every": 1}
+FROZEN = "discriminator.8x8"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What every run of this benchmark is: whether it diverges, and the model that it begins with."""
+
+    pictures: Path
+    failing: bool = False
+    parent: Path | None = None
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        return Evaluation("brightness", brightness, 2 * BATCH) if self.failing or self.parent else None
+
+    def train(self, out: Path) -> None:
+        zoo.train(
+            "dcgan",
+            dataset="folder",
+            data=self.pictures,
+            size=16,
+            batch=BATCH,
+            images=BATCH * STEPS,
+            out=out,
+            device="cpu",
+            precision="fp32",
+            options={**TINY, **(FAILING if self.failing else {})},
+            base=self.parent,
+            freeze=[FROZEN] if self.parent else [],
+            evaluation=self.evaluation,
+            report=Reporter(),
+            workers=1,
+        )
+
+    def resume(self, run: Path) -> None:
+        try:
+            zoo.train(resume=run, device="cpu", report=Reporter(), workers=1, evaluation=self.evaluation)
+        except UsageError as error:
+            if "is finished" not in error.message:  # killed after its last file was written
+                raise
 
 
 class Shared:
@@ -88,6 +130,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--failing", action="store_true", help="let each be watched, diverge and be rescued")
+    parser.add_argument("--finetuned", action="store_true", help="let each be watched, and begin with a model's weights")
     parser.add_argument("--json", action="store_true", help="print the last line only")
     given = parser.parse_args()
     if not hasattr(os, "fork"):
@@ -99,9 +142,12 @@ def main() -> None:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch, cache(Path(scratch)):
         pictures = random_pictures(Path(scratch) / "pictures", 5 * BATCH, 16)
-        straight = Path(scratch) / "straight"
+        straight, parent = Path(scratch) / "straight", Path(scratch) / "parent"
+        if given.finetuned:
+            wait(child(partial(Case(pictures).train, parent), shared))
+        case = Case(pictures, given.failing, parent / "model" if given.finetuned else None)
         start = time.monotonic()
-        wait(child(partial(train, pictures, straight, failing=given.failing), shared))
+        wait(child(partial(case.train, straight), shared))
         usual, expected = time.monotonic() - start, fingerprint(straight)
         taken = len(read_run(straight).interventions)
         if given.failing and not taken:
@@ -110,15 +156,14 @@ def main() -> None:
             run = Path(scratch) / f"run{number}"
             target = ("anywhere", "checkpoint", "grid")[number % 3]
             while True:  # until the signal comes before the end
-                phase, lasted = kill(partial(train, pictures, run, failing=given.failing), shared, target, usual, rng)
+                phase, lasted = kill(partial(case.train, run), shared, target, usual, rng)
                 if phase:
                     break
                 usual = lasted  # the machine is less busy than it was
                 remove(run)
                 again += 1
             killed[phase] += 1
-            begin = partial(train, pictures, run, failing=given.failing)
-            wait(child(partial(resume, run, failing=given.failing) if is_run(run) else begin, shared))
+            wait(child(partial(case.resume if is_run(run) else case.train, run), shared))
             found = fingerprint(run)
             different = sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key))
             left = [str(path.relative_to(run)) for path in run.rglob(".unfinished*")]
@@ -143,39 +188,10 @@ def main() -> None:
     sys.exit(0 if not wrong else 1)
 
 
-def train(pictures: Path, out: Path, *, failing: bool = False) -> None:
-    zoo.train(
-        "dcgan",
-        dataset="folder",
-        data=pictures,
-        size=16,
-        batch=BATCH,
-        images=BATCH * STEPS,
-        out=out,
-        device="cpu",
-        precision="fp32",
-        options={**TINY, **(FAILING if failing else {})},
-        evaluation=Evaluation("brightness", brightness, 2 * BATCH) if failing else None,
-        report=Reporter(),
-        workers=1,
-    )
-
-
 def brightness(generator: Generator) -> float:
     """A measure that costs nothing; it goes its own ways, and so there is a best."""
     with torch.no_grad():
         return float(generator(torch.linspace(-1, 1, 4 * generator.latent_dim).view(4, -1)).mean())
-
-
-def resume(run: Path, *, failing: bool = False) -> None:
-    from zoo_core import UsageError
-
-    try:
-        evaluation = Evaluation("brightness", brightness, 2 * BATCH) if failing else None
-        zoo.train(resume=run, device="cpu", report=Reporter(), workers=1, evaluation=evaluation)
-    except UsageError as error:
-        if "is finished" not in error.message:  # killed after its last file was written
-            raise
 
 
 def child(work: Callable[[], None], shared: Shared) -> int:

@@ -143,6 +143,8 @@ class ImageDataset(ABC):
             is never refused, `zoo push` and `zoo export` are.
         added_options: options that came later than packs of the dataset and whose default means what was before: at that
             they are left out of a pack's key.
+        hub: "user/name" of the dataset on the Hugging Face Hub that holds these images, where there is one; a model's card
+            names it to the Hub, which knows no other names.
         tiny: options of an instance small enough for the conformance checks, None where they need data from outside.
         prepare: a classmethod `prepare(source, out, *, progress, …)` of a dataset that can be made from raw material: reads
             the folder `source`, writes what the dataset then reads into the empty folder `out`, calls
@@ -162,6 +164,7 @@ class ImageDataset(ABC):
     credit: str = ""
     restriction: str = ""
     added_options: ClassVar[frozenset[str]] = frozenset()
+    hub: str = ""
     tiny: ClassVar[Mapping[str, Any] | None] = None
     classifiers: ClassVar[Mapping[str, str]] = {}
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None

@@ -89,8 +89,8 @@ def test_the_file_and_the_card(tmp_path: Path) -> None:
     header = yaml.safe_load(card.split("---")[1])
     (index,) = header["model-index"]
     told = {m["type"]: m for result in index["results"] for m in result["metrics"]}
-    assert {"recall", "probe_accuracy", "memorized_share_features"} <= set(told)
-    assert told["recall"]["args"]["samples"] == 64
+    assert {"recall_counting", "probe_accuracy", "memorized_share_features"} <= set(told)
+    assert told["recall_counting"]["args"]["samples"] == 64
     assert told["probe_accuracy"]["args"]["measure"] == "probe"
 
 

@@ -32,10 +32,11 @@ def run(name: str, *arguments: object) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_killed_and_resumed() -> None:
-    found = run("kill_resume.py", "--runs", 3)
-    assert (found["identical"], found["runs"], found["stray"], found["wrong"]) == (3, 3, 0, [])
-    assert sum(found["killed_in"].values()) == 3
+@pytest.mark.parametrize(("runs", "flags"), [(3, ()), (1, ("--finetuned",))])
+def test_killed_and_resumed(runs: int, flags: tuple[str, ...]) -> None:
+    found = run("kill_resume.py", "--runs", runs, *flags)
+    assert (found["identical"], found["runs"], found["stray"], found["wrong"]) == (runs, runs, 0, [])
+    assert sum(found["killed_in"].values()) == runs
 
 
 def test_first_minutes() -> None:

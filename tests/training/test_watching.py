@@ -92,6 +92,55 @@ def test_a_look_that_is_too_dear_doubles_the_interval_once_it_is_known() -> None
     assert not fixed.count(50.0, 1.0, 100, 10_000, 100)
 
 
+def pass_time(watch: Watch, paces: list[float], total: float) -> list[int]:
+    """Let one second after another pass, each with another pace (images/s); return the images after which it was settled."""
+    seconds, images, found = 0.0, 0, []
+    for pace in paces:
+        seconds, images = seconds + 1, images + round(pace)
+        if watch.settle(0.0, seconds, images, total):
+            found.append(images)
+    return found
+
+
+def test_minutes_wait_for_the_pace() -> None:
+    evaluation = Evaluation("distance", lambda g: 1.0, None)
+    long = Watch(evaluation, paced=True, unsettled=1000)
+    assert pass_time(long, [400.0] * 60, 600) == [2000]  # after two seconds that do not count and three that do
+    assert long.spacing == [(2000, 1000)]  # 600 s at 400 images/s are many looks
+    assert [n for n in range(100, 5001, 100) if long.due(n - 100, n)] == [3000, 4000, 5000]  # none before it was written
+    assert long.unsettled == 0
+    again = Watch.begin(evaluation, json.loads(json.dumps(long.to_json(5.0))), rescues=False)
+    assert (again.spacing, again.unsettled) == (long.spacing, 0)
+    short = Watch(evaluation, paced=True, unsettled=1000)
+    assert pass_time(short, [40.0] * 60, 60) == []
+    assert short.every(2400) is None
+    few = Watch(evaluation, paced=True, unsettled=1000)
+    assert pass_time(few, [55.0] * 60, 60) == [275]
+    assert few.spacing == [(275, 2000)]  # twice as far apart, as in a training of so many images
+    slow = Watch(evaluation, paced=True, unsettled=1000)
+    assert pass_time(slow, [1.0] * 10 + [400.0] * 50, 600) == [410]  # networks that were compiled first
+
+
+def test_a_training_of_seconds_is_not_watched_and_one_that_is_long_enough_is(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    options = {"training.samples_every": 10**9}
+    short = train("dcgan", data, tmp_path / "short", minutes=0.02, report=heard, options=options)
+    assert "not watched" in heard.text
+    assert read_run(short.path).watch["spacing"] == []
+    monkeypatch.setattr("zoo.training.watching.WARM", 0.0)
+    monkeypatch.setattr("zoo.training.watching.LOOK", 0.0)
+    monkeypatch.setattr("zoo.training.watching.choose_every", lambda *given: 2)  # looks that cost as good as nothing
+    cheap = Evaluation("distance", lambda generator: 1.0, None)
+    watched = train("dcgan", data, tmp_path / "watched", minutes=0.05, evaluation=cheap, options=options)
+    record = read_run(watched.path).watch
+    assert record["spacing"][0][0] > 0
+    looks = [line["images"] for line in measures(watched.path) if "distance" in line]
+    assert looks
+    assert min(looks) > record["spacing"][0][0]
+
+
 def looks(*pairs: tuple[float, float]) -> list[dict[str, float]]:
     return [{"images": 10_000 * i, "diversity": d, "distance": v} for i, (d, v) in enumerate(pairs, 1)]
 

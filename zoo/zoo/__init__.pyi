@@ -40,9 +40,11 @@ from .loading import pull as pull
 from .loading import push as push
 from .metrics.extractors import extract as extract
 from .metrics.extractors import extractor as extractor
+from .models.batch_norm import estimate_batch_norm as estimate_batch_norm
 from .models.grids import save_grid as save_grid
 from .models.grids import to_pictures as to_pictures
 from .models.model import Model as Model
+from .models.model import estimate_statistics as estimate_statistics
 from .packs import Pack as Pack
 from .packs import PackRequest as PackRequest
 from .packs import build_pack as build_pack

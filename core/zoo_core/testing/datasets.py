@@ -156,9 +156,10 @@ def texts(subject: Subject) -> None:
     dataset: ImageDataset = subject.build()
     channels = dataset.default_channels
     require(channels in (None, 1, 3), f"default_channels is {channels!r}, expected None, 1 or 3")
-    for name in ("notice", "license", "credit", "restriction"):
+    for name in ("notice", "license", "credit", "restriction", "hub"):
         value = getattr(dataset, name)
         require(isinstance(value, str), f'{name} is {value!r}, expected a text, "" where nothing is known')
+    require(not dataset.hub or dataset.hub.count("/") == 1, f"hub is {dataset.hub!r}, expected 'user/name'")
     if strange := sorted(set(dataset.added_options) - set(schema(type(dataset)))):
         raise Failed(f"added_options names {listed(strange)}, expected names of its options")
 

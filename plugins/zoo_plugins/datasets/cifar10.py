@@ -46,6 +46,7 @@ class CIFAR10(ArrayDataset):
     """
 
     default_channels = 3
+    hub = "uoft-cs/cifar10"
     credit = "CIFAR-10, Krizhevsky 2009 (https://www.cs.toronto.edu/~kriz/cifar.html)"
 
     def __init__(

@@ -44,6 +44,7 @@ class SVHN(ArrayDataset):
 
     default_channels = 3
     license = "non-commercial use only (http://ufldl.stanford.edu/housenumbers/)"
+    hub = "ufldl-stanford/svhn"
     credit = "SVHN, Netzer et al. 2011 (http://ufldl.stanford.edu/housenumbers/)"
 
     def __init__(

@@ -59,6 +59,7 @@ plugin = Plugin(
             generator="dcgan-pairs",
             discriminator="dcgan-pairs",
             options={
+                "generator.projection_norm": "unit",
                 "training.size": 32,
                 "training.batch": 128,
                 "algorithm.updates": "alternate",

@@ -34,6 +34,7 @@ Width = Annotated[int, "feature maps at half the image's size, doubled with each
 FullWidth = Annotated[int, "feature maps at the image's full size, doubled with each halving", Range(1)]
 MaxWidth = Annotated[int, "most feature maps of any stage", Range(1)]
 NormEps = Annotated[float, "added to the variance in batch normalization"]
+ProjectionNorm = Annotated[Literal["channel", "unit"], "what the projection's batch norm averages over"]
 Hidden = Annotated[
     int, "units of a fully connected hidden layer beside the smallest maps; 0: none, as the paper advises", Range(0)
 ]
@@ -158,7 +159,7 @@ class DCGANGenerator(StagedGenerator):
         upsample: Annotated[Literal["transposed", "nearest"], "how maps grow; nearest, then a convolution"] = "transposed",
         norm: Annotated[Literal["batch", "none"], "of the hidden layers"] = "batch",
         output_norm: Annotated[bool, "batch normalization before the Tanh too, against the guideline"] = False,
-        projection_norm: Annotated[Literal["channel", "unit"], "what the projection's batch norm averages over"] = "channel",
+        projection_norm: ProjectionNorm = "channel",
         norm_eps: NormEps = 1e-5,
         hidden: Hidden = 0,
     ) -> None:
@@ -272,6 +273,7 @@ class PairsGenerator(StagedGenerator):
         latent_dim: Annotated[int, "length of a latent", Range(1)] = 256,
         width: FullWidth = 128,
         max_width: MaxWidth = 1024,
+        projection_norm: ProjectionNorm = "channel",
         norm_eps: NormEps = 1e-8,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
@@ -279,7 +281,7 @@ class PairsGenerator(StagedGenerator):
         check_at_least(1, latent_dim=latent_dim)
         classes, widths = image.num_classes, stage_widths(image.size, width, max_width)
         side = smallest_side(image.size)
-        projection = Projection(latent_dim + classes, widths[0], side, "batch", "channel", norm_eps)
+        projection = Projection(latent_dim + classes, widths[0], side, "batch", projection_norm, norm_eps)
         self.blocks = nn.ModuleDict({f"{side}x{side}": projection})
         for maps, following in pairwise([*widths, image.channels]):
             side *= 2

@@ -24,7 +24,7 @@ from zoo_core.pictures import read_picture
 from .. import __version__
 from ..files import Place
 from ..loading import find_folder, load
-from ..models.card import read_metrics
+from ..models.card import name_metric, read_metrics
 from ..models.model import Model
 from ..notebook import AUTOMATIC
 from ..packs import Pack
@@ -190,7 +190,7 @@ def report(
     lead = f"Report on {place.name}, written by zoo {__version__}. Nothing in it was chosen by hand."
     config = loaded.config
     recipe = (config.get("recipe") or {}).get("name") or config.get("parts", {}).get("generator", {}).get("name", "model")
-    tools = {"dumps": json.dumps, "judge": judge, "scale": SCALE}
+    tools = {"dumps": json.dumps, "judge": judge, "scale": SCALE, "name_metric": name_metric}
     settings = json.loads((place / "run.json").read_text(encoding="utf-8")) if is_run(place) else config
     given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED, "settings": settings}
     title = f"{recipe}, {loaded.image.size}×{loaded.image.size}"

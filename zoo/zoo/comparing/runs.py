@@ -14,7 +14,7 @@ from zoo_core import UsageError
 
 from ..files import atomic_file
 from ..models.building import build_networks, meta_device
-from ..models.card import read_metrics
+from ..models.card import name_metric, read_metrics
 from ..models.curves import NETWORKS, curve
 from ..reports.figures import COLORS, Curves, Line, svg
 from ..reports.page import Picture, number, write_page
@@ -135,6 +135,8 @@ def _refuse_other(folder: Path) -> None:
 def _describe(folder: Path, name: str, record: RunRecord, found: Diagnosis) -> ComparedRun:
     summary = summarize(folder)
     result = (read_metrics(folder / "model") if (folder / "model").is_dir() else None) or {}
+    protocol = dict(result.get("protocol", {}))
+    numbers = {key: value for key, value in result.get("metrics", {}).items() if isinstance(value, int | float)}
     seconds = summary.minutes * 60
     return ComparedRun(
         path=folder,
@@ -152,8 +154,8 @@ def _describe(folder: Path, name: str, record: RunRecord, found: Diagnosis) -> C
         measures={measure: values[-1][1] for measure, values in found.measures_by_name().items()},
         measure=summary.measure if checkpoints(folder / "checkpoints") else "",
         best=summary.best,
-        evaluated={key: float(value) for key, value in result.get("metrics", {}).items() if isinstance(value, int | float)},
-        protocol=dict(result.get("protocol", {})),
+        evaluated={name_metric(key, protocol): float(value) for key, value in numbers.items()},
+        protocol=protocol,
     )
 
 

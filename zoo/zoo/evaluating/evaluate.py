@@ -80,7 +80,7 @@ def evaluate(
     check_counts(asked, samples, there.count, extractor.network.dim, warn=report.warn)
     found = measure(asked, extractor, there, drawn, resamples=resamples, seed=seed, report=report)
     own = {"samples": samples, "sample_rounding": "8 bits", "seed": seed}
-    protocol = describe("evaluate", images, there.count, own, model=loaded, extractor=extractor)
+    protocol = describe("evaluate", images, there.count, own, pack=pack, model=loaded, extractor=extractor)
     for module in filter(None, (metric.requires for metric in asked.values())):
         with suppress(metadata.PackageNotFoundError):  # not every module is called as its distribution
             protocol[module] = metadata.version(module)

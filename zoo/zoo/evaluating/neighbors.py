@@ -124,7 +124,7 @@ def neighbors(
         "memorized": f"ratio below the {PERCENTILE:g} % percentile of held-out images",
         "seed": seed,
     }
-    protocol = describe("neighbors", images, len(pack), own, model=loaded, extractor=extractor)
+    protocol = describe("neighbors", images, len(pack), own, pack=pack, model=loaded, extractor=extractor)
     copies = any(space.found.copies for space in spaces)
     details: dict[str, Any] = {"copies": copies, **{space.name: space.found.to_json() for space in spaces}}
     if page is not None:
@@ -212,7 +212,7 @@ def one_nn(
     theirs = float((known[numbers[:, 0]] != truth[shown]).float().mean())
     own = {"samples": samples, "test_images": len(shown), "classifier": "nearest neighbor, Euclidean, in pixels"}
     own |= {"features": "pixels", "seed": seed}
-    protocol = describe("probe", images, len(train), own, model=loaded)
+    protocol = describe("probe", images, len(train), own, pack=train, model=loaded)
     errors = {"one_nn_error": wrong, "one_nn_error_of_real": theirs}
     verdicts = {"one_nn_error": judge(wrong, 1 - 1 / len(classes), theirs)}
     details = published(f"one-nn {protocol['dataset']}")

@@ -135,7 +135,7 @@ def probe(
         "batch_norm": f"estimated anew from {min(STATISTICS, len(train)):,} training images",
         "seed": seed,
     }
-    protocol = describe("probe", images, len(used), own, extractor=extractor, precision="float16")
+    protocol = describe("probe", images, len(used), own, pack=train, extractor=extractor, precision="float16")
     accuracy, guessing = float(found.mean()), float(truth[1][shown].bincount().max()) / len(shown)
     details = {"guessing": round(guessing, 4), **published(bare)}
     # of random weights it is the control, which nothing has learned

@@ -2,7 +2,9 @@
 
     {"metrics": {"fid": 12.3, …}, "spread": {"fid": 0.2, …}, "protocol": {…}, "others": [{"metrics": …}, …]}
 
-`others` are results of other protocols: a number never stands beside a protocol that is not its own.
+Metrics are called there as they are registered, and their protocol says of which features they are; cards and reports,
+where a number may be read by itself, say both (`name_metric`). `others` are results of other protocols: a number never
+stands beside a protocol that is not its own.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from zoo_core import UsageError, ZooError
 from ..files import Place, path_of, write_json
 from ..loading import find_folder, load
 from ..metrics.extractors import Extractor, Pool, StageFeatures, require_discriminator
-from ..models.card import METRICS, read_metrics
+from ..models.card import METRICS, ON_THE_HUB, name_metric, read_metrics
 from ..models.folder import rewrite_card
 from ..models.model import Model, ModelLike
-from ..packs import PackRequest
+from ..packs import Pack, PackRequest
 from ..progress import Reporter
 from ..reports.displaying import Displayed
 from ..runs.run import find_run, is_complete, is_run, read_run
@@ -78,14 +80,16 @@ def describe(
     count: int,
     own: Mapping[str, Any],
     *,
+    pack: Pack | None = None,
     model: Model | None = None,
     extractor: Extractor | None = None,
     precision: str = "float32",
 ) -> dict[str, Any]:
-    """Return a protocol: what measured, against which and how many real images, what it has of its `own`, and, where there
-    are any, which weights drew the samples and whose features were compared."""
-    found: dict[str, Any] = {"measure": measure, "dataset": data.dataset.rpartition(":")[2], "split": data.split}
-    found |= {"real_images": count, "real_resizing": CROPPED, **own}
+    """Return a protocol: what measured, against which and how many real images (of which pack), what it has of its `own`,
+    and, where there are any, which weights drew the samples and whose features were compared."""
+    found: dict[str, Any] = {"measure": measure, "dataset": data.dataset.rpartition(":")[2]}
+    found |= {ON_THE_HUB: pack.info["hub"]} if pack is not None and pack.info.get("hub") else {}
+    found |= {"split": data.split, "real_images": count, "real_resizing": CROPPED, **own}
     if model is not None:
         provenance = model.config.get("provenance", {})
         found |= {key: model.config.get(key, "not stated") for key in ("weights", "batch_norm")}
@@ -120,7 +124,8 @@ class Results(Displayed):
 
     def _describe(self) -> str:
         spread = {key: f" ± {value:.2g}" for key, value in self.spread.items()}
-        numbers = ", ".join(f"{key} {value:.4g}{spread.get(key, '')}" for key, value in self.metrics.items())
+        named = {key: name_metric(key, self.protocol) for key in self.metrics}
+        numbers = ", ".join(f"{named[key]} {value:.4g}{spread.get(key, '')}" for key, value in self.metrics.items())
         return f"{numbers} ({self.protocol.get('measure', 'measured')} on {self.protocol.get('dataset', 'nothing')})"
 
     def to_json(self) -> dict[str, Any]:

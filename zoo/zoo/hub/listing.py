@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.card import LIBRARY
+from ..models.card import LIBRARY, TRAINED_ON
 from ..progress import Reporter
 from .client import api, call, printable
 
@@ -43,6 +43,7 @@ def _listed(info: Any) -> PublishedModel:
     card = info.card_data.to_dict() if info.card_data is not None else {}
     tags = tuple(printable(tag, 80) for tag in info.tags or ())
     datasets = card.get("datasets") or [tag.partition(":")[2] for tag in tags if tag.startswith("dataset:")]
+    datasets = datasets or [tag.removeprefix(TRAINED_ON) for tag in tags if tag.startswith(TRAINED_ON)]
     sizes = [match for match in map(_SIZE.fullmatch, tags) if match]
     return PublishedModel(
         name=printable(info.id),

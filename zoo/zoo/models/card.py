@@ -24,6 +24,19 @@ METRICS = "metrics.json"
 METRICS_LIMIT = 1 << 20
 LARGEST = 1e300
 """What a metric is below; beyond it, it is no result."""
+ON_THE_HUB = "dataset_on_the_hub"
+"""What a protocol calls the "user/name" of its dataset on the Hub, where it has one."""
+ELSEWHERE = "not on the Hub"
+"""What a result's header says instead of such a name; it has spaces, so that nobody takes it for one."""
+
+TRAINED_ON = "trained-on-"
+"""What a tag begins with that names a dataset as the zoo calls it, which the Hub does not know."""
+
+DISTANCES = {"fid": "frechet", "frechet": "frechet", "kid": "kernel"}
+OF_FEATURES = ("precision", "recall", "density", "coverage", "swd", "is")
+INCEPTION = ("fid", "kid", "is")
+"""Metrics that the field calls so of Inception's features alone."""
+_WORDS = {"frechet": "Fréchet distance", "kernel": "kernel distance", "swd": "sliced Wasserstein distance"}
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -97,29 +110,30 @@ def _header(model: Model, name: str, blocks: list[Mapping[str, Any]]) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     provenance = model.config.get("provenance", {})
-    dataset = (provenance.get("dataset") or {}).get("name")
-    dataset = dataset if _TAG.fullmatch(dataset or "") else None
+    trained = provenance.get("dataset") or {}
+    dataset, local = _hub_name(trained.get("hub")), trained.get("name")
+    seen = [f"{TRAINED_ON}{local}"] if dataset is None and isinstance(local, str) and _TAG.fullmatch(local) else []
     recipe = [name] if _TAG.fullmatch(name) and name not in (LIBRARY, "gan") else []
     results = [
         EvalResult(
             task_type=PIPELINE,
-            dataset_type=data,
+            dataset_type=_hub_name(block["protocol"].get(ON_THE_HUB)) or ELSEWHERE,
             dataset_name=data,
-            metric_type=key,
-            metric_name=_title(key),
+            metric_type=name_metric(key, block["protocol"]),
+            metric_name=_title(key, block["protocol"]),
             metric_value=value,
             metric_args=dict(block["protocol"]),
         )
         for block in blocks
-        if (data := str(block["protocol"].get("dataset") or dataset or ""))  # a result without its data is none
+        if (data := str(block["protocol"].get("dataset") or local or ""))  # a result without its data is none
         for key, value in _numbers(block)
     ]
-    parent = (provenance.get("parent") or {}).get("model", "")
+    parent = _hub_name((provenance.get("parent") or {}).get("model"))
     return ModelCardData(
-        base_model=parent if _REPO.fullmatch(parent) else None,
+        base_model=parent,
         library_name=LIBRARY,
         pipeline_tag=PIPELINE,
-        tags=[LIBRARY, "gan", *recipe, f"{model.image.size}x{model.image.size}"],
+        tags=[LIBRARY, "gan", *recipe, f"{model.image.size}x{model.image.size}", *seen],
         datasets=[dataset] if dataset else None,
         license=provenance.get("license") or None,
         model_name=name if results else None,
@@ -142,10 +156,10 @@ def _measured(block: Mapping[str, Any]) -> dict[str, Any]:
     spread = block.get("spread")
     spread = spread if isinstance(spread, dict) else {}
     values = {
-        _title(key): format_value(value, spread[key] if isinstance(spread.get(key), float) else None)
+        _title(key, block["protocol"]): format_value(value, spread[key] if isinstance(spread.get(key), float) else None)
         for key, value in _numbers(block)
     }
-    others = {key: value for key, value in block["metrics"].items() if _title(key) not in values}
+    others = {key: value for key, value in block["metrics"].items() if _title(key, block["protocol"]) not in values}
     return {**values, **others, **{f"protocol: {key}": value for key, value in block["protocol"].items()}}
 
 
@@ -159,8 +173,44 @@ def _numbers(block: Mapping[str, Any]) -> list[tuple[str, float]]:
     return found
 
 
-def _title(key: str) -> str:
-    return key.upper() if len(key) <= 4 else key.replace("_", " ")
+def name_metric(key: str, protocol: Mapping[str, Any]) -> str:
+    """Return what a metric is called where it stands without its protocol: with the features that it is of.
+
+    A Fréchet distance is the FID, and a kernel distance the KID, only of Inception's features as they were published; of
+    others it is "frechet_scattering" or "kernel_efficientnet_lite0". What is of no features keeps its name, and so does what
+    somebody measured without saying of which.
+    """
+    base, features = DISTANCES.get(key, key), _features_of(protocol)
+    if not features or (base == key and key not in (*DISTANCES, *OF_FEATURES)):
+        return key
+    if key in INCEPTION and _is_usual_inception(protocol):
+        return key
+    return re.sub(r"\W+", "_", f"{base}_{features}", flags=re.ASCII).strip("_")
+
+
+def _is_usual_inception(protocol: Mapping[str, Any]) -> bool:
+    """Return whether a protocol's features are those of the FID: 2,048 of our own Inception."""
+    options = str(protocol.get("feature_options") or "none")
+    ours = protocol.get("features") in ("inception", f"{LIBRARY}:inception")
+    return ours and ("layer" not in options or "layer 2048" in options.split(", "))
+
+
+def _features_of(protocol: Mapping[str, Any]) -> str:
+    """Return the bare name of the features of a protocol, "" where it names none."""
+    return str(protocol.get("features") or "").rpartition(":")[2]
+
+
+def _title(key: str, protocol: Mapping[str, Any]) -> str:
+    """Return what a table calls a metric: "FID", "Fréchet distance of scattering features"."""
+    if name_metric(key, protocol) == key:
+        return key.upper() if len(key) <= 4 else key.replace("_", " ")
+    base = DISTANCES.get(key, key)
+    return f"{_WORDS.get(base, base)} of {_features_of(protocol)} features"
+
+
+def _hub_name(name: object) -> str | None:
+    """Return a "user/name" of the Hub as it is, None for anything else."""
+    return name if isinstance(name, str) and _REPO.fullmatch(name) else None
 
 
 def _fence(text: str, language: str) -> str:

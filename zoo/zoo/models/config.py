@@ -72,7 +72,8 @@ _PARENT: dict[str, Any] = {
     "sha256?": dict,
     "parent?": dict | None,
 }
-_DATASET: dict[str, Any] = {"name?": str, "split?": str, "count?": int, "license?": str, "credit?": str, "restriction?": str}
+_TEXTS = ("name?", "split?", "license?", "credit?", "restriction?", "hub?")
+_DATASET: dict[str, Any] = {**dict.fromkeys(_TEXTS, str), "count?": int}
 _WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
 
 

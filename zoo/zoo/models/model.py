@@ -43,7 +43,8 @@ class Model(Displayed):
         count = sum(p.numel() for network in self.networks.values() for p in network.parameters())
         origin = self.config.get("provenance") or {}
         dataset = (origin.get("dataset") or {}).get("name", "")
-        trained = f", trained on {origin.get('images', 0):,} images of {dataset}" if dataset else ""
+        shown = f"{origin['images']:,} images of " if "images" in origin else ""
+        trained = f", trained on {shown}{dataset}" if dataset else ""
         size, kind = self.image.size, "gray" if self.image.channels == 1 else "color"
         return f"{name}: {size}×{size} {kind}, {count / 1e6:.2g} million weights{trained}, on {self.device}"
 

@@ -207,6 +207,7 @@ def _write(writer: ShardWriter, source: Source, workers: int, report: Reporter) 
         "license": dataset.license,
         "credit": dataset.credit,
         **({"restriction": dataset.restriction} if dataset.restriction else {}),
+        "hub": dataset.hub,
         "shards": [{"file": shard.name, "count": shard.count, "sha256": shard.sha256} for shard in writer.shards],
         "labels": {"file": LABELS, "sha256": sha256(writer.folder / LABELS)},
     }

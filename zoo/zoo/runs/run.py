@@ -211,7 +211,8 @@ def is_complete(folder: Path) -> bool:
 def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) -> dict[str, Any]:
     """Where a model comes from, for its `config.json` and card."""
     assert config.dataset is not None
-    facts = {key: config.facts[key] for key in ("count", "license", "credit", "restriction") if config.facts.get(key)}
+    known = ("count", "license", "credit", "restriction", "hub")
+    facts = {key: config.facts[key] for key in known if config.facts.get(key)}
     # The budget that was reached: minutes differ between machines, and a run may end early or go on.
     # Where it lay and who heard of it are the person's own affair.
     for option, beginning in (("--out", ""), ("--track", ""), ("--set", "tracker.")):

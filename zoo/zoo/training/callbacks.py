@@ -38,7 +38,7 @@ from .control import Clock
 from .forecast import FIRST, Forecast, crosses, next_grid
 from .health import CHECK, DivergenceError, History, detect_problems, ensure_finite, ensure_finite_weights
 from .state import State, save_checkpoint
-from .watching import Watch, find_collapse
+from .watching import UNWATCHED, Watch, find_collapse
 
 LEAST = 1.0  # seconds between two readings on a GPU
 TICK = 0.5  # least seconds between two updates of the progress line without a reading
@@ -208,8 +208,11 @@ class Callbacks:
             self.draw()
         elif state.images >= next_grid(before, settings.samples_every):
             self.draw(early=True)
-        if self.watch is not None and self.watch.due(before, state.images):
-            self.evaluate()
+        if self.watch is not None:
+            if self.watch.settle(self.begun, state.seconds, state.images, self.budget.total(len(self.batches.pack))):
+                self.note_watch()
+            if self.watch.due(before, state.images):
+                self.evaluate()
 
     @cached_property
     def real_spread(self) -> float:
@@ -270,6 +273,8 @@ class Callbacks:
         that can be rescued.
         """
         watch, state = self.watch, self.state
+        if final and watch is not None and watch.unsettled:
+            self.report.note(UNWATCHED)
         if watch is None or self.measured == state.step or (final and not watch.spacing):
             return
         ensure_finite_weights(state.tensors(), state.step)

@@ -357,7 +357,6 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
         raise OptionError(f"recipe {config.recipe['name']!r} wants labels, and these images have none", hint=hint)
     classes = pack.spec.num_classes if config.conditional else 0
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
-    if restriction := pack.info.get("restriction"):
-        facts["restriction"] = restriction
+    facts |= {key: pack.info[key] for key in ("restriction", "hub") if pack.info.get(key)}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
     return resolved.with_schedule(budget, len(pack))

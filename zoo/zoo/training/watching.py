@@ -4,6 +4,9 @@ When is a matter of images, never of the clock: every N images, and N follows fr
 (`choose_every`), the same on every machine. Only where that proves too dear here, by the clock, does N double, and that is
 written into `run.json` before it holds (`spacing`, pairs of "from so many images" and N): a run that is killed and resumed
 keeps to what it has written, so that it finds the same best checkpoints, and a rescue the same way back.
+
+How many images a budget of minutes is, only the clock knows: no look is due until the pace of some seconds says that one
+fits (`Watch.settle`), and what follows from that is written down before it holds too.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from ..progress import Reporter
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
 from ..runs.run import RunRecord
+from .forecast import LOOK, WARM
 from .health import COLLAPSED, EARLY, FALLEN, NEVER
 from .planning import Plan
 from .state import State
@@ -28,6 +32,8 @@ from .state import State
 SHARE = 0.03  # most of the time of training and watching together
 AIM = 0.02  # what is chosen by counting, which leaves room for real images, the end, and what was not counted
 LOOKS, EXTRA = 6, 2.6  # so many looks are watched at AIM; beside them come real images, the last look and the report
+SURE = 0.8  # share of the images that a pace promises within minutes, which are counted on: it may slow down
+UNWATCHED = f"not watched: to measure it would take more than {SHARE:.0%} of so short a training"
 WORSE = 1.5  # times the best distance, at which a fall of the diversity is a collapse
 
 
@@ -39,6 +45,8 @@ class Watch:
         evaluation: what measures.
         spacing: (from so many images, every so many), the last one that has begun counts. Empty: only the end is measured.
         paced: whether it doubles where the clock says that it is too dear.
+        unsettled: the interval of a long training, where it is not known how many images the budget is; 0 where it is.
+        mark: seconds and images from which the pace is taken that settles it.
         looks, seconds: taken so far, over all sittings.
         rescues: whether a collapse ends the training, so that it can be rescued.
     """
@@ -46,6 +54,8 @@ class Watch:
     evaluation: Evaluation
     spacing: list[tuple[int, int]] = field(default_factory=list)
     paced: bool = False
+    unsettled: int = 0
+    mark: tuple[float, int] | None = None
     looks: int = 0
     seconds: float = 0.0
     rescues: bool = False
@@ -58,6 +68,29 @@ class Watch:
         """Return whether a look is due among the images after `before` up to `now`."""
         every = self.every(before)
         return every is not None and before // every != now // every
+
+    def settle(self, begun: float, seconds: float, images: int, total: float) -> bool:
+        """Choose the interval of a budget of minutes once the pace of `LOOK` seconds says that a look is worth its time.
+
+        Args:
+            begun, seconds: of training, when this sitting began and now. images: shown so far. total: seconds of the budget.
+
+        Returns:
+            Whether it was chosen, which must be written down before it holds.
+        """
+        if not self.unsettled or seconds < begun + WARM:
+            return False
+        since, before = self.mark = self.mark or (seconds, images)
+        if seconds <= since or seconds < since + LOOK:
+            return False
+        pace = (images - before) / (seconds - since)
+        every = fit(self.unsettled, images + SURE * pace * max(total - seconds, 0.0))
+        self.mark = seconds, images  # where none fits, the next seconds may be faster: the first ones often are not
+        if every is None:
+            return False
+        self.unsettled = 0
+        self.spacing.append((images, every))
+        return True
 
     def count(self, seconds: float, trained: float, done: float, total: float, images: int) -> bool:
         """Count a look that took so many seconds; space the following ones out where they would cost more than 3 % of all.
@@ -176,11 +209,14 @@ def begin_watch(
     done = len(before.interventions) if before is not None else 0
     watch = Watch.begin(evaluation, before.watch if before is not None else {}, rescues=done < len(plan.rescue))
     if not watch.spacing and watch.paced:
-        total = None if plan.budget.kind == "minutes" else plan.budget.total(count)
-        if every := choose_every(config, state, evaluation, total):
-            watch.spacing.append((0, every))
+        minutes = plan.budget.kind == "minutes"
+        every = choose_every(config, state, evaluation, None if minutes else plan.budget.total(count))
+        if every is None:
+            report.note(UNWATCHED)
+        elif minutes:
+            watch.unsettled = every
         else:
-            report.note(f"not watched: to measure it would take more than {SHARE:.0%} of so short a training")
+            watch.spacing.append((0, every))
     return watch
 
 

@@ -82,6 +82,7 @@ class Hub(ImageDataset):
         builder, rows = self._load()
         classes, labels = self._labels(rows)
         self.license = str(builder.info.license or self._license())
+        self.hub = str(self.repository) if self._remote() else ""
         self.credit = f"{self.repository} (https://huggingface.co/datasets/{self.repository})" if self._remote() else ""
         stamp = f"{builder.hash}:{builder.config_id}"
         if Path(str(self.repository)).is_file():
