@@ -138,8 +138,8 @@ def test_a_run_says_where_its_dataset_is(tmp_path: Path) -> None:
         run = zoo.train("dcgan", **choices, out=tmp_path / "known")
         assert run.model is not None
         assert header_of(run.model)["datasets"] == ["ada/pictures"]
-        zoo.evaluate(run.path, metrics=["frechet"], features="pixels", samples=20)
-        assert results_of(header_of(run.model))[0][:3] == ("folder", "ada/pictures", "frechet_pixels")
+        zoo.evaluate(run.path, metrics=["frechet"], features="scattering", samples=20)
+        assert results_of(header_of(run.model))[0][:3] == ("folder", "ada/pictures", "frechet_scattering")
 
 
 def test_a_card_of_the_catalog_that_is_written_anew() -> None:

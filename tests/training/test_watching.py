@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -189,6 +191,26 @@ def test_the_best_is_what_one_gets(data: Path, tmp_path: Path) -> None:
     assert "distance 3" in card
     with pytest.raises(UsageError, match="is finished"):
         resume(run.path)
+
+
+def test_what_is_measured_of_another_checkpoint_than_the_models(data: Path, tmp_path: Path) -> None:
+    values = [5.0, 3.0, 4.0]
+    run = train("dcgan", data, tmp_path / "run", images=48, evaluation=falling(values))
+    assert run.model is not None
+
+    def measure(**which: Any) -> tuple[bool, str]:
+        heard = Heard()
+        choices: dict[str, Any] = {"metrics": "recall", "features": "scattering", "samples": 20, "real": 20, "resamples": 0}
+        return zoo.evaluate(run.path, **choices, **which, report=heard).written is not None, heard.text
+
+    assert measure(at=32)[0]  # which is the best, and the model
+    written, words = measure(last=True)
+    assert not written
+    assert "its model folder holds other weights than these, so nothing is written there" in words
+    shutil.rmtree(run.model)
+    written, words = measure(last=True)
+    assert not written
+    assert "it has no model folder of its own" in words
 
 
 def test_chosen_and_reported_on_different_samples(data: Path, tmp_path: Path) -> None:

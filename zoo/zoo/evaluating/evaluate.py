@@ -18,7 +18,7 @@ from ..names import refuse_other_kinds
 from ..notebook import AUTOMATIC
 from ..progress import Reporter
 from ..reports.numbers import judge, spread_interval
-from .results import Results, choose_data, describe, open_model, publish
+from .results import Results, choose_data, describe, holds_checkpoint, open_model, publish
 
 SAMPLES = 50_000  # and most real images: what the field takes for the FID
 
@@ -94,6 +94,6 @@ def evaluate(
         for name, value in values.items()
         if (scale := asked[name].scale) is not None
     }
-    other = raw or last or at is not None  # than the model folder's
+    other = raw or ((last or at is not None) and not holds_checkpoint(model, loaded))  # than the model folder's
     results = Results(values, spread, protocol, verdicts=verdicts)
     return publish(results, model, raw=other, write=write, out=out, report=report)

@@ -22,6 +22,7 @@ from ..files import Place, path_of, write_json
 from ..loading import find_folder, load
 from ..metrics.extractors import Extractor, Pool, StageFeatures, require_discriminator
 from ..models.card import METRICS, ON_THE_HUB, name_metric, read_metrics
+from ..models.config import read_config
 from ..models.folder import rewrite_card
 from ..models.model import Model, ModelLike
 from ..packs import Pack, PackRequest
@@ -143,12 +144,13 @@ def publish(results: Results, where: ModelLike, *, raw: bool, write: bool, out: 
     if out is not None:
         write_json(Path(out), results.to_json())
         report.note(f"written to {out}")
-    folder = find_results_folder(where, raw=raw) if write else None
+    own = find_results_folder(where, raw=False) if write else None
+    folder = None if raw else own
     if folder is not None:
         results = replace(results, written=write_results(folder, results))
         report.note(f"written to {results.written}, and into the card")
     elif write and not isinstance(where, Model):
-        why = "these are other weights than those of its model folder" if raw else "it has no model folder of its own"
+        why = "its model folder holds other weights than these" if own is not None else "it has no model folder of its own"
         report.note(f"{os.fspath(where)}: {why}, so nothing is written there (--out FILE writes a file)")
     return results
 
@@ -164,6 +166,15 @@ def find_results_folder(where: ModelLike, *, raw: bool) -> Path | None:
     if is_run(place):
         return place / "model" if is_complete(place) else None
     return find_folder(place)
+
+
+def holds_checkpoint(where: ModelLike, model: Model) -> bool:
+    """Return whether the model folder of a run is of the same checkpoint as a model that was loaded from that run."""
+    folder = find_results_folder(where, raw=False)
+    if folder is None:
+        return False
+    steps = [config.get("provenance", {}).get("step") for config in (read_config(folder), model.config)]
+    return steps[0] is not None and steps[0] == steps[1]
 
 
 def write_results(folder: Path, results: Results) -> Path:
