@@ -45,6 +45,7 @@ SECTIONS = {
         "walk": "Walk through the latent space.",
         "arithmetic": "Add and subtract what latents mean.",
         "turn": "Move samples from one concept to another.",
+        "directions": "Find directions along which samples change.",
         "features": "Show what the discriminator looks at.",
         "forget": "Make the generator forget to draw something.",
         "project": "Find the latent whose picture is nearest to PICTURE.",

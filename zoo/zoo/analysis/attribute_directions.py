@@ -16,6 +16,17 @@ from .samples import ClassifiedSamples
 _LEAST = 10  # samples that must show a fact, and not show it, for its direction to be looked for
 
 
+def check_words(words: Sequence[str], vocabulary: Vocabulary) -> list[Fact]:
+    """Return what words mean; raises `UsageError` for one that is unknown, or says that something is absent."""
+    facts = []
+    for word in words:
+        fact, holds = parse_fact(word, vocabulary)
+        if not holds:
+            raise UsageError(f"a direction has two ends, and {word!r} is one of them", hint=f"say: {fact.word}")
+        facts.append(fact)
+    return facts
+
+
 def find_attribute_directions(pool: ClassifiedSamples, words: Sequence[str], count: int) -> tuple[tuple[Fact, ...], Tensor]:
     """Return facts and the directions [K, latent_dim] of length 1 that lead to them.
 
@@ -29,7 +40,7 @@ def find_attribute_directions(pool: ClassifiedSamples, words: Sequence[str], cou
         UsageError: a word is unknown, or hardly any sample shows it, or all do.
     """
     vocabulary = pool.classifier.attributes
-    facts = [parse_fact(word, vocabulary)[0] for word in words] or list(_facts_of(vocabulary))
+    facts = check_words(words, vocabulary) or list(_facts_of(vocabulary))
     probabilities = torch.stack([fact.probability(pool.probabilities, vocabulary) for fact in facts], dim=1)  # [N, facts]
     shown, others = probabilities.sum(0), (1 - probabilities).sum(0)
     able = (torch.minimum(shown, others) >= _LEAST).tolist()
@@ -52,7 +63,7 @@ def find_attribute_directions(pool: ClassifiedSamples, words: Sequence[str], cou
 
 
 def _facts_of(vocabulary: Vocabulary) -> Iterator[Fact]:
-    """Yield what directions can lead to: that an attribute is there, or its values, one of which stays when there are two."""
+    """Yield what directions can lead to: that an attribute is there, or its values, one of two."""
     for name, values in vocabulary.items():
         visible = [value for value in values if value not in (*ABSENT, HIDDEN)]
         if set(values) & set(ABSENT):

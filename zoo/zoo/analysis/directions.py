@@ -38,7 +38,7 @@ from ..reports.displaying import Displayed
 from ..reports.numbers import Verdict, judge
 from ..reports.pictures import save_picture, sheet
 from .attribute_classifier import AttributeClassifier
-from .attribute_directions import find_attribute_directions
+from .attribute_directions import check_words, find_attribute_directions
 from .classifiers import classifier_for
 from .labels import Fact, ImageSource, find_images, request_images
 from .samples import Label, block, check_count, draw, open_model, round_values, search
@@ -158,7 +158,7 @@ def find_directions(
         found = find_component_directions(loaded, count, stage, label, seed)
     else:
         source = find_images(loaded, model, images)
-        source.vocabulary()  # images without labels are told of before a classifier is looked for
+        check_words(attributes, source.vocabulary())  # before a classifier is trained and samples are searched
         classifier = classifier_for(loaded, source, device=loaded.device, report=report)
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         facts, found = find_attribute_directions(pool, attributes, count)

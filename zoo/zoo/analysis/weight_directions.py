@@ -29,8 +29,9 @@ class _Reached(Exception):
 
 
 def find_weight_directions(model: Model, count: int, label: Label) -> Tensor:
-    """Return the eigenvectors [K, latent_dim] of WᵀW with the largest eigenvalues, K ≤ count; W are the first weights that the
-    latents meet (Shen and Zhou 2021).
+    """Return the eigenvectors [K, latent_dim] of WᵀW with the largest eigenvalues, K ≤ count (Shen and Zhou 2021).
+
+    W are the first weights that the latents meet.
 
     Raises:
         UsageError: the first layer that depends on the latents is no linear function of them.
@@ -69,7 +70,7 @@ def find_component_directions(model: Model, count: int, stage: str | None, label
     with exact_float32(), seeded(seed, "components", outputs.device):  # the sketch is random
         components, sizes, _ = torch.pca_lowrank(outputs, q=min(count + _MORE, most), niter=4)  # [N, q], largest first
     kept = int((sizes > sizes[0] * 1e-4).sum())
-    vectors = components[:, : min(count, kept)].T.cpu() @ (z - z.mean(0))
+    vectors = components[:, : min(count, kept, z.shape[1])].T.cpu() @ (z - z.mean(0))
     return _orient(vectors / vectors.norm(dim=1, keepdim=True).clamp(min=1e-12))
 
 
