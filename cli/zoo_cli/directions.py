@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .analysis_options import WHAT_IT_MEANS, analysis_options, analyze
-from .options import model_argument, steps_option
+from .options import model_argument, samples_option, steps_option
 from .output import echo, print_table
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def _split(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 )
 @click.option("--reach", metavar="N", default=3.0, show_default=True, help="How far to go, in standard deviations.")
 @steps_option("each direction, from one end to the other", default=7)
+@samples_option("and to measure what a direction changes", default=32)
 @click.option(
     "--vectors",
     metavar="FILE",

@@ -42,6 +42,7 @@ SECTIONS = {
         "probe": "Test what the discriminator has learned, by classifying.",
     },
     "Look inside": {
+        "demo": "Serve a page to look at models and play with them.",
         "walk": "Walk through the latent space.",
         "arithmetic": "Add and subtract what latents mean.",
         "turn": "Move samples from one concept to another.",

@@ -47,7 +47,7 @@ from .weight_directions import find_component_directions, find_weight_directions
 Method = Literal["sefa", "pca", "attributes"]
 METHODS: tuple[Method, ...] = ("sefa", "pca", "attributes")
 
-_MEASURED, _RANDOM = 32, 8  # samples, and random directions, by which a change is measured
+_RANDOM = 8  # directions beside which a change is measured
 _SPREAD = 4096  # latents from which their spread along a direction is taken
 
 
@@ -94,10 +94,14 @@ class Directions(Displayed):
         Raises:
             ZooError: the place cannot be written.
         """
-        tensors = {"vectors": self.vectors.contiguous(), "scales": torch.tensor(self.scales)}
         with atomic_file(file := Path(path)) as temporary:
-            temporary.write_bytes(save(tensors, {"method": self.method, "names": json.dumps(self.names)}))
+            temporary.write_bytes(self.to_bytes())
         return file
+
+    def to_bytes(self) -> bytes:
+        """Return what `save` writes."""
+        tensors = {"vectors": self.vectors.contiguous(), "scales": torch.tensor(self.scales)}
+        return save(tensors, {"method": self.method, "names": json.dumps(self.names)})
 
 
 def find_directions(
@@ -109,6 +113,7 @@ def find_directions(
     attributes: Sequence[str] = (),
     reach: float = 3.0,
     steps: int = 7,
+    samples: int = 32,
     images: ImageSource = None,
     dataset: str | None = None,
     data: Place | None = None,
@@ -130,6 +135,7 @@ def find_directions(
         attributes: words of "attributes" ("glasses", "hair=long"); by default those that latents tell best.
         reach: how far the pictures go to either side, in standard deviations.
         steps: pictures from −reach to reach.
+        samples: by which it is measured what a direction changes.
         images, dataset, data, options, searched: for "attributes", as in `zoo.turn`.
         seed, label, device, out, report: as in `zoo.walk`; the pictures are of sample 0.
         vectors: a .safetensors file to write.
@@ -144,6 +150,7 @@ def find_directions(
     _check_belonging(method, stage, attributes, images)
     check_count(count, "the number of directions", 1, 512)
     check_count(steps, "the number of steps", 3, 101)
+    check_count(samples, "the number of samples", 2, 100_000)
     check_count(searched, "the number of samples to search", 20)
     if not 0 < reach <= 100:
         raise UsageError(f"the reach must be above 0 and at most 100, not {reach:g}")
@@ -163,7 +170,7 @@ def find_directions(
         pool = search(loaded, classifier, searched, seed=seed, label=label, report=report)
         facts, found = find_attribute_directions(pool, attributes, count)
     names = tuple(fact.word for fact in facts) or tuple(f"{method} {i}" for i in range(1, len(found) + 1))
-    directions = _look(loaded, method, names, found, (reach, steps, seed, label), classifier, facts, report)
+    directions = _look(loaded, method, names, found, (reach, steps, samples, seed, label), classifier, facts, report)
     if file is not None:
         save_picture(directions.picture(), file)
     if vectors is not None:
@@ -185,18 +192,18 @@ def _look(
     method: str,
     names: tuple[str, ...],
     found: Tensor,
-    how: tuple[float, int, int, Label],
+    how: tuple[float, int, int, int, Label],
     classifier: AttributeClassifier | None,
     facts: Sequence[Fact],
     report: Reporter,
 ) -> Directions:
     """Draw what directions [K, D] do, and measure it."""
-    reach, steps, seed, label = how
+    reach, steps, samples, seed, label = how
     count, shape = len(found), model.image.shape
     cloud = model.generator.sample_latent(_SPREAD, generator_for(seed, "spread"))
     scales = (cloud @ found.T).std(0)  # [K]
     spread = float(cloud.std())
-    z = latents_for(model.generator, seed, range(1, 1 + _MEASURED))
+    z = latents_for(model.generator, seed, range(1, 1 + samples))
     random = torch.randn(_RANDOM, found.shape[1], generator=generator_for(seed, "directions"))
     random = spread * random / random.norm(dim=1, keepdim=True)
     along = torch.cat([found * scales[:, None], random])  # [K + R, D]
