@@ -32,7 +32,11 @@ _MONOSPACE = ("ui-monospace", "DejaVu Sans Mono", "monospace")
 
 def choose_theme() -> Any:
     """Return the theme of a page, as `launch` takes it: its fonts are the machine's own, none is fetched."""
-    return gr.themes.Default(font=_FONTS, font_mono=_MONOSPACE, primary_hue="blue")
+    theme = gr.themes.Default(font=_FONTS, font_mono=_MONOSPACE, primary_hue="blue")
+    theme = theme.set(button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700")
+    readable = {"body_text_color_subdued": "*neutral_600", "block_info_text_color": "*neutral_600"}
+    dark = {f"{name}_dark": "*neutral_300" for name in readable}
+    return theme.set(**readable, **dark)
 
 
 def build_page(subjects: tuple[Subject, ...], stopping: threading.Event) -> Any:

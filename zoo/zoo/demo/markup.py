@@ -50,7 +50,7 @@ CSS = """
 .zoo-large { max-width: 384px; margin: 0; }
 .zoo-downloads { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 6px 0 0; font-size: 14px; }
 .zoo-downloads a { color: var(--body-text-color); text-decoration: underline; }
-.zoo-heading { font-weight: 600; margin: 8px 0 4px; color: var(--body-text-color); font-size: 15px; overflow-wrap: anywhere; }
+.zoo-heading { font-weight: 600; margin: 8px 0 4px; color: var(--body-text-color); font-size: 15px; }
 .zoo-beside { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: flex-start; }
 .zoo-beside > div { flex: 0 1 384px; min-width: min(100%, 220px); }
 .zoo-off img { opacity: 0.25; }
@@ -79,7 +79,7 @@ class Tile:
     picture: Image.Image
     name: str  # what a screen reader says
     pick: str = ""  # what the event "select" says when it is clicked; "" for a picture that is none to choose
-    pressed: bool = False
+    pressed: bool | None = None  # whether it is chosen; None for one that does something at once
     draggable: bool = False
     faded: bool = False
     caption: str = ""
@@ -109,8 +109,8 @@ def _tile(tile: Tile) -> str:
         # No browser but Chromium drags a button.
         kind, end = ('div role="button" tabindex="0" draggable="true"', "div") if tile.draggable else ("button", "button")
         faded = ' class="zoo-off"' if tile.faded else ""
-        pressed = "true" if tile.pressed else "false"
-        known = f'data-pick="{escape(tile.pick)}" aria-label="{name}" title="{name}" aria-pressed="{pressed}"'
+        pressed = "" if tile.pressed is None else f' aria-pressed="{str(tile.pressed).lower()}"'
+        known = f'data-pick="{escape(tile.pick)}" aria-label="{name}" title="{name}"{pressed}'
         picture = f"<{kind}{faded} {known}>{picture}</{end}>"
     caption = f"<figcaption>{escape(tile.caption)}</figcaption>" if tile.caption else ""
     return f"<figure>{picture}{caption}</figure>"

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any
 
 import gradio as gr
+from torch import Tensor
 
 from zoo_core import ZooError
 from zoo_core.callers import for_caller
@@ -74,6 +75,11 @@ class Page:
     def find(self, index: Any) -> Subject:
         """Return the model that was chosen."""
         return self.subjects[index if isinstance(index, int) and 0 <= index < len(self.subjects) else 0]
+
+    def draw(self, kept: Kept) -> Tensor:
+        """Draw a kept picture by the model that it is of: [1, C, S, S]."""
+        owner = next(subject for subject in self.subjects if subject.name == kept.owner)
+        return owner.draw(kept.z[None], [kept.label])
 
     def start(self, subject: Subject, shelf: Shelf, chosen: int) -> Kept:
         """Return the picture to look at: the chosen one, where it is of this model's latents, else sample 0."""

@@ -6,7 +6,6 @@ import gradio as gr
 
 from . import markup
 from .page import Page, Shelf, pick_of, show
-from .subjects import Subject
 
 NOTHING = "Nothing is kept yet: click a picture to keep it."
 DRAG = (
@@ -52,9 +51,6 @@ def _render(page: Page, shelf: Shelf, chosen: int) -> str:
         return markup.words(NOTHING)
     found: list[markup.Tile] = []
     for number, kept in enumerate(shelf):
-        subject: Subject = next(subject for subject in page.subjects if subject.fits(kept))
-        (tile,) = markup.tiles_of(
-            subject.draw(kept.z[None], [kept.label]), [f"kept {number + 1}: {kept.name}"], [str(number)]
-        )
+        (tile,) = markup.tiles_of(page.draw(kept), [f"kept {number + 1}: {kept.name}"], [str(number)])
         found.append(markup.Tile(tile.picture, tile.name, tile.pick, pressed=number == chosen, draggable=True))
     return markup.tiles(found, heading="Kept", width=64)

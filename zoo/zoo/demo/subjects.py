@@ -28,6 +28,7 @@ Space = tuple[int, str]
 class Kept:
     """A picture that a session keeps: its latent, and which class it is of."""
 
+    owner: str  # name of the model that it was drawn by
     latent: bytes  # float32
     space: Space
     label: int  # 0 for a model without classes
@@ -36,7 +37,7 @@ class Kept:
     @classmethod
     def of(cls, latent: Tensor, subject: Subject, label: int, name: str) -> Kept:
         """Keep a latent [latent_dim] of a model."""
-        return cls(latent.float().contiguous().numpy().tobytes(), subject.space, label, name)
+        return cls(subject.name, latent.float().contiguous().numpy().tobytes(), subject.space, label, name)
 
     @property
     def z(self) -> Tensor:

@@ -79,9 +79,8 @@ def _zones(page: Page, found: Sums) -> str:
     for zone in ZONES:
         shown = []
         for number, kept in enumerate(found[zone]):
-            subject = next(subject for subject in page.subjects if subject.fits(kept))
             name = f"take {kept.name} out of {zone}"
-            shown += markup.tiles_of(subject.draw(kept.z[None], [kept.label]), [name], [f"{zone}:take:{number}"])
+            shown += markup.tiles_of(page.draw(kept), [name], [f"{zone}:take:{number}"])
         put = f'<button type="button" data-pick="{zone}:put">Put the chosen one here</button>'
         heading = f'<p class="zoo-heading">{_SIGNS[zone]}{zone}</p>'
         parts.append(f'<div class="zoo-zone" data-zone="{zone}">{heading}{markup.tiles(shown, width=64)}{put}</div>')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,9 +47,15 @@ def _folder(subject: Subject) -> Path:
 
 
 def _refresh(subject: Subject) -> Callable[[], tuple[str, Any]]:
+    known: dict[str, tuple[Any, str]] = {}  # drawn once for all sessions, and anew when the run has written something
+
     def refresh() -> tuple[str, Any]:
-        live = is_training(_folder(subject))
-        return _show(subject, live), gr.Timer(active=live)
+        folder = _folder(subject)
+        live, log = is_training(folder), folder / "metrics.jsonl"
+        written = (live, log.stat().st_size if log.is_file() else 0, len(list(folder.glob("samples/*.png"))))
+        if known.get("page", ("", ""))[0] != written:
+            known["page"] = (written, _show(subject, live))
+        return known["page"][1], gr.Timer(active=live)
 
     return refresh
 
@@ -57,7 +64,8 @@ def _show(subject: Subject, live: bool) -> str:
     found = diagnose(_folder(subject))
     state = "training now; this page follows it" if live else "not training now"
     about = "\n".join([f"{found.verdict}; {state}", *found.words, *(warning.text for warning in found.warnings)])
-    charts = "".join(svg(panel, f"{panel.title} over {panel.x}") for panel in curves_of(found))
+    panels = [replace(panel, lines=[line for line in panel.lines if not line.dashed]) for panel in curves_of(found)]
+    charts = "".join(svg(panel, f"{panel.title} over {panel.x}") for panel in panels)
     charts = charts or markup.words("There are too few readings for curves yet.")
     return markup.words(about, heading=subject.name) + _newest(subject) + f'<div class="zoo-chart">{charts}</div>'
 
