@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import tempfile
@@ -21,6 +22,7 @@ from .subjects import Subject, open_subjects
 
 HOST = "127.0.0.1"
 PORTS = range(7860, 7960)  # those that are tried first where none is asked for
+_FOLDER = "GRADIO_TEMP_DIR"
 _PATIENCE = 1  # seconds that open connections have once the server is to stop
 
 
@@ -69,12 +71,25 @@ def serve(
     """
     if port is not None and not 1 <= port <= 65535:
         raise UsageError(f"a port is a number from 1 to 65535, not {port}", hint="leave --port out for a free one")
-    load_gradio()
-    with _listen(port) as listening:
+    with _listen(port) as listening, _temporary_files():
+        load_gradio()
         subjects = open_subjects(models, device)
-        address = f"http://{HOST}:{listening.getsockname()[1]}"
-        with tempfile.TemporaryDirectory(prefix="zoo-demo-") as folder, _public(share, listening) as public:
-            _run(subjects, listening, folder, address, public, open, tell)
+        with _public(share, listening) as public:
+            _run(subjects, listening, public, open, tell)
+
+
+@contextmanager
+def _temporary_files() -> Iterator[None]:
+    """Let what is handed in lie in a folder that ends with the block."""
+    before = os.environ.get(_FOLDER)
+    with tempfile.TemporaryDirectory(prefix="zoo-demo-") as folder:
+        os.environ[_FOLDER] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(_FOLDER)
+            if before is not None:
+                os.environ[_FOLDER] = before
 
 
 @contextmanager
@@ -121,25 +136,17 @@ def _public(share: bool, listening: socket.socket) -> Iterator[str]:
 
 
 def _run(
-    subjects: tuple[Subject, ...],
-    listening: socket.socket,
-    folder: str,
-    address: str,
-    public: str,
-    open: bool,
-    tell: Callable[[str], None],
+    subjects: tuple[Subject, ...], listening: socket.socket, public: str, open: bool, tell: Callable[[str], None]
 ) -> None:
-    """Serve until a signal says to stop; uploads lie in `folder` for as long as somebody looks at them."""
-    import os
-
+    """Serve until a signal says to stop."""
     import fastapi
     import gradio as gr
     import uvicorn
 
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    stopping = threading.Event()
     from .building import choose_theme
 
+    address = f"http://{HOST}:{listening.getsockname()[1]}"
+    stopping = threading.Event()
     blocks = _build(subjects, stopping)
     blocks.state_session_capacity = SESSIONS
     app = gr.mount_gradio_app(
