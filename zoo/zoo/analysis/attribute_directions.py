@@ -77,7 +77,8 @@ def _facts_of(vocabulary: Vocabulary) -> Iterator[Fact]:
 def _correlations(a: Tensor, b: Tensor) -> Tensor:
     """Return the correlation of columns [N, K] with those of the same number: [K]."""
     a, b = a - a.mean(0), b - b.mean(0)
-    return (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0)).clamp(min=1e-12)
+    found: Tensor = (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0)).clamp(min=1e-12)
+    return found
 
 
 def _best_of_each(facts: Sequence[Fact], scores: Tensor, able: Sequence[bool]) -> list[int]:

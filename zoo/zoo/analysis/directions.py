@@ -158,7 +158,8 @@ def find_directions(
         raise UsageError(f"{Path(vectors).name!r} does not end in .safetensors", hint="for example: directions.safetensors")
     loaded, file = open_model(model, device, out)
     label = 0 if label is None and loaded.image.num_classes else label  # what is compared should be of one class
-    classifier, facts = None, ()
+    classifier: AttributeClassifier | None = None
+    facts: tuple[Fact, ...] = ()
     if method == "sefa":
         found = find_weight_directions(loaded, count, label)
     elif method == "pca":

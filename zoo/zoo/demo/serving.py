@@ -165,7 +165,7 @@ def _run(
         theme=choose_theme(),
     )
 
-    class Server(uvicorn.Server):
+    class Server(uvicorn.Server):  # type: ignore[misc]  # whose types are not looked at
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             tell(address)

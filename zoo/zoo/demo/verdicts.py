@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo_core import DataError, ZooError
+from zoo_core import DataError, ZooError, registry
 from zoo_core.pictures import PictureError, as_bytes, as_plain, explain, guard, open_picture
 
 from ..analysis.feature_maps import batches_for
 from ..analysis.labels import find_images
 from ..analysis.projection import read_picture
-from ..files import cache_folder
 from ..models.model import Model
 from ..packs import Pack, open_pack, to_images
 from ..packs.build import open_existing_pack
-from ..packs.request import PackRequest, resolve
+from ..packs.cache import list_packs
+from ..packs.request import PackRequest
 from ..progress import SILENT
 from .limits import UPLOAD_PIXELS
 from .subjects import Subject
@@ -100,9 +99,15 @@ def find_ready_pack(subject: Subject) -> Pack | None:
             return source
         if (given := open_existing_pack(source, SILENT)) is not None:
             return given
-        found = resolve(source, SILENT)
-        folder = Path(cache_folder("packs"), f"{found.entry.name}-{found.size}-{found.key[:16]}")
-        return open_pack(folder) if folder.is_dir() else None
+        name = registry.find("datasets", source.dataset).qualified
+        for stored in list_packs():
+            made = stored.info.get("dataset", {})
+            same = (made.get("name"), made.get("data"), made.get("split")) == (name, source.data, source.split)
+            looks = (stored.info.get("size"), stored.info.get("channels")) == (source.size, source.channels)
+            options = made.get("options", {})
+            if stored.kind == "pack" and same and looks and all(options.get(k) == v for k, v in source.options.items()):
+                return open_pack(stored.path)
+        return None
     except (ZooError, OSError):
         return None
 

@@ -63,7 +63,9 @@ def _refresh(subject: Subject) -> Callable[[], tuple[str, Any]]:
 def _show(subject: Subject, live: bool) -> str:
     found = diagnose(_folder(subject))
     state = "training now; this page follows it" if live else "not training now"
-    about = "\n".join([f"{found.verdict}; {state}", *found.words, *(warning.text for warning in found.warnings)])
+    about = "\n".join(
+        [f"{found.verdict}; {state}", *found.words, *(f"{warning.kind}: {warning.words}" for warning in found.warnings)]
+    )
     panels = [replace(panel, lines=[line for line in panel.lines if not line.dashed]) for panel in curves_of(found)]
     charts = "".join(svg(panel, f"{panel.title} over {panel.x}") for panel in panels)
     charts = charts or markup.words("There are too few readings for curves yet.")
