@@ -37,6 +37,10 @@ def _upload(address: str, size: int) -> int:
         data=head + bytes(size) + b"\r\n--zoo--\r\n",
         headers={"Content-Type": "multipart/form-data; boundary=zoo"},
     )
+    return _status(request)
+
+
+def _status(request: urllib.request.Request) -> int:
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return int(answer.status)
@@ -50,6 +54,7 @@ def _upload(address: str, size: int) -> int:
 def test_a_server_that_is_stopped_leaves_nothing(sign: signal.Signals) -> None:
     with serve("mlp-faces") as served:
         assert _answers(served.address)
+        assert _status(urllib.request.Request(served.address, headers={"Host": "elsewhere.example"})) == 400
         assert _upload(served.address, 1000) == 200
         assert list(served.folder.rglob("a.png"))
         assert _upload(served.address, UPLOAD + 1) >= 400

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zoo_core import UsageError
 from zoo_core.errors import unknown
 
-from ..devices import exact_float32, move_to
+from ..devices import arithmetic_device, exact_float32, move_to
 from ..models.model import Model
 from ..randomness import latents_for, seeded
 from .samples import Label
@@ -40,13 +40,12 @@ def find_weight_directions(model: Model, count: int, label: Label) -> Tensor:
     dim = model.generator.latent_dim
     at_zero = _run_until(model, layer, torch.zeros(1, dim), label)
     pieces = torch.split(torch.eye(dim), _PIECE)
-    weights = torch.cat([_run_until(model, layer, piece, label) - at_zero for piece in pieces])  # [D, F], Wᵀ
+    weights = torch.cat([_run_until(model, layer, piece, label) - at_zero for piece in pieces]).cpu().double()  # [D, F], Wᵀ
     used = (weights.abs().amax(1) > 0).nonzero().squeeze(1)  # a layer may be given a part of the latent
-    gram = (weights[used].double() @ weights[used].double().T).cpu()
-    values, columns = torch.linalg.eigh(gram)  # ascending
+    values, columns = torch.linalg.eigh(weights[used] @ weights[used].T)  # ascending
     kept = [i for i in reversed(range(len(values))) if values[i] > values[-1] * 1e-9][:count]
     vectors = torch.zeros(len(kept), dim)
-    vectors[:, used.cpu()] = columns[:, kept].T.float()
+    vectors[:, used] = columns[:, kept].T.float()
     return _orient(vectors)
 
 
@@ -66,6 +65,7 @@ def find_component_directions(model: Model, count: int, stage: str | None, label
         raise unknown("stage", stage or "", stages)
     z = latents_for(model.generator, seed, range(LATENTS))
     outputs = torch.cat([_run_until(model, stages[stage], piece, label) for piece in torch.split(z, _PIECE)])  # [N, F]
+    outputs = outputs.to(arithmetic_device(outputs.device))
     most = min(outputs.shape)
     with exact_float32(), seeded(seed, "components", outputs.device):  # the sketch is random
         components, sizes, _ = torch.pca_lowrank(outputs, q=min(count + _MORE, most), niter=4)  # [N, q], largest first
@@ -89,7 +89,7 @@ def _first_layer(model: Model, label: Label) -> nn.Module:
     def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, _inputs: Any, out: Any) -> None:
             if isinstance(out, Tensor) and len(out) == 4:
-                found.append((name, module, out.detach().reshape(4, -1).double()))
+                found.append((name, module, out.detach().reshape(4, -1).cpu().double()))
 
         return hook
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from zoo_core import UsageError, ZooError
 
@@ -57,6 +58,8 @@ def serve(
     tell: Callable[[str], None] = print,
 ) -> None:
     """Serve the page of one model or several to this machine alone, until Ctrl-C or SIGTERM.
+
+    In a notebook `build(models).launch()` serves it beside the cells.
 
     Args:
         models, device: as of `build`.
@@ -135,6 +138,20 @@ def _public(share: bool, listening: socket.socket) -> Iterator[str]:
             tunnel.kill()
 
 
+@contextmanager
+def _outlive_signals() -> Iterator[None]:
+    """Let the block end as it will at Ctrl-C and SIGTERM: uvicorn stops, and raises the signal again."""
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, lambda *_: None) if mine else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if mine:
+            signal.signal(signal.SIGTERM, before)
+
+
 def _run(
     subjects: tuple[Subject, ...], listening: socket.socket, public: str, open: bool, tell: Callable[[str], None]
 ) -> None:
@@ -142,6 +159,7 @@ def _run(
     import fastapi
     import gradio as gr
     import uvicorn
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from .building import choose_theme
 
@@ -179,13 +197,12 @@ def _run(
             blocks.app.stop_event.set()
             super().handle_exit(sig, frame)
 
+    hosts = [HOST, "localhost", *filter(None, [urlsplit(public).hostname])]  # no name that somebody lets mean this machine
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=_PATIENCE)
-    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises the signal again after it has stopped
     try:
-        Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass
+        with _outlive_signals():
+            Server(config).run(sockets=[listening])
     finally:
-        signal.signal(signal.SIGTERM, before)
         stopping.set()
         blocks.close(verbose=False)

@@ -98,7 +98,7 @@ def open_subjects(models: ModelLike | Sequence[ModelLike], device: str) -> tuple
         UsageError: there is none, or there are too many.
         ZooError: as `zoo.load`, of the first that cannot be loaded; names it.
     """
-    places: list[ModelLike] = [models] if isinstance(models, str | Path | Model) else list(models)  # type: ignore[arg-type]
+    places: list[ModelLike] = [models] if isinstance(models, str | os.PathLike | Model) else list(models)  # type: ignore[arg-type]
     if not 1 <= len(places) <= MODELS:
         raise UsageError(
             f"a demo shows from 1 to {MODELS} models, not {len(places)}", hint="for example: zoo demo dcgan-faces"

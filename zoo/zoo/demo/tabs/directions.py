@@ -97,7 +97,7 @@ def _has_attributes(subject: Subject) -> bool:
 def _find(page: Page, subject: Subject, method: str, stage: str, progress: Any) -> Directions:
     if method == "attributes" and not _has_attributes(subject):
         raise gr.Error(f"nothing is known of attributes of {subject.name}", print_exception=False)
-    stage = stage if method == "pca" and stage != _FIRST else ""
+    stage = stage if method == "pca" and stage in subject.model.generator.stages() else ""
     if (method, stage) not in subject.directions:
         source = (
             {"images": find_images(subject.model, subject.where).source, "searched": 1024} if method == "attributes" else {}
