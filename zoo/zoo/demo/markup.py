@@ -59,8 +59,9 @@ CSS = """
 .zoo-zone.zoo-over { border-color: var(--color-accent); }
 .zoo-zone > button { all: unset; cursor: pointer; color: var(--body-text-color); text-decoration: underline; }
 .zoo-zone > button:focus-visible { outline: 3px solid var(--color-accent); }
-.zoo-chart { max-width: 560px; color: var(--body-text-color); }
-.zoo-chart svg { width: 100%; height: auto; }
+.zoo-chart { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 12px; }
+.zoo-chart { color: var(--body-text-color); }
+.zoo-chart svg { width: 100%; max-width: 560px; height: auto; }
 """
 
 
