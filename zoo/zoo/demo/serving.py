@@ -74,7 +74,7 @@ def serve(
     """
     if port is not None and not 1 <= port <= 65535:
         raise UsageError(f"a port is a number from 1 to 65535, not {port}", hint="leave --port out for a free one")
-    with _listen(port) as listening, _temporary_files():
+    with _outlive_signals(), _listen(port) as listening, _temporary_files():
         load_gradio()
         subjects = open_subjects(models, device)
         with _public(share, listening) as public:
@@ -140,9 +140,9 @@ def _public(share: bool, listening: socket.socket) -> Iterator[str]:
 
 @contextmanager
 def _outlive_signals() -> Iterator[None]:
-    """Let the block end as it will at Ctrl-C and SIGTERM: uvicorn stops, and raises the signal again."""
+    """Let SIGTERM end the block tidily, as Ctrl-C does, and go on behind it; uvicorn stops, and raises the signal again."""
     mine = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, lambda *_: None) if mine else None
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if mine else None
     try:
         yield
     except KeyboardInterrupt:
@@ -186,6 +186,8 @@ def _run(
     class Server(uvicorn.Server):  # type: ignore[misc]  # whose types are not looked at
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            if self.should_exit:
+                return
             tell(address)
             if public:
                 tell(public)
@@ -201,8 +203,7 @@ def _run(
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=_PATIENCE)
     try:
-        with _outlive_signals():
-            Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])
     finally:
         stopping.set()
         blocks.close(verbose=False)
