@@ -225,7 +225,12 @@ def clear(packs: tuple[str, ...], unfinished: bool, everything: bool, as_json: b
 @click.argument("pack", shell_complete=completing("packs"))
 @click.option("--radius", metavar="N", default=0, show_default=True, help="Bits in which hashes may differ (extra eval).")
 @click.option(
-    "--method", type=click.Choice(["hash", "autoencoder"]), default="hash", show_default=True, help="How hashes are made."
+    "--method",
+    type=click.Choice(["hash", "autoencoder"]),
+    metavar="NAME",
+    default="hash",
+    show_default=True,
+    help="How to make hashes: hash or autoencoder.",
 )
 @out_option("the view", otherwise="in the cache", metavar="DIR")
 @click.option("--gallery", metavar="DIR", help="Where to write pairs to look at.  [default: dedup-PACK]")

@@ -42,9 +42,11 @@ SECTIONS = {
         "probe": "Test what the discriminator has learned, by classifying.",
     },
     "Look inside": {
+        "demo": "Serve a page to look at models and play with them.",
         "walk": "Walk through the latent space.",
         "arithmetic": "Add and subtract what latents mean.",
         "turn": "Move samples from one concept to another.",
+        "directions": "Find directions along which samples change.",
         "features": "Show what the discriminator looks at.",
         "forget": "Make the generator forget to draw something.",
         "project": "Find the latent whose picture is nearest to PICTURE.",

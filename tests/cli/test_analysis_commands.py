@@ -1,4 +1,4 @@
-"""`zoo walk`, `arithmetic`, `turn`, `features`, `forget`, `project` and `report`, as a person types them."""
+"""`zoo walk`, `arithmetic`, `turn`, `directions`, `features`, `forget`, `project` and `report`, as a person types them."""
 
 from __future__ import annotations
 
@@ -67,6 +67,16 @@ def test_turn(painted: Path) -> None:
     assert found["probability"][2] > found["probability"][0]
 
 
+def test_directions(painted: Path, tmp_path: Path) -> None:
+    result = run("directions", painted, "--method", "attributes", "--attributes", "square, line", "--search", 256)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[:2] == ["directions.png", "directions.safetensors"]
+    assert "good" in next(line for line in result.stdout.splitlines() if line.startswith("square"))
+    assert (tmp_path / "directions.safetensors").stat().st_size > 100
+    found = run_json("directions", painted, "--method", "pca", "--count", 2, "--steps", 3)
+    assert [direction["name"] for direction in found["directions"]] == ["pca 1", "pca 2"]
+
+
 def test_features(painted: Path) -> None:
     result = run("features", painted, "--images", 60, "--features", 2, "--each", 2)
     assert result.exit_code == 0, result.output
@@ -121,6 +131,7 @@ def test_a_misspelt_word_is_told_before_images_are_packed(painted: Path, cache: 
         ("arithmetic", ["square - lime + line"], 2, "did you mean line"),
         ("arithmetic", ["square - + line"], 2, "\n" + 11 * " " + "^"),
         ("turn", ["--from", "blue", "--to", "square+no-red", "--search", "64"], 2, "0 of 64 samples show"),
+        ("directions", [], 2, "find directions of its activations: --method pca"),
         ("forget", [], 2, "say what to forget"),
         ("walk", ["--out", "walk"], 2, "does not end like a picture"),
         ("features", ["--data", "x"], 2, "add: --dataset"),

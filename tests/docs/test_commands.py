@@ -18,6 +18,7 @@ FACES = 128  # enough for neighbors to conclude anything
 BUDGETS = {
     "walk": "--latents 3 --steps 3",
     "arithmetic": "--searched 768",
+    "directions": "--searched 512 --samples 2 --steps 3 --count 3",
     "turn": "--searched 256 --samples 4 --steps 3",
     "forget": "--searched 256 --samples 32 --tested 16",
     "project": "--starts 2 --steps 3",

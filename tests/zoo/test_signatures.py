@@ -48,15 +48,16 @@ def _options(name: str) -> dict[str, click.Parameter]:
 COMMANDS = [
     name for name in FUNCTIONS if name in commands.list_commands(click.Context(commands)) and name != "show"
 ]  # of pictures
+CALLED = {"directions": "find_directions"}  # command → its function, where that has another name
 
 
 def test_commands_are_compared() -> None:
     assert set(COMMANDS) >= {"train", "evaluate", "compare", "walk", "forget", "probe", "push", "pull", "bench"}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *CALLED])
 def test_a_function_takes_what_its_command_takes(name: str) -> None:
-    taken, options = _parameters(FUNCTIONS[name]), _options(name)
+    taken, options = _parameters(FUNCTIONS[CALLED.get(name, name)]), _options(name)
     missing = set(options) - set(taken) - ELSEWHERE.get(name, set())
     assert not missing, f"zoo.{name} takes no {missing}, zoo {name} does"
     for key in set(options) & set(taken):

@@ -1,4 +1,6 @@
 from .analysis.arithmetic import arithmetic as arithmetic
+from .analysis.directions import Directions as Directions
+from .analysis.directions import find_directions as find_directions
 from .analysis.features import features as features
 from .analysis.forgetting import forget as forget
 from .analysis.projection import project as project

@@ -178,9 +178,7 @@ def arithmetic(
     latents = [latents_for(loaded.generator, seed, ids) for ids in used]
     pictures = [draw(loaded, z, label, ids) for z, ids in zip(latents, used, strict=True)]
     z = _add(terms, latents)
-    noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
-    noise[4] = 0
-    near = draw(loaded, z + noise, label)
+    near = draw(loaded, neighborhood(z, seed), label)
     found = Arithmetic(expression, terms, used, pictures, z, near, _add(terms, pictures).clamp(-1, 1))
     if chosen is None:
         sums, pixels = (
@@ -246,6 +244,13 @@ def _measure_success(
         accuracy=Accuracy.of(classifier, named),
     )
     return success, count(in_near)
+
+
+def neighborhood(z: Tensor, seed: int) -> Tensor:
+    """Return a latent [latent_dim] in the middle of eight neighbors, each number moved by up to `NOISE`: [9, latent_dim]."""
+    noise = (torch.rand(9, len(z), generator=generator_for(seed, "arithmetic")) * 2 - 1) * NOISE
+    noise[4] = 0
+    return z + noise
 
 
 def _add(terms: list[Term], members: Sequence[Tensor]) -> Tensor:

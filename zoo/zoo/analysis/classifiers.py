@@ -27,13 +27,14 @@ def classifier_for(
     Raises:
         UsageError, DataError, ZooError: as `ModelImages.pack` and `load_classifier`.
     """
-    found = _ready_classifier(model, images, device, report)
+    found = ready_classifier(model, images, device, report)
     return found if found is not None else load_classifier(images.pack(report), device=device, report=report)
 
 
-def _ready_classifier(
-    model: Model, images: ModelImages, device: torch.device, report: Reporter
+def ready_classifier(
+    model: Model, images: ModelImages, device: torch.device = CPU, report: Reporter = SILENT
 ) -> AttributeClassifier | None:
+    """Return the classifier that the dataset of a model's images brings, None where it brings none that fits."""
     name = images.source.info["dataset"]["name"] if isinstance(images.source, Pack) else images.source.dataset
     try:
         dataset: type[ImageDataset] = registry.load("datasets", name)
