@@ -21,7 +21,8 @@ from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .files import Place
 from .models.folder import read_model, write_model
-from .models.model import Model, ModelLike
+from .models.model import Model as Model
+from .models.model import ModelLike
 from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, what_is
 from .progress import Reporter
 from .runs.folders import find_run, is_run
@@ -234,3 +235,20 @@ def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: 
     if not is_hub_name(name) or (revision is None and looks_local(name)):
         raise model_not_found(name)
     return fetch(parse_name(name, revision), report=report)
+
+
+class _Exchange:
+    """What `Model.from_pretrained`, `save_pretrained` and `push_to_hub` do."""
+
+    def load(self, where: Place, *, revision: str | None, device: str) -> Model:
+        return load(where if revision is None else pull(where, revision=revision), device=device)
+
+    def save(self, model: Model, folder: Place) -> Path:
+        return write_model(model, Path(folder))
+
+    def push(self, model: Model, repo: str, **choices: Any) -> str:
+        pushed = push(model, repo, **choices)
+        return f"{pushed.url}/commit/{pushed.commit}"
+
+
+Model.exchange = _Exchange()
