@@ -125,6 +125,9 @@ def push(
     message: str | None = None,
     tag: str | None = None,
     license: str | None = None,
+    space: bool = False,
+    space_name: str | None = None,
+    out: Place | None = None,
     dry_run: bool = False,
     last: bool = False,
     at: int | None = None,
@@ -141,6 +144,9 @@ def push(
         revision: a branch, made if it does not exist; "main" by default.
         message, tag: of the commit; the tag is given when it is complete.
         license: of this model ("apache-2.0"), for its card; not stated otherwise.
+        space: also make or update a Gradio Space with the demo, pinned to the commit of the model.
+        space_name: its name, "user/name"; by default that of `repo` with "-demo".
+        out: a folder to write the Space into, in place of the Hub.
         dry_run: write the folder that would be published to dry-run/user/name, and ask nobody.
         last, at: of a run, take its newest checkpoint instead of its best, or the one after so many images.
 
@@ -149,20 +155,26 @@ def push(
     """
     from .hub.client import check_names, parse_name
     from .hub.publishing import Which, preview, publish
+    from .hub.spaces import Space
 
     if what_is(repo) in (RUN, MODEL) and not isinstance(where, Model) and not is_model(os.fspath(where)):
         hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
         raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)
     check_names(tag, license)
+    demo = Space.of(name, space_name, out) if space or space_name is not None else None
+    if out is not None and demo is None:
+        raise UsageError(
+            "--out is where a Space is written", hint=f"add --space, or for a copy of the model: zoo pull {repo}"
+        )
     which: Which = {"last": last, "at": at}
     with _folder_of(where) as source:
         if (last or at is not None) and not is_run(source):
             flag = "--last" if last else "--at"
             raise UsageError(f"{where} holds one model; {flag} needs the run folder that it came from")
         if dry_run:
-            return preview(source, name, tag, license, which, report or Reporter())
-        return publish(source, name, private, message, tag, license, which, report or Reporter())
+            return preview(source, name, tag, license, which, report or Reporter(), demo)
+        return publish(source, name, private, message, tag, license, which, report or Reporter(), demo)
 
 
 @contextmanager
