@@ -23,7 +23,7 @@ from .output import echo, json_option, print_json, warn_about_plugins
 @license_option("the model, for its card")
 @click.option("--space", is_flag=True, help="Also make or update a Gradio Space with the demo of this very revision.")
 @click.option("--space-name", metavar="NAME", help="Name of the Space, user/name.  [default: REPO-demo]")
-@out_option("the Space, in place of the Hub", otherwise="nowhere", metavar="DIR", old=["--to"])
+@out_option("the Space, in place of the Hub", otherwise="the Hub has it", metavar="DIR", old=["--to"])
 @click.option("--dry-run", is_flag=True, help="Only say what would be done: the folder is written, and nobody is asked.")
 @checkpoint_options
 @json_option
