@@ -116,7 +116,9 @@ def _keep_published(commit: str, missing: str, next_time: str, *, conflict: str 
         yield
     except ZooError as error:
         error.message = f"published as commit {commit[:12]}, {missing}: {error.message}"
-        again = f"{error.hint}\nrun the same command again: it uploads nothing twice and {next_time}".strip()
+        again = "; then ".join(
+            filter(None, [error.hint, f"run the same command again: it uploads nothing twice and {next_time}"])
+        )
         error.hint = conflict if conflict and getattr(error, "status", 0) == 409 else again
         raise
 
