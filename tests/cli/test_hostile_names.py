@@ -20,6 +20,8 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 import zoo
+from helpers.boards import make_board, make_result
+from zoo.leaderboard.results import write_result
 from zoo.models.config import read_config
 from zoo.models.folder import rewrite_card, write_config
 from zoo_cli.main import zoo as commands
@@ -74,6 +76,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     metrics = {"metrics": {f"fid{BAD}": 1.5}, "protocol": {f"how{BAD}": BAD, "dataset": BAD}}
     (model / "metrics.json").write_text(json.dumps(metrics))
     rewrite_card(model)
+    make_board(folder / f"board{BAD}", {"dcgan": [3.0, 3.1], "lsgan": [None, 2.9]}, options={f"generator.{BAD}": BAD})
+    write_result(folder / f"board{BAD}", make_result("lsgan", 0, 0.0, state="failed", reason=BAD, metrics={}))
     yield folder
     torch.set_num_threads(threads)
     if before is not None:
@@ -128,6 +132,8 @@ COMMANDS: dict[str, list[str]] = {
     "push to a bad name": ["push", MODEL, BAD],
     "evaluate": ["evaluate", MODEL, "--dataset", "folder", "--data", DATA, *EVALUATED, "--device", "cpu"],
     "walk": ["walk", MODEL, "--latents", "2", "--steps", "3", "--out", f"walk{NEW}.png", "--device", "cpu"],
+    "board": ["leaderboard", "show", f"board{BAD}"],
+    "board as Markdown": ["leaderboard", "show", f"board{BAD}", "--markdown", "-"],
     "timelapse": ["timelapse", RUN, "--out", f"film{NEW}.gif"],
 }  # fmt: skip
 
@@ -143,7 +149,7 @@ def test_on_the_terminal(name: str, machine: bool, place: Path) -> None:
     assert [line for line in shown.splitlines() if line.startswith("error: forged")] == []
     assert "Traceback" not in shown
     assert (found.exit_code == 0) == (name not in MISTAKES), shown
-    if machine and found.exit_code == 0 and found.stdout:
+    if machine and found.exit_code == 0 and "--markdown" not in words:
         json.loads(found.stdout)
     for path in [path for path in place.iterdir() if NEW in path.name]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -10,6 +10,9 @@ import numpy as np
 from PIL import Image
 
 import zoo
+from helpers.boards import make_board, make_result
+from zoo.leaderboard.configuration import Cell
+from zoo.leaderboard.results import picture_file, write_result
 from zoo.packs.curation import dedup
 
 HOSTILE = "a'\"><img src=x onerror=alert(1)>{{7*7}}\u202egnp\x1b[31m\u2066&amp;"
@@ -83,11 +86,24 @@ class Maker:
         title = f"Near-duplicates in {self.data.name}"
         return dedup.save_page(pack, pairs, self.folder / "removed.html", title=title, summary=f"Of {self.data.name}")
 
+    def leaderboard(self) -> Path:
+        folder = self.folder / f"board {HOSTILE}"
+        make_board(
+            folder, {"dcgan": [3.0, 3.1], "lsgan": [3.2, 2.9], "mlp-gan": [9.0, None]}, options={"generator.x": HOSTILE}
+        )
+        write_result(folder, make_result("mlp-gan", 1, 0.0, state="failed", reason=HOSTILE, metrics={}))
+        grid = picture_file(folder, Cell("dcgan", "faces", 0))
+        grid.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), (200, 90, 40)).save(grid)
+        zoo.show_leaderboard(folder, html=self.folder / "board.html")
+        return self.folder / "board.html"
+
 
 PAGES: dict[str, Callable[[Maker], Path]] = {
     "zoo.analysis.reports": Maker.report,
     "zoo.comparing.runs": Maker.compare_runs,
     "zoo.comparing.page": Maker.compare,
+    "zoo.leaderboard.pages": Maker.leaderboard,
     "zoo.metrics.nearest": Maker.neighbors,
     "zoo.packs.curation.dedup": Maker.dedup,
 }
