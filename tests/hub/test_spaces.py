@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
-import signal
 import socket
 import subprocess
 import sys
@@ -282,11 +280,9 @@ def test_the_app_runs(hub: HubServer, small_model: Path, tmp_path: Path) -> None
                     page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60).read().decode()
                 except OSError:
                     continue
+            told = log.read_text()
         finally:
-            running.send_signal(signal.SIGINT)
-            try:
-                running.wait(60)
-            except subprocess.TimeoutExpired:
-                running.kill()
-    assert "gradio" in page.lower(), log.read_text()
-    assert not re.search("Traceback", log.read_text()), log.read_text()
+            running.kill()
+            running.wait()
+    assert "gradio" in page.lower(), told
+    assert "Traceback" not in told
