@@ -143,7 +143,7 @@ def show(folder: str, sort: str | None, html: str | None, markdown: str | None, 
     for file in filter(None, (html, None if printed else markdown)):
         echo(f"written to {file}", err=True)
     if printed:
-        echo(write_markdown(found, sort), nl=False)
+        echo(write_markdown(found, sort), nl=False, lines=True)
     else:
         print_json(found.to_json()) if as_json else _say(found, sort)
 

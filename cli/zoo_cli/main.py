@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from zoo_core.words import printable
+from zoo_core.words import printable, printable_message
 
 from .mistakes import TYPED, explain
 from .output import echo
@@ -76,7 +76,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         echo("error: ", fg="red", nl=False, err=True)
-        echo(self.message, err=True)
+        echo(self.message, err=True, lines=True)
 
 
 class Misuse(Failure):
@@ -96,7 +96,7 @@ def _as_misuse(error: click.UsageError, ctx: click.Context) -> click.ClickExcept
     if isinstance(error, _HELPS):
         return error
     message, hint = explain(error, ctx)
-    return Misuse(f"{message}\n{hint}" if hint else message)
+    return Misuse("\n".join(printable_message(text) for text in (message, hint) if text))
 
 
 class Zoo(click.Group):
@@ -174,9 +174,9 @@ class Zoo(click.Group):
         except (click.exceptions.Exit, click.Abort, Failure):
             raise
         except click.ClickException as error:
-            raise Failure(error.format_message()) from error
+            raise Failure(printable_message(error.format_message())) from error
         except KeyboardInterrupt as interrupt:
-            echo(str(interrupt) or "stopped at once; what was saved before is whole", err=True)
+            echo(str(interrupt) or "stopped at once; what was saved before is whole", err=True, lines=True)
             ctx.exit(130)
         except BrokenPipeError:  # the reader of our output went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -184,7 +184,7 @@ class Zoo(click.Group):
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
-            what = f"{type(error).__name__}: {error}"
+            what = printable_message(f"{type(error).__name__}: {error}")
             raise Failure(f"unexpected {what}\nto see where: zoo --debug {ctx.invoked_subcommand} …") from error
 
 
@@ -216,4 +216,4 @@ def zoo(ctx: click.Context, debug: bool) -> None:
       zoo list recipes
     """
     if ctx.invoked_subcommand is None:
-        echo(TO_TRY)
+        echo(TO_TRY, lines=True)

@@ -15,19 +15,20 @@ import click
 from zoo_core.words import printable
 
 
-def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
-    """Print a text in which names that are not ours may stand: control characters are escaped, line breaks stay.
+def echo(text: object = "", *, err: bool = False, nl: bool = True, lines: bool = False, **style: Any) -> None:
+    """Print a line in which names that are not ours may stand: control characters and line breaks are escaped.
 
-    Every command prints by this, which a lint rule holds.
+    Every command prints by this, which a lint rule holds. With `lines`, line breaks stay: for texts that have no names in
+    them, or whose names have been through `printable`.
     """
-    shown = printable(str(text), lines=True)
+    shown = printable(str(text), lines=lines)
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     click.echo(click.style(shown, **style) if style and not plain else shown, err=err, nl=nl)
 
 
 def print_json(value: Any) -> None:
     """One JSON object (or list) on standard output."""
-    echo(json.dumps(value, indent=2, default=str))
+    echo(json.dumps(value, indent=2, default=str), lines=True)
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -189,6 +189,6 @@ def completion(shell: str) -> None:
     Examples:
       eval "$(zoo completion bash)"
     """
-    echo(_CLASSES[shell].source_template, nl=False)
+    echo(_CLASSES[shell].source_template, nl=False, lines=True)
     if sys.stdout.isatty():
         echo(f"this is the script; to have it always: {INSTALL[shell]}", err=True)

@@ -107,7 +107,7 @@ def _print_options(thing: dict[str, Any]) -> None:
     formatter = click.HelpFormatter(indent_increment=2, width=width if sys.stdout.isatty() else _ENDLESS)
     with formatter.indentation():
         formatter.write_dl(rows, col_max=_COLUMN if sys.stdout.isatty() else _ENDLESS)
-    echo(formatter.getvalue(), nl=False)
+    echo(formatter.getvalue(), nl=False, lines=True)
 
 
 def _often(phase: dict[str, Any]) -> str:

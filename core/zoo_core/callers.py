@@ -22,7 +22,8 @@ RENAMED = {"search": "searched", "from": "start"}
 """Flag → the argument, where it is called otherwise."""
 
 _SWITCH = re.compile(
-    "bf16|caption|compile|debug|deterministic|download|dry-run|force|graphs|hub|json|keep-runs|numbered|private|raw|renew|untrained"
+    "bf16|caption|compile|debug|deterministic|download|dry-run|force|graphs|hub|json|keep-runs|numbered|private|raw|renew|space|"
+    "untrained"
 )
 _NAMING = re.compile(  # flags whose value may be a plain word
     "attribute|dataset|device|features|license|method|metrics?|pixels|precision|resume|solver|split|to|track"

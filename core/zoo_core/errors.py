@@ -2,7 +2,8 @@
 
 Every error says what was wrong, what would be valid and what to type next. The command line prints the message and exits
 with `exit_code`; a traceback appears only with `--debug`. Messages and hints name flags; `str` of an error names Python's
-arguments instead where no command line runs, see `callers`.
+arguments instead where no command line runs, see `callers`. Names in them are nobody's to trust: `str` escapes control
+characters, and line breaks but those before an indented line.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from .callers import for_caller
+from .words import printable_message
 
 
 class ZooError(Exception):
@@ -25,7 +27,7 @@ class ZooError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return for_caller(f"{self.message}\n{self.hint}" if self.hint else self.message)
+        return for_caller("\n".join(printable_message(text) for text in (self.message, self.hint) if text))
 
     def __reduce__(self) -> tuple[object, ...]:  # keeps the hint when a worker process raises
         return (partial(type(self), hint=self.hint), (self.message,))

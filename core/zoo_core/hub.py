@@ -36,9 +36,16 @@ _CONNECT, _ONCE, _LATER, _REMEMBERED = 3.0, 8.0, 1.0, 30.0
 """Seconds: to connect; until an answer begins; the same once nothing has answered for `SECONDS`; and how long that is
 remembered."""
 _READ, _SLOW = 10.0, 120.0  # seconds without a byte of an answer, and until the answer to an upload
+_ANSWER = 64 << 20  # most bytes of an answer that is no file
 _LIBRARIES = ("datasets", "filelock", "fsspec", "huggingface_hub", "urllib3")
 
 T = TypeVar("T")
+
+_most: list[int] = []  # bytes, of those who fetch files whose sizes they know
+
+
+class EndlessBodyError(ZooError):
+    """An answer that is longer than it can be."""
 
 
 @dataclass
@@ -130,6 +137,18 @@ def begin_within(seconds: float, function: Callable[[], T]) -> T:
     if failed:
         raise failed[0]
     return found[0]
+
+
+@contextmanager
+def limit_bodies(most: int) -> Iterator[None]:
+    """Let no file that is fetched meanwhile, in whatever thread, be longer than the largest of them, `most` bytes: it ends
+    there with an `EndlessBodyError`, whatever its header says and however it is compressed.
+    """
+    _most.append(most)
+    try:
+        yield
+    finally:
+        _most.remove(most)
 
 
 def underlying_error(error: Exception) -> Exception:
@@ -245,6 +264,8 @@ def _send_once(send: Callable[..., Any]) -> Callable[..., Any]:
             else:
                 response = begin_within(seconds, lambda: send(request, stream=True, **how))
             _silence.end()
+            if _most or not stream:
+                _limit_body(response, max(_most) if stream else _ANSWER)
             if not stream or response.status_code in TRANSIENT:
                 response.read()
             if response.status_code in TRANSIENT:
@@ -260,6 +281,22 @@ def _send_once(send: Callable[..., Any]) -> Callable[..., Any]:
         return response
 
     return send_once
+
+
+def _limit_body(response: Any, most: int) -> None:
+    """Make an answer end with an error after so many bytes, counted when they are no longer compressed."""
+    iterate = response.iter_bytes
+
+    def iter_bytes(*given: Any, **how: Any) -> Iterator[bytes]:
+        count = 0
+        for piece in iterate(*given, **how):
+            count += len(piece)
+            if count > most:
+                response.close()
+                raise EndlessBodyError(f"{response.url.host} sends more than the {most:,} bytes that there can be")
+            yield piece
+
+    response.iter_bytes = iter_bytes
 
 
 def _find_wait(error: Exception, attempt: int) -> float | None:

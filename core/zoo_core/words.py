@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # what moves the cursor or changes colors (C0 and C1 of ISO 6429), turns the direction of text (Unicode's bidirectional
 # formatting characters), or stands for a byte that is no text
 _CONTROLS = [
@@ -23,6 +25,7 @@ def _escape(code: int) -> str:
 
 _LINE = {code: _escape(code) for code in _CONTROLS}
 _LINES = {code: text for code, text in _LINE.items() if code not in (9, 10)}
+_FORGED = re.compile(r"\n(?!  )")
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -32,6 +35,15 @@ def printable(text: str, *, lines: bool = False) -> str:
     line breaks and tabs stay: for whole messages, whose parts have been through here.
     """
     return text if text.isprintable() else text.translate(_LINES if lines else _LINE)
+
+
+def printable_message(text: str) -> str:
+    """Return a message that may be shown: like `printable`, but line breaks stay where the next line is indented.
+
+    So a message may have lines of its own, indented by two spaces or more, and no name in it can begin one that looks like
+    ours ("error: …").
+    """
+    return printable(_FORGED.sub(r"\\n", text), lines=True)
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:

@@ -89,7 +89,7 @@ def test_names_of_files_and_labels(tmp_path: Path, cache: Path) -> None:
 
 
 def test_messages_keep_their_lines_and_tables_have_one_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
-    echo("one\n\ttwo\x1b\r")
+    echo("one\n\ttwo\x1b\r", lines=True)
     print_table([("a\nb", "c"), ("d", "e\x1b")])
     assert capsys.readouterr().out == "one\n\ttwo\\x1b\\r\na\\nb  c\nd     e\\x1b\n"
 

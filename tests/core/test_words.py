@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zoo_core.words import are, duration, plural, printable, were
+from zoo_core import ZooError
+from zoo_core.words import are, duration, plural, printable, printable_message, were
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,19 @@ def test_numbers_and_nouns() -> None:
     assert [plural(n, "file") for n in (0, 1, 2, 2000)] == ["0 files", "1 file", "2 files", "2,000 files"]
     assert [plural(n, "class", "classes") for n in (1, 3)] == ["1 class", "3 classes"]
     assert [(are(n), were(n)) for n in (0, 1, 2)] == [("are", "were"), ("is", "was"), ("are", "were")]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("one line", "one line"),
+        ("settings differ:\n  a: 1\n   b\tc", "settings differ:\n  a: 1\n   b\tc"),
+        ("runs/x\nerror: forged", "runs/x\\nerror: forged"),
+        ("a\n b", "a\\n b"),
+        ("a\n\n  b\n", "a\\n\n  b\\n"),
+        ("a\r\n\x1bb\u202e", "a\\r\\n\\x1bb\\u202e"),
+    ],
+)
+def test_no_name_begins_a_line_of_a_message(text: str, shown: str) -> None:
+    assert printable_message(text) == shown
+    assert str(ZooError(text, hint=text)) == f"{shown}\n{shown}"

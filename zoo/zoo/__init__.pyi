@@ -36,6 +36,7 @@ from .leaderboard.checking import Check as Check
 from .leaderboard.checking import check_leaderboard as check_leaderboard
 from .leaderboard.pages import show_leaderboard as show_leaderboard
 from .leaderboard.summary import Leaderboard as Leaderboard
+from .loading import Model as Model
 from .loading import create as create
 from .loading import load as load
 from .loading import pull as pull
@@ -45,7 +46,6 @@ from .metrics.extractors import extractor as extractor
 from .models.batch_norm import estimate_batch_norm as estimate_batch_norm
 from .models.grids import save_grid as save_grid
 from .models.grids import to_pictures as to_pictures
-from .models.model import Model as Model
 from .models.model import estimate_statistics as estimate_statistics
 from .packs import Pack as Pack
 from .packs import PackRequest as PackRequest

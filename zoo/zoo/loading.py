@@ -21,7 +21,8 @@ from .catalog import differing_files, find_entry, installed_folder, model_of
 from .devices import check_device
 from .files import Place
 from .models.folder import read_model, write_model
-from .models.model import Model, ModelLike
+from .models.model import Model as Model
+from .models.model import ModelLike
 from .names import MODEL, RUN, is_model, looks_local, model_not_found, no_model_in, what_is
 from .progress import Reporter
 from .runs.folders import find_run, is_run
@@ -124,6 +125,9 @@ def push(
     message: str | None = None,
     tag: str | None = None,
     license: str | None = None,
+    space: bool = False,
+    space_name: str | None = None,
+    out: Place | None = None,
     dry_run: bool = False,
     last: bool = False,
     at: int | None = None,
@@ -140,6 +144,9 @@ def push(
         revision: a branch, made if it does not exist; "main" by default.
         message, tag: of the commit; the tag is given when it is complete.
         license: of this model ("apache-2.0"), for its card; not stated otherwise.
+        space: also make or update a Gradio Space with the demo, pinned to the commit of the model.
+        space_name: its name, "user/name"; by default that of `repo` with "-demo".
+        out: a folder to write the Space into, in place of the Hub.
         dry_run: write the folder that would be published to dry-run/user/name, and ask nobody.
         last, at: of a run, take its newest checkpoint instead of its best, or the one after so many images.
 
@@ -148,20 +155,26 @@ def push(
     """
     from .hub.client import check_names, parse_name
     from .hub.publishing import Which, preview, publish
+    from .hub.spaces import Space
 
     if what_is(repo) in (RUN, MODEL) and not isinstance(where, Model) and not is_model(os.fspath(where)):
         hint = f"the model comes first: zoo push {shlex.quote(repo)} {shlex.quote(str(where))}"
         raise UsageError(f"{repo} lies here, and is no name for a repository on the Hub", hint=hint)
     name = parse_name(repo, revision)
     check_names(tag, license)
+    demo = Space.of(name, space_name, out) if space or space_name is not None else None
+    if out is not None and demo is None:
+        raise UsageError(
+            "--out is where a Space is written", hint=f"add --space, or for a copy of the model: zoo pull {repo}"
+        )
     which: Which = {"last": last, "at": at}
     with _folder_of(where) as source:
         if (last or at is not None) and not is_run(source):
             flag = "--last" if last else "--at"
             raise UsageError(f"{where} holds one model; {flag} needs the run folder that it came from")
         if dry_run:
-            return preview(source, name, tag, license, which, report or Reporter())
-        return publish(source, name, private, message, tag, license, which, report or Reporter())
+            return preview(source, name, tag, license, which, report or Reporter(), demo)
+        return publish(source, name, private, message, tag, license, which, report or Reporter(), demo)
 
 
 @contextmanager
@@ -234,3 +247,20 @@ def _fetch(name: str, entry: Entry | None, revision: str | None = None, report: 
     if not is_hub_name(name) or (revision is None and looks_local(name)):
         raise model_not_found(name)
     return fetch(parse_name(name, revision), report=report)
+
+
+class _Exchange:
+    """What `Model.from_pretrained`, `save_pretrained` and `push_to_hub` do."""
+
+    def load(self, where: Place, *, revision: str | None, device: str) -> Model:
+        return load(where if revision is None else pull(where, revision=revision), device=device)
+
+    def save(self, model: Model, folder: Place) -> Path:
+        return write_model(model, Path(folder))
+
+    def push(self, model: Model, repo: str, **choices: Any) -> str:
+        pushed = push(model, repo, **choices)
+        return f"{pushed.url}/commit/{pushed.commit}"
+
+
+Model.exchange = _Exchange()

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from zoo_core.callers import for_caller
-from zoo_core.words import printable
+from zoo_core.words import printable, printable_message
 
 from .progress import SILENT, Reporter, Task, reporter_for_terminal
 
@@ -61,7 +61,7 @@ class NotebookReporter(Reporter):
         self.drawn = 0.0
 
     def note(self, text: str) -> None:
-        self.lines.append(printable(for_caller(text), lines=True))
+        self.lines.append(printable_message(for_caller(text)))
         self.draw()
 
     def warn(self, text: str) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from zoo_core.callers import for_caller
-from zoo_core.words import printable
+from zoo_core.words import printable, printable_message
 
 from .pace import Pace
 
@@ -66,7 +66,7 @@ class PlainReporter(Reporter):
         self.every = every
 
     def note(self, text: str) -> None:
-        print(printable(for_caller(text), lines=True), file=sys.stderr, flush=True)  # noqa: T201
+        print(printable_message(for_caller(text)), file=sys.stderr, flush=True)  # noqa: T201
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}")
@@ -179,7 +179,7 @@ class RichReporter(Reporter):
         from rich.text import Text
 
         with self.lock:
-            line = self._render([Text(printable(text, lines=True), style=style)])
+            line = self._render([Text(printable_message(text), style=style)])
             self.write_above(line, self.stream or self.console.file)  # type: ignore[arg-type]
 
     def _render(self, lines: Sequence[Text]) -> str:

@@ -52,6 +52,9 @@ class Answer:
 Route = Callable[..., Answer]
 _ROUTES: list[tuple[str, re.Pattern[str], Route]] = []
 _ID = r"(?P<repo>[^/]+/[^/]+)"
+_SPACES = re.compile(r"^(/api)?/spaces/")
+SPACE = "space:"
+"""What the name of a Space begins with in the store: user/name may be a model too."""
 
 
 def route(method: str, pattern: str) -> Callable[[Route], Route]:
@@ -82,6 +85,8 @@ class Api:
         """The answer to a request; errors are told in headers, as the client reads them."""
         try:
             self._authenticate(request)
+            if found := _SPACES.match(request.path):  # the same calls, on another kind of repository
+                request.path = f"{'/api/models/' if found[1] else '/'}{SPACE}{request.path[found.end() :]}"
             for method, pattern, function in _ROUTES:
                 found = pattern.fullmatch(request.path)
                 if found and method == ("GET" if request.method == "HEAD" else request.method):
@@ -105,9 +110,9 @@ class Api:
     def readable(self, request: Request, repo: str) -> dict[str, Any]:
         """A repository's state, for who may see it."""
         state = self.store.repo(repo)
-        if state["private"] and request.user != repo.partition("/")[0]:
+        if state["private"] and request.user != owner(repo):
             raise Refusal(404 if request.user else 401, "RepoNotFound", "Repository not found")
-        if state.get("gated") and request.user != repo.partition("/")[0]:
+        if state.get("gated") and request.user != owner(repo):
             raise Refusal(403, "GatedRepo", "Access to this model is restricted")
         return state
 
@@ -131,8 +136,9 @@ class Api:
         tags += [f"dataset:{name}" for name in datasets]
         return {
             "_id": git_oid(repo.encode())[:24],
-            "id": repo,
-            "author": repo.partition("/")[0],
+            "id": repo.removeprefix(SPACE),
+            "author": owner(repo),
+            **({"sdk": state["sdk"]} if "sdk" in state else {}),
             "sha": commit,
             "lastModified": "2026-01-01T00:00:00.000Z",
             "createdAt": "2026-01-01T00:00:00.000Z",
@@ -160,6 +166,11 @@ class Api:
         return Answer.of(entries[start : start + PAGE], **headers)
 
 
+def owner(repo: str) -> str:
+    """Whose a repository is."""
+    return repo.removeprefix(SPACE).partition("/")[0]
+
+
 def _sibling(path: str, file: dict[str, Any]) -> dict[str, Any]:
     told = {"rfilename": path, "size": file["size"], "blobId": file["oid"]}
     if file["sha256"]:
@@ -183,9 +194,14 @@ def create_repo(api: Api, request: Request) -> Answer:
     api.writable(request, namespace)
     private = given.get("visibility") == "private" or bool(given.get("private"))
     repo = f"{namespace}/{given['name']}"
-    told = {"url": f"{api.url}/{repo}", "name": repo}
+    is_space = given.get("type") == "space"
+    told = {"url": f"{api.url}/{'spaces/' if is_space else ''}{repo}", "name": repo}
+    if is_space and not given.get("sdk"):
+        raise Refusal(400, message='"sdk" is required')
     try:
-        api.store.create(repo, private=private)
+        api.store.create(
+            f"{SPACE}{repo}" if is_space else repo, private=private, **({"sdk": given["sdk"]} if is_space else {})
+        )
     except Refusal as refusal:  # the client reads the address from this refusal too
         return Answer.of({**told, "error": refusal.message}, refusal.status, **{"X-Error-Message": refusal.message})
     return Answer.of(told)
@@ -210,7 +226,7 @@ def move_repo(api: Api, request: Request) -> Answer:
 
 @route("PUT", f"/api/models/{_ID}/settings")
 def settings(api: Api, request: Request, repo: str) -> Answer:
-    api.writable(request, repo.partition("/")[0])
+    api.writable(request, owner(repo))
     api.store.update(repo, private=request.json.get("visibility") == "private")
     return Answer.of({})
 
@@ -232,7 +248,7 @@ def validate_yaml(api: Api, request: Request) -> Answer:
 @route("POST", f"/api/models/{_ID}/preupload/(?P<rev>[^/]+)")
 def preupload(api: Api, request: Request, repo: str, rev: str) -> Answer:
     api.readable(request, repo)
-    api.writable(request, repo.partition("/")[0])
+    api.writable(request, owner(repo))
     _, record = api.store.resolve(repo, rev)
     told = []
     for file in request.json["files"]:
@@ -247,7 +263,7 @@ def preupload(api: Api, request: Request, repo: str, rev: str) -> Answer:
 
 @route("POST", f"/{_ID}.git/info/lfs/objects/batch")
 def lfs_batch(api: Api, request: Request, repo: str) -> Answer:
-    api.writable(request, repo.partition("/")[0])
+    api.writable(request, owner(repo))
     objects = []
     for wanted in request.json["objects"]:
         told: dict[str, Any] = {"oid": wanted["oid"], "size": wanted["size"]}
@@ -270,7 +286,7 @@ def lfs_verify(api: Api, request: Request, repo: str) -> Answer:
 @route("POST", f"/api/models/{_ID}/commit/(?P<rev>[^/]+)")
 def commit(api: Api, request: Request, repo: str, rev: str) -> Answer:
     api.readable(request, repo)
-    api.writable(request, repo.partition("/")[0])
+    api.writable(request, owner(repo))
     header: dict[str, Any] = {}
     changes: dict[str, dict[str, Any] | None] = {}
     for line in request.body.splitlines():
@@ -288,7 +304,9 @@ def commit(api: Api, request: Request, repo: str, rev: str) -> Answer:
         else:
             changes[value["path"]] = None
     oid = api.store.commit(repo, rev, header.get("parentCommit"), header["summary"], changes)
-    return Answer.of({"commitOid": oid, "commitUrl": f"{api.url}/{repo}/commit/{oid}", "hookOutput": ""})
+    return Answer.of(
+        {"commitOid": oid, "commitUrl": f"{api.url}/{repo.replace(SPACE, 'spaces/')}/commit/{oid}", "hookOutput": ""}
+    )
 
 
 @route("GET", "/api/models")
@@ -299,6 +317,8 @@ def list_models(api: Api, request: Request) -> Answer:
     found = []
     for name in api.store.names():
         state = api.store.repo(name)
+        if name.startswith(SPACE):
+            continue
         if state["private"] and request.user != name.partition("/")[0]:
             continue
         info = api.info(name, "main")
@@ -360,7 +380,7 @@ def commits(api: Api, request: Request, repo: str, rev: str) -> Answer:
 @route("POST", f"/api/models/{_ID}/(?P<kind>branch|tag)/(?P<name>[^/]+)")
 def make_ref(api: Api, request: Request, repo: str, kind: str, name: str) -> Answer:
     api.readable(request, repo)
-    api.writable(request, repo.partition("/")[0])
+    api.writable(request, owner(repo))
     if kind == "branch":
         api.store.set_ref(repo, "branches", name, request.json.get("startingPoint") or "main")
     else:
@@ -370,7 +390,7 @@ def make_ref(api: Api, request: Request, repo: str, kind: str, name: str) -> Ans
 
 @route("DELETE", f"/api/models/{_ID}/(?P<kind>branch|tag)/(?P<name>[^/]+)")
 def delete_ref(api: Api, request: Request, repo: str, kind: str, name: str) -> Answer:
-    api.writable(request, repo.partition("/")[0])
+    api.writable(request, owner(repo))
     api.store.set_ref(repo, "branches" if kind == "branch" else "tags", name, None)
     return Answer.of({})
 

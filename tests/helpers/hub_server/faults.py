@@ -20,6 +20,7 @@ class Fault:
             the middle of the answer's body ("body"), or once it has been acted on, instead of the answer ("after").
         truncate: send the length of the whole answer, half of its bytes, and close.
         corrupt: flip a bit of the answer's body.
+        endless: send so many bytes in pieces, after what is right, and never say that it is the end; `squeezed` by gzip.
         delay: seconds to wait first.
         skip: matching requests that are left alone first.
         times: matching requests that it happens to.
@@ -32,6 +33,8 @@ class Fault:
     reset: str = ""
     truncate: bool = False
     corrupt: bool = False
+    endless: int = 0
+    squeezed: bool = False
     delay: float = 0.0
     skip: int = 0
     times: int = 1

@@ -8,6 +8,7 @@ import re
 import socket
 import struct
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.corrupt and answer.body:
             middle = len(answer.body) // 2
             answer.body = answer.body[:middle] + bytes([answer.body[middle] ^ 1]) + answer.body[middle + 1 :]
+        if fault.endless and self.command != "HEAD":
+            return self._send_endless(answer, fault.endless, fault.squeezed)
         if (fault.truncate or fault.reset == "body") and self.command != "HEAD":
             self._send(answer, only=len(answer.body) // 2)
             if fault.reset:
@@ -172,6 +175,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(answer.body[:only])
+
+    def _send_endless(self, answer: Answer, count: int, squeezed: bool) -> None:
+        """Send the answer and `count` zeros after it, in chunks, as no length is known before."""
+        packer = zlib.compressobj(wbits=31)
+        pieces = [answer.body, *[bytes(1 << 20)] * (count >> 20)]
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.send_response(answer.status)
+            told = {**answer.headers, "Transfer-Encoding": "chunked", **({"Content-Encoding": "gzip"} if squeezed else {})}
+            for key, value in told.items():
+                self.send_header(key, value)
+            self.end_headers()
+            for piece in pieces:
+                data = packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH) if squeezed else piece
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.close_connection = True
 
     def _cut(self) -> None:
         """Close so that the other side sees a reset."""

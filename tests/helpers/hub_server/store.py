@@ -60,13 +60,13 @@ class Store:
 
     # Repositories
 
-    def create(self, repo: str, *, private: bool) -> dict[str, Any]:
+    def create(self, repo: str, *, private: bool, **more: Any) -> dict[str, Any]:
         """A new repository with one commit, as the Hub makes them."""
         with self.lock:
             if self._path(repo).exists():
                 raise Refusal(409, message="You already created this model repo")
             attributes = self.put(b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n", lfs=False)
-            state: dict[str, Any] = {"private": private, "branches": {}, "tags": {}, "commits": {}, "downloads": 0}
+            state: dict[str, Any] = {"private": private, "branches": {}, "tags": {}, "commits": {}, "downloads": 0, **more}
             self._commit(state, "main", None, "initial commit", {".gitattributes": attributes})
             self._save(repo, state)
             return state

@@ -107,10 +107,15 @@ def check_names(tag: str | None, license: str | None) -> None:
     """Raise `UsageError` for a name that no tag can have, and a license that is not written as the Hub writes them."""
     if tag is not None and not _is_revision(tag):
         raise UsageError(f"{tag!r} is no name for a tag", hint="letters, digits, '-', '_', '.' and '/': --tag v1.0")
-    if license is not None and not _LICENSE.fullmatch(license):
+    if license is not None and not is_license(license):
         raise UsageError(
             f"{license!r} is no license identifier of the Hub", hint="for example: --license apache-2.0, --license cc-by-4.0"
         )
+
+
+def is_license(text: str) -> bool:
+    """Return whether a license is written as the Hub writes them ("cc-by-4.0")."""
+    return _LICENSE.fullmatch(text) is not None
 
 
 def api() -> HfApi:

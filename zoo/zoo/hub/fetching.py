@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub.file_download import repo_folder_name
 
 from zoo_core import ModelError, UsageError
-from zoo_core.hub import TRIES
+from zoo_core.hub import TRIES, EndlessBodyError, limit_bodies
 
 from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
@@ -76,15 +78,15 @@ def fetch(name: HubName, *, report: Reporter | None = None) -> FetchedModel:
     refused = _check_listing(name, sizes, report)
 
     # 2. The configuration, which decides about the weights.
-    folder = _download(client, name, info.sha, [CONFIG], report)
+    folder = _download(client, name, info.sha, {CONFIG: sizes[CONFIG]}, report)
     config = read_config(folder)
     for file in map(weight_file, config["parts"]):
         if file not in sizes:
             raise ModelError(f"{name.repo} has no {file}, which its config.json names")
 
     # 3. All the rest.
-    wanted = [file for file in files_of_model(config) if file in sizes]
-    size, place = sum(sizes[file] for file in wanted), constants.HF_HUB_CACHE
+    wanted = {file: sizes[file] for file in files_of_model(config) if file in sizes}
+    size, place = sum(wanted.values()), constants.HF_HUB_CACHE
     free = shutil.disk_usage(place).free
     if size + MARGIN > free:
         raise HubError(
@@ -126,11 +128,18 @@ def _check_listing(name: HubName, sizes: Mapping[str, int], report: Reporter) ->
     return refused
 
 
-def _download(client: Any, name: HubName, commit: str, files: list[str], report: Reporter) -> Path:
-    """Fetch files of a commit; those that do not arrive as the Hub has them are taken out of the cache and had once more."""
+def _download(client: Any, name: HubName, commit: str, files: Mapping[str, int], report: Reporter) -> Path:
+    """Fetch files of a commit, by name and size; those that do not arrive as the Hub has them are taken out of the cache and
+    had once more.
+    """
 
     def attempt() -> tuple[Path, list[str]]:
-        folder = Path(client.snapshot_download(name.repo, revision=commit, allow_patterns=files))
+        try:
+            with limit_bodies(max(files.values())):
+                folder = Path(client.snapshot_download(name.repo, revision=commit, allow_patterns=list(files)))
+        except EndlessBodyError as error:
+            _forget_unfinished(name)
+            raise ModelError(f"{name.repo} cannot be fetched: {error.message}", hint="nothing of it was kept") from error
         found = client.verify_repo_checksums(name.repo, revision=commit)
         differing = {mismatch["path"] for mismatch in found.mismatches} | set(found.missing_paths)
         return folder, sorted(differing & set(files))
@@ -149,6 +158,14 @@ def _download(client: Any, name: HubName, commit: str, files: list[str], report:
             )
         report.warn(f"{' and '.join(wrong)} did not arrive as the Hub has it; fetching it again")
     return folder
+
+
+def _forget_unfinished(name: HubName) -> None:
+    """Take out of the cache what was begun of a repository that does not send what it has."""
+    blobs = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=name.repo, repo_type="model"), "blobs")
+    for path in blobs.glob("*.incomplete"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def cached_folder(name: HubName) -> Path | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import TypedDict
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, constants, get_token
+from huggingface_hub import get_token
 
+from zoo_core import ZooError
 from zoo_core.words import plural
 
 from ..files import atomic_folder
@@ -23,11 +25,11 @@ from ..models.model import Model
 from ..progress import Reporter
 from ..runs.run import is_run, model_of_run, read_log
 from .client import HubError, HubName, api, call, printable
+from .repository import Repository
+from .spaces import PublishedSpace, Space, check_parts
 
 EXTRAS = ("curves.png", "report.html")
 """What a push adds to a model folder, where a run has it."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class PushResult:
     url: str = ""
     tag: str | None = None
     changed: bool = True  # False when the repository had all of it already
+    space: PublishedSpace | None = None  # where one was asked for
 
 
 class Which(TypedDict):
@@ -51,12 +54,27 @@ class Which(TypedDict):
     at: int | None
 
 
-def preview(source: Path, name: HubName, tag: str | None, license: str | None, which: Which, report: Reporter) -> PushResult:
+def preview(
+    source: Path,
+    name: HubName,
+    tag: str | None,
+    license: str | None,
+    which: Which,
+    report: Reporter,
+    space: Space | None = None,
+) -> PushResult:
     """Write what `publish` would publish to dry-run/user/name, and ask nobody."""
     target = Path("dry-run", name.repo)
     with atomic_folder(target, replace=True) as folder:
-        note_choice(stage(source, folder, place=name.repo, license=license, which=which).config, report)
-    return PushResult(name.repo, name.ref, _sizes(target), folder=target, tag=tag)
+        model = stage(source, folder, place=name.repo, license=license, which=which)
+        if space is not None:
+            check_parts(model.config)
+        note_choice(model.config, report)
+    result = PushResult(name.repo, name.ref, _sizes(target), folder=target, tag=tag)
+    if space is None:
+        return result
+    pinned = HubName(name.repo, tag or name.ref)  # which commit it becomes is not known before
+    return replace(result, space=space.write(space.folder or Path("dry-run", space.name.repo), pinned, model.config))
 
 
 def publish(
@@ -68,6 +86,7 @@ def publish(
     license: str | None,
     which: Which,
     report: Reporter,
+    space: Space | None = None,
 ) -> PushResult:
     """Publish a run or model folder; see `zoo.push`, whose arguments these are."""
     if not call(get_token, what="push"):
@@ -75,11 +94,33 @@ def publish(
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as temporary:
         folder = Path(temporary)
         model = stage(source, folder, place=name.repo, license=license, which=which)
+        if space is not None:
+            check_parts(model.config)
+            space.check_there(private, report)
         note_choice(model.config, report)
         recipe = (model.config.get("recipe") or {}).get("name") or model.config["parts"]["generator"]["name"]
         shown = model.config.get("provenance", {}).get("images")
         title = printable(f"{recipe} after {plural(shown, 'image')}" if shown else recipe, 100)
-        return _upload(folder, name, private, message or title, tag, report)
+        pushed = _upload(folder, name, private, message or title, tag, report)
+    if space is None:
+        return pushed
+    with _keep_published(pushed.commit, "but without its Space", "makes the Space"):
+        made = space.publish(HubName(pushed.repo, pushed.commit), model.config, private, report)
+    return replace(pushed, space=made)
+
+
+@contextmanager
+def _keep_published(commit: str, missing: str, next_time: str, *, conflict: str = "") -> Iterator[None]:
+    """Say in an error that the model itself was published, what is `missing`, and what to do: `conflict` for status 409."""
+    try:
+        yield
+    except ZooError as error:
+        error.message = f"published as commit {commit[:12]}, {missing}: {error.message}"
+        again = "; then ".join(
+            filter(None, [error.hint, f"run the same command again: it uploads nothing twice and {next_time}"])
+        )
+        error.hint = conflict if conflict and getattr(error, "status", 0) == 409 else again
+        raise
 
 
 def stage(source: Path, folder: Path, *, place: str, license: str | None, which: Which | None = None) -> Model:
@@ -117,39 +158,29 @@ def stage(source: Path, folder: Path, *, place: str, license: str | None, which:
 
 
 def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | None, report: Reporter) -> PushResult:
-    client, repo, files = api(), name.repo, _sizes(folder)
-
-    def ask(function: Callable[[], T], what: str = "push") -> T:
-        return call(function, what=what, repo=repo, report=report)
+    client, repo, there = api(), name.repo, Repository(name, "model", _is_ours, report)
 
     def tags() -> dict[str, str]:
         return {ref.name: ref.target_commit for ref in client.list_repo_refs(repo).tags}
 
-    def has_all(commit: str) -> bool:  # byte by byte, and no others of ours
-        found = client.verify_repo_checksums(repo, revision=commit, local_dir=folder)
-        return not found.mismatches and not found.extra_paths and not any(map(_is_ours, found.missing_paths))
-
     # 1. Repository and branch.
-    ask(lambda: client.create_repo(repo, private=private or None, exist_ok=True))
+    there.ask(lambda: client.create_repo(repo, private=private or None, exist_ok=True))
     if name.ref != "main":
-        ask(lambda: client.create_branch(repo, branch=name.ref, exist_ok=True))
+        there.ask(lambda: client.create_branch(repo, branch=name.ref, exist_ok=True))
 
     # 2. What is there.
-    before = ask(lambda: client.model_info(repo, revision=name.ref))
-    there = {sibling.rfilename for sibling in before.siblings or ()}
-    if private and not before.private:
-        raise HubError(
-            f"{repo} exists already, and everybody can see it; nothing was uploaded",
-            hint=f"make it private first, at {constants.ENDPOINT}/{repo}/settings, or choose another name",
-        )
-    if CONFIG in there and weight_file("generator") not in there:
+    before = there.look()
+    files = {sibling.rfilename for sibling in before.siblings or ()}
+    if private:
+        there.refuse_public(before)
+    if CONFIG in files and weight_file("generator") not in files:
         raise HubError(
             f"{repo} holds another kind of model, whose {CONFIG} a push would replace; nothing was uploaded",
             hint="choose another name, or another branch: --revision NAME",
         )
     commit = str(before.sha)
-    changed = not ask(lambda: has_all(commit))
-    tagged = ask(tags).get(tag) if tag is not None else None
+    changed = not there.holds(folder, commit)
+    tagged = there.ask(tags).get(tag) if tag is not None else None
     if tagged is not None and (changed or tagged != commit):
         raise HubError(
             f"{repo} has a tag {tag!r} already, at commit {tagged[:12]}; nothing was uploaded",
@@ -157,25 +188,9 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
             status=409,
         )
 
-    # 3. One commit. `upload_folder` would make several of a large one, and others could see half a model.
-    def upload() -> str:
-        added = [CommitOperationAdd(path_in_repo=file, path_or_fileobj=str(folder / file)) for file in files]
-        stale = [CommitOperationDelete(path_in_repo=file) for file in there if _is_ours(file) and file not in files]
-        operations: list[Any] = [*added, *stale]
-        done = client.create_commit(repo, operations, commit_message=title, revision=name.ref, parent_commit=before.sha)
-        return str(done.oid)
-
+    # 3. One commit.
     if changed:
-        report.note(f"uploading {plural(len(files), 'file')}, {sum(files.values()) / 1e6:,.1f} MB, to {repo}")
-        try:
-            commit = ask(upload, "upload")
-        except HubError as error:
-            if error.status != 412:
-                raise
-            commit = str(ask(lambda: client.model_info(repo, revision=name.ref)).sha)
-            if not ask(lambda: has_all(commit)):
-                raise
-            # the branch moved by this very push, whose answer was lost
+        commit = there.commit(folder, before, title)
 
     # 4. The tag.
     def create_tag() -> None:
@@ -183,14 +198,9 @@ def _upload(folder: Path, name: HubName, private: bool, title: str, tag: str | N
             client.create_tag(repo, tag=str(tag), revision=commit)
 
     if tag is not None:
-        try:
-            ask(create_tag, "tagging")
-        except HubError as error:
-            again = "run the same command again: it uploads nothing twice and sets the tag"
-            error.message = f"published as commit {commit[:12]}, but not tagged {tag!r}: {error.message}"
-            error.hint = f"{error.hint}\n{again}".strip() if error.status != 409 else "choose another: --tag NAME"
-            raise
-    return PushResult(repo, name.ref, files, None, commit, f"{constants.ENDPOINT}/{repo}", tag, changed)
+        with _keep_published(commit, f"but not tagged {tag!r}", "sets the tag", conflict="choose another: --tag NAME"):
+            there.ask(create_tag, "tagging")
+    return PushResult(repo, name.ref, _sizes(folder), None, commit, there.url, tag, changed)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from zoo_core.words import printable
+
 from ..files import Place, atomic_file
 from ..reports.figures import COLORS, Intervals, svg
 from ..reports.page import Picture, write_page
@@ -42,7 +44,7 @@ def show_leaderboard(
 
 def write_markdown(board: Leaderboard, sort: str | None = None) -> str:
     """Return a board as Markdown, with a table for each dataset and each kind of features."""
-    lines = ["# Leaderboard", "", *describe_board(board), "", explain_intervals(board), ""]
+    lines = ["# Leaderboard", "", *map(_escape, describe_board(board)), "", explain_intervals(board), ""]
     before = ""
     for table in make_tables(board, sort):
         lines += [f"## {_escape(table.dataset)}", ""] if table.dataset != before else []
@@ -57,7 +59,7 @@ def write_markdown(board: Leaderboard, sort: str | None = None) -> str:
         lines += ["## Checked", "", "| row | run again with other seeds |", "|---|---|"]
         lines += [f"| {_escape(row.name)} | {_escape(row.checked)} |" for row in checked] + [""]
     lines += ["## To make it", "", "```sh", write_command(board.board), "```", ""]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def save_markdown(board: Leaderboard, file: Place, sort: str | None = None) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo_core import ModelError
+from zoo_core.words import printable
 
 from ..reports.numbers import format_value
 from .config import describe_choice, read_json
@@ -74,7 +75,7 @@ def model_card(
     return environment.get_template("card.md.jinja").render(
         model=model,
         name=name,
-        header=Markup(_header(model, name, blocks)),
+        header=Markup(printable(_header(model, name, blocks), lines=True)),
         example=example,
         fence=lambda text, language: Markup(_fence(text, language)),
         measured=[_measured(block) for block in blocks],
@@ -216,4 +217,4 @@ def _hub_name(name: object) -> str | None:
 def _fence(text: str, language: str) -> str:
     """Return a block of code that its text cannot end."""
     ticks = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
-    return f"{ticks}{language}\n{text}\n{ticks}"
+    return f"{ticks}{language}\n{printable(text, lines=True)}\n{ticks}"

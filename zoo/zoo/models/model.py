@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import torch
 from PIL import Image
@@ -29,9 +30,24 @@ STATISTICS, BATCH = 1024, 128
 """Fixed latents from which batch-norm statistics are estimated, and how many of them go together."""
 
 
+class Exchange(Protocol):
+    """How models come from elsewhere and go there, for whoever knows folders, catalog and Hub: `zoo.loading`."""
+
+    def load(self, where: Place, *, revision: str | None, device: str) -> Model:
+        """See `Model.from_pretrained`."""
+
+    def save(self, model: Model, folder: Place) -> Path:
+        """See `Model.save_pretrained`."""
+
+    def push(self, model: Model, repo: str, **choices: Any) -> str:
+        """See `Model.push_to_hub`; the choices are those of `zoo.push`."""
+
+
 @dataclass(repr=False)
 class Model(Displayed):
     """A generator, its discriminator, the other networks of its algorithm, all in evaluation mode; and `config.json`."""
+
+    exchange: ClassVar[Exchange]  # set by `zoo.loading`, by which every model comes
 
     generator: Generator
     discriminator: Discriminator | None  # None for a model that was published without one
@@ -62,6 +78,43 @@ class Model(Displayed):
         if not isinstance(discriminator, Discriminator | None):  # an algorithm may call another kind of network so
             others["discriminator"], discriminator = discriminator, None
         return cls(networks["generator"], discriminator, config, others)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Place, *, revision: str | None = None, device: str = "cpu"
+    ) -> Model:
+        """Load a model, as the mixin of `huggingface_hub` names it; `zoo.load` does the same and more.
+
+        Args:
+            pretrained_model_name_or_path: "user/name" on the Hugging Face Hub, a model folder, a run, a name of the catalog.
+            revision: a branch, tag or commit on the Hub.
+            device: "cpu", "cuda", "cuda:1", "mps" or "auto".
+
+        Raises as `zoo.load` does.
+        """
+        return cls.exchange.load(pretrained_model_name_or_path, revision=revision, device=device)
+
+    def save_pretrained(self, save_directory: Place) -> Path:
+        """Write the model folder, and return it; raises `ModelError` where there is something."""
+        return self.exchange.save(self, save_directory)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str | None = None,
+        private: bool = False,
+        branch: str | None = None,
+        tag: str | None = None,
+        license: str | None = None,
+    ) -> str:
+        """Publish it on the Hugging Face Hub as "user/name", and return the address of its commit.
+
+        Configuration, weights, card and samples arrive in one commit; `zoo.push` does the same and more, under names of its
+        own (`message`, `revision`), says what the others mean, and raises what this does.
+        """
+        choices = {"private": private, "revision": branch, "message": commit_message, "tag": tag, "license": license}
+        return self.exchange.push(self, repo_id, **choices)
 
     @property
     def networks(self) -> dict[str, nn.Module]:

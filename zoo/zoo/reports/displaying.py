@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from PIL import Image
 
 from zoo_core import ZooError
+from zoo_core.words import printable
 
 from .pictures import data_url
 
@@ -30,7 +31,7 @@ class Displayed:
         return () if draw is None else (draw(),)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._describe()}>"
+        return f"<{type(self).__name__} {printable(self._describe())}>"
 
     def _repr_html_(self) -> str:
         try:

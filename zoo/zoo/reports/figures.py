@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo_core.words import printable
+
 from ..files import atomic_file
 
 if TYPE_CHECKING:
@@ -185,12 +187,13 @@ def svg(chart: Chart, alt: str) -> Markup | str:
     with styled_matplotlib():
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         draw([chart], _WIDTH).savefig(buffer, format="svg", metadata=nothing)
-    text = re.sub(r'.*?<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>", buffer.getvalue(), count=1, flags=re.DOTALL)
+    drawn = printable(buffer.getvalue(), lines=True)
+    text = re.sub(r'.*?<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>", drawn, count=1, flags=re.DOTALL)
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)  # it would rule the whole page
     text = re.sub(rf"<g id=([\"']){_NOTE}(.*?)\1>", r"<g><title>\2</title>", text)  # escaped already
     text = re.sub(r' id="[A-Za-z0-9.]+_[0-9_]+"', "", text)  # numbers of groups, the same in every figure
     text = text.replace("xlink:href", "href").replace(_INK, "currentColor")
-    return Markup(text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1))
+    return Markup(text.replace("<svg ", f'<svg role="img" aria-label="{escape(printable(alt))}" ', 1))
 
 
 def save_png(charts: Sequence[Chart], path: Path) -> Path:

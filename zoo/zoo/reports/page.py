@@ -1,7 +1,8 @@
 """Pages: one HTML file each that needs no other, no script and no network.
 
 A template extends `base.html` and takes its tables, figures and warnings from `parts.html`. All that it is given is escaped,
-but for the SVG of `figures.svg`, which is markup.
+but for the SVG of `figures.svg`, which is markup. Characters that steer a terminal or turn the direction of text are shown
+as "\\x1b" and "\\u202e".
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from zoo_core.words import printable
 
 from ..files import atomic_file
 from .numbers import format_value
@@ -63,13 +66,23 @@ def write_page(path: Path, template: Path = SECTIONS, **content: Any) -> Path:
 
     loader = FileSystemLoader([TEMPLATES, template.parent])
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "value": format_value, "data_url": data_url}
     text = environment.get_template(template.name).render(content)
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")  # a path may hold bytes that are no text
     return path
+
+
+def _finalize(value: Any) -> Any:
+    """Return what a template prints; markup stays as it is."""
+    return printable(value, lines=True) if type(value) is str else value
 
 
 def number(value: float | None) -> str:

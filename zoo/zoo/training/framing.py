@@ -22,7 +22,9 @@ from .state import State
 from .watching import Watch
 
 
-def describe_start(config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool) -> str:
+def describe_start(
+    config: RunConfig, budget: Budget, folder: Path, state: State, runtime: Runtime, *, resumes: bool
+) -> list[str]:
     """Say what is about to happen, in a few lines."""
     assert config.image is not None
     counts = {role: sum(p.numel() for p in network.parameters()) for role, network in state.networks.items()}
@@ -38,7 +40,7 @@ def describe_start(config: RunConfig, budget: Budget, folder: Path, state: State
         f"{processes}",
         f"run folder: {folder} (Ctrl-C saves and stops)",
     ]
-    return "\n".join([*lines, _describe_processes(config, state, runtime)] if runtime.world > 1 else lines)
+    return [*lines, _describe_processes(config, state, runtime)] if runtime.world > 1 else lines
 
 
 def _describe_processes(config: RunConfig, state: State, runtime: Runtime) -> str:

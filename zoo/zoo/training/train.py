@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from zoo_core import TrainingError, ZooError
+from zoo_core.words import printable
 
 from ..allocator import keep_freed_memory_during
 from ..devices import Runtime, name_device, start_runtime
@@ -144,7 +145,8 @@ def _train(
         folder = Path(runtime.from_main(str(chosen)))
         opened = (plan.track, folder, config.to_json(), state, runtime, report)
         tracker = open_trackers(*opened) if runtime.is_main else None
-        report.note(describe_start(config, plan.budget, folder, state, runtime, resumes=plan.resume))
+        for line in describe_start(config, plan.budget, folder, state, runtime, resumes=plan.resume):
+            report.note(line)
         if parent is not None:  # a run that is killed goes on even where the model is gone by then
             save_checkpoint(folder / "checkpoints", state, runtime, config.training.keep)
             report.note("\n".join([f"begins with {config.parent['model']}", *(f"  {line}" for line in taken)]))
@@ -289,7 +291,7 @@ def _begin(plan: Plan, config: RunConfig, runtime: Runtime, watch: Watch | None,
 
 def _describe_stop(folder: Path) -> str:
     """Say what is left of a training that was stopped at once, and what to type."""
-    kept, command = checkpoints(folder / "checkpoints"), f"zoo train --resume {shlex.quote(str(folder))}"
+    kept, command = checkpoints(folder / "checkpoints"), printable(f"zoo train --resume {shlex.quote(str(folder))}")
     if kept:
-        return f"stopped at once; {kept[-1]} is whole, what came after it is lost\ngo on: {command}"
+        return f"stopped at once; {printable(str(kept[-1]))} is whole, what came after it is lost\ngo on: {command}"
     return f"stopped at once; nothing was saved yet\nbegin this run again: {command}"
