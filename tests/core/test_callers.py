@@ -107,7 +107,8 @@ def _messages() -> Iterator[tuple[str, str]]:
                     yield f"{file.name}:{node.lineno}", text
 
 
-_TYPED = re.compile(r"pip install|tar --|zoo (--|list|data|sample|plugins|leaderboard)|hf download")  # stays what is typed in a terminal
+# what stays as it is typed in a terminal
+_TYPED = re.compile(r"pip install|tar --|zoo (--|list|data|sample|plugins|leaderboard)|hf download")
 
 
 def test_no_message_names_a_flag_in_python() -> None:
