@@ -19,7 +19,7 @@ from zoo.runs.run import read_log, read_run
 from zoo.training.references import FOLDER
 from zoo_core import TrainingError
 
-RECIPES = ("dcgan", "wgan-gp", "sngan", "lsgan", "dcgan-r1", "mlp-gan")
+RECIPES = ("dcgan", "wgan-gp", "wgan-gp-ttur", "sngan", "dcgan-sn", "lsgan", "dcgan-r1", "mlp-gan")
 NAMES = ("d_loss", "g_loss", "diversity", "frechet_scattering")
 SICK = {"optimizer.lr": 0.2}  # 0.01 does no harm to networks as small as these
 POINTS = 24
