@@ -1,15 +1,16 @@
 """Train the models of the catalog and file them as model folders, each by the commands that its card tells.
 
-    python benchmarks/catalogue.py --work runs/catalogue --out pretrained/zoo_models   # a night of a processor
+    python benchmarks/catalogue.py                                                     # a night of a processor
     python benchmarks/catalogue.py --profile gpu                                       # minutes of a GPU
     python benchmarks/catalogue.py --only dcgan-lorelei lapgan-faces                   # a part of it
     python benchmarks/catalogue.py --list                                              # the commands alone
     python benchmarks/catalogue.py --images 128 --samples 100 --only dcgan-faces       # a minute
 
-What is in --out stays as it is. A training that was interrupted goes on. For each model: `zoo train`, `zoo evaluate` of each
-of --features that is installed, `zoo neighbors` (does it copy?), `zoo export --bf16`, and license and record of
-`python -m zoo.catalog`. Keys of the JSON object on the last line: `models`, for each its images, seconds and bytes, and
-`bytes` of all.
+What is in the packages or in --out stays as it is. A training that was interrupted goes on. For each model: `zoo train`,
+`zoo evaluate` of each of --features that is installed, `zoo neighbors` (does it copy?), `zoo export --bf16`, and license
+and record of `python -m zoo.catalog`; at the end `filing.py` puts the folders into the packages, unless --out says where
+they are to lie. Keys of the JSON object on the last line: `models`, for each its images, seconds and bytes, and `bytes` of
+all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filing import CORE
+from filing import MODELS as WEIGHTS
 
 from zoo_core import registry
 
@@ -52,10 +56,12 @@ _WIDTH = "--set generator.width={0} --set discriminator.width={0}"
 # Networks of a quarter and half of the usual width learn as fast with four and two times the learning rate.
 _W16, _W32 = f"{_WIDTH.format(16)} --set optimizer.lr=8e-4", f"{_WIDTH.format(32)} --set optimizer.lr=4e-4"
 _NARROW = _WIDTH.format(32)
+_CORE = "--set generator.latent_dim=32 --set generator.max_width=64 --set discriminator.max_width=64"  # a small wheel
 _FACES = "--dataset faces --size 64 --set dataset.style"
 
 MODELS: dict[str, Training] = {
-    "dcgan-faces": Training(f"dcgan --dataset faces --size 64 {_W16} --set generator.latent_dim=32", 120_000),
+    "dcgan-faces": Training(f"dcgan --dataset faces --size 64 {_W16} {_CORE}", 120_000),
+    "dcgan-avataaars": Training("dcgan --dataset faces", 85_024),
     "dcgan-lorelei": Training(f"dcgan {_FACES}=lorelei {_W32}", 60_000),
     "dcgan-pixel-art": Training(f"dcgan {_FACES}=pixel-art {_W32}", 60_000),
     "dcgan-notionists": Training(f"dcgan {_FACES}=notionists {_W32}", 60_000),
@@ -85,21 +91,26 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=SAMPLES, help="for each measurement, and as many real images")
     parser.add_argument("--features", nargs="*", default=["scattering", "efficientnet-lite0"])
     parser.add_argument("--work", type=Path, default=Path("runs/catalogue"), help="folder of the runs")
-    parser.add_argument("--out", type=Path, default=Path("pretrained/zoo_models"), help="folder of the model folders")
+    parser.add_argument("--out", type=Path, help="folder of the model folders; without it they are filed in the packages")
     parser.add_argument("--list", action="store_true", help="print the commands and do nothing")
     parser.add_argument("--json", action="store_true", help="print the last line only")
     given = parser.parse_args()
+    elsewhere, given.out = given.out is not None, given.out or given.work / "models"
     installed = [name for name in given.features if any(entry.name == name for entry in registry.entries("features"))]
     done: dict[str, dict[str, Any]] = {}
     for name in order(given.only):
         if given.list:
             print(shlex.join(["zoo", *train_words(name, given)]))
             continue
-        if not (given.out / name / "config.json").exists():
+        if not (find(name, given) / "config.json").exists():
             make(name, given, installed)
-        done[name] = read_facts(given.out / name)
+        done[name] = read_facts(find(name, given))
         if not given.json:
             print(json.dumps({"name": name, **done[name]}), flush=True)
+    if not given.list and not elsewhere:
+        subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("filing.py")), str(given.out)], check=True, stdout=sys.stderr
+        )
     if not given.list:
         print(json.dumps({"models": done, "bytes": sum(facts["bytes"] for facts in done.values())}))
 
@@ -112,11 +123,16 @@ def order(names: Sequence[str]) -> list[str]:
     return found
 
 
+def find(name: str, given: argparse.Namespace) -> Path:
+    """Return the folder of a model: where it was filed, else where it is made."""
+    return next((place for package in (CORE, WEIGHTS) if (place := package / name).is_dir()), given.out / name)
+
+
 def train_words(name: str, given: argparse.Namespace) -> list[str]:
     """Return the words of `zoo train` for a model."""
     training = MODELS[name]
     images = given.images or training.images * (FACTOR if given.profile == "gpu" else 1)
-    base = ["--from", str(given.out / training.base)] if training.base else []
+    base = ["--from", str(find(training.base, given))] if training.base else []
     return ["train", *shlex.split(training.words), *base, "--images", str(images), "--out", str(given.work / name)]
 
 

@@ -1,6 +1,6 @@
 """Train the attribute classifiers of the drawn faces that come with the package, and tell what their half precision costs.
 
-    python benchmarks/face_classifiers.py [--sizes 64,32] [--count 10000] [--out plugins/zoo_plugins/pretrained] [--json]
+    python benchmarks/face_classifiers.py [--sizes 64,32] [--count 10000] [--out pretrained/zoo_models] [--json]
 
 For each size the faces are drawn and packed, and the classifier that any labeled dataset gets is trained on them (or comes
 from the cache, where it was trained). `--out` writes it in half precision into `faces-classifier-SIZE`; the checksum of its

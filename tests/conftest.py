@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from helpers.pretrained import register_checkout
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks are tiny, and threads of several workers wait for each other
 # Nothing that a test tracks leaves this machine, or lands among the person's own runs.
 os.environ["WANDB_MODE"] = "offline"
 os.environ["TRACKIO_DIR"] = str(Path(tempfile.gettempdir(), "zoo-tests-trackio"))
+
+register_checkout()
 
 pytest_plugins = ["helpers.hub_server.fixtures"]
 

@@ -32,5 +32,6 @@ from .records import ImageSpec as ImageSpec
 from .records import Plugin as Plugin
 from .records import PretrainedModel as PretrainedModel
 from .records import Recipe as Recipe
+from .records import Score as Score
 from .registries import Registry as Registry
 from .registries import registry as registry

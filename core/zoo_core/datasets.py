@@ -152,6 +152,7 @@ class ImageDataset(ABC):
             there is no such step.
         classifiers: attribute classifiers of its labels that are ready: where each lies, "package:folder" → SHA-256 of its
             weights. Analyses take one that fits the labels and the size of a model's pictures instead of training one.
+        classifiers_come_by: what to type where the package of `classifiers` is not installed; "" where it comes along.
         download: a classmethod `download(folder, *, split)` of a dataset that everybody may fetch: fetches what is not in
             the folder, checks it, and raises `DataError` where that fails. None where there is no such page.
     """
@@ -167,6 +168,7 @@ class ImageDataset(ABC):
     hub: str = ""
     tiny: ClassVar[Mapping[str, Any] | None] = None
     classifiers: ClassVar[Mapping[str, str]] = {}
+    classifiers_come_by: ClassVar[str] = ""
     prepare: ClassVar[Callable[..., Mapping[str, Any]] | None] = None
     download: ClassVar[Callable[..., None] | None] = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -132,16 +133,45 @@ def check_role(role: object) -> str:
 
 
 @dataclass(frozen=True)
+class Score:
+    """One number that a model was measured by.
+
+    Args:
+        metric: its name ("frechet", "precision").
+        value, spread: the number and its standard error; a spread of None is not known.
+        features: the extractor that it compares features of ("scattering"); "" where it compares none.
+    """
+
+    metric: str
+    value: float
+    spread: float | None = None
+    features: str = ""
+
+    def __post_init__(self) -> None:
+        _check_texts(self, "metric", "features")
+        for name in ("value", "spread"):
+            number = getattr(self, name)
+            if not (name == "spread" and number is None) and (
+                isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number)
+            ):
+                raise PluginError(f"score {self.metric!r}: {name} must be a finite number, not {number!r}")
+
+
+@dataclass(frozen=True)
 class PretrainedModel:
     """Trained weights that a plugin provides: a model folder inside of its package, or a repository of the Hub.
 
     Args:
         where: "package:folder/within" for files of an installed package, or "user/name@revision" on the Hub.
-        sha256: file name → checksum of every file that belongs to it.
+        sha256: file name → checksum of every file that belongs to it; README.md is its card, samples.png its thumbnail.
         recipe, dataset: what it was trained with; `paper` says where the recipe comes from.
         license: of the weights.
         summary: one line for `zoo pull`.
         size, bytes: height and width of its pictures in pixels, and bytes of all its files.
+        dataset_options: what was set of the dataset ({"style": "lorelei"}).
+        images: real images shown in training; 0 where nobody said.
+        parent: the model that its training began with; "" where it began with none.
+        scores: what it was measured by; the first is the one that lists show.
     """
 
     where: str
@@ -153,14 +183,24 @@ class PretrainedModel:
     size: int = 0
     bytes: int = 0
     paper: str = ""
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    images: int = 0
+    parent: str = ""
+    scores: Sequence[Score] = ()
 
     def __post_init__(self) -> None:
-        _check_texts(self, "where", "recipe", "dataset", "license", "summary", "paper")
+        _check_texts(self, "where", "recipe", "dataset", "license", "summary", "paper", "parent")
         if not _PLACE.fullmatch(self.where):
             raise PluginError(f"{self.where!r} is no place of a model; write 'package:folder' or 'user/name@revision'")
         if not isinstance(self.sha256, Mapping) or not all(_SHA256.fullmatch(str(v)) for v in self.sha256.values()):
             raise PluginError("sha256 must be a mapping from file names to checksums of 64 hexadecimal digits")
         _freeze(self, "sha256", self.sha256)
+        if not isinstance(self.dataset_options, Mapping):
+            raise PluginError("dataset_options must be a mapping, such as {'style': 'lorelei'}")
+        _freeze(self, "dataset_options", self.dataset_options)
+        if isinstance(self.scores, str) or not all(isinstance(score, Score) for score in self.scores):
+            raise PluginError("scores must be a sequence of zoo_core.Score records")
+        object.__setattr__(self, "scores", tuple(self.scores))
 
 
 DEFAULT_ALGORITHM = "gan"

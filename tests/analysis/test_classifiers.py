@@ -20,7 +20,7 @@ from zoo_core import registry
 
 @pytest.fixture(scope="module")
 def bundled() -> Model:
-    return zoo.load("dcgan-faces")
+    return zoo.load("dcgan-avataaars")
 
 
 def test_the_package_holds_what_its_checksums_say() -> None:
@@ -41,7 +41,7 @@ def test_a_bundled_model_is_looked_at_without_packing_or_training(
 ) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
     heard = Heard()
-    found = classifier_for(bundled, find_images(bundled, "dcgan-faces"), report=heard)
+    found = classifier_for(bundled, find_images(bundled, "dcgan-avataaars"), report=heard)
     assert (heard.lines, found.side, found.channels) == ([], 64, 3)
     assert list(tmp_path.iterdir()) == []
     seen = found.probabilities(bundled.sample(64, seed=1))["glasses"][:, 0]
@@ -67,6 +67,19 @@ def test_a_damaged_one_is_not_believed(bundled: Model, monkeypatch: pytest.Monke
     monkeypatch.setattr("zoo.analysis.labels.ModelImages.pack", refuse)
     heard = Heard()
     with pytest.raises(RuntimeError, match="packed"):
-        classifier_for(bundled, find_images(bundled, "dcgan-faces"), report=heard)
+        classifier_for(bundled, find_images(bundled, "dcgan-avataaars"), report=heard)
     assert len(heard.lines) == 2
     assert "faces-classifier-64 that comes with faces is damaged" in heard.lines[0]
+
+
+def test_where_they_are_not_installed_it_is_said_what_brings_them(bundled: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = registry.load("datasets", "faces")
+    absent = {where.replace("zoo_models", "no_such_models"): sum for where, sum in faces.classifiers.items()}
+    monkeypatch.setattr(faces, "classifiers", absent)
+    monkeypatch.setattr("zoo.analysis.labels.ModelImages.pack", refuse)
+    heard = Heard()
+    for options in ({"count": 60}, {"count": 60, "style": "lorelei"}):
+        with pytest.raises(RuntimeError, match="packed"):
+            classifier_for(bundled, find_images(bundled, bundled, PackRequest("faces", options=options)), report=heard)
+    (said,) = heard.lines  # other labels: they would be of no use
+    assert said == 'classifiers of faces that are ready may save a training here: pip install "dcgan-zoo[models]"'

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from zoo_core import Component, ImageSpec, OptionError, Plugin, PluginError, PretrainedModel, Recipe, ZooError
+from zoo_core import Component, ImageSpec, OptionError, Plugin, PluginError, PretrainedModel, Recipe, Score, ZooError
 from zoo_core.errors import near, unknown
 
 
@@ -185,11 +185,21 @@ def test_places_of_models(where: str) -> None:
         ({"sha256": {"a": "123"}}, "64 hexadecimal digits"),
         ({"sha256": ["a"]}, "64 hexadecimal digits"),
         ({"license": None}, "license must be a text"),
+        ({"dataset_options": "style"}, "dataset_options must be a mapping"),
+        ({"scores": [1.5]}, "scores must be a sequence of zoo_core.Score"),
+        ({"parent": 1}, "parent must be a text"),
     ],
 )
 def test_a_model_of_the_wrong_shape(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(PluginError, match=words):
         PretrainedModel(**{"where": "a:b", "sha256": {}, "recipe": "r", "dataset": "d", "license": "l", **fields})
+
+
+@pytest.mark.parametrize("given", [("kid", float("nan")), ("kid", "1"), ("kid", True), ("kid", 1.0, float("inf"))])
+def test_a_score_is_a_number(given: Any) -> None:
+    with pytest.raises(PluginError, match="must be a finite number"):
+        Score(*given)
+    assert Score("recall", 0).spread is None
 
 
 def test_records_cross_to_another_process() -> None:

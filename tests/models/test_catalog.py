@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,15 +18,19 @@ import torch
 from click.testing import CliRunner
 
 import zoo
+from helpers.browser import measure, needs_chromium
 from helpers.hub_server import HubServer
 from helpers.hub_server.fixtures import make_model, one_thread
 from zoo import catalog
+from zoo.catalog.records import RECORDS, describe_model_folder, package_of, records_source
 from zoo.files import sha256
 from zoo.models.folder import write_model
 from zoo_cli.main import zoo as command
-from zoo_core import ModelError, Plugin, PluginError, PretrainedModel, UsageError, registry
+from zoo_core import ModelError, Plugin, PluginError, PretrainedModel, Score, UsageError, registry
 
-OURS = [entry for entry in catalog.read_catalog() if entry.plugin.distribution == "dcgan-zoo"]
+ROOT = Path(__file__).resolve().parents[2]
+CORE, WEIGHTS = ROOT / "plugins" / "zoo_plugins" / "pretrained", ROOT / "pretrained" / "zoo_models"
+OURS = [entry for entry in catalog.read_catalog() if entry.plugin.distribution.startswith("dcgan-zoo")]
 
 
 class Shelf:
@@ -61,28 +66,39 @@ def shelf(tmp_path: Path, small_model: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.name)
-def test_what_the_package_names_is_there(entry: Any) -> None:
+def test_what_the_packages_name_is_there(entry: Any) -> None:
     model, record = zoo.load(entry.name), catalog.model_of(entry)
     folder = catalog.installed_folder(entry)
     assert folder is not None
-    assert record == replace(
-        catalog.describe_model_folder(folder), where=f"zoo_plugins.pretrained:{entry.name}", summary=record.summary
-    )
+    assert record == describe_model_folder(folder)
     assert {path.name for path in folder.iterdir()} == set(record.sha256)
     assert model.image.size == record.size
     assert model.discriminator is not None
     assert torch.isfinite(model.sample(2)).all()
     assert model.config["provenance"]["command"] in (folder / "README.md").read_text()
+    assert not record.parent or record.parent in {other.name for other in OURS}
+    text = (ROOT / "pretrained" / "NOTICE").read_text()
+    assert all(model.config["provenance"]["dataset"][key] in text for key in ("credit", "license"))
 
 
-def test_the_package_stays_small() -> None:
-    import zoo_plugins.pretrained
+def test_the_packages_stay_small() -> None:
+    packages = {CORE: 700_000, WEIGHTS: 90_000_000}
+    for package, most in packages.items():
+        files = [file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+        assert sum(file.stat().st_size for file in files) <= most
+        assert (package / RECORDS).read_text() == records_source(package)
+        folders = {path.name for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+        classifiers = {name for name in folders if name.startswith("faces-classifier-")}
+        here = {entry.name for entry in OURS if catalog.model_of(entry).where.startswith(f"{package_of(package)}:")}
+        assert folders - classifiers == here
+    assert [entry.name for entry in OURS if entry.plugin.distribution == "dcgan-zoo"] == ["dcgan-faces"]
 
-    assert sum(catalog.model_of(entry).bytes for entry in OURS) <= 24_000_000
-    here = Path(zoo_plugins.pretrained.__file__).parent
-    folders = {path.name for path in here.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert {entry.name for entry in OURS} == {"dcgan-faces", "mlp-faces"}
-    assert folders - {entry.name for entry in OURS} == {"faces-classifier-32", "faces-classifier-64"}
+
+def test_the_core_has_a_model_without_the_package_of_weights() -> None:
+    code = "import zoo; print([entry.name for entry in zoo.read_catalog()]); zoo.load('dcgan-faces').sample(1)"
+    env = {**os.environ, "ZOO_PLUGINS": ""}  # ours alone
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout == "['dcgan-faces']\n"
 
 
 def test_a_record_is_made_by_our_own_commands(shelf: Shelf, small_model: Path, tmp_path: Path) -> None:
@@ -95,10 +111,13 @@ def test_a_record_is_made_by_our_own_commands(shelf: Shelf, small_model: Path, t
     assert refused.returncode == 1
     assert "does not state its license" in refused.stderr
     source = subprocess.run([*command, "--license", "cc0-1.0"], capture_output=True, text=True, check=True).stdout
-    record = eval(source, {"PretrainedModel": PretrainedModel})
-    assert record == catalog.describe_model_folder(folder)
+    record = eval(source, {"PretrainedModel": PretrainedModel, "Score": Score})
+    assert record == describe_model_folder(folder)
     assert (record.recipe, record.dataset, record.size, record.license) == ("dcgan", "faces", 16, "cc0-1.0")
-    assert record.where == "your_package:half"
+    assert record.where == "weights_on_a_shelf:half"
+    assert record.scores == (Score("fid", 9.5),)
+    other = describe_model_folder(shutil.move(shutil.copytree(folder, tmp_path / "half"), tmp_path / "alone"))
+    assert other == replace(record, where="your_package:alone")
     card = (folder / "README.md").read_text()
     for words in ("9.5", "bfloat16", "zoo train dcgan", "license: cc0-1.0", 'zoo.load("half")'):
         assert words in card
@@ -181,12 +200,70 @@ def test_an_entry_on_the_hub_is_pinned(shelf: Shelf, hub: HubServer, small_model
 def test_listing_them(shelf: Shelf) -> None:
     shelf.add(distribution="shelf-of-weights")
     shown = CliRunner().invoke(command, ["pull"]).stdout
-    assert all(word in shown for word in ("small", "16×16", "faces", "mit", "a small one", "shelf-of-weights"))
+    assert all(word in shown for word in ("small", "16×16", "faces", "mit", "not measured", "shelf-of-weights"))
     assert all(entry.name in shown for entry in OURS)
     listed = {one["name"]: one for one in json.loads(CliRunner().invoke(command, ["pull", "--json"]).stdout)}
+    assert "frechet of scattering 1.779 ± 0.062" in shown
+    assert listed["dcgan-avataaars"]["scores"][0]["metric"] == "frechet"
     assert listed["small"]["distribution"] == "shelf-of-weights"
     assert listed["small"]["where"] == "weights_on_a_shelf:small"
     assert set(listed["small"]["sha256"]) == {path.name for path in (shelf.folder / "small").iterdir()}
+
+
+def test_records_are_written_from_the_folders_of_a_package(shelf: Shelf, tmp_path: Path) -> None:
+    def catalog_module(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "zoo.catalog", *words], capture_output=True, text=True)
+
+    package = str(shelf.folder)
+    assert "does not state its license" in catalog_module(package).stderr
+    assert catalog_module(package, "--check", "--license", "mit").returncode == 1
+    assert catalog_module(package, "--license", "mit").stdout == f"{shelf.folder / RECORDS}\n"
+    found: dict[str, Any] = {}
+    exec((shelf.folder / RECORDS).read_text(), found)
+    assert found["MODELS"] == {"small": describe_model_folder(shelf.folder / "small")}
+    with registry.add(Plugin(models=found["MODELS"]), distribution="shelf-of-weights"):
+        assert zoo.load("small").image.size == 16
+    assert catalog_module(package, "--check").returncode == 0
+    (shelf.folder / "small" / "samples.png").write_bytes(b"other")
+    changed = catalog_module(package, "--check")
+    assert changed.returncode == 1
+    assert f"to write it: python -m zoo.catalog {package}" in changed.stderr
+    for folder, words in ((tmp_path, "neither a model folder nor a package"), (shelf.folder.parent / "none", "neither")):
+        wrong = catalog_module(str(folder))
+        assert wrong.returncode == 1
+        assert words in wrong.stderr
+        assert "Traceback" not in wrong.stderr
+
+
+def test_a_page_of_them(shelf: Shelf, tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    scores = [Score("frechet", 12.34, 0.5, "scattering"), Score(evil, 1.0)]
+    options = {"style": evil}
+    shelf.add(
+        distribution="shelf-of-weights", scores=scores, dataset_options=options, parent=evil, images=1234, license=evil
+    )
+    shelf.add("small", distribution="another", where="ada/small@v1", recipe=evil)
+    shelf.add("small", distribution="a-third", where="nothing_of_the_kind:small")
+    done = CliRunner().invoke(command, ["pull", "--html", str(tmp_path / "page.html")])
+    assert (done.exit_code, done.output) == (0, f"{tmp_path / 'page.html'}\n")
+    text = (tmp_path / "page.html").read_text()
+    assert "<script" not in text
+    assert all(word in text for word in ("12.34 ± 0.50", "1,234", "frechet of scattering", "on the Hub: ada/small@v1"))
+    assert "the folder nothing_of_the_kind:small of model &#39;small&#39; of a-third is missing or damaged" in text
+    assert text.count("<img") == len(OURS) + 1
+    assert all(entry.name in text for entry in OURS)
+    assert CliRunner().invoke(command, ["pull", "small", "--html", "x.html"]).exit_code == 2
+    (tmp_path / "file").touch()
+    assert CliRunner().invoke(command, ["pull", "--html", str(tmp_path / "file" / "x.html")]).exit_code != 0
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_the_page_in_a_browser(tmp_path: Path, width: int, dark: bool) -> None:
+    found = measure(zoo.save_catalog(tmp_path / "page.html"), width, dark=dark)
+    assert found["images"] == found["decoded"] == found["described"] == len(OURS)
+    assert (found["requests"], found["wider"]) == ([], 0)
+    assert found["background"] == ("rgb(22, 25, 29)" if dark else "rgb(255, 255, 255)")
 
 
 def test_near_names_are_offered() -> None:

@@ -13,6 +13,7 @@ from .caching import CacheEntry as CacheEntry
 from .caching import clear_cache as clear_cache
 from .caching import list_cache as list_cache
 from .catalog import read_catalog as read_catalog
+from .catalog.page import save_catalog as save_catalog
 from .comparing.running import Comparison as Comparison
 from .comparing.running import compare as compare
 from .comparing.runs import RunComparison as RunComparison

@@ -43,11 +43,12 @@ class Faces(ImageDataset):
 
     tiny: ClassVar[dict[str, Any]] = {"count": 12}
     added_options: ClassVar[frozenset[str]] = frozenset({"style"})
-    # of the drawn faces' labels, by `python benchmarks/face_classifiers.py --out plugins/zoo_plugins/pretrained`
+    # of the drawn faces' labels, by `python benchmarks/face_classifiers.py --out pretrained/zoo_models`
     classifiers: ClassVar[dict[str, str]] = {
-        "zoo_plugins.pretrained:faces-classifier-64": "0b92ccf25e0d2a59a5d1d0cb06f37b2e14bedecb21e36419527e4aaab19771bb",
-        "zoo_plugins.pretrained:faces-classifier-32": "0062b337460b4114721f0fd8a3b552c75c6bf12f763cabfa3647768b1271b08e",
+        "zoo_models:faces-classifier-64": "0b92ccf25e0d2a59a5d1d0cb06f37b2e14bedecb21e36419527e4aaab19771bb",
+        "zoo_models:faces-classifier-32": "0062b337460b4114721f0fd8a3b552c75c6bf12f763cabfa3647768b1271b08e",
     }
+    classifiers_come_by: ClassVar[str] = 'pip install "dcgan-zoo[models]"'
 
     def __init__(
         self,

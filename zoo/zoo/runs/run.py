@@ -30,6 +30,7 @@ from ..models.folder import read_model
 from ..models.model import Model, estimate_statistics
 from ..models.weights import fill
 from ..names import run_not_found
+from ..packs.selection import dataset_options
 from ..reports.displaying import Displayed
 from .budget import Budget
 from .checkpoints import Choice, checkpoints, choose_checkpoint, later_version, step_of, tensors_below
@@ -213,6 +214,8 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
     assert config.dataset is not None
     known = ("count", "license", "credit", "restriction", "hub")
     facts = {key: config.facts[key] for key in known if config.facts.get(key)}
+    if config.dataset["data"] is None and (chosen := _chosen_options(config.dataset)):
+        facts["options"] = chosen  # those of pictures that lie here are no use elsewhere
     # The budget that was reached: minutes differ between machines, and a run may end early or go on.
     # Where it lay and who heard of it are the person's own affair.
     for option, beginning in (("--out", ""), ("--track", ""), ("--set", "tracker.")):
@@ -231,6 +234,12 @@ def provenance_of(config: RunConfig, counters: Mapping[str, Any], command: str) 
         "torch": torch.__version__,
         "command": command,
     }
+
+
+def _chosen_options(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a dataset that are not its defaults."""
+    known = dataset_options(f"{dataset['distribution']}:{dataset['name']}")
+    return {key: value for key, value in dataset["options"].items() if key not in known or value != known[key].default}
 
 
 def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from zoo_core.discovery import normalize
 from zoo_core.errors import unknown
 from zoo_core.records import KINDS, SINGULAR
 
-from ..files import atomic_folder, sha256
+from ..files import atomic_folder
 from ..version import __version__
 
 LICENSES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
@@ -72,25 +72,28 @@ def new_plugin(name: str, *, kind: str = "pair", into: str | Path = ".", license
     }
     with atomic_folder(folder) as new:
         if kind == "models":
-            values.update(_write_model(new / package / short))
+            _write_model(new / package / short)
         for root in (_HERE / "template", _HERE / "kinds" / kind):
             for source in sorted(root.rglob("*.txt")):
                 target = new / source.relative_to(root).with_suffix("").as_posix().replace("PACKAGE", package)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+        if kind == "models":
+            from ..catalog.records import write_records  # of networks, which no other kind needs
+
+            write_records(new / package)
     return folder
 
 
-def _write_model(folder: Path) -> dict[str, str]:
-    """Write a small untrained model; returns the checksums and size of its files as the record has them."""
+def _write_model(folder: Path) -> None:
+    """Write a small untrained model."""
     from ..loading import create
     from ..models.folder import write_model
 
     folder.parent.mkdir()
-    write_model(create("dcgan", size=16, options={"generator.width": 8, "discriminator.width": 8}), folder)
-    files = sorted(folder.iterdir())
-    lines = [f'                "{file.name}": "{sha256(file)}",\n' for file in files]
-    return {"sha256": "".join(lines), "bytes": str(sum(file.stat().st_size for file in files))}
+    model = create("dcgan", size=16, options={"generator.width": 8, "discriminator.width": 8})
+    model.config["provenance"] = {"dataset": {"name": "none"}, "license": "CC0-1.0"}
+    write_model(model, folder)
 
 
 def package_name(name: str) -> str:
