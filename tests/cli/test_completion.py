@@ -55,7 +55,7 @@ def words(monkeypatch: pytest.MonkeyPatch, line: str) -> list[str]:
         ("zoo tra", ["train"]),
         ("zoo data in", ["inspect"]),
         ("zoo train --dr", ["--dry-run"]),
-        ("zoo train wgan", ["wgan-gp"]),
+        ("zoo train lsg", ["lsgan"]),
         ("zoo train dcgan --dataset fac", ["faces"]),
         ("zoo train dcgan --dataset=fold", ["--dataset=folder"]),
         ("zoo data build fac", ["faces"]),
@@ -185,7 +185,7 @@ def typing(place: Path, request: pytest.FixtureRequest) -> Iterator[Shell]:
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize("typing", ["bash", "zsh"], indirect=True)
 def test_a_real_shell_completes(typing: Shell, place: Path) -> None:
-    assert typing.complete("zoo train wgan") == ["zoo", "train", "wgan-gp"]
+    assert typing.complete("zoo train lsg") == ["zoo", "train", "lsgan"]
     assert typing.complete("zoo train dcgan --set generator.norm=b")[-1] == "generator.norm=batch"
     assert typing.complete("zoo train dcgan --set disc")[-1] == "discriminator."
     assert typing.complete("zoo train dcgan --dataset=fold")[-1] == "--dataset=folder"
@@ -209,8 +209,8 @@ def test_bash_offers_names_and_paths_together(typing: Shell) -> None:
 def test_fish_completes(place: Path) -> None:
     script = 'zoo completion fish | source; for line in $argv; echo (complete -C "$line" | string split -f 1 \\t); end'
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    lines = ["zoo train wgan", "zoo train dcgan --set generator.norm=b", "zoo train dcgan --data ./my", "zoo sample runs/w"]
+    lines = ["zoo train lsg", "zoo train dcgan --set generator.norm=b", "zoo train dcgan --data ./my", "zoo sample runs/w"]
     env = {**os.environ, "PATH": path, "HOME": str(place)}
     done = subprocess.run(["fish", "-N", "-c", script, *lines], capture_output=True, text=True, check=True, env=env)
-    wanted = ["wgan-gp", "generator.norm=batch", "./my pictures/", "runs/wgan-shoes runs/wgan-shoes/"]
+    wanted = ["lsgan", "generator.norm=batch", "./my pictures/", "runs/wgan-shoes runs/wgan-shoes/"]
     assert done.stdout.splitlines() == wanted

@@ -14,6 +14,7 @@ from helpers.boards import make_board, make_result
 from zoo.leaderboard.configuration import Cell
 from zoo.leaderboard.results import picture_file, write_result
 from zoo.packs.curation import dedup
+from zoo_core import Plugin, PretrainedModel, registry
 
 HOSTILE = "a'\"><img src=x onerror=alert(1)>{{7*7}}\u202egnp\x1b[31m\u2066&amp;"
 """What a file may be called on Linux, as a name: it ends attributes, is markup, turns text around, steers a terminal."""
@@ -98,9 +99,22 @@ class Maker:
         zoo.show_leaderboard(folder, html=self.folder / "board.html")
         return self.folder / "board.html"
 
+    def catalog(self) -> Path:
+        record = PretrainedModel(
+            "nowhere:x",
+            {"generator.safetensors": "0" * 64},
+            recipe=HOSTILE,
+            dataset=HOSTILE,
+            license=HOSTILE,
+            summary=HOSTILE,
+        )
+        with registry.add(Plugin(models={"hostile": record}), distribution="hostile-models"):
+            return zoo.save_catalog(self.folder / "catalog.html")
+
 
 PAGES: dict[str, Callable[[Maker], Path]] = {
     "zoo.analysis.reports": Maker.report,
+    "zoo.catalog.page": Maker.catalog,
     "zoo.comparing.runs": Maker.compare_runs,
     "zoo.comparing.page": Maker.compare,
     "zoo.leaderboard.pages": Maker.leaderboard,
