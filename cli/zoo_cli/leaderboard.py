@@ -123,7 +123,7 @@ def build(folder: str, as_json: bool, **choices: Any) -> None:
 @leaderboard.command(no_args_is_help=True)
 @_folder
 @_sort
-@click.option("--html", metavar="FILE", help="Write a page too.")
+@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page with samples.")
 @click.option("--markdown", metavar="FILE", help="Write Markdown too; - prints it instead.")
 @json_option
 def show(folder: str, sort: str | None, html: str | None, markdown: str | None, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from .output import echo, json_option, print_fitting_table, print_json, warn_abo
 @click.argument("model", required=False, shell_complete=completing("models"))
 @out_option("a copy of your own", otherwise="it stays in the Hub's cache", metavar="DIR", name="to", old=["--to"])
 @click.option("--revision", metavar="NAME", help="Revision on the Hub: a branch, tag or commit.  [default: main]")
-@click.option("--html", metavar="FILE", type=click.Path(), help="Write the catalog as a page with samples of each model.")
+@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page with samples.")
 @json_option
 def pull(model: str | None, to: str | None, revision: str | None, html: str | None, as_json: bool) -> None:
     """Fetch MODEL and check it; without MODEL, list the catalog.

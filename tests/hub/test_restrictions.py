@@ -13,7 +13,7 @@ from PIL import Image
 import zoo
 from helpers.hub_server import HubServer
 from helpers.reporters import Heard
-from zoo.catalog import describe_model_folder
+from zoo.catalog.records import describe_model_folder
 from zoo_core import ImageDataset, Listing, Plugin, Record, UsageError, registry
 from zoo_plugins.datasets import styles
 

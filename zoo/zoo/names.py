@@ -117,7 +117,7 @@ def model_not_found(where: str) -> UsageError:
     close = near_places(where, RUN, MODEL, others=names)
     wrong = f"there is no model at {where!r}"
     if what == "a recipe":
-        trained = [name for name in names if name.startswith(where)]
+        trained = [name for name in (f"{where}-faces", *names) if name.startswith(where) and name in names]
         hint = f"train one: zoo train {where} --dataset faces" + (f"; trained already: {trained[0]}" if trained else "")
         return UsageError(f"{wrong}, which is a recipe", hint=hint)
     hint = "give a run folder, a model folder, a name that zoo pull lists, or user/name on the Hub"

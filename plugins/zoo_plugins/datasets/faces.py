@@ -56,7 +56,9 @@ class Faces(ImageDataset):
         data: Annotated[
             str | None, "CelebA, LFW, or a folder, zip or tar of photographs, instead of the drawn faces"
         ] = None,
-        style: Annotated[str, f"of the drawn faces: {', '.join(styles.FACES)}"] = _STYLE,
+        style: Annotated[
+            str, "of the drawn faces: avataaars, lorelei, notionists, pixel-art, …; another name lists all"
+        ] = _STYLE,
         split: Annotated[
             str, "'train' or 'test'; CelebA: 'train', 'valid', 'test', 'all'; a folder has only 'train'"
         ] = "train",

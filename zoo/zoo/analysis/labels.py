@@ -84,7 +84,7 @@ class ModelImages:
             yield
         except ZooError as error:
             if self.trained_on is not None:
-                error.hint = f"{error.hint}\n{_HINT}" if error.hint else _HINT
+                error.hint = f"{error.hint}\n  {_HINT}" if error.hint else _HINT
             raise
 
 

@@ -180,7 +180,7 @@ def _train(
             kept = checkpoints(folder / "checkpoints")
             if kept or not isinstance(error, TrainingError):  # what diverged from the start would do so again
                 whole = f"{kept[-1]} is whole; to go on from it" if kept else "to begin this run again"
-                error.hint = f"{error.hint}\n{whole}: zoo train --resume {shlex.quote(str(folder))}".strip()
+                error.hint = f"{error.hint}\n  {whole}: zoo train --resume {shlex.quote(str(folder))}".strip()
             raise
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_describe_stop(folder)) from None
