@@ -12,7 +12,7 @@ from PIL import Image
 import zoo
 from helpers.painting.fixtures import cache, model, pack, painted
 from zoo.demo import markup
-from zoo.demo.limits import PIXELS, between, fitting, whole
+from zoo.demo.limits import PIXELS, limit_count, read_number, read_whole
 from zoo.demo.subjects import Kept, Subject, open_subjects, stack
 from zoo.demo.verdicts import find_nearest, find_ready_pack, judge_picture, open_upload, square
 from zoo.models.model import Model
@@ -68,17 +68,17 @@ def test_words_are_words() -> None:
 @pytest.mark.parametrize("value", [None, "", "x", 1.5, -1, 11, float("nan"), float("inf"), [3]])
 def test_numbers_that_are_none(value: Any) -> None:
     with pytest.raises(UsageError, match="the count must be a whole number from 0 to 10"):
-        whole(value, "the count", 0, 10)
+        read_whole(value, "the count", 0, 10)
 
 
 def test_numbers() -> None:
-    assert whole(3.0, "it", 0, 10) == 3
-    assert between(0.5, "it", 0, 1) == 0.5
+    assert read_whole(3.0, "it", 0, 10) == 3
+    assert read_number(0.5, "it", 0, 1) == 0.5
     with pytest.raises(UsageError, match="it must be from 0 to 1"):
-        between(float("nan"), "it", 0, 1)
-    assert fitting(64, 64) == 64
-    assert fitting(64, 512) == PIXELS // 512**2
-    assert fitting(64, 4096) == 1
+        read_number(float("nan"), "it", 0, 1)
+    assert limit_count(64, 64) == 64
+    assert limit_count(64, 512) == PIXELS // 512**2
+    assert limit_count(64, 4096) == 1
 
 
 def test_pictures_that_are_handed_in(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class SNGANGenerator(StagedGenerator):
         super().__init__(image=image, latent_dim=latent_dim)
         check_channels(image)
         check_at_least(1, latent_dim=latent_dim)
-        classes, widths = image.num_classes, all_widths(image.size, width, max_width)
+        classes, widths = image.num_classes, list_widths(image.size, width, max_width)
         side, eps = smallest_side(image.size), 1e-5
         first = Projection(latent_dim + classes, widths[0], side, "batch", "channel", eps)
         self.blocks = nn.ModuleDict({f"{side}x{side}": first})
@@ -81,7 +81,7 @@ class SNGANDiscriminator(StagedDiscriminator):
     ) -> None:
         super().__init__(image=image)
         check_channels(image)
-        classes, widths = image.num_classes, all_widths(image.size, width, max_width)[::-1]
+        classes, widths = image.num_classes, list_widths(image.size, width, max_width)[::-1]
         self.blocks = nn.ModuleDict()
         side, inputs = image.size, image.channels
         for maps in widths[:-1]:
@@ -98,7 +98,7 @@ class SNGANDiscriminator(StagedDiscriminator):
             spectral_norm(module)
 
 
-def all_widths(size: int, width: int, max_width: int) -> list[int]:
+def list_widths(size: int, width: int, max_width: int) -> list[int]:
     """Return the feature maps at each resolution, from the smallest map to the images' full size."""
     halved = stage_widths(size, 2 * width, max_width)  # checks the size too
     return [*halved, min(width, max_width)]

@@ -17,12 +17,12 @@ WAITING = 24  # requests in the queue; one is computed at a time
 SESSIONS = 64  # whose state is remembered
 
 
-def fitting(wanted: int, size: int) -> int:
+def limit_count(wanted: int, size: int) -> int:
     """Return how many pictures of `size` pixels are drawn where so many are wanted, at least 1."""
     return max(1, min(wanted, PIXELS // size**2))
 
 
-def whole(value: Any, what: str, least: int, most: int) -> int:
+def read_whole(value: Any, what: str, least: int, most: int) -> int:
     """Return what a person typed or chose as a whole number in a range; raises `UsageError` naming `what`."""
     try:
         number = float(value)
@@ -33,7 +33,7 @@ def whole(value: Any, what: str, least: int, most: int) -> int:
     return int(number)
 
 
-def between(value: Any, what: str, least: float, most: float) -> float:
+def read_number(value: Any, what: str, least: float, most: float) -> float:
     """Return a number in a range; raises `UsageError` naming `what`."""
     try:
         number = float(value)

@@ -12,7 +12,7 @@ from ...analysis.directions import Directions, find_directions
 from ...analysis.labels import find_images
 from ...progress import SILENT
 from .. import markup
-from ..limits import KEPT, between
+from ..limits import KEPT, read_number
 from ..page import Page, Shelf, show
 from ..subjects import Kept, Subject
 
@@ -129,7 +129,7 @@ def _label(directions: Directions, number: int) -> str:
 
 def _moved(subject: Subject, directions: Directions, kept: Kept, amounts: tuple[Any, ...]) -> Kept:
     """Return a picture moved by so many standard deviations along each direction."""
-    steps = [between(amount, "a slider", -REACH, REACH) for amount in amounts[: len(directions.names)]]
+    steps = [read_number(amount, "a slider", -REACH, REACH) for amount in amounts[: len(directions.names)]]
     if not any(steps):
         return kept
     z = kept.z + (torch.tensor(steps) * torch.tensor(directions.scales)) @ directions.vectors

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ...randomness import latents_for
 from .. import markup
-from ..limits import COUNT, KEPT, between, fitting, whole
+from ..limits import COUNT, KEPT, limit_count, read_number, read_whole
 from ..page import Page, Shelf, pick_of, pictures
 from ..subjects import Kept, Subject
 
@@ -39,15 +39,15 @@ def add(page: Page) -> None:
 
     def sample(seed: Any, count: Any, truncation: Any, label: Any) -> list[Any]:
         asked: Drawn = (
-            whole(seed, "the seed", 0, 2**31 - 1),
-            whole(count, "the count", 1, COUNT),
-            between(truncation, "the truncation", 0.1, 1),
-            whole(label or 0, "the class", 0, len(classes)) - 1,
+            read_whole(seed, "the seed", 0, 2**31 - 1),
+            read_whole(count, "the count", 1, COUNT),
+            read_number(truncation, "the truncation", 0.1, 1),
+            read_whole(label or 0, "the class", 0, len(classes)) - 1,
         )
         return [asked, *(_show(subject, asked) for subject in page.subjects)]
 
     def next_seed(seed: Any) -> int:
-        return (whole(seed, "the seed", 0, 2**31 - 1) + 1) % 2**31
+        return (read_whole(seed, "the seed", 0, 2**31 - 1) + 1) % 2**31
 
     def keep(subject: Subject) -> Callable[..., Any]:
         def function(asked: Drawn, shelf: Shelf, event: gr.EventData) -> tuple[Shelf, int]:
@@ -78,7 +78,7 @@ def add(page: Page) -> None:
 def _latents(subject: Subject, asked: Drawn) -> tuple[Any, list[int]]:
     """Return latents [n, latent_dim] and classes."""
     seed, count, truncation, label = asked
-    numbers = range(fitting(count, subject.model.image.size))
+    numbers = range(limit_count(count, subject.model.image.size))
     classes = len(subject.classes) or 1
     labels = [(label if 0 <= label < classes else number % classes) for number in numbers]
     return truncation * latents_for(subject.model.generator, seed, numbers), labels

@@ -16,7 +16,7 @@ from ...models.grids import to_pictures
 from ...randomness import latents_for
 from ...reports.pictures import save_gif
 from .. import markup
-from ..limits import KEPT, fitting, whole
+from ..limits import KEPT, limit_count, read_whole
 from ..page import Page, Shelf, show
 from ..subjects import Subject, stack
 
@@ -34,8 +34,8 @@ def add(page: Page) -> None:
     strips = [show(label=f"Walk of {subject.name}") for subject in page.subjects]
 
     def walk(steps: Any, how: Any, seed: Any, shelf: Shelf) -> list[str]:
-        wanted = whole(steps, "the number of pictures", 3, 24)
-        number = whole(seed, "the seed", 0, 2**31 - 1)
+        wanted = read_whole(steps, "the number of pictures", 3, 24)
+        number = read_whole(seed, "the seed", 0, 2**31 - 1)
         kind = "linear" if how == "linear" else "spherical"
         return [_walk(subject, wanted, kind, number, shelf) for subject in page.subjects]
 
@@ -48,7 +48,7 @@ def _walk(subject: Subject, steps: int, how: str, seed: int, shelf: Shelf) -> st
         ends, labels = stack(kept), [each.label for each in kept]
     else:
         ends, labels = latents_for(subject.model.generator, seed, range(_RANDOM)), [0] * _RANDOM
-    most = fitting(steps * (len(ends) - 1), subject.model.image.size) // steps
+    most = limit_count(steps * (len(ends) - 1), subject.model.image.size) // steps
     ends = ends[: max(2, most + 1)]
     paths = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
     classes = [label for label in labels[: len(paths)] for _ in range(steps)]
