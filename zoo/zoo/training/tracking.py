@@ -32,11 +32,11 @@ def resolve_trackers(
     `tracker.NAME.option` is meant for one, `tracker.option` for every one that has it.
 
     Raises:
-        UsageError: a tracker does not exist, what it needs is not installed, or an option is wrong.
+        UsageError: a tracker does not exist, or an option is wrong. One whose package is missing is left out later.
     """
     names = list(dict.fromkeys([track] if isinstance(track, str) else track or ()))
     given: dict[str, dict[str, Any]] = {name: {} for name in names}
-    classes = {name: _load(name) for name in names}
+    classes: dict[str, type[Tracker]] = {name: registry.load("trackers", name) for name in names}
     rest = {key: value for key, value in options.items() if not key.startswith(PREFIX)}
     theirs = {key: value for key, value in options.items() if key not in rest}
     for key in sorted(theirs, key=lambda key: key.count(".")):  # what is said to one wins over what is said to all
@@ -59,13 +59,12 @@ def resolve_trackers(
     return found, rest
 
 
-def _load(name: str) -> type[Tracker]:
-    """Return the class of a tracker; raises `UsageError` where what it needs is not installed."""
+def check_installed(name: str) -> None:
+    """Raise `UsageError` where what a tracker needs is not installed."""
     found: type[Tracker] = registry.load("trackers", name)
     if found.requires and not is_installed(found.requires):
-        hint = f'install it with: pip install "{found.extra or found.requires}"'
-        raise UsageError(f"--track {name} needs {found.requires}, which is not installed", hint=hint)
-    return found
+        wanted = found.extra or found.requires
+        raise UsageError(f'it needs {found.requires}, which is not installed; install it with: pip install "{wanted}"')
 
 
 def is_installed(module: str) -> bool:
@@ -90,6 +89,7 @@ class Trackers(Tracker):
         """Open a tracker, and say how to look at what it records."""
 
         def make() -> None:
+            check_installed(name)
             supplied = {"folder": folder, "images": self.state.images, "config": config}
             made = self.open[name] = registry.create("trackers", name, options, **supplied)
             if made.trouble:
