@@ -19,7 +19,7 @@ import zoo
 from helpers.packs import pictures
 from helpers.training import TINY, Heard, differing, leftovers, measures, newest, readings, resume, samples, tensors, train
 from zoo.runs.budget import Budget
-from zoo.training import callbacks, tracking
+from zoo.training import callbacks
 from zoo_core import CheckpointError, TrainingError, UsageError, ZooError
 
 
@@ -270,13 +270,6 @@ def test_tensorboard(data: Path, tmp_path: Path) -> None:
     assert [f for f in (run.path / "tensorboard").iterdir() if f.name.startswith("events.out.tfevents")]
     with pytest.raises(UsageError, match="unknown tracker 'xyz'; valid: tensorboard"):
         train("linear", data, tmp_path / "other", track="xyz")
-
-
-def test_tensorboard_that_is_missing_is_found_first(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"not installed\n.*dcgan-zoo\[tensorboard\]"):
-        train("linear", data, tmp_path / "run", track="tensorboard")
-    assert not (tmp_path / "run").exists()
 
 
 def test_labels_reach_both_networks(data: Path, tmp_path: Path) -> None:
