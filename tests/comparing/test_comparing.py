@@ -326,7 +326,7 @@ def test_another_metric_and_its_options(data: Path, tmp_path: Path) -> None:
     done = compare(["plain"], data, tmp_path / "out", seeds=1, metric="pixels", options=options)
     assert done.metric == "dcgan-zoo:pixels"
     assert "“pixels”" in done.report.read_text()
-    other = compare(["plain"], data, tmp_path / "other", seeds=1, metric="pixels")
+    other = compare(["plain"], data, tmp_path / "other", seeds=1, metric="pixels", options={"features.size": "8"})
     assert other.rows[0].distance.values != done.rows[0].distance.values
     with pytest.raises(UsageError, match=r"features\.size: 4 in the comparison, 32 now"):
         compare(["plain"], data, tmp_path / "out", seeds=1, metric="pixels")
