@@ -1,8 +1,8 @@
 """Pages of the site that are made from what they describe: the API, every command, recipe and component, formats, results.
 
-    python .ci/reference.py --write   # renews the table of what there is in README.md
+    python .ci/reference.py --write   # renews the table of what there is in README.md, and docs/results/index.md
 
-Nothing of them is stored but that table, and a test compares it.
+Nothing else of them is stored, and a test compares these two.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from zoo_core.records import CONTRACT, KINDS, SINGULAR  # noqa: E402
 from zoo_core.settings import OptimizerSettings, TrainingSettings  # noqa: E402
 
 OURS = "dcgan-zoo"
-STATUS = ROOT / "docs" / "results" / "status.json"
-REPOSITORY_FORMATS = [  # what lies on disk, the module whose FORMAT numbers it, and versions that are read
+README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results" / "index.md"
+STATUS = RESULTS.with_name("status.json")
+FORMATS = [  # what lies on disk, the module whose FORMAT numbers it, and versions that are read
     ("model folder", "`config.json`, `<role>.safetensors`", "zoo.models.config", "1, 2", "hub.md#what-a-model-folder-may-do"),
     ("run folder", "`run.json`, `metrics.jsonl`, `samples/`", "zoo.runs.run", "1, 2", "training.md#what-one-command-does"),
     ("checkpoint", "`state.json`, safetensors", "zoo.runs.checkpoints", "1, 2", "training.md#safety"),
@@ -51,7 +53,6 @@ def make_pages() -> dict[str, str]:
         **{f"reference/{kind}.md": _components(kind) for kind in KINDS},
         "reference/settings.md": _settings(),
         "reference/formats.md": _formats(),
-        "results/index.md": _results(),
     }
 
 
@@ -216,7 +217,7 @@ def _settings() -> str:
 
 def _formats() -> str:
     rows = []
-    for what, files, module, read, page in REPOSITORY_FORMATS:
+    for what, files, module, read, page in FORMATS:
         rows.append((f"[{what}](../{page})", files, str(importlib.import_module(module).FORMAT), read))
     return f"""# File formats
 
@@ -230,8 +231,8 @@ The contract between the zoo and plugins has version {CONTRACT} ([what that mean
 """
 
 
-def _results() -> str:
-    """What has been measured, on what, and where it stands; from `docs/results/status.json`."""
+def results_page() -> str:
+    """Return `docs/results/index.md`: what has been measured, on what, and where it stands; from `status.json` beside it."""
     status = json.loads(STATUS.read_text("utf-8"))
     rows = []
     for one in status["measured"]:
@@ -246,21 +247,20 @@ def _results() -> str:
 
 
 BEGIN, END = "<!-- recipes: python .ci/reference.py --write -->", "<!-- end of recipes -->"
+SHOWN = ("losses", "augmentations", "datasets", "features", "metrics", "trackers")  # kinds that the README lists
 
 
 def readme_table() -> str:
-    """Return the README's table of recipes: families, each recipe named once."""
-    from collections import defaultdict
-
-    recipes = our_recipes()
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name, recipe in recipes.items():
-        entry = registry.find("recipes", name)
-        groups[entry.plugin.name].append(name)
-        assert recipe.name == name
-    titles = {installed.name: installed.plugin.summary for installed in registry.plugins() if installed.plugin}
-    rows = [(_line(titles[plugin]), ", ".join(f"`{name}`" for name in names)) for plugin, names in groups.items()]
-    return _table(("what", "recipes"), rows)
+    """Return the README's table: the recipes of each of our plugins, and the other things that a recipe or a command takes."""
+    plugins: dict[str, list[str]] = {}
+    for name in our_recipes():
+        plugins.setdefault(registry.find("recipes", name).plugin.name, []).append(name)
+    summaries = {one.name: one.plugin.summary for one in registry.plugins() if one.plugin}
+    rows = [(_line(summaries[plugin]), ", ".join(f"`{name}`" for name in names)) for plugin, names in plugins.items()]
+    for kind in SHOWN:
+        names = [entry.name for entry in registry.entries(kind) if entry.plugin.distribution == OURS]
+        rows.append((f"*{kind}*", ", ".join(f"`{name}`" for name in names)))
+    return _table(("recipes for `zoo train`", ""), rows)
 
 
 def write_readme(text: str) -> str:
@@ -269,8 +269,13 @@ def write_readme(text: str) -> str:
     return pattern.sub(lambda _: f"{BEGIN}\n{readme_table()}{END}", text)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Renew what is stored of the pages."""
     if sys.argv[1:] != ["--write"]:
         sys.exit("type: python .ci/reference.py --write")
-    README = ROOT / "README.md"
     README.write_text(write_readme(README.read_text("utf-8")), "utf-8")
+    RESULTS.write_text(results_page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
