@@ -33,12 +33,24 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results" / "index.md"
 STATUS = RESULTS.with_name("status.json")
 FORMATS = [  # what lies on disk, the module whose FORMAT numbers it, and versions that are read
-    ("model folder", "`config.json`, `<role>.safetensors`", "zoo.models.config", "1, 2", "hub.md#what-a-model-folder-may-do"),
+    (
+        "model folder",
+        "`config.json`, `<role>.safetensors`",
+        "zoo.models.config",
+        "1, 2",
+        "hub.md#what-a-model-folder-may-do",
+    ),
     ("run folder", "`run.json`, `metrics.jsonl`, `samples/`", "zoo.runs.run", "1, 2", "training.md#what-one-command-does"),
     ("checkpoint", "`state.json`, safetensors", "zoo.runs.checkpoints", "1, 2", "training.md#safety"),
     ("pack", "`pack.json`, safetensors of uint8", "zoo.packs.pack", "2", "data.md#packs"),
     ("comparison", "`comparison.json`", "zoo.comparing.settings", "1", "ablations.md#comparing"),
-    ("leaderboard", "`board.json`, a file for each cell", "zoo.leaderboard.configuration", "1", "evaluation.md#leaderboards"),
+    (
+        "leaderboard",
+        "`board.json`, a file for each cell",
+        "zoo.leaderboard.configuration",
+        "1",
+        "evaluation.md#leaderboards",
+    ),
     ("features in the cache", "safetensors", "zoo.metrics.store", "1", "evaluation.md"),
 ]
 
@@ -52,7 +64,7 @@ def make_pages() -> dict[str, str]:
         "reference/recipes.md": _recipes(),
         **{f"reference/{kind}.md": _components(kind) for kind in KINDS},
         "reference/settings.md": _settings(),
-        "reference/formats.md": _formats(),
+        "reference/formats.md": make_formats(),
     }
 
 
@@ -104,7 +116,11 @@ def _module(module: str) -> str:
     for topic, names in PUBLIC[module].items():
         text += f"## {topic}\n\n"
         for name in names:
-            found = getattr(importlib.import_module(module), name)
+            try:
+                found = getattr(importlib.import_module(module), name)
+            except ImportError:  # of an extra that building the site does not need
+                text += f"::: {module}.{name}\n    options:\n      heading: {module}.{name}\n\n"
+                continue
             if inspect.isclass(found) or inspect.isfunction(found):
                 place = f"{found.__module__}.{found.__qualname__}"
                 text += f"::: {place}\n    options:\n      heading: {module}.{name}\n\n"
@@ -157,7 +173,9 @@ def our_recipes() -> dict[str, Recipe]:
 
 def _recipes() -> str:
     recipes = our_recipes()
-    rows = [(f"[`{name}`](#{name})", f"`{one.base}`" if one.base else "", _line(one.summary)) for name, one in recipes.items()]
+    rows = [
+        (f"[`{name}`](#{name})", f"`{one.base}`" if one.base else "", _line(one.summary)) for name, one in recipes.items()
+    ]
     text = "# Recipes\n\n" + _table(("recipe", "base", "what it is"), rows)
     text += "\n`zoo show RECIPE` lists every option with its value, and the sizes that a recipe takes.\n"
     for name, written in recipes.items():
@@ -200,7 +218,9 @@ def _components(kind: str) -> str:
 def _options(options: dict[str, Option]) -> str:
     rows = []
     for option in options.values():
-        valid = ", ".join(f"`{one}`" for one in choices(option)) or " ".join(filter(None, (option.type_name, str(option.range or ""))))
+        valid = ", ".join(f"`{one}`" for one in choices(option)) or " ".join(
+            filter(None, (option.type_name, str(option.range or "")))
+        )
         default = f"`{write_value(option.default)}`" if option.default not in (None, "") else ""
         rows.append((f"`{option.name}`", default, _line(valid), _line(option.help)))
     return _table(("option", "default", "valid", "what it is"), rows)
@@ -215,7 +235,7 @@ def _settings() -> str:
     return text
 
 
-def _formats() -> str:
+def make_formats() -> str:
     rows = []
     for what, files, module, read, page in FORMATS:
         rows.append((f"[{what}](../{page})", files, str(importlib.import_module(module).FORMAT), read))
@@ -238,7 +258,14 @@ def results_page() -> str:
     for one in status["measured"]:
         page, script = one["page"], one["script"]
         data = f", [JSON]({one['json']})" if one.get("json") else ""
-        rows.append((f"[{_line(one['what'])}]({page}){data}", f"`{script}`" if script else "", _line(one["machine"]), _line(one["quiet"])))
+        rows.append(
+            (
+                f"[{_line(one['what'])}]({page}){data}",
+                f"`{script}`" if script else "",
+                _line(one["machine"]),
+                _line(one["quiet"]),
+            )
+        )
     text = "# Results\n\nWhat has been measured, and on what. Guides say how things work; numbers stand here, each with the command\n"
     text += "that gives it again. Figures of different tables do not compare unless a page says so.\n\n"
     text += _table(("what", "script", "machine", "beside other work?"), rows)

@@ -21,7 +21,9 @@ from zoo_cli.main import zoo as commands
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = ("plugins.md", "first-ten-minutes.md")  # pages whose commands CI runs by other means
-PAGES = sorted(p for p in (ROOT / "docs").rglob("*.md") if p.name not in ELSEWHERE and p.parent.name not in ("plugins", "tutorial"))
+PAGES = sorted(
+    p for p in (ROOT / "docs").rglob("*.md") if p.name not in ELSEWHERE and p.parent.name not in ("plugins", "tutorial")
+)
 FACES = 128  # enough for neighbors to conclude anything
 
 BUDGETS = {
@@ -91,7 +93,9 @@ def test_every_command_is_understood(page: Path, tmp_path: Path, monkeypatch: py
 
 def runnable(page: Path) -> list[str]:
     """The lines of a page that are run, each once."""
-    lines = [line for line in lines_of(page) if line.split()[1] in BUDGETS and not re.search("|".join(NOT_RUN.values()), line)]
+    lines = [
+        line for line in lines_of(page) if line.split()[1] in BUDGETS and not re.search("|".join(NOT_RUN.values()), line)
+    ]
     return list(dict.fromkeys(lines))
 
 
@@ -127,7 +131,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("page", "least"), [("start", 11), ("pictures", 2), ("gpus", 2), ("inside", 8), ("evaluation", 2), ("data", 5), ("training", 3)]
+    ("page", "least"),
+    [("start", 11), ("pictures", 2), ("gpus", 2), ("inside", 8), ("evaluation", 2), ("data", 5), ("training", 3)],
 )
 def test_the_commands_succeed(page: str, least: int, place: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, pack = place
