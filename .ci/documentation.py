@@ -98,6 +98,7 @@ def _expand(entries: list[Any]) -> list[Any]:
             found += [page for page in _pages(entry[:-1]) if page not in known]
         elif isinstance(entry, dict):
             ((title, inside),) = entry.items()
+            inside = reference.make_nav() if inside == "reference/" else inside
             pages: Any = _pages(inside) if isinstance(inside, str) and inside.endswith("/") else inside
             pages = _expand(pages) if isinstance(pages, list) else pages
             found += [{title: pages}] if pages else []

@@ -68,6 +68,19 @@ def make_pages() -> dict[str, str]:
     }
 
 
+def make_nav() -> list[Any]:
+    """Return the navigation of the reference, as mkdocs.yml would have it."""
+    commands = [f"reference/commands-{_slug(title)}.md" for title, _ in _commands()]
+    there = ["recipes", *KINDS, "settings"]
+    return [
+        "reference/index.md",
+        {"In Python": [f"reference/{module}.md" for module in PUBLIC]},
+        {"Commands": commands},
+        {"What there is": [f"reference/{page}.md" for page in there]},
+        "reference/formats.md",
+    ]
+
+
 def _slug(title: str) -> str:
     return title.lower().replace(" ", "-")
 

@@ -1,6 +1,6 @@
 """The commands that the docs show are understood as they are typed, and succeed; here at a small budget, on few drawn faces.
 
-Those of docs/plugins.md and of the pages beside it are run by `.ci/plugins.py`, those of docs/first-ten-minutes.md by `.ci/session.py`.
+Those of docs/plugins.md and of the pages beside it are run by `.ci/plugins.py`, docs/first-ten-minutes.md by `.ci/session.py`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def runnable(page: Path) -> list[str]:
 
 
 def budget(line: str, pack: Path, out: str) -> list[str]:
-    """The words of a line behind `zoo`, with a small budget; trainings into `out`, so that `runs/dcgan-faces` stays the only one."""
+    """The words of a line behind `zoo`, with a small budget; trainings go to `out`, so that `runs/dcgan-faces` stays one."""
     words = shlex.split(re.sub(r"--(epochs|minutes) \S+", "--epochs 3", line), comments=True)[1:]
     more = BUDGETS[words[0]].replace("PACK", str(pack)).split()
     if words[0] == "train":

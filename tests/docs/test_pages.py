@@ -1,4 +1,4 @@
-"""Pages in the repository: links lead somewhere, names of modules exist, what is stored and made is as it would be made now."""
+"""Pages in the repository: links lead somewhere, names of modules exist, what is stored is as it would be made now."""
 
 from __future__ import annotations
 
