@@ -3,7 +3,7 @@
     python .ci/picture.py                              # docs/images/models.png, of all models that `zoo list models` shows
     python .ci/picture.py --models dcgan-faces,mlp-faces --out models.png
 
-Samples 0, 1, 2, … of seed 0 in a square for each model, its name below. The ground is transparent, so that it suits light and dark pages.
+Samples 0, 1, 2, … of seed 0 in a square for each model, its name below. The ground is transparent, for light and dark pages.
 """
 
 from __future__ import annotations

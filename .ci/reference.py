@@ -254,8 +254,8 @@ def make_formats() -> str:
         rows.append((f"[{what}](../{page})", files, str(importlib.import_module(module).FORMAT), read))
     return f"""# File formats
 
-Each format has a number of its own, which stands in its files. A newer one than this version knows is refused with a message
-that names both; of what is older, the table says what is read. [What changed](../changes.md) names every number that was raised.
+Each format has a number of its own, which stands in its files. A newer one than this version knows is refused with a message that
+names both; of what is older, the table says what is read. [What changed](../changes.md) names each number that was raised.
 
 {_table(("format", "files", "written", "read"), rows)}
 All weights are safetensors, all else is JSON, JSON lines, Markdown or pictures; there is no pickle in any of them.
@@ -279,8 +279,8 @@ def results_page() -> str:
                 _line(one["quiet"]),
             )
         )
-    text = "# Results\n\nWhat has been measured, and on what. Guides say how things work; numbers stand here, each with the command\n"
-    text += "that gives it again. Figures of different tables do not compare unless a page says so.\n\n"
+    text = "# Results\n\nWhat has been measured, and on what. Guides say how things work; numbers stand here, each with the\n"
+    text += "command that gives it again. Figures of different tables do not compare unless a page says so.\n\n"
     text += _table(("what", "script", "machine", "beside other work?"), rows)
     text += "\n## Not measured\n\n" + "\n".join(f"- {line}" for line in status["not_measured"]) + "\n"
     return text + "\nWhat was run at all, on which systems: [platforms](../platforms.md).\n"
@@ -291,7 +291,7 @@ SHOWN = ("losses", "augmentations", "datasets", "features", "metrics", "trackers
 
 
 def readme_table() -> str:
-    """Return the README's table: the recipes of each of our plugins, and the other things that a recipe or a command takes."""
+    """Return the README's table: the recipes of each of our plugins, and what else recipes and commands take."""
     plugins: dict[str, list[str]] = {}
     for name in our_recipes():
         plugins.setdefault(registry.find("recipes", name).plugin.name, []).append(name)

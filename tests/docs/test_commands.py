@@ -1,6 +1,6 @@
 """The commands that the docs show are understood as they are typed, and succeed; here at a small budget, on few drawn faces.
 
-Those of docs/plugins.md and of the pages beside it are run by `.ci/plugins.py`, docs/first-ten-minutes.md by `.ci/session.py`.
+Those of docs/plugins.md and the pages beside it are run by `.ci/plugins.py`, docs/first-ten-minutes.md by `.ci/session.py`.
 """
 
 from __future__ import annotations
