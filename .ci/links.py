@@ -2,8 +2,8 @@
 
     python .ci/links.py site
 
-Nothing that a page shows or runs (pictures, styles, scripts, fonts, frames) may come from another host. Ends with 1 and a line for
-each fault.
+Nothing that a page shows or runs (pictures, styles, scripts, fonts, frames) may come from another host. Ends with 1
+and a line for each fault.
 """
 
 from __future__ import annotations

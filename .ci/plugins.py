@@ -4,8 +4,8 @@
 
 Runs in the environment of the interpreter that it is given, into which `zoo` was installed; packages are installed there.
 Every line of the guide's ```sh blocks is run by bash, in order, in an empty folder, with a stand-in for the Hub; `zoo train`
-gets a smaller budget. Before the block that pulls, the plugin is uninstalled, to see what is said where it is missing. The pages'
-lines are run too, but for their installations, which are one. The classes of all ```python blocks must conform.
+gets a smaller budget. Before the block that pulls, the plugin is uninstalled, to see what is said where it is missing. Those
+of the pages are run too, but for their installations, which are one. The classes of all ```python blocks must conform.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from public import PUBLIC  # noqa: E402
 
 from zoo_core import Recipe, registry  # noqa: E402
 from zoo_core.options import Option, choices, schema, write_value  # noqa: E402
-from zoo_core.records import CONTRACT, KINDS, SINGULAR  # noqa: E402
+from zoo_core.records import COMPONENTS, CONTRACT, KINDS, SINGULAR  # noqa: E402
 from zoo_core.settings import OptimizerSettings, TrainingSettings  # noqa: E402
 
 OURS = "dcgan-zoo"
@@ -223,7 +223,7 @@ def _components(kind: str) -> str:
         if kind == "models":
             facts = ("recipe", "dataset", "size", "images", "license")
             text += _table(("", ""), [(fact, str(getattr(entry.value, fact))) for fact in facts]) + "\n"
-        elif options := schema(registry.load(kind, entry.name)):
+        elif kind in COMPONENTS and (options := schema(registry.load(kind, entry.name))):
             text += _options(options) + "\n"
     return text
 
@@ -254,8 +254,9 @@ def make_formats() -> str:
         rows.append((f"[{what}](../{page})", files, str(importlib.import_module(module).FORMAT), read))
     return f"""# File formats
 
-Each format has a number of its own, which stands in its files. A newer one than this version knows is refused with a message that
-names both; of what is older, the table says what is read. [What changed](../changes.md) names each number that was raised.
+Each format has a number of its own, which stands in its files. A newer one than this version knows is refused with a message
+that names both; of what is older, the table says what is read. [What changed](../changes.md) names each number that was
+raised.
 
 {_table(("format", "files", "written", "read"), rows)}
 All weights are safetensors, all else is JSON, JSON lines, Markdown or pictures; there is no pickle in any of them.
@@ -279,8 +280,8 @@ def results_page() -> str:
                 _line(one["quiet"]),
             )
         )
-    text = "# Results\n\nWhat has been measured, and on what. Guides say how things work; numbers stand here, each with the\n"
-    text += "command that gives it again. Figures of different tables do not compare unless a page says so.\n\n"
+    text = "# Results\n\nWhat has been measured, and on what. Guides say how things work; numbers stand here, each with\n"
+    text += "the command that gives it again. Figures of different tables do not compare unless a page says so.\n\n"
     text += _table(("what", "script", "machine", "beside other work?"), rows)
     text += "\n## Not measured\n\n" + "\n".join(f"- {line}" for line in status["not_measured"]) + "\n"
     return text + "\nWhat was run at all, on which systems: [platforms](../platforms.md).\n"
