@@ -6,6 +6,7 @@ Files of the repository's root (README.md, CHANGELOG.md, …) are pages of the s
 
 from __future__ import annotations
 
+import importlib
 import posixpath
 import re
 import sys
@@ -21,6 +22,8 @@ sys.path.insert(0, str(ROOT / ".ci"))
 
 import reference  # noqa: E402
 
+LESSONS = importlib.import_module("lessons") if (ROOT / ".ci" / "lessons.py").exists() else None
+
 OUTSIDE = {
     "README.md": "index.md",
     "CHANGELOG.md": "changes.md",
@@ -31,8 +34,10 @@ OUTSIDE = {
 }
 """Files of the repository's root that are pages of the site."""
 
+BESIDE = "from-pytorch-examples.md"  # a page of the tutorial that lies outside of its folder
+
 _LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\])\(([^()\s]+)\)")
-_MADE: dict[str, str] = {}  # site path → Markdown
+_MADE: dict[str, str] = {}  # site path → Markdown, or the text of a notebook
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -44,6 +49,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             text = f"# Notices\n\n```text\n{text}```\n\nThe license is Apache-2.0.\n"
         _MADE[page] = rewrite_links(text, source, config.repo_url)
     _MADE.update(reference.make_pages())
+    if LESSONS is not None:
+        _MADE.update(LESSONS.make_pages(config.repo_url))
+        _MADE.update(LESSONS.make_notebooks(config.repo_url))
     config.nav = _expand(config.nav or [])
     return config
 
@@ -108,10 +116,12 @@ def _expand(entries: list[Any]) -> list[Any]:
 
 
 def _pages(folder: str) -> list[str]:
-    """The pages of a folder, made or stored: its index first, then by their names."""
+    """The pages of a folder, made or stored: its index first, then by their names; the tutorial has one outside."""
+    if folder == "tutorial/":
+        return [*_pages("tutorial"), *(page for page in (BESIDE,) if (ROOT / "docs" / page).exists())]
     stored = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / folder).glob("*.md")]
-    pages = {*stored, *(page for page in _MADE if posixpath.dirname(page) == folder.rstrip("/"))}
-    return sorted(pages, key=lambda page: (not page.endswith("/index.md"), page))
+    made = [page for page in _MADE if posixpath.dirname(page) == folder.rstrip("/") and page.endswith(".md")]
+    return sorted({*stored, *made}, key=lambda page: (not page.endswith("/index.md"), page))
 
 
 def _names(entries: list[Any]) -> list[str]:

@@ -41,6 +41,8 @@ def test_links_lead_somewhere_in_the_repository(page: Path) -> None:
             continue
         path, _, anchor = target.partition("#")
         there = (page.parent / path).resolve() if path else page
+        if there.parent.name == "tutorial" and there.with_suffix(".py").exists():  # the page of a lesson is made
+            continue
         assert there.exists(), f"{page.name}: {target}"
         assert not anchor or anchor in anchors(there), f"{page.name}: there is no heading for {target}"
 
@@ -82,7 +84,7 @@ def test_the_table_of_results_is_that_of_its_facts() -> None:
 
 
 def test_no_guide_is_left_out_of_the_site() -> None:
-    named = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
+    named = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))  # one of them in a comment
     stored = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
     assert not {page for page in stored - named if not page.startswith(("results/", "tutorial/"))}
 
