@@ -148,8 +148,8 @@ def test_the_image_starts_a_command_that_exists() -> None:
 def test_what_contributing_says_of_nox_is_so() -> None:
     sessions = set(re.findall(r"^@nox\.session\ndef (\w+)", read("noxfile.py"), re.M))
     assert set(re.findall(r"`nox -s (\w+)", read("CONTRIBUTING.md"))) == sessions == {"test", "check", "docs", "renew", "ci"}
-    for path in re.findall(r"\btests/[\w/.]+\b(?<!\.)", read("CONTRIBUTING.md")):
-        assert (ROOT / path).exists(), path
+    for path in re.findall(r"\btests/[\w/.*]*[\w*]", read("CONTRIBUTING.md")):
+        assert list(ROOT.glob(path)), path
 
 
 def test_entry_points_lead_somewhere() -> None:
