@@ -1,11 +1,11 @@
-"""Follow `docs/plugins.md` literally, then build, install and use the example packages.
+"""Follow `docs/plugins.md` and the page of each kind literally, then build, install and use the example packages.
 
     python .ci/plugins.py
 
 Runs in the environment of the interpreter that it is given, into which `zoo` was installed; packages are installed there.
 Every line of the guide's ```sh blocks is run by bash, in order, in an empty folder, with a stand-in for the Hub; `zoo train`
-gets a smaller budget. Before the block that pulls, the plugin is uninstalled, to see what is said where it is missing. The
-classes of the guide's ```python blocks must conform, and so must a new package of every kind.
+gets a smaller budget. Before the block that pulls, the plugin is uninstalled, to see what is said where it is missing. Those
+of the pages are run too, but for their installations, which are one. The classes of all ```python blocks must conform.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def sh(command: str, folder: Path, env: dict[str, str], *, fails: bool = False) 
 
 
 GUIDE = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+PAGES = "\n".join(page.read_text("utf-8") for page in sorted((ROOT / "docs" / "plugins").glob("*.md")))
 CLASSES = """
 import guide
 from zoo_core import Plugin, registry
@@ -64,10 +65,9 @@ for kind in COMPONENTS:
 
 
 def classes(folder: Path, env: dict[str, str]) -> None:
-    """The classes that the guide shows, as one module."""
-    shown = [
-        block for block in re.findall(r"^```python\n(.*?)^```", GUIDE, re.M | re.S) if re.search(r"^class ", block, re.M)
-    ]
+    """The classes that the pages show, as one module."""
+    blocks = re.findall(r"^```python\n(.*?)^```", GUIDE + PAGES, re.M | re.S)
+    shown = [block for block in blocks if re.search(r"^class ", block, re.M)]
     (folder / "guide.py").write_text("\n".join(shown), "utf-8")
     said = sh(f"python -c '{CLASSES}'", folder, env)
     if said.count("conforms") != len(re.findall(r"^class ", "\n".join(shown), re.M)):
@@ -77,12 +77,17 @@ def classes(folder: Path, env: dict[str, str]) -> None:
 def kinds(folder: Path, env: dict[str, str]) -> None:
     """A new package of every kind, installed and checked."""
     names = {kind: f"zoo-my-{kind}" for kind in KINDS}
-    for kind, name in names.items():
-        sh(f"zoo plugins new {name} --kind {kind}", folder, env)
+    lines = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGES, re.M | re.S) for line in block.splitlines()]
+    wanted = [f"zoo plugins new {name} --kind {kind}" for kind, name in names.items()]
+    if sorted(line for line in lines if line.startswith("zoo plugins new ")) != sorted(wanted):
+        sys.exit("the pages do not begin a package of each kind once")
+    for line in wanted:
+        sh(line, folder, env)
     sh("pip install -q hatchling pytest", folder, env)  # once, not for each package
     sh(f"pip install -q --no-build-isolation {' '.join(f'./{name}' for name in names.values())}", folder, env)
-    for name in names.values():
-        sh(f"zoo plugins check {name}", folder, env)
+    for line in lines:
+        if not line.startswith(("zoo plugins new ", "pip install ")):
+            sh(line, folder, env)
     sh(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(names.values())}", folder, env)
     small = "--set generator.width=8 --set discriminator.width=8"
     track = "--track my-trackers --evaluate-every 160 --metric my-metrics --set training.augment=my-augmentations"

@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py --data DIR [--epochs 12] [--seeds 3] [--sides zoo plain …] [--out DIR] [--json]
 
-DIR is a folder of pictures (gray photographs of faces for what docs/performance.md says). Every side sees as many images:
+DIR is a folder of pictures (gray photographs of faces for docs/results/quality.md). Every side sees as many images:
 
 - `zoo`: recipe `dcgan` as `zoo train` runs it. Read out three times: as it is published (the moving average, its batch-norm
   statistics estimated for it), `raw` (the last weights), and `stale` (the average with the raw weights' statistics).

@@ -69,7 +69,7 @@ def export(
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
-    name = os.path.basename(os.path.abspath(model)) + _ENDINGS.get(to, "-model")
+    name = os.path.basename(os.path.abspath(model)).rpartition(":")[2] + _ENDINGS.get(to, "-model")  # of acme:name
     written = zoo.export(
         model,
         take_once(directory, out, "DIR", name),

@@ -57,6 +57,9 @@ RESERVED = (
 )
 """What no role of an algorithm may be called: keys of `--set` begin with it, or checkpoints."""
 
+DEVICES = ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)))
+"""Nor this: Windows has no file of that name, whatever its ending, and each role has one."""
+
 
 def check_name(name: object, what: str) -> str:
     """Return `name` if it is lower-case letters, digits and single `-`, `_` or `.`; raise `PluginError` otherwise."""
@@ -129,6 +132,8 @@ def check_role(role: object) -> str:
     """Return `role` if it can name a part of an algorithm; raise `PluginError` otherwise."""
     if not isinstance(role, str) or not _ROLE.fullmatch(role) or role in RESERVED:
         raise PluginError(f"{role!r} is no role: lower-case letters, digits and '_', and none of {', '.join(RESERVED)}")
+    if role in DEVICES:
+        raise PluginError(f"{role!r} is no role: Windows has no file of that name; write for example '{role}_net'")
     return role
 
 

@@ -7,7 +7,6 @@ itself, any number of them; it makes no file, and who wants to delete the folder
 from __future__ import annotations
 
 import os
-import sys
 import time
 import weakref
 from pathlib import Path
@@ -66,9 +65,10 @@ def is_taken(file: Path) -> bool:
 
 def hold(folder: Path, holder: object) -> None:
     """Let `is_held` say that a folder is in use as long as the object `holder` exists, where the system has such locks."""
-    if sys.platform == "win32":  # which deletes no file that is open
+    try:
+        import fcntl
+    except ImportError:  # Windows, which deletes no file that is open
         return
-    import fcntl
 
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -93,9 +93,10 @@ def hold(folder: Path, holder: object) -> None:
 
 def is_held(folder: Path) -> bool:
     """Return whether another process holds a folder (`hold`)."""
-    if sys.platform == "win32":
+    try:
+        import fcntl
+    except ImportError:
         return False
-    import fcntl
 
     try:
         status = folder.stat()

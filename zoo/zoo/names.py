@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import cast
 
 from zoo_core import PretrainedModel, UsageError, registry
@@ -162,7 +162,8 @@ def recipe_not_found(recipe: str) -> UsageError | None:
 
 def dataset_not_found(dataset: str) -> UsageError | None:
     """Return an error for a path or a name on the Hub that is given as a dataset; None where the registry says it better."""
-    if dataset in registry.names("datasets") or (":" in dataset and os.sep not in dataset):
+    named = ":" in dataset and os.sep not in dataset and not PureWindowsPath(dataset).drive  # acme:faces, and not C:/faces
+    if dataset in registry.names("datasets") or named:
         return None
     what = what_is(dataset)
     if what in (FOLDER, FILE):

@@ -95,7 +95,7 @@ class Cell:
         """What its files are called; different for different cells."""
         plain = f"{self.recipe}--{self.dataset}"
         safe = re.sub(r"[^A-Za-z0-9._=+-]", "-", plain.replace(":", "+"))
-        if safe.replace("+", ":") != plain or len(safe) > _LONGEST:
+        if safe.replace("+", ":") != plain or len(safe) > _LONGEST or plain != plain.lower():  # some disks know no case
             safe = f"{safe[:_LONGEST]}-{hashlib.sha256(plain.encode()).hexdigest()[:6]}"
         return f"{safe}--seed-{self.seed}"
 
