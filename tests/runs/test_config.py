@@ -76,11 +76,11 @@ def test_what_is_wrong_is_said(choices: dict[str, Any], kind: type[Exception], w
 def test_to_json_and_back() -> None:
     config = resolve("dcgan-paper", dataset="folder", data="/x", seed=7, channels=1).with_image(ImageSpec(64, 1), pack="abc")
     plain = json.loads(json.dumps(config.to_json()))
-    assert RunConfig.from_json(plain, FORMAT) == config
+    assert RunConfig.from_json(plain) == config
     assert plain["versions"]["torch"] == torch.__version__
     assert set(plain["versions"]) >= {"dcgan-zoo", "torchvision", "numpy", "Pillow", "python", "platform"}
     with pytest.raises((TypeError, KeyError)):
-        RunConfig.from_json({**plain, "surprise": 1}, FORMAT)
+        RunConfig.from_json({**plain, "surprise": 1})
 
 
 def test_nothing_is_drawn_from_the_global_generator() -> None:

@@ -98,6 +98,16 @@ class ListOf:
 
 
 @dataclass(frozen=True)
+class Row:
+    """A list with one thing of its own kind at each place."""
+
+    items: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return f"a list of {len(self.items)}"
+
+
+@dataclass(frozen=True)
 class MapOf:
     """An object whose keys are names of one kind of thing."""
 
@@ -119,48 +129,64 @@ class Maybe:
         return f"{describe(self.item)} or null"
 
 
-def read_document(file: Path, schema: Any, *, error: type[ZooError], limit: int = LIMIT, hint: str = "") -> Any:
+def read_document(
+    file: Path,
+    schema: Any,
+    *,
+    error: type[ZooError],
+    limit: int = LIMIT,
+    hint: str = "",
+    finite: bool = True,
+    ours: bool = False,
+) -> Any:
     """Return what a JSON file holds; raises `error` where it cannot be read (`read_json`) or is not as the schema says."""
-    value = read_json(file, limit, error=error, hint=hint)
-    check_document(value, schema, file, error=error, hint=hint)
+    value = read_json(file, limit, error=error, hint=hint, finite=finite, ours=ours)
+    if problem := find_problem(value, schema):
+        raise fault(file, problem, error=error, hint=hint, ours=ours)
     return value
 
 
-def check_document(value: Any, schema: Any, file: Path, *, error: type[ZooError], hint: str = "", where: str = "") -> None:
-    """Raise `error`, naming `file`, the key below `where` and what is valid, unless a value is as the schema says."""
-    if problem := find_problem(value, schema, where):
-        raise fault(file, problem, error=error, hint=hint)
+def fault(file: Path, problem: str, *, error: type[ZooError], hint: str = "", ours: bool = False) -> ZooError:
+    """Return the error for a file, of at most 300 characters with its hint. `ours`: the zoo wrote it, so it is damaged."""
+    start = shorten_path(file) + (" is damaged" if ours else "")
+    room = LETTERS - len(start) - len(hint) - 3
+    return error(f"{start}: {brief(problem, max(room, 40))}", hint=hint)
 
 
-def fault(file: Path, problem: str, *, error: type[ZooError], hint: str = "") -> ZooError:
-    """Return the error for a file, of at most 300 characters with its hint."""
-    place = brief(str(file), 120, end=False)
-    room = LETTERS - len(place) - len(hint) - 3
-    return error(f"{place}: {brief(problem, max(room, 40))}", hint=hint)
-
-
-def read_json(file: Path, limit: int = LIMIT, *, error: type[ZooError], hint: str = "") -> Any:
+def read_json(
+    file: Path,
+    limit: int = LIMIT,
+    *,
+    error: type[ZooError],
+    hint: str = "",
+    finite: bool = True,
+    ours: bool = False,
+) -> Any:
     """Return JSON that nobody vouches for, from a regular file of at most `limit` bytes.
 
     Raises `error` where it is missing, no regular file, too large, no JSON, nested more than 32 deep, or has a key twice,
-    text that is no Unicode or a number that is not finite.
+    text that is no Unicode or, unless `finite` is False, a number that is not finite. `ours`: see `fault`.
     """
-    place = brief(str(file), 120, end=False)
     try:
-        text = _read_bytes(file, limit).decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode()  # which text that is no Unicode does not survive
-        if _depth(value) > DEPTH:
-            raise RecursionError
+        return parse_json(_read_bytes(file, limit), finite=finite)
     except FileNotFoundError:
-        raise error(f"{place} is missing", hint=hint) from None
+        raise error(f"{shorten_path(file)} is missing", hint=hint) from None
     except _UnfitError as problem:
-        raise error(f"{place} {problem}", hint=hint) from None
-    except RecursionError as problem:
-        raise error(f"{place} is nested too deeply: more than {DEPTH} levels", hint=hint) from problem
+        wrong = str(problem)
+    except RecursionError:
+        wrong = f"it is nested too deeply: more than {DEPTH} levels"
     except (OSError, ValueError) as problem:  # json's message tells the place and never quotes what stands there
-        why = getattr(problem, "strerror", None) or problem
-        raise error(f"{place} cannot be read: {brief(str(why), 120)}", hint=hint) from problem
+        wrong = f"it cannot be read: {brief(str(getattr(problem, 'strerror', None) or problem), 120)}"
+    raise fault(file, wrong, error=error, hint=hint, ours=ours)
+
+
+def parse_json(data: bytes, *, finite: bool = True) -> Any:
+    """Return JSON that nobody vouches for; raises ValueError for what is none, and RecursionError; see `read_json`."""
+    number = _finite if finite else float
+    value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=number, parse_float=number)
+    json.dumps(value, ensure_ascii=False).encode()  # which text that is no Unicode does not survive
+    if _depth(value) > DEPTH:
+        raise RecursionError
     return value
 
 
@@ -174,12 +200,12 @@ def _read_bytes(file: Path, limit: int) -> bytes:
     with open(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise _UnfitError(f"is {special_kind(status.st_mode) or 'something else'}, not a file")
+            raise _UnfitError(f"it is {special_kind(status.st_mode) or 'something else'}, not a file")
         if status.st_size > limit:
-            raise _UnfitError(f"has {status.st_size:,} bytes; the most is {limit:,}")
+            raise _UnfitError(f"it has {status.st_size:,} bytes; the most is {limit:,}")
         found = stream.read(limit + 1)
         if len(found) > limit:  # it grew
-            raise _UnfitError(f"has more than {limit:,} bytes, which is the most")
+            raise _UnfitError(f"it has more than {limit:,} bytes, which is the most")
         return found
 
 
@@ -211,6 +237,11 @@ def find_problem(value: Any, schema: Any, where: str = "") -> str:
         return _find_problem_of_object(value, schema, where)
     if isinstance(schema, Maybe):
         return "" if value is None else find_problem(value, schema.item, where)
+    if isinstance(schema, Row):
+        if not isinstance(value, list) or len(value) != len(schema.items):
+            return _ill(value, schema, where)
+        pairs = enumerate(zip(value, schema.items, strict=True))
+        return next(filter(None, (find_problem(item, kind, _join(where, i)) for i, (item, kind) in pairs)), "")
     if isinstance(schema, ListOf | MapOf):
         kind = list if isinstance(schema, ListOf) else dict
         if not isinstance(value, kind) or not schema.least <= len(value) <= schema.most:
@@ -282,6 +313,11 @@ def show(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10**30:
         return "a number of more than 30 digits"
     return brief(ascii(value[:100] if isinstance(value, str) else value), 80)
+
+
+def shorten_path(file: Path) -> str:
+    """Return a path as a message names it: its end, where it is long."""
+    return brief(str(file), 120, end=False)
 
 
 def brief(text: str, most: int, *, end: bool = True) -> str:

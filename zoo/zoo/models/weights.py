@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zoo_core import ModelError, ZooError
 
-from ..documents import brief, fault, show
+from ..documents import brief, fault, shorten_path, show
 
 HEADER_LIMIT = 16 << 20
 """Most bytes of a safetensors header; that of a GAN has some thousands."""
@@ -66,7 +66,7 @@ def read_header(file: Path, error: type[ZooError] = ModelError) -> dict[str, Sto
     """
     try:
         if not file.is_file():
-            raise error(f"{brief(str(file), 120, end=False)} {'is no file' if file.exists() else 'is missing'}")
+            raise error(f"{shorten_path(file)} {'is no file' if file.exists() else 'is missing'}")
         with open(file, "rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             if not 2 <= length <= min(HEADER_LIMIT, os.fstat(stream.fileno()).st_size - 8):
@@ -83,7 +83,7 @@ def read_header(file: Path, error: type[ZooError] = ModelError) -> dict[str, Sto
             found[name] = Stored(DTYPES[entry["dtype"]], tuple(entry["shape"]), length + 8 + entry["data_offsets"][0])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         why = getattr(problem, "strerror", None) or problem
-        raise fault(file, f"is damaged: {why}", error=error) from problem
+        raise fault(file, str(why), error=error, ours=True) from problem
     return found
 
 
@@ -93,7 +93,7 @@ def compare(own: Mapping[str, Any], stored: Mapping[str, Any], file: Path, hint:
     if missing or extra:
         listed = {"missing": missing, "unexpected": extra}.items()
         parts = [f"{what}: {', '.join(ascii(name)[1:-1][:80] for name in names[:3])}" for what, names in listed if names]
-        raise fault(file, f"does not fit its configuration; {'; '.join(parts)}", error=ModelError, hint=hint)
+        raise fault(file, f"it does not fit its configuration; {'; '.join(parts)}", error=ModelError, hint=hint)
     for name, tensor in stored.items():
         shape, wanted = list(tensor.shape), list(own[name].shape)
         if shape != wanted:
@@ -139,7 +139,7 @@ def read_into(network: nn.Module, stored: Mapping[str, Stored], file: Path, sha2
                     tensor.copy_(buffer)
                 _check_finite(tensor, name, file)
     except (OSError, EOFError) as error:
-        raise fault(file, f"cannot be read: {error}", error=ModelError) from error
+        raise fault(file, f"it cannot be read: {error}", error=ModelError) from error
     if sha256 is not None and seen.hexdigest() != sha256:
         raise ModelError(
             f"{file} is damaged: its checksum is not the one in config.json", hint="pull or export the model once more"

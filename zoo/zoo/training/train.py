@@ -28,6 +28,7 @@ from ..runs import run as runs
 from ..runs.checkpoints import checkpoints, newest_checkpoint
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
+from ..runs.fitting import check_checkpoint_fits
 from .batches import Batches, share_of
 from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
@@ -122,9 +123,12 @@ def _train(
         recorded, keep = checkpoint[1].get("threads") if checkpoint else None, plan.deterministic or plan.compile
         choice = (plan.threads, recorded, plan.budget, config.training.batch, runtime, report)
         threads = stack.enter_context(choose_threads(*choice, keep=keep))
+        if checkpoint is not None:
+            check_checkpoint_fits(config, checkpoint[2], checkpoint[0])
         refuse_too_large(config, runtime)
         seed_everything(config.seed, runtime.rank)
-        state = State.create(config, runtime)
+        with translate_memory_errors(config, runtime):
+            state = State.create(config, runtime)
         state.threads = threads.number
         if checkpoint is not None:
             path, described, tensors = checkpoint
