@@ -32,7 +32,6 @@ from zoo_core import ZooError
 SECONDS, MEMORY, LETTERS = 20.0, 2 << 30, 300
 """What a try may take, the bytes that it may take beyond what was there, and the characters that a message may have."""
 
-HARD = 3 * SECONDS  # after which a process that answers no signal is ended
 NOBODY = 65534
 
 
@@ -117,11 +116,13 @@ def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seco
             doing, began = "", time.monotonic()
             while True:
                 try:
-                    if not ours.poll(3 * seconds):
-                        child.kill()
-                        summary.add(following, doing, "endless", "answers no signal", 3 * seconds, 0)
-                        following += 1
-                        break
+                    if not ours.poll(seconds):
+                        os.kill(child.pid or 0, signal.SIGUSR1)  # so that it says where it is
+                        if not ours.poll(2 * seconds):
+                            child.kill()
+                            summary.add(following, doing, "endless", "answers no signal", 3 * seconds, 0)
+                            following += 1
+                            break
                     told = ours.recv()
                 except (EOFError, OSError):
                     child.join()
@@ -144,7 +145,7 @@ def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seco
 def _make_tries(
     pipe: Connection, target: Target, folder: Path, known: object, seed: int, first: int, end: int, seconds: float
 ) -> None:
-    signal.signal(signal.SIGALRM, _stop)
+    signal.signal(signal.SIGUSR1, _stop)
     for number in range(first, end):
         draw = random.Random(f"{seed}/{number}")
         place = folder
@@ -165,7 +166,7 @@ def judge(attempt: Try, raises: tuple[type[BaseException], ...], seconds: float,
     before, letters = _forget_peak(), 0
     began = time.monotonic()
     try:
-        with as_nobody() if "forbidden" in attempt.how else nullcontext(), _limit(seconds):
+        with as_nobody() if "forbidden" in attempt.how else nullcontext():
             attempt.act()
         kind, words = "returned", ""
     except (ZooError, *raises) as error:
@@ -182,6 +183,8 @@ def judge(attempt: Try, raises: tuple[type[BaseException], ...], seconds: float,
         where = traceback.extract_tb(error.__traceback__)[-3:]
         places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(where))
         kind, words = f"other exception ({type(error).__name__})", f"{str(error)[:160]} at {places}"
+    if time.monotonic() - began > seconds and kind in ("returned", "refused"):
+        kind = "endless"
     grown = _peak() - before
     if grown > MEMORY and kind in ("returned", "refused"):
         kind, words = "memory", f"{grown / 1e9:.1f} GB"
@@ -190,15 +193,6 @@ def judge(attempt: Try, raises: tuple[type[BaseException], ...], seconds: float,
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise Endless
-
-
-@contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ import zoo
 from helpers.training import samples
 from zoo.runs.config import RunConfig, differences
 from zoo.runs.options import split_options
-from zoo.runs.run import FORMAT
 from zoo.training.planning import Plan
 from zoo_cli.train import train
 from zoo_core import ImageSpec, OptionError, Plugin, Recipe, UnknownNameError, UsageError, registry

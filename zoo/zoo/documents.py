@@ -294,7 +294,9 @@ def describe(schema: Any) -> str:
         return "an object"
     if isinstance(schema, types.UnionType):
         return " or ".join(map(describe, typing.get_args(schema)))
-    return "null" if schema is types.NoneType else _WORDS.get(schema) or str(schema)
+    if schema is types.NoneType:
+        return "null"
+    return _WORDS[schema] if isinstance(schema, type) else str(schema)
 
 
 def _ill(value: Any, schema: Any, where: str) -> str:
