@@ -30,7 +30,9 @@ from typing import Any
 from zoo_core import ZooError
 
 SECONDS, MEMORY, LETTERS = 20.0, 2 << 30, 300
-"""What a try may take, the bytes that it may take beyond what was there, and the characters that a message may have."""
+"""Seconds of a processor that a try may take, bytes beyond what was there, characters of a message."""
+
+WAITING = 6  # times as long by the clock, for others may be busy; what waits for something takes no processor's time
 
 NOBODY = 65534
 
@@ -116,11 +118,11 @@ def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seco
             doing, began = "", time.monotonic()
             while True:
                 try:
-                    if not ours.poll(seconds):
+                    if not ours.poll(WAITING * seconds):
                         os.kill(child.pid or 0, signal.SIGUSR1)  # so that it says where it is
                         if not ours.poll(2 * seconds):
                             child.kill()
-                            summary.add(following, doing, "endless", "answers no signal", 3 * seconds, 0)
+                            summary.add(following, doing, "endless", "answers no signal", WAITING * seconds, 0)
                             following += 1
                             break
                     told = ours.recv()
@@ -164,7 +166,7 @@ def _make_tries(
 def judge(attempt: Try, raises: tuple[type[BaseException], ...], seconds: float, folder: str) -> tuple[str, str, float, int]:
     """Make one try; return its kind, words about it, the seconds that it took, and the length of its message."""
     before, letters = _forget_peak(), 0
-    began = time.monotonic()
+    computed = time.process_time()
     try:
         with as_nobody() if "forbidden" in attempt.how else nullcontext():
             attempt.act()
@@ -183,12 +185,13 @@ def judge(attempt: Try, raises: tuple[type[BaseException], ...], seconds: float,
         where = traceback.extract_tb(error.__traceback__)[-3:]
         places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(where))
         kind, words = f"other exception ({type(error).__name__})", f"{str(error)[:160]} at {places}"
-    if time.monotonic() - began > seconds and kind in ("returned", "refused"):
-        kind = "endless"
+    took = time.process_time() - computed
+    if took > seconds and kind in ("returned", "refused"):
+        kind, words = "endless", f"{took:.0f} s"
     grown = _peak() - before
     if grown > MEMORY and kind in ("returned", "refused"):
         kind, words = "memory", f"{grown / 1e9:.1f} GB"
-    return kind, words, time.monotonic() - began, letters
+    return kind, words, took, letters
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
