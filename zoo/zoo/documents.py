@@ -180,6 +180,19 @@ def read_json(
     raise fault(file, wrong, error=error, hint=hint, ours=ours)
 
 
+def read_text(file: Path, limit: int = LIMIT, *, error: type[ZooError], hint: str = "") -> str:
+    """Return a regular file of at most `limit` bytes as text; raises `error` where it is none."""
+    try:
+        return _read_bytes(file, limit).decode("utf-8")
+    except UnicodeDecodeError:
+        wrong = "it is no text"
+    except _UnfitError as problem:
+        wrong = str(problem)
+    except OSError as problem:
+        wrong = problem.strerror or str(problem)
+    raise error(f"{shorten_path(file)} cannot be read: {wrong}", hint=hint)
+
+
 def parse_json(data: bytes, *, finite: bool = True) -> Any:
     """Return JSON that nobody vouches for; raises ValueError for what is none, and RecursionError; see `read_json`."""
     number = _finite if finite else float
