@@ -105,7 +105,7 @@ def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seco
     """Make the tries; those that end the process are counted, and the next one begins in another."""
     summary = Summary(target.name, seed)
     context = multiprocessing.get_context("fork")
-    with tempfile.TemporaryDirectory(prefix="zf-") as place, quiet():
+    with tempfile.TemporaryDirectory(prefix="zf-") as place, quiet() if not os.environ.get("FUZZ_LOUD") else nullcontext():
         folder = Path(place)
         folder.chmod(0o755)
         known = target.prepare(folder)
@@ -138,7 +138,7 @@ def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seco
                     doing, began = told, time.monotonic()
                 else:
                     summary.add(following, doing, *told)
-                    following += 1
+                    following, doing = following + 1, "before it began"
             ours.close()
             child.join()
     return summary

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import Difference, Target, Try, give_away, main, set_up
-from mutating import change_bytes, change_file, change_header, change_json, change_tensors, change_text
+from mutating import change_bytes, change_file, change_header, change_json, change_tensors, change_text, spoilable
 
 set_up()
 
@@ -75,7 +75,7 @@ def attempt(folder: Path, draw: random.Random, known: dict[str, Any]) -> Try:
     place = folder / "packs" / name
     spoiled = place if name != "view" or draw.random() < 0.7 else folder / "packs" / "plain"
     for _ in range(draw.choice((1, 1, 1, 2))):
-        files = sorted(path for path in spoiled.iterdir() if path.is_file() and not path.is_symlink())
+        files = spoilable(spoiled.iterdir())
         file = draw.choice([*files, spoiled / "pack.json"] if (spoiled / "pack.json") in files else files or [spoiled])
         if not file.is_file():
             break

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import Difference, Target, Try, give_away, main, set_up
-from mutating import change_bytes, change_file, change_header, change_json, change_tensors, change_text
+from mutating import change_bytes, change_file, change_header, change_json, change_tensors, change_text, spoilable
 
 set_up()
 
@@ -69,7 +69,9 @@ def attempt(folder: Path, draw: random.Random, pixels: dict[str, Any]) -> Try:
     recipe = draw.choice(RECIPES)
     place, hows, redo = folder / recipe, [], draw.random() < 0.5
     for _ in range(draw.choice((1, 1, 1, 2))):
-        files = sorted(path for path in place.iterdir() if path.is_file() and not path.is_symlink())
+        files = spoilable(place.iterdir())
+        if not files:
+            break
         file = draw.choice([path for path in files if path.suffix in (".json", ".safetensors")] or files)
         if draw.random() < 0.15:
             hows.append(change_file(file, draw))

@@ -9,7 +9,7 @@ import shutil
 import socket
 import string
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +304,11 @@ def change_file(path: Path, draw: random.Random) -> str:
     how = draw.choice(sorted(hows))
     hows[how]()
     return f"{path.name}: {how}"
+
+
+def spoilable(paths: Iterable[Path]) -> list[Path]:
+    """Return the regular files of a size that can be read and written again."""
+    return sorted(path for path in paths if path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 27)
 
 
 def _bind(path: Path) -> None:

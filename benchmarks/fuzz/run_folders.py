@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import Difference, Target, Try, give_away, main, set_up
-from mutating import change_bytes, change_file, change_header, change_json, change_tensors, change_text
+from mutating import change_bytes, change_file, change_header, change_json, change_tensors, change_text, spoilable
 
 set_up()
 
@@ -101,7 +101,9 @@ def attempt(folder: Path, draw: random.Random, known: dict[str, Any]) -> Try:
             path.unlink()
         (run / "model").rmdir()
     for _ in range(draw.choice((1, 1, 1, 2))):
-        files = sorted(path for path in run.rglob("*") if path.is_file() and not path.is_symlink())
+        files = spoilable(run.rglob("*"))
+        if not files:
+            break
         texts = [path for path in files if path.name in TEXTS]
         hows.append(spoil(draw.choice(texts if draw.random() < 0.6 and texts else files), draw))
     if redo:
