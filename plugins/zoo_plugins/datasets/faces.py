@@ -65,7 +65,7 @@ class Faces(ImageDataset):
         count: Annotated[
             int, "faces to draw for 'train'; 'test' has a tenth as many, none of 'train'", Range(1, 10**9)
         ] = _COUNT,
-        seed: Annotated[int, "another seed draws other faces", Range(-(10**12), 10**12)] = _SEED,
+        seed: Annotated[int, "another seed draws other faces", Range(-(10**30), 10**30)] = _SEED,
         resolution: Annotated[int, "side of a drawing in pixels, before it is resized", Range(16, 1024)] = _RESOLUTION,
         crop: Annotated[
             int | None, "of photographs, side of the central square; none: CelebA's 108, else all", Range(8, 8192)

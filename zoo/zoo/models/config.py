@@ -55,7 +55,7 @@ _KEYS: dict[str, Any] = {
 _COUNTS = {"step": Whole(0), "images": Whole(0)}
 _TEXTS = dict.fromkeys(("name?", "split?", "license?", "credit?", "restriction?", "hub?"), str)
 _PROVENANCE: dict[str, Any] = {
-    **{"step?": Whole(0), "images?": Whole(0), "seed?": Whole()},
+    **{"step?": Whole(0), "images?": Whole(0), "seed?": int},
     **dict.fromkeys(("training?", "optimizer?", "losses?"), dict),
     **dict.fromkeys(("torch?", "command?", "license?"), str),
     "dataset?": Maybe({**_TEXTS, "count?": Whole(0), "*": Any}),

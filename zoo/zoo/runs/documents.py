@@ -40,7 +40,7 @@ _CONFIG = {
     "dataset": Maybe({**_COMPONENT, "data": Maybe(str), "split": Maybe(str)}),
     "optimizer": MapOf(dict),
     "training": dict,
-    "seed": Whole(),
+    "seed": int,
     "channels?": Maybe(OneOf((1, 3))),
     "image?": Maybe({key: Whole(key != "num_classes", most) for key, most in LARGEST.items()}),
     "pack?": str,
