@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from zoo_core import ZooError
 from zoo_core.words import printable
 
 
@@ -23,7 +24,13 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True, lines: bool =
     """
     shown = printable(str(text), lines=lines)
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    click.echo(click.style(shown, **style) if style and not plain else shown, err=err, nl=nl)
+    try:
+        click.echo(click.style(shown, **style) if style and not plain else shown, err=err, nl=nl)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, a terminal that is gone
+        if not err:
+            raise ZooError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def print_json(value: Any) -> None:

@@ -47,7 +47,20 @@ class Range:
 
     def __str__(self) -> str:
         ends = {"at least": self.least, "more than": self.above, "at most": self.most, "less than": self.below}
-        return " and ".join(f"{words} {end:g}" for words, end in ends.items() if end is not None)
+        shown = {
+            words: f"{end:,}" if isinstance(end, int) and abs(end) >= 10_000 else f"{end:g}"
+            for words, end in ends.items()
+            if end is not None
+        }
+        return " and ".join(f"{words} {end}" for words, end in shown.items())
+
+    def is_closed(self) -> bool:
+        """Return whether it has both ends."""
+        return (self.least, self.above) != (None, None) and (self.most, self.below) != (None, None)
+
+
+def _write_end(end: float) -> str:
+    return f"{end:,}" if isinstance(end, int) and abs(end) >= 10_000 else f"{end:g}"
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,8 @@ def check_range(option: Option, value: Any, key: str) -> Any:
     """Return `value` unless it is a number outside of the option's range; raise `OptionError` then."""
     if option.range is not None and isinstance(value, int | float) and value not in option.range:
         hint = f"for example: --set {key}={write_value(option.default)}"
-        raise OptionError(f"{key} is {value}; it must be {option.range}", hint=hint)
+        shown = str(value) if isinstance(value, float) or abs(value) < 10**30 else "a number of more than 30 digits"
+        raise OptionError(f"{key} is {shown}; it must be {option.range}", hint=hint)
     return value
 
 
@@ -252,4 +266,6 @@ def _type_name(kind: Any) -> str:
 
 def _ill_typed(option: Option, value: Any, key: str) -> OptionError:
     hint = f"for example: --set {key}={write_value(option.default)}"
-    return OptionError(f"{key} must be {option.type_name}, not {value!r}", hint=hint)
+    shown = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of more than 30 digits"
+    shown = shown if len(shown) <= 80 else f"{shown[:79]}…"
+    return OptionError(f"{key} must be {option.type_name}, not {shown}", hint=hint)

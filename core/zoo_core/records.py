@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -33,6 +33,9 @@ SINGULAR = {
 
 KINDS = tuple(SINGULAR)[:-2]  # what a plugin can provide besides recipes and commands; also the plugin record's field names
 COMPONENTS = KINDS[:-1]  # kinds of class that a plugin can provide. Models are weights, not classes.
+
+LONGEST_NAME, LONGEST_TEXT, MOST = 100, 2000, 10_000
+"""Most characters of a name and of a text, and most recipes, or components of a kind, of one plugin."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _PLACE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[\w.-]+(?:/[\w.-]+)*|[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
@@ -63,10 +66,21 @@ DEVICES = ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "
 
 def check_name(name: object, what: str) -> str:
     """Return `name` if it is lower-case letters, digits and single `-`, `_` or `.`; raise `PluginError` otherwise."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        valid = "lower-case letters and digits, joined by single '-', '_' or '.'"
-        raise PluginError(f"{name!r} is no name for a {what}: {valid}")
+    if not isinstance(name, str) or len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
+        valid = f"at most {LONGEST_NAME} lower-case letters and digits, joined by single '-', '_' or '.'"
+        raise PluginError(f"{_shorten(name)} is no name for a {what}: {valid}")
     return name
+
+
+def _shorten(value: object) -> str:
+    """Return a value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _check_count(given: Sized, what: str) -> None:
+    if len(given) > MOST:
+        raise PluginError(f"{len(given):,} {what} in one plugin; the most is {MOST:,}")
 
 
 def _freeze(record: object, name: str, value: Mapping[str, Any]) -> None:
@@ -77,7 +91,9 @@ def _check_texts(record: object, *names: str) -> None:
     for name in names:
         value = getattr(record, name)
         if not isinstance(value, str):
-            raise PluginError(f"{type(record).__name__}: {name} must be a text, not {value!r}")
+            raise PluginError(f"{type(record).__name__}: {name} must be a text, not {_shorten(value)}")
+        if len(value) > LONGEST_TEXT:
+            raise PluginError(f"{type(record).__name__}: {name} has {len(value):,} characters; the most is {LONGEST_TEXT:,}")
 
 
 @dataclass(frozen=True)
@@ -124,14 +140,16 @@ class Component:
 
     def __post_init__(self) -> None:
         if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
-            raise PluginError(f"{self.target!r} is no import string; write 'package.module:Class'")
+            raise PluginError(f"{_shorten(self.target)} is no import string; write 'package.module:Class'")
         _check_texts(self, "summary", "paper", "license")
 
 
 def check_role(role: object) -> str:
     """Return `role` if it can name a part of an algorithm; raise `PluginError` otherwise."""
     if not isinstance(role, str) or not _ROLE.fullmatch(role) or role in RESERVED:
-        raise PluginError(f"{role!r} is no role: lower-case letters, digits and '_', and none of {', '.join(RESERVED)}")
+        raise PluginError(
+            f"{_shorten(role)} is no role: lower-case letters, digits and '_', and none of {', '.join(RESERVED)}"
+        )
     if role in DEVICES:
         raise PluginError(f"{role!r} is no role: Windows has no file of that name; write for example '{role}_net'")
     return role
@@ -159,7 +177,7 @@ class Score:
             if not (name == "spread" and number is None) and (
                 isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number)
             ):
-                raise PluginError(f"score {self.metric!r}: {name} must be a finite number, not {number!r}")
+                raise PluginError(f"score {self.metric!r}: {name} must be a finite number, not {_shorten(number)}")
 
 
 @dataclass(frozen=True)
@@ -196,7 +214,9 @@ class PretrainedModel:
     def __post_init__(self) -> None:
         _check_texts(self, "where", "recipe", "dataset", "license", "summary", "paper", "parent")
         if not _PLACE.fullmatch(self.where):
-            raise PluginError(f"{self.where!r} is no place of a model; write 'package:folder' or 'user/name@revision'")
+            raise PluginError(
+                f"{_shorten(self.where)} is no place of a model; write 'package:folder' or 'user/name@revision'"
+            )
         if not isinstance(self.sha256, Mapping) or not all(_SHA256.fullmatch(str(v)) for v in self.sha256.values()):
             raise PluginError("sha256 must be a mapping from file names to checksums of 64 hexadecimal digits")
         _freeze(self, "sha256", self.sha256)
@@ -263,13 +283,14 @@ class Recipe:
             raise PluginError(f"recipe {self.name!r}: options must be a mapping such as {{'generator.width': 128}}")
         for key in self.options:
             if not isinstance(key, str) or not _OPTION.fullmatch(key):
-                what = f"{key!r} is no option key; write 'generator.width', 'optimizer.lr', …"
+                what = f"{_shorten(key)} is no option key; write 'generator.width', 'optimizer.lr', …"
                 raise PluginError(f"recipe {self.name!r}: {what}")
         if not isinstance(self.rescue, Sequence) or not all(isinstance(rung, Mapping) and rung for rung in self.rescue):
             raise PluginError(f"recipe {self.name!r}: rescue must be a list of mappings such as {{'optimizer.lr': 1e-4}}")
         for key in (key for rung in self.rescue for key in rung):
             if not isinstance(key, str) or not _RUNG.fullmatch(key):
-                what = f"{key!r} changes no training that is under way; write 'optimizer.lr', 'training.augment', 'loss', …"
+                valid = "'optimizer.lr', 'training.augment', 'loss', …"
+                what = f"{_shorten(key)} changes no training that is under way; write {valid}"
                 raise PluginError(f"recipe {self.name!r}: {what}")
         _freeze(self, "parts", self.parts)
         _freeze(self, "options", self.options)
@@ -337,6 +358,7 @@ class Plugin:
             given = getattr(self, kind)
             if not isinstance(given, Mapping):
                 raise PluginError(f"{kind} must be a mapping from names to import strings, not {type(given).__name__}")
+            _check_count(given, kind)
             checked = {}
             for name, target in given.items():
                 check_name(name, SINGULAR[kind])
@@ -344,17 +366,19 @@ class Plugin:
             _freeze(self, kind, checked)
         if not isinstance(self.models, Mapping) or not all(isinstance(m, PretrainedModel) for m in self.models.values()):
             raise PluginError("models must be a mapping from names to zoo_core.PretrainedModel records")
+        _check_count(self.models, "models")
         for name in self.models:
             check_name(name, "model")
         _freeze(self, "models", self.models)
         if not isinstance(self.recipes, Sequence) or isinstance(self.recipes, str):
             raise PluginError(f"recipes must be a list of zoo_core.Recipe records, not {type(self.recipes).__name__}")
+        _check_count(self.recipes, "recipes")
         object.__setattr__(self, "recipes", tuple(self.recipes))
         for recipe in self.recipes:
             if not isinstance(recipe, Recipe):
                 raise PluginError(f"recipes must hold zoo_core.Recipe records, not {type(recipe).__name__}")
         counts = Counter(recipe.name for recipe in self.recipes)
         if repeated := sorted(name for name, count in counts.items() if count > 1):
-            raise PluginError(f"recipe {', '.join(repeated)} stands twice in one plugin")
+            raise PluginError(f"recipe {', '.join(repeated)} stands twice in one plugin"[:250])
         if type(self.contract) is not int:
-            raise PluginError(f"contract must be a whole number such as {CONTRACT}, not {self.contract!r}")
+            raise PluginError(f"contract must be a whole number such as {CONTRACT}, not {_shorten(self.contract)}")

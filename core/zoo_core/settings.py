@@ -26,23 +26,23 @@ class TrainingSettings:
     weights closely at first and becomes slow as training goes on.
     """
 
-    batch: Annotated[int, "real images in each minibatch, over all processes", Range(1)] = 128
+    batch: Annotated[int, "real images in each minibatch, over all processes", Range(1, 1_000_000)] = 128
     accumulate: Annotated[
-        int, "pieces of a minibatch that are computed one after the other, to need less memory", Range(1)
+        int, "pieces of a minibatch that are computed one after the other, to need less memory", Range(1, 1_000_000)
     ] = 1
     sync_bn: Annotated[bool, "on GPUs, batch statistics over all processes instead of each one's share"] = False
-    size: Annotated[int, "height and width of the images in pixels", Range(1)] = 64
-    epochs: Annotated[float, "budget where the command names none", Range(above=0)] = 25.0
+    size: Annotated[int, "height and width of the images in pixels", Range(1, 8192)] = 64
+    epochs: Annotated[float, "budget where the command names none", Range(above=0, most=1e9)] = 25.0
     latent: Annotated[Latent, "distribution of the latents: N(0, 1) or U(-1, 1)"] = "normal"
     augment: Annotated[
         tuple[str, ...], "differentiable augmentation of all that a discriminator sees (zoo list augmentations)"
     ] = ()
     mirror: Annotated[bool, "flip real images left to right at random"] = False
     ema: Annotated[float, "largest decay of the moving averages; 0 keeps none", Range(0, below=1)] = 0.999
-    log_every: Annotated[int, "steps between two lines of metrics.jsonl", Range(1)] = 20
-    samples_every: Annotated[int, "real images between two sample grids", Range(1)] = 10_000
-    checkpoint_minutes: Annotated[float, "minutes between two checkpoints", Range(above=0)] = 5.0
-    keep: Annotated[int, "checkpoints that stay on disk", Range(1)] = 2
+    log_every: Annotated[int, "steps between two lines of metrics.jsonl", Range(1, 10**12)] = 20
+    samples_every: Annotated[int, "real images between two sample grids", Range(1, 10**12)] = 10_000
+    checkpoint_minutes: Annotated[float, "minutes between two checkpoints", Range(above=0, most=1e9)] = 5.0
+    keep: Annotated[int, "checkpoints that stay on disk", Range(1, 1_000_000)] = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "augment", tuple(self.augment))
@@ -61,19 +61,19 @@ class OptimizerSettings:
     """
 
     kind: Annotated[Literal["adam", "adamw", "rmsprop", "sgd"], "which of torch.optim"] = "adam"
-    lr: Annotated[float, "learning rate", Range(above=0)] = 2e-4
+    lr: Annotated[float, "learning rate", Range(above=0, most=1e12)] = 2e-4
     beta1: Annotated[float, "decay of the first moment; momentum of sgd and rmsprop", Range(0, below=1)] = 0.5
     beta2: Annotated[float, "decay of the second moment; smoothing of rmsprop", Range(0, below=1)] = 0.999
-    eps: Annotated[float, "added to the denominator", Range(above=0)] = 1e-8
-    weight_decay: Annotated[float, "L2 penalty on all parameters, in the gradient; decoupled for adamw", Range(0)] = 0.0
+    eps: Annotated[float, "added to the denominator", Range(above=0, most=1e6)] = 1e-8
+    weight_decay: Annotated[float, "L2 penalty on all parameters, in the gradient; decoupled for adamw", Range(0, 1e6)] = 0.0
     schedule: Annotated[Literal["constant", "linear", "cosine"], "how the rate falls after the warm-up"] = "constant"
     schedule_images: Annotated[
         int,
         "real images at which the schedule has come to its end; 0: the budget, which must be --images or --epochs",
-        Range(0),
+        Range(0, 10**15),
     ] = 0
-    warmup_images: Annotated[int, "real images over which the learning rate rises from 0", Range(0)] = 0
-    clip: Annotated[float, "largest norm of the gradient over all weights of the role; 0: not clipped", Range(0)] = 0.0
+    warmup_images: Annotated[int, "real images over which the learning rate rises from 0", Range(0, 10**15)] = 0
+    clip: Annotated[float, "largest norm of the gradient over all weights of the role; 0: not clipped", Range(0, 1e12)] = 0.0
 
     def __post_init__(self) -> None:
         _check_ranges(self, "optimizer")

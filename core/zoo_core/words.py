@@ -46,6 +46,12 @@ def printable_message(text: str) -> str:
     return printable(_FORGED.sub(r"\\n", text), lines=True)
 
 
+def cell(text: str) -> str:
+    """Return a text that may stand in a table of a spreadsheet (CSV), which would compute what begins like a formula."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+
+
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return "1 file", "2,000 files"; `nouns` where the plural is not `noun` with an s."""
     return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"

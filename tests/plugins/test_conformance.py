@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from zoo_core import registry
+from zoo_core.options import members, schema
 from zoo_core.records import COMPONENTS as KINDS
+from zoo_core.settings import OptimizerSettings, TrainingSettings
 from zoo_core.testing import assert_conforms, assert_recipe
 
 COMPONENTS = [(kind, entry.qualified) for kind in KINDS for entry in registry.entries(kind)]
@@ -18,6 +20,15 @@ RECIPES = [entry.qualified for entry in registry.entries("recipes")]
 @pytest.mark.parametrize(("kind", "name"), COMPONENTS)
 def test_component(kind: str, name: str) -> None:
     assert_conforms(kind, name)
+
+
+SCHEMAS = [registry.load(kind, name) for kind, name in COMPONENTS]
+
+
+@pytest.mark.parametrize("target", [*SCHEMAS, TrainingSettings, OptimizerSettings], ids=lambda target: target.__name__)
+def test_every_number_has_a_range(target: type) -> None:
+    numbers = [option for option in schema(target).values() if {int, float} & {*members(option.type)}]
+    assert [option.name for option in numbers if option.range is None or not option.range.is_closed()] == []
 
 
 @pytest.mark.parametrize("name", RECIPES)

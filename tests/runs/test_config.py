@@ -15,7 +15,6 @@ import zoo
 from helpers.training import samples
 from zoo.runs.config import RunConfig, differences
 from zoo.runs.options import split_options
-from zoo.runs.run import FORMAT
 from zoo.training.planning import Plan
 from zoo_cli.train import train
 from zoo_core import ImageSpec, OptionError, Plugin, Recipe, UnknownNameError, UsageError, registry
@@ -76,11 +75,11 @@ def test_what_is_wrong_is_said(choices: dict[str, Any], kind: type[Exception], w
 def test_to_json_and_back() -> None:
     config = resolve("dcgan-paper", dataset="folder", data="/x", seed=7, channels=1).with_image(ImageSpec(64, 1), pack="abc")
     plain = json.loads(json.dumps(config.to_json()))
-    assert RunConfig.from_json(plain, FORMAT) == config
+    assert RunConfig.from_json(plain) == config
     assert plain["versions"]["torch"] == torch.__version__
     assert set(plain["versions"]) >= {"dcgan-zoo", "torchvision", "numpy", "Pillow", "python", "platform"}
     with pytest.raises((TypeError, KeyError)):
-        RunConfig.from_json({**plain, "surprise": 1}, FORMAT)
+        RunConfig.from_json({**plain, "surprise": 1})
 
 
 def test_nothing_is_drawn_from_the_global_generator() -> None:

@@ -5,7 +5,6 @@ All of it can be made or fetched again. Imports no torch.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -21,6 +20,7 @@ from zoo_core.errors import unknown
 from zoo_core.places import cache_root, indexes
 from zoo_core.words import plural
 
+from .documents import read_json
 from .files import TEMPORARY, features_limit, measure_folder, read_use, remove_folder
 from .locks import is_held, is_taken
 from .packs.cache import Stored, list_packs, lock_file, remove_pack
@@ -194,13 +194,13 @@ def _describe(kind: str, path: Path) -> CacheEntry:
     made = told.get(kind, "cannot be read")
     try:
         if kind == "features":
-            info = json.loads((path / "info.json").read_text(encoding="utf-8"))
+            info = read_json(path / "info.json", error=ZooError)
             name, count = info["extractor"]["name"].rpartition(":")[2], plural(int(info["count"]), "image")
             made = f"{name} of {count}, {info['precision']}"
         elif kind == "classifiers":
-            info = json.loads((path / "classifier.json").read_text(encoding="utf-8"))
+            info = read_json(path / "classifier.json", error=ZooError)
             made = f"of {', '.join(info['attributes'])}"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ZooError, ValueError, KeyError, TypeError, AttributeError):
         pass
     in_use = is_taken(_lock_beside(path)) or _holds_fresh(path)
     return CacheEntry(kind, path.name, path, size, max(written, read_use(path)), made, in_use)
@@ -247,8 +247,8 @@ def _find_models() -> Iterator[CacheEntry]:
 
 def _is_ours(config: Path) -> bool:
     try:
-        found = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found = read_json(config, error=ZooError)
+    except ZooError:
         return False
     return isinstance(found, dict) and "recipe" in found and "image" in found and "format" in found
 

@@ -56,7 +56,7 @@ def train(
 ) -> Run:
     """Train a recipe on a dataset, or go on with a run.
 
-    Ctrl-C and SIGTERM finish the step, save and return; a second Ctrl-C leaves at once.
+    Ctrl-C, SIGTERM and SIGHUP finish the step, save and return; a second Ctrl-C leaves at once.
 
     Args:
         recipe: what to train ("dcgan"); not needed with `resume`.

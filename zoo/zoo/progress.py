@@ -66,7 +66,8 @@ class PlainReporter(Reporter):
         self.every = every
 
     def note(self, text: str) -> None:
-        print(printable_message(for_caller(text)), file=sys.stderr, flush=True)  # noqa: T201
+        with suppress(OSError, ValueError):  # a terminal that is gone, a disk that is full: the work goes on
+            print(printable_message(for_caller(text)), file=sys.stderr, flush=True)  # noqa: T201
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}")
@@ -143,11 +144,12 @@ class RichReporter(Reporter):
     def write_above(self, text: str, stream: TextIO) -> None:
         """Write whole lines where the bars are, and the bars below them."""
         with self.lock:
-            self._write(ERASE_BELOW if self.shown[0] else "")
-            stream.write(text)
-            stream.flush()
-            self.shown = ("", None)
-            self.draw()
+            with suppress(OSError, ValueError):  # see `PlainReporter.note`
+                self._write(ERASE_BELOW if self.shown[0] else "")
+                stream.write(text)
+                stream.flush()
+                self.shown = ("", None)
+                self.draw()
 
     def draw(self) -> None:
         """Draw the bars, if they are not what the terminal shows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from zoo_core.records import SINGULAR
 from zoo_core.registries import PART_KINDS
 from zoo_core.settings import OptimizerSettings, TrainingSettings
 
+from .documents import read_json
 from .outlines import outline
 
 Suggestions = dict[str, str]
@@ -138,8 +138,8 @@ def _training_sources(recipes: Iterable[str]) -> Iterator[_Source]:
 
 
 def _recipe_of_run(run: str) -> list[str]:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads(Path(run).expanduser().joinpath("run.json").read_text(encoding="utf-8"))
+    with suppress(OSError, ZooError, KeyError, TypeError):
+        record = read_json(Path(run).expanduser().joinpath("run.json"), 16 << 20, error=ZooError)
         return [str(record["config"]["recipe"]["name"])]
     return []
 

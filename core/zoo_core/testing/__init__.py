@@ -12,6 +12,7 @@ instance that is small enough to be checked in a moment. Every problem says what
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -20,9 +21,9 @@ from typing import Any
 import torch
 
 from ..algorithms import Phase
-from ..errors import ZooError, unknown
+from ..errors import OptionError, ZooError, unknown
 from ..options import check as check_option
-from ..options import complete, schema
+from ..options import complete, members, schema
 from ..records import KINDS, Component, ImageSpec, PretrainedModel, Recipe
 from ..registries import Registry, check_class, import_target, registry
 from ..settings import OptimizerSettings, TrainingSettings
@@ -78,7 +79,7 @@ def check_component(
     if isinstance(target, PretrainedModel):
         return run(other_kinds.MODELS, target)
     subject = Subject(kind, target, options=options, image=image)
-    outcomes = run([_imports, _subclass, _options, _constructs], subject, stop=True)
+    outcomes = run([_imports, _subclass, _options, _ranges, _constructs], subject, stop=True)
     if any(outcome.problem for outcome in outcomes):
         return outcomes
     if subject.needs:
@@ -142,6 +143,32 @@ def _options(subject: Subject) -> None:
     require(fine, f"{subject.label}: tiny['image'] is {image!r}, expected an ImageSpec")
     subject.image = subject.wanted_image or image or ImageSpec(32, 3)
     subject.options = complete(subject.cls, subject.given, where=f"{subject.label} tiny")
+
+
+def _ranges(subject: Subject) -> str:
+    """Numbers outside of an option's range are refused before anything is made, by a message that names option and range;
+    notes which options state no whole range, and take any number.
+    """
+    open_ended = []
+    for option in schema(subject.cls).values():
+        kinds = {kind for kind in members(option.type) if kind in (int, float)}
+        if not kinds:
+            continue
+        if option.range is None or not option.range.is_closed():
+            open_ended.append(option.name)
+        wrong: list[Any] = [math.nan, math.inf, -math.inf]
+        if option.range is not None:
+            far = [-(10**30), -1, 0, 10**30, 2**63]
+            wrong += [value if int in kinds else float(value) for value in far if value not in option.range]
+        for value in wrong:
+            try:
+                check_option(option, value, key=option.name)
+            except OptionError as error:
+                named = option.name in error.message and (str(option.range) in error.message or "must be" in error.message)
+                require(named, f"{subject.label}: {error.message!r} names neither {option.name} nor what it may be")
+            else:
+                raise Failed(f"{subject.label}: {option.name} takes {value}, expected an OptionError")
+    return f"state no whole range: {', '.join(open_ended)}" if open_ended else ""
 
 
 def _constructs(subject: Subject) -> None:

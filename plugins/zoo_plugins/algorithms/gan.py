@@ -32,7 +32,7 @@ class GAN(Algorithm):
             Literal["both", "alternate"],
             "'both': each minibatch updates the discriminator, then the generator; 'alternate': each updates one of them",
         ] = "both",
-        discriminator_steps: Annotated[int, "discriminator updates for each generator update", Range(1)] = 1,
+        discriminator_steps: Annotated[int, "discriminator updates for each generator update", Range(1, 10_000)] = 1,
         conditional: Annotated[bool, "whether the networks are told the labels"] = False,
     ) -> None:
         if discriminator_steps < 1:

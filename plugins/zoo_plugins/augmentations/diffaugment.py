@@ -86,7 +86,9 @@ class Noise(Augmentation):
     tell all of them apart. Sønderby et al. 2017, arXiv:1610.04490. Raises `OptionError` for a deviation of 0 or below.
     """
 
-    def __init__(self, *, deviation: Annotated[float, "standard deviation; white is 2 above black"] = 0.1) -> None:
+    def __init__(
+        self, *, deviation: Annotated[float, "standard deviation; white is 2 above black", Range(above=0, most=9)] = 0.1
+    ) -> None:
         if not deviation > 0:
             raise OptionError(f"deviation must be more than 0, not {deviation}")
         self.deviation = deviation

@@ -68,7 +68,7 @@ class JointDiscriminator(Discriminator):
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
         norm_eps: NormEps = 1e-5,
-        hidden: Annotated[int, "units of the layer in which image and latent meet", Range(1)] = 512,
+        hidden: Annotated[int, "units of the layer in which image and latent meet", Range(1, 65_536)] = 512,
     ) -> None:
         super().__init__(image=image)
         self.latent_dim = latent_dim

@@ -38,9 +38,9 @@ class Drawings(ImageDataset):
         *,
         data: Annotated[str | None, "nothing: the drawings are made on this machine"] = None,
         split: Annotated[str, "'train' or 'test', which share no drawing"] = "train",
-        count: Annotated[int, "drawings of 'train', of all styles together; 'test' has a tenth as many", Range(1)] = _COUNT,
+        count: Annotated[int, "drawings of 'train', of all styles; 'test' has a tenth as many", Range(1, 10**9)] = _COUNT,
         styles: Annotated[list[str] | None, "only these, by name ('planets,critters'); none: all"] = None,
-        seed: Annotated[int, "another seed makes other drawings"] = 0,
+        seed: Annotated[int, "another seed makes other drawings", Range(-(10**30), 10**30)] = 0,
         resolution: Annotated[
             int, "side of a drawing in pixels, before it is resized: at least --size is best", Range(16, 256)
         ] = _RESOLUTION,

@@ -62,11 +62,13 @@ class Faces(ImageDataset):
         split: Annotated[
             str, "'train' or 'test'; CelebA: 'train', 'valid', 'test', 'all'; a folder has only 'train'"
         ] = "train",
-        count: Annotated[int, "faces to draw for 'train'; 'test' has a tenth as many, none of 'train'", Range(1)] = _COUNT,
-        seed: Annotated[int, "another seed draws other faces"] = _SEED,
+        count: Annotated[
+            int, "faces to draw for 'train'; 'test' has a tenth as many, none of 'train'", Range(1, 10**9)
+        ] = _COUNT,
+        seed: Annotated[int, "another seed draws other faces", Range(-(10**30), 10**30)] = _SEED,
         resolution: Annotated[int, "side of a drawing in pixels, before it is resized", Range(16, 1024)] = _RESOLUTION,
         crop: Annotated[
-            int | None, "of photographs, side of the central square; none: CelebA's 108, else all", Range(8)
+            int | None, "of photographs, side of the central square; none: CelebA's 108, else all", Range(8, 8192)
         ] = None,
         fit: Fit = "crop",
         fill: Fill = WHITE,

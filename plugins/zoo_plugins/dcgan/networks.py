@@ -30,13 +30,13 @@ from ..conditioning import StagedDiscriminator, StagedGenerator, check_at_least,
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 Kernel = Annotated[Literal[3, 4, 5], "side of the convolution kernels; the paper has 5, its Torch port 4"]
-Width = Annotated[int, "feature maps at half the image's size, doubled with each halving", Range(1)]
-FullWidth = Annotated[int, "feature maps at the image's full size, doubled with each halving", Range(1)]
-MaxWidth = Annotated[int, "most feature maps of any stage", Range(1)]
-NormEps = Annotated[float, "added to the variance in batch normalization"]
+Width = Annotated[int, "feature maps at half the image's size, doubled with each halving", Range(1, 65_536)]
+FullWidth = Annotated[int, "feature maps at the image's full size, doubled with each halving", Range(1, 65_536)]
+MaxWidth = Annotated[int, "most feature maps of any stage", Range(1, 65_536)]
+NormEps = Annotated[float, "added to the variance in batch normalization", Range(above=0, most=1)]
 ProjectionNorm = Annotated[Literal["channel", "unit"], "what the projection's batch norm averages over"]
 Hidden = Annotated[
-    int, "units of a fully connected hidden layer beside the smallest maps; 0: none, as the paper advises", Range(0)
+    int, "units of a fully connected hidden layer beside the smallest maps; 0: none, as the paper advises", Range(0, 65_536)
 ]
 
 
@@ -152,7 +152,7 @@ class DCGANGenerator(StagedGenerator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent", Range(1)] = 100,
+        latent_dim: Annotated[int, "length of a latent", Range(1, 65_536)] = 100,
         width: Width = 64,
         max_width: MaxWidth = 1024,
         kernel: Kernel = 4,
@@ -205,7 +205,7 @@ class DCGANDiscriminator(StagedDiscriminator):
         kernel: Kernel = 4,
         downsample: Annotated[Literal["strided", "max", "avg"], "how maps shrink; a convolution, then pooling"] = "strided",
         activation: Annotated[Literal["leaky-relu", "relu"], "of all hidden layers"] = "leaky-relu",
-        slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
+        slope: Annotated[float, "of LeakyReLU below zero", Range(0, 1)] = 0.2,
         norm: Annotated[Literal["batch", "none", "spectral"], "of the hidden layers; 'spectral' of all weights"] = "batch",
         input_norm: Annotated[bool, "batch normalization at the input layer too, against the guideline"] = False,
         norm_eps: NormEps = 1e-5,
@@ -215,7 +215,7 @@ class DCGANDiscriminator(StagedDiscriminator):
             bool, "added by all layers; 'batch' has shifts, without it any other can only tell directions"
         ] = False,
         init: Annotated[Literal["normal", "he"], "N(0, 0.02), or variance 2 / fan-in where nothing normalizes"] = "normal",
-        instance_noise: Annotated[float, "standard deviation of noise added to its input in training", Range(0)] = 0.0,
+        instance_noise: Annotated[float, "standard deviation of noise added to its input in training", Range(0, 100)] = 0.0,
     ) -> None:
         super().__init__(image=image)
         check_channels(image)
@@ -270,7 +270,7 @@ class PairsGenerator(StagedGenerator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent", Range(1)] = 256,
+        latent_dim: Annotated[int, "length of a latent", Range(1, 65_536)] = 256,
         width: FullWidth = 128,
         max_width: MaxWidth = 1024,
         projection_norm: ProjectionNorm = "channel",
@@ -308,7 +308,7 @@ class PairsDiscriminator(StagedDiscriminator):
         image: ImageSpec,
         width: FullWidth = 128,
         max_width: MaxWidth = 1024,
-        slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
+        slope: Annotated[float, "of LeakyReLU below zero", Range(0, 1)] = 0.2,
         norm_eps: NormEps = 1e-8,
     ) -> None:
         super().__init__(image=image)

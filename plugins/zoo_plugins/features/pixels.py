@@ -22,7 +22,7 @@ class Pixels(FeatureExtractor):
 
     resizing: ClassVar[str] = "bilinear, antialiased, where the size differs"
 
-    def __init__(self, *, size: Annotated[int, "height and width to which pictures are resized", Range(1)] = 32) -> None:
+    def __init__(self, *, size: Annotated[int, "side to which pictures are resized", Range(1, 8192)] = 32) -> None:
         super().__init__()
         if size < 1:
             raise OptionError(f"size must be at least 1, not {size}")

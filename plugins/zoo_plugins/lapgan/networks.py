@@ -28,9 +28,9 @@ from zoo_core.options import Range
 
 from ..conditioning import check_at_least, one_hot_labels, with_label
 
-Coarsest = Annotated[int, "height and width of the pyramid's top, which fully connected layers draw and judge"]
-Hidden = Annotated[int, "units of the two hidden layers at the top", Range(1)]
-Width = Annotated[int, "feature maps of the levels below", Range(1)]
+Coarsest = Annotated[int, "height and width of the pyramid's top, drawn and judged by full layers", Range(1, 8192)]
+Hidden = Annotated[int, "units of the two hidden layers at the top", Range(1, 65_536)]
+Width = Annotated[int, "feature maps of the levels below", Range(1, 65_536)]
 
 
 def sides(size: int, coarsest: int) -> list[int]:
@@ -92,7 +92,7 @@ class LAPGANGenerator(Generator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of the top's latent; the planes of noise come to it", Range(1)] = 100,
+        latent_dim: Annotated[int, "length of the top's latent; the planes of noise come to it", Range(1, 65_536)] = 100,
         coarsest: Coarsest = 8,
         hidden: Hidden = 600,
         width: Width = 64,

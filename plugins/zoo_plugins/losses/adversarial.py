@@ -70,9 +70,9 @@ class NonSaturatingR1(NonSaturating):
         *,
         smoothing: Smoothing = 0.0,
         smoothing_fake: SmoothingFake = 0.0,
-        r1: Annotated[float, "weight gamma; the penalty is gamma / 2 times the mean squared gradient norm", Range(0)] = 1.0,
-        r2: Annotated[float, "the same weight at generated images", Range(0)] = 0.0,
-        every: Annotated[int, "discriminator steps between two penalties", Range(1)] = 16,
+        r1: Annotated[float, "weight; the penalty is half of it times the mean squared gradient norm", Range(0, 1e6)] = 1.0,
+        r2: Annotated[float, "the same weight at generated images", Range(0, 1e6)] = 0.0,
+        every: Annotated[int, "discriminator steps between two penalties", Range(1, 1_000_000)] = 16,
     ) -> None:
         super().__init__(smoothing=smoothing, smoothing_fake=smoothing_fake)
         if min(r1, r2) < 0 or every < 1:
@@ -150,7 +150,7 @@ class Wasserstein(Loss):
     separable = True
     language = "critic"
 
-    def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none", Range(0)] = 10.0) -> None:
+    def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none", Range(0, 1e6)] = 10) -> None:
         if gradient_penalty < 0:
             raise OptionError(f"gradient_penalty must be at least 0, not {gradient_penalty}")
         self.weight = gradient_penalty

@@ -45,9 +45,9 @@ class MLPGenerator(StagedGenerator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent", Range(1)] = 100,
-        width: Annotated[int, "units of a hidden layer", Range(1)] = 1200,
-        layers: Annotated[int, "hidden layers", Range(1)] = 2,
+        latent_dim: Annotated[int, "length of a latent", Range(1, 65_536)] = 100,
+        width: Annotated[int, "units of a hidden layer", Range(1, 65_536)] = 1200,
+        layers: Annotated[int, "hidden layers", Range(1, 1000)] = 2,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
         check_at_least(1, latent_dim=latent_dim, width=width, layers=layers)
@@ -73,11 +73,11 @@ class MLPDiscriminator(StagedDiscriminator):
         self,
         *,
         image: ImageSpec,
-        width: Annotated[int, "units of a hidden layer", Range(1)] = 240,
-        layers: Annotated[int, "hidden layers", Range(1)] = 2,
+        width: Annotated[int, "units of a hidden layer", Range(1, 65_536)] = 240,
+        layers: Annotated[int, "hidden layers", Range(1, 1000)] = 2,
         activation: Annotated[Literal["maxout", "leaky-relu"], "of the hidden layers"] = "maxout",
-        pieces: Annotated[int, "linear functions of a maxout unit", Range(1)] = 5,
-        slope: Annotated[float, "of LeakyReLU below zero"] = 0.2,
+        pieces: Annotated[int, "linear functions of a maxout unit", Range(1, 1000)] = 5,
+        slope: Annotated[float, "of LeakyReLU below zero", Range(0, 1)] = 0.2,
         input_dropout: Annotated[float, "share of pixels set to zero in training", Range(0, below=1)] = 0.2,
         dropout: Annotated[float, "share of hidden units set to zero in training", Range(0, below=1)] = 0.5,
     ) -> None:

@@ -35,7 +35,7 @@ from ..dcgan.networks import (
     zero_bias,
 )
 
-MaxWidth = Annotated[int, "most feature maps of any stage", Range(1)]
+MaxWidth = Annotated[int, "most feature maps of any stage", Range(1, 65_536)]
 
 
 class SNGANGenerator(StagedGenerator):
@@ -47,7 +47,7 @@ class SNGANGenerator(StagedGenerator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent", Range(1)] = 128,
+        latent_dim: Annotated[int, "length of a latent", Range(1, 65_536)] = 128,
         width: FullWidth = 64,
         max_width: MaxWidth = 512,
     ) -> None:
@@ -77,7 +77,7 @@ class SNGANDiscriminator(StagedDiscriminator):
         image: ImageSpec,
         width: FullWidth = 64,
         max_width: MaxWidth = 512,
-        slope: Annotated[float, "of LeakyReLU below zero"] = 0.1,
+        slope: Annotated[float, "of LeakyReLU below zero", Range(0, 1)] = 0.1,
     ) -> None:
         super().__init__(image=image)
         check_channels(image)

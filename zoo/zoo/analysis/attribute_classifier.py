@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from zoo_core import DataError, UsageError
 
 from ..devices import CPU, exact_float32, move_to
+from ..documents import ListOf, MapOf, Number, Whole, read_document
 from ..files import atomic_folder, cache_folder, note_use
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
@@ -29,9 +30,14 @@ from ..randomness import generator_for, seeded
 from .labels import Vocabulary, attribute_labels, vocabulary_of
 
 INFO, WEIGHTS = "classifier.json", "classifier.safetensors"
-DAMAGED = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
+DAMAGED = (DataError, OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 VERSION = 2  # raised when the same pack would get another classifier
+_SHARES = MapOf(Number(0))
+_SCHEMA = {
+    **{"attributes": MapOf(ListOf(str), least=1), "boxed": ListOf(str), "held_out?": Whole(0), "side?": Whole(0)},
+    **{"accuracy?": _SHARES, "majority?": _SHARES, "overlap?": _SHARES},
+}
 SIDE = 64  # larger pictures are reduced to this
 BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS, RATE, BLOCK = 64, 5, 600, 1200, 2e-3, 256
 TOLD = 20  # steps on a GPU after which the loss is shown
@@ -177,7 +183,7 @@ def save_classifier(classifier: AttributeClassifier, folder: Path, *, dtype: tor
 
 def read_classifier(folder: Path, device: torch.device = CPU) -> AttributeClassifier:
     """Return the classifier that a folder holds, in float32; raises one of `DAMAGED` where it does not hold one."""
-    info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+    info = read_document(folder / INFO, _SCHEMA, error=DataError, ours=True)
     info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
     weights = load_file(folder / WEIGHTS)
     channels = weights["low.0.0.weight"].shape[1]

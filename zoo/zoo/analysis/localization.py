@@ -5,7 +5,6 @@ Where it lies is told by the attribute classifier, by boxes that a person drew, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from zoo_core import DataError, UsageError
 from zoo_core.pictures import PictureError, read_picture
 
 from ..devices import exact_float32, move_to
+from ..documents import ListOf, MapOf, Maybe, Number, fault, read_document
 from ..randomness import generator_for
 from .attribute_classifier import AttributeClassifier, shrink
 from .feature_maps import capture_activations
@@ -95,10 +95,11 @@ def read_masks(file: str | Path, size: int, samples: int = 1) -> tuple[list[int]
 
 def _read_boxes(path: Path, size: int) -> tuple[list[int], Tensor]:
     try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
+        schema, hint = MapOf(Maybe(ListOf(ListOf(Number())))), f"expected: {_EXAMPLE}"
+        value: Any = read_document(path, schema, error=DataError, limit=64 << 20, hint=hint)
         found = {int(number): [list(map(float, box)) for box in boxes] for number, boxes in value.items() if boxes}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} holds no boxes: {error}", hint=f"expected: {_EXAMPLE}") from error
+    except ValueError as error:
+        raise fault(path, f"it holds no boxes: {error}", error=DataError, hint=f"expected: {_EXAMPLE}") from error
     if not found:
         raise DataError(f"{path} holds no boxes", hint=f"expected: {_EXAMPLE}")
     masks = torch.zeros(len(found), size, size, dtype=torch.bool)

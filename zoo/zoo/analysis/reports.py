@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from zoo_core import ModelError, UsageError, ZooError
+from zoo_core import CheckpointError, ModelError, UsageError, ZooError
 from zoo_core.pictures import read_picture
 
 from .. import __version__
+from ..documents import read_json
 from ..files import Place
 from ..loading import find_folder, load
 from ..models.card import name_metric, read_metrics
@@ -35,6 +36,7 @@ from ..reports.numbers import judge
 from ..reports.page import write_page
 from ..reports.pictures import SCALE, sheet
 from ..runs.config import versions
+from ..runs.documents import LIMIT
 from ..runs.run import is_run, read_run
 from ..training.curves import curves_of
 from ..training.diagnosing import diagnose
@@ -191,7 +193,7 @@ def report(
     config = loaded.config
     recipe = (config.get("recipe") or {}).get("name") or config.get("parts", {}).get("generator", {}).get("name", "model")
     tools = {"dumps": json.dumps, "judge": judge, "scale": SCALE, "name_metric": name_metric}
-    settings = json.loads((place / "run.json").read_text(encoding="utf-8")) if is_run(place) else config
+    settings = read_json(place / "run.json", LIMIT, error=CheckpointError, ours=True) if is_run(place) else config
     given = {"subject": subject, "recipe": recipe, "samples": SAMPLES, "neighbored": NEIGHBORED, "settings": settings}
     title = f"{recipe}, {loaded.image.size}×{loaded.image.size}"
     write_page(target, TEMPLATE, title=title, lead=lead, sections=parts, **given, **tools)

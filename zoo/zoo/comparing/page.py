@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from zoo_core.words import cell
+
 from ..files import atomic_file
 from ..models.curves import NETWORKS, curve
 from ..packs import Pack
@@ -78,7 +80,7 @@ def write_csv(path: Path, trials: Sequence[Trial]) -> None:
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
         for trial in trials:
-            common = {"recipe": trial.recipe, "seed": trial.seed}
+            common = {"recipe": cell(trial.recipe), "seed": trial.seed}
             sizes = dict(zip(COLUMNS[-2:], trial.parameters, strict=True))
             for point in trial.points:
                 before = [line for line in trial.readings if line.get("images", 0) <= point.images]
@@ -87,7 +89,7 @@ def write_csv(path: Path, trials: Sequence[Trial]) -> None:
                 writer.writerow({**common, **asdict(point), **losses, **more, **sizes})
             if trial.diverged:
                 images = trial.readings[-1]["images"] if trial.readings else ""
-                writer.writerow({**common, "images": images, "diverged": trial.diverged})
+                writer.writerow({**common, "images": images, "diverged": cell(trial.diverged)})
 
 
 def write_report(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core import UsageError
-from zoo_core.words import printable
+from zoo_core.words import cell, printable
 
 from ..files import atomic_file
 from ..models.building import build_networks, meta_device
@@ -200,10 +200,10 @@ def _write_csv(path: Path, rows: Sequence[ComparedRun], diagnoses: Sequence[Diag
         writer.writerow(COLUMNS)
         for row, found in zip(rows, diagnoses, strict=True):
             place = printable(str(row.path))
-            place = f"./{place}" if place.startswith(("=", "+", "-", "@")) else place  # a spreadsheet would compute it
+            place = f"./{place}" if cell(place) != place else place  # a path stays one
             for name in row.measures:
                 lines = [line for line in found.measures if name in line]
-                writer.writerows([place, line["images"], line["seconds"], name, line[name]] for line in lines)
+                writer.writerows([place, line["images"], line["seconds"], cell(name), line[name]] for line in lines)
 
 
 def _write_page(path: Path, found: RunComparison, diagnoses: Sequence[Diagnosis]) -> None:

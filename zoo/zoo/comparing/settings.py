@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from zoo_core import CheckpointError, UsageError, registry
 
+from ..documents import MapOf, Whole, fault, find_problem, read_json
 from ..metrics.measuring import Criterion
 from ..runs.budget import Budget
 from ..runs.config import differences
@@ -18,6 +18,10 @@ from ..training.planning import Plan, plan
 
 FORMAT = 1
 FILE = "comparison.json"
+_SCHEMA = {
+    **{"format": Whole(1), "settings": MapOf(Any, least=1), "seeds": Whole(1), "pictures": str},
+    **{"recipes": MapOf(MapOf(Any), least=1), "*": Any},
+}
 
 
 @dataclass(frozen=True)
@@ -133,15 +137,10 @@ def refuse_other(out: Path, wanted: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] > FORMAT:
-            raise CheckpointError(f"{path} was written by a later version of the zoo")
-        for key, kind in (("settings", dict), ("seeds", int), ("pictures", str), ("recipes", dict)):
-            if not isinstance(found[key], kind) or not found[key]:
-                raise ValueError(f"{key} is {found[key]!r}")
-        return found
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: {type(error).__name__}: {error}", hint="choose another folder: --out DIR"
-        ) from error
+    hint = "choose another folder: --out DIR"
+    found = read_json(path, error=CheckpointError, hint=hint, ours=True)
+    if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
+        raise CheckpointError(f"{path} was written by a later version of the zoo")
+    if problem := find_problem(found, _SCHEMA):
+        raise fault(path, problem, error=CheckpointError, hint=hint, ours=True)
+    return found  # type: ignore[no-any-return]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from zoo_core import TrainingError, ZooError
 
+from ..documents import ListOf, Number, Row, Whole, read_document
 from ..files import write_json
 from ..loading import load
 from ..models.grids import save_grid
@@ -20,6 +20,8 @@ from .measuring import Point, Reference, measure
 from .settings import Settings
 from .training import NamedReporter, has_diverged, train_to
 
+_POINT = {"images": Whole(0), "seconds": Number(0), **dict.fromkeys(("distance", "diversity", "nearest"), Number())}
+_SCHEMA = {"points": ListOf(_POINT), "diverged": str, "parameters": Row((Whole(0), Whole(0)))}
 SHOWN = 25  # samples kept as a picture at each measurement, of latents that are always the same
 
 
@@ -65,13 +67,11 @@ def read_trial(out: Path, recipe: str, seed: int) -> Trial:
     readings = [line for line in read_log(log) if "d_loss" in line or "g_loss" in line] if log.exists() else []
     trial = replace(trial, readings=readings)
     try:
-        stored = json.loads(trial.record.read_text(encoding="utf-8"))
+        stored = read_document(trial.record, _SCHEMA, error=ZooError)
         points = tuple(Point(**point) for point in stored["points"])
-        generator, discriminator = stored["parameters"]
-        parameters = int(generator), int(discriminator)
-        return replace(trial, points=points, diverged=str(stored["diverged"]), parameters=parameters)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ZooError, TypeError):
         return trial
+    return replace(trial, points=points, diverged=stored["diverged"], parameters=tuple(stored["parameters"]))
 
 
 def run_trial(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from zoo_core import UsageError, ZooError
+from zoo_core.options import Range
 
 from ..files import Place, path_of, write_json
 from ..loading import find_folder, load
@@ -44,7 +45,7 @@ class DiscriminatorFeatures(StageFeatures):
         self,
         *,
         model: Annotated[str, "whose discriminator: what zoo sample takes"] = "",
-        grid: Annotated[int, "side to which every stage's maps are pooled; the paper has 4"] = 1,
+        grid: Annotated[int, "side to which every stage's maps are pooled; the paper has 4", Range(1, 64)] = 1,
         pool: Annotated[Pool, "how they are pooled; the paper has max"] = "average",
     ) -> None:
         if not model:

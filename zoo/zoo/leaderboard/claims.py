@@ -9,7 +9,6 @@ machines' clocks say. After that, whoever comes next takes the cell over and goe
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import threading
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from zoo_core import UsageError, ZooError
 
+from ..documents import read_json
 from ..files import TEMPORARY, remove_unfinished, translate_errors, write_json
 from ..locks import lock_folder
 
@@ -133,7 +133,7 @@ def _name_machine() -> str:
 
 def _read(file: Path) -> dict[str, object]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(file, error=ZooError)
+    except ZooError:
         return {}
     return found if isinstance(found, dict) else {}

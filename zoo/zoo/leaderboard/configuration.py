@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo_core import CheckpointError, UsageError
 
+from ..documents import ListOf, MapOf, Maybe, OneOf, Whole, fault, find_problem, read_json
 from ..files import write_json
 from .spelling import read_choice
 
@@ -21,6 +22,15 @@ METRICS = ("frechet", "kid", "precision", "recall")
 FEATURES = ("scattering", "efficientnet-lite0")
 DIVERSITY = "diversity"  # a column of all features, which is no metric of the registry
 _MORE = ("recipes", "datasets", "seeds")  # what may be added to a board that is there
+LIMIT = 16 << 20  # most bytes of a board.json
+_NAMES = ListOf(str, least=1)
+_SCHEMA = {
+    **{"format": Whole(1), "recipes": _NAMES, "datasets": _NAMES, "images": Whole(1), "seeds?": Whole(1)},
+    **{"size?": Maybe(Whole(1)), "channels?": Maybe(OneOf((1, 3))), "batch?": Maybe(Whole(1)), "precision?": Maybe(str)},
+    **{"options?": MapOf(str), "features?": ListOf(str), "metrics?": ListOf(str), "samples?": Whole(1), "real?": Whole(1)},
+    **{"threads?": Whole(1), "shared": MapOf(Any)},
+    "rows": MapOf({"hash": str, "problem": str, "configuration": MapOf(Any)}),
+}
 _LONGEST = 120  # characters of a file's name that tell a row
 
 
@@ -146,22 +156,18 @@ def read_board(folder: Path) -> tuple[Board, dict[str, Row]]:
             f"{folder} holds no board: there is no {FILE} in it",
             hint="to begin one: zoo leaderboard build DIR --recipes dcgan,mlp-gan --datasets faces --images 20000",
         )
-    try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if found.pop("format") > FORMAT:
-            raise CheckpointError(f"{folder / FILE} was written by a later version of the zoo")
-        shared, rows = found.pop("shared"), found.pop("rows")
-        told: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-        board = Board(**told)
-        for key, kind in (("recipes", tuple), ("datasets", tuple), ("seeds", int), ("images", int), ("options", dict)):
-            if not isinstance(getattr(board, key), kind) or (not getattr(board, key) and kind is not dict):
-                raise ValueError(f"{key} is {getattr(board, key)!r}")
-        return board, {
-            name: Row(row["hash"], {**shared, **row["configuration"]} if row["hash"] else {}, row["problem"])
-            for name, row in rows.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{folder / FILE} is damaged: {type(error).__name__}: {error}") from error
+    file = folder / FILE
+    found = read_json(file, LIMIT, error=CheckpointError, ours=True)
+    if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
+        raise CheckpointError(f"{file} was written by a later version of the zoo")
+    if problem := find_problem(found, _SCHEMA):
+        raise fault(file, problem, error=CheckpointError, ours=True)
+    shared, rows = found["shared"], found["rows"]
+    told = {key: value for key, value in found.items() if key not in ("format", "shared", "rows")}
+    return Board(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}), {
+        name: Row(row["hash"], {**shared, **row["configuration"]} if row["hash"] else {}, row["problem"])
+        for name, row in rows.items()
+    }
 
 
 def is_board(folder: Path) -> bool:

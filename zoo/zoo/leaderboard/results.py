@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from zoo_core import CheckpointError
 from zoo_core.words import plural
 
+from ..documents import MapOf, Number, OneOf, Whole, fault, find_problem, read_json
 from ..files import write_json
 from .configuration import Cell
 
 State = Literal["done", "diverged", "failed", "not applicable"]
 FORMAT = 1
+_SCHEMA = {
+    **{"format": Whole(1), "recipe": str, "dataset": str, "seed": Whole(0), "hash": str, "state": OneOf(get_args(State))},
+    **{"reason?": str, "metrics?": MapOf(MapOf(Number())), "absent?": MapOf(str), "weights?": MapOf(str), "pictures?": str},
+    **{"images?": Whole(0), "parameters?": MapOf(Whole(0)), "machine?": MapOf(Any), "versions?": MapOf(str)},
+    **dict.fromkeys(("seconds?", "images_per_s?", "flop_per_image?", "measuring_seconds?"), Number(0)),
+}
 
 
 @dataclass(frozen=True)
@@ -95,27 +101,15 @@ def write_result(folder: Path, result: Result) -> None:
 def read_result(folder: Path, cell: Cell) -> Result | None:
     """Return a cell's result, None where there is none; raises `CheckpointError` for a file that is damaged."""
     file = result_file(folder, cell)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not file.exists() and not file.is_symlink():
         return None
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror}") from error
-    try:
-        found = json.loads(text)
-        if found.pop("format") > FORMAT:
-            raise CheckpointError(f"{file} was written by a later version of the zoo")
-        result = Result(**found)
-        if result.cell != cell or any(not isinstance(value, Mapping) for value in _mappings(result)):
-            raise ValueError("it is no result of this cell")
-        for values in result.metrics.values():
-            {name: float(value) for name, value in values.items()}
-        return result
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "delete it, and zoo leaderboard build makes it anew"
-        raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}", hint=hint) from error
-
-
-def _mappings(result: Result) -> list[Any]:
-    names = [f.name for f in fields(Result) if str(f.type).startswith("Mapping")]
-    return [getattr(result, name) for name in names]
+    hint = "delete it, and zoo leaderboard build makes it anew"
+    found = read_json(file, error=CheckpointError, hint=hint, ours=True)
+    if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
+        raise CheckpointError(f"{file} was written by a later version of the zoo")
+    problem = find_problem(found, _SCHEMA)
+    if not problem and Cell(found["recipe"], found["dataset"], found["seed"]) != cell:
+        problem = "it is no result of this cell"
+    if problem:
+        raise fault(file, problem, error=CheckpointError, hint=hint, ours=True)
+    return Result(**{key: value for key, value in found.items() if key != "format"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from zoo_core import ZooError, registry
 from zoo_core.errors import unknown
 
 from ..comparing.spreads import Spread
+from ..documents import read_document
 from ..files import Place
 from ..reports.displaying import Displayed
 from .configuration import DIVERSITY, Board, Cell, Row, read_board
@@ -259,7 +259,7 @@ def check_file(folder: Path, row: str) -> Path:
 def _read_check(file: Path, hash: str) -> str:
     """Return what a check found of a row with that configuration, "" for nothing."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return str(found["sentence"]) if found["hash"] == hash else ""
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read_document(file, {"sentence": str, "hash": str, "*": Any}, error=ZooError)
+    except ZooError:
         return ""
+    return str(found["sentence"]) if found["hash"] == hash else ""

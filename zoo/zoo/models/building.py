@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.filesize import decimal
 from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
@@ -18,17 +20,16 @@ from zoo_core import Generator, ImageSpec, ModelError, PluginError, UnknownNameE
 from zoo_core.discovery import normalize
 from zoo_core.records import SINGULAR
 
+from ..devices import free_memory, is_out_of_memory
+from ..documents import fault
 from .config import NETWORKS
 from .weights import Stored, compare
 
-MODULES = 20_000
-"""Most modules of one network that comes from a model folder."""
+REGISTERED = 100_000
+"""Most modules, parameters and buffers of one network that comes from a model folder."""
 
 RANDOM = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"}
 """Functions and methods that fill a tensor with random numbers."""
-
-SLACK = 4
-"""How many times the numbers in the file a constructor may register; some register a parameter more than once."""
 
 
 def component_config(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,23 +85,39 @@ def check_fits(
 ) -> int | None:
     """Build the network without memory for its weights and compare it with what the file holds.
 
-    Returns the length of its latents, for a generator. Raises `ModelError` where the two do not fit, or the configuration is
-    for a network far larger than the file, and `PluginError` where its plugin is not installed.
+    Returns the length of its latents, for a generator. Raises `ModelError` where a tensor is missing, unknown or of another
+    shape, or the constructor goes on without end, and `PluginError` where its plugin is not installed.
     """
-    held = sum(torch.Size(entry.shape).numel() for entry in stored.values())
     place = file.parent / "config.json"
     try:
-        with meta_device(), _at_most(SLACK * held + 1000, file):
+        with meta_device(), _end_of_registering(place):
             network: nn.Module = build_component(config["kind"], config, image, latent_dim=latent_dim)
+            own = network.state_dict()
     except (ModelError, PluginError):
         raise
     except UsageError as error:  # the options of a configuration are nobody's command line
-        raise ModelError(f"{place}: {error.message}") from error
+        raise fault(place, error.message, error=ModelError) from error
     except Exception as error:  # the constructor of a plugin, with options that it did not expect
-        text = f"{type(error).__name__}: {error}"[:300]
-        raise ModelError(f"{place}: {config['name']} cannot be built from it: {text}") from error
-    compare(network.state_dict(), stored, file, _version_hint(config))
+        wrong = f"{config['name']} cannot be built from it: {type(error).__name__}: {error}"
+        raise fault(place, wrong, error=ModelError) from error
+    compare(own, stored, file, _version_hint(config))
     return network.latent_dim if isinstance(network, Generator) else None
+
+
+@contextmanager
+def enough_memory(stored: Sequence[Mapping[str, Stored]], file: Path) -> Iterator[None]:
+    """Build networks for what some headers describe; raises `ModelError` where so much memory is not free."""
+    needs = sum(4 * math.prod(entry.shape) for header in stored for entry in header.values())
+    free = free_memory(torch.device("cpu"))
+    wrong = f"its weights need {decimal(needs)} of memory" + (f", and {decimal(free)} are free" if free is not None else "")
+    if free is not None and needs > free:
+        raise fault(file, wrong, error=ModelError)
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise fault(file, wrong, error=ModelError) from None
 
 
 @contextmanager
@@ -146,31 +163,23 @@ def _version_hint(config: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _at_most(numbers: int, file: Path) -> Iterator[None]:
-    """Stop a constructor in this thread that registers more than `numbers` numbers, or more modules than any network has."""
-    thread, registered = threading.get_ident(), {"numbers": 0, "modules": 0}
+def _end_of_registering(place: Path) -> Iterator[None]:
+    """Stop a constructor in this thread that registers modules, parameters and buffers without end."""
+    thread, registered = threading.get_ident(), 0
 
-    def count(what: str, more: int) -> None:
-        if threading.get_ident() != thread:
-            return
-        registered[what] += more
-        if registered["numbers"] > numbers:
-            found = f"{registered['numbers']:,} numbers or more"
-        elif registered["modules"] > MODULES:
-            found = f"more than {MODULES:,} modules"
-        else:
-            return
-        raise ModelError(f"{file.parent / 'config.json'} asks for a network of {found}, and {file.name} holds no such one")
-
-    def tensor(module: nn.Module, name: str, value: Any) -> None:
-        before = module._buffers.get(name)  # spectral normalization sets its vectors anew thirty times
-        sizes = [one.numel() if isinstance(one, torch.Tensor) else 0 for one in (value, before)]
-        count("numbers", max(0, sizes[0] - sizes[1]))
+    def count(*_: Any) -> None:
+        nonlocal registered
+        if threading.get_ident() == thread:
+            registered += 1
+            if registered > REGISTERED:
+                raise fault(
+                    place, f"it asks for a network of more than {REGISTERED:,} modules and tensors", error=ModelError
+                )
 
     handles = [
-        hooks.register_module_parameter_registration_hook(tensor),
-        hooks.register_module_buffer_registration_hook(tensor),
-        hooks.register_module_module_registration_hook(lambda *_: count("modules", 1)),
+        hooks.register_module_parameter_registration_hook(count),
+        hooks.register_module_buffer_registration_hook(count),
+        hooks.register_module_module_registration_hook(count),
     ]
     try:
         yield

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from zoo_core import ModelError
 from zoo_core.words import printable
 
+from ..documents import read_json
 from ..reports.numbers import format_value
-from .config import describe_choice, read_json
+from .config import describe_choice
 
 if TYPE_CHECKING:
     from .model import Model
@@ -93,7 +94,7 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
     file = folder / METRICS
     if not file.exists():
         return None
-    found = read_json(file, METRICS_LIMIT)
+    found = read_json(file, METRICS_LIMIT, error=ModelError)
     if not _is_block(found):
         raise ModelError(f'{file} must hold {{"metrics": {{…}}, "protocol": {{…}}}}', hint="zoo evaluate writes it")
     return dict(found)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo_core import ImageSpec, ModelError, PluginError, UsageError, ZooError
+from zoo_core import ImageSpec, ModelError, PluginError, UsageError
 from zoo_core.records import check_name, check_role
 
+from ..documents import ListOf, MapOf, Maybe, Number, Whole, fault, find_problem, read_json, show
 from ..progress import Reporter
 from .upgrading import upgrade_format_1
 
@@ -32,9 +32,6 @@ LIMIT = 1 << 20
 NETWORKS = ("generators", "discriminators", "networks")
 """Kinds of part that have weights."""
 
-DEPTH = 32
-"""Deepest nesting of its objects and lists."""
-
 LARGEST = {"size": 8192, "channels": 64, "num_classes": 1_000_000}
 """Largest image that a configuration may state."""
 
@@ -46,35 +43,36 @@ _KEYS: dict[str, Any] = {
     "format": int,
     "recipe?": {"name?": str, "summary?": str, "paper?": str},
     "algorithm?": _COMPONENT,
-    "parts": dict,
+    "parts": {"generator": _COMPONENT, "*": _COMPONENT},
     "image": dict.fromkeys(LARGEST, int),
-    "classes?": list,
+    "classes?": ListOf(str, most=LARGEST["num_classes"]),
     "latent": {"distribution": str},
     "weights?": str,
     "batch_norm?": str,
     "provenance?": dict,
-    "sha256?": dict,
+    "sha256?": MapOf(str),
 }
-"""Key → type, or the keys of an object; those with a question mark may be missing."""
-
+_COUNTS = {"step": Whole(0), "images": Whole(0)}
+_TEXTS = dict.fromkeys(("name?", "split?", "license?", "credit?", "restriction?", "hub?"), str)
 _PROVENANCE: dict[str, Any] = {
-    **dict.fromkeys(("step?", "images?", "seed?"), int),
+    **{"step?": Whole(0), "images?": Whole(0), "seed?": int},
     **dict.fromkeys(("training?", "optimizer?", "losses?"), dict),
     **dict.fromkeys(("torch?", "command?", "license?"), str),
-    "dataset?": dict | None,
-    "parent?": dict | None,
+    "dataset?": Maybe({**_TEXTS, "count?": Whole(0), "*": Any}),
+    "trained?": {**_COUNTS, "*": Any},
+    "chosen?": Maybe({"as?": str, "of_images?": Whole(0), "measure?": str, "value?": Number(), "samples?": str, "*": Any}),
+    "interventions?": ListOf(dict),
+    "parent?": Any,
+    "*": Any,  # the writer's own affair
 }
 _PARENT: dict[str, Any] = {
     "model": str,
     **dict.fromkeys(("revision?", "recipe?", "license?", "dataset_name?", "dataset_license?", "dataset_credit?"), str),
     "dataset_restriction?": str,
-    "images?": int,
-    "sha256?": dict,
-    "parent?": dict | None,
+    "images?": Whole(0),
+    "sha256?": MapOf(str),
+    "*": Any,
 }
-_TEXTS = ("name?", "split?", "license?", "credit?", "restriction?", "hub?")
-_DATASET: dict[str, Any] = {**dict.fromkeys(_TEXTS, str), "count?": int}
-_WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list", dict | None: "an object or null"}
 
 
 def check_publishable(config: Mapping[str, Any]) -> None:
@@ -94,7 +92,8 @@ def check_publishable(config: Mapping[str, Any]) -> None:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a model folder, checked key by key; raises `ModelError` as `read_json` and `check_config` do."""
-    return check_config(read_json(folder / CONFIG, LIMIT, hint="is this a model folder?"), folder / CONFIG)
+    file = folder / CONFIG
+    return check_config(read_json(file, LIMIT, error=ModelError, hint="is this a model folder?"), file)
 
 
 def check_config(value: Any, file: Path) -> dict[str, Any]:
@@ -105,7 +104,7 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
     written = config["format"]
     if written > FORMAT:
         raise ModelError(
-            f"{file} has format {_shown(written)}; this zoo reads up to {FORMAT}",
+            f"{file} has format {show(written)}; this zoo reads up to {FORMAT}",
             hint="upgrade it: pip install --upgrade dcgan-zoo",
         )
     sums = config.get("sha256")
@@ -117,37 +116,30 @@ def check_config(value: Any, file: Path) -> dict[str, Any]:
     while config["format"] < FORMAT:
         upgrade = UPGRADES.get(config["format"])
         if upgrade is None:
-            raise ModelError(f"{file} has format {_shown(config['format'])}, which never existed")
+            raise ModelError(f"{file} has format {show(config['format'])}, which never existed")
         try:
             config = upgrade(config)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ModelError(f"{file} is no configuration of format {_shown(written)}: {error!a}") from error
-    try:
-        _check_keys(config, _KEYS)
-        _check_keys(config.get("sha256", {}), dict.fromkeys(config.get("sha256", {}), str), "sha256.")
-        _check_parts(config["parts"])
-        if "algorithm" in config:
-            _check_names(config["algorithm"], "algorithm")
-        _check_image(config)
-        if config["latent"]["distribution"] not in ("normal", "uniform"):
-            raise ModelError(f"latent.distribution is {_shown(config['latent']['distribution'])}; valid: normal, uniform")
-        provenance = config.get("provenance", {})
-        for where, value, types in (("", provenance, _PROVENANCE), ("dataset.", provenance.get("dataset") or {}, _DATASET)):
-            known = {key: item for key, item in value.items() if f"{key}?" in types}  # others are the writer's own affair
-            _check_keys(known, types, f"provenance.{where}")
-        _check_parent(provenance.get("parent"))
-    except ZooError as error:
-        raise ModelError(f"{file}: {error.message}", hint=error.hint) from error
+            wrong = f"it is no configuration of format {show(written)}: {error!a}"
+            raise fault(file, wrong, error=ModelError) from error
+    problem = _find_problem_of_roles(config.get("parts")) or find_problem(config, _KEYS)
+    problem = problem or find_problem(config.get("provenance", {}), _PROVENANCE, "provenance")
+    if not problem:
+        problem = _find_problem_of_parts(config) or _find_problem_of_image(config)
+    if not problem and (latent := config["latent"]["distribution"]) not in ("normal", "uniform"):
+        problem = f"latent.distribution is {show(latent)}; valid: normal, uniform"
+    if problem := problem or _find_problem_of_parents(config.get("provenance", {}).get("parent")):
+        raise fault(file, problem, error=ModelError)
     return config
 
 
-def _check_parent(record: Any, where: str = "provenance.parent.") -> None:
-    """Check what a configuration says of the model that its training began with, and of that one's."""
-    if record is None:
-        return
-    _check_keys({key: item for key, item in record.items() if key == "model" or f"{key}?" in _PARENT}, _PARENT, where)
-    _check_keys(record.get("sha256", {}), dict.fromkeys(record.get("sha256", {}), str), f"{where}sha256.")
-    _check_parent(record.get("parent"), f"{where}parent.")
+def _find_problem_of_parents(record: Any) -> str:
+    """Return what is wrong with what a configuration says of the model that its training began with, and of that one's."""
+    where, problem = "provenance.parent", ""
+    while record is not None and not problem:
+        problem = find_problem(record, _PARENT, where)
+        record, where = None if problem else record.get("parent"), f"{where}.parent"
+    return problem
 
 
 def digest(config: Mapping[str, Any]) -> str:
@@ -156,103 +148,51 @@ def digest(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(deciding, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_json(file: Path, limit: int, *, hint: str = "") -> Any:
-    """JSON that nobody vouches for, from a regular file of at most `limit` bytes.
-
-    Raises `ModelError` where it is missing, too large, no JSON, nested more than 32 deep, or has a key twice, text that is
-    no Unicode or a number that is not finite.
-    """
-    try:
-        if not file.is_file():
-            raise ModelError(f"{file} is missing", hint=hint)
-        if file.stat().st_size > limit:
-            raise ModelError(f"{file} has {file.stat().st_size:,} bytes; the most is {limit:,}", hint=hint)
-        text = file.read_bytes().decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode()  # which text that is no Unicode does not survive
-        if _depth(value) > DEPTH:
-            raise RecursionError
-    except RecursionError as error:
-        raise ModelError(f"{file} is nested too deeply: more than {DEPTH} levels", hint=hint) from error
-    except (OSError, ValueError) as error:  # json's message tells the place and never quotes what stands there
-        raise ModelError(f"{file} cannot be read: {error}", hint=hint) from error
-    return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("it holds a number that is not finite")
-    return number
-
-
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
-
-
-def _check_keys(value: Mapping[str, Any], schema: Mapping[str, Any], where: str = "") -> None:
-    types = {key.rstrip("?"): kind for key, kind in schema.items()}
-    for key, item in value.items():
-        if key not in types:
-            raise ModelError(f"unknown key {_shown(where + key)}; valid: {', '.join(where + name for name in types)}")
-        kind = dict if isinstance(types[key], dict) else types[key]
-        if not isinstance(item, kind) or (isinstance(item, bool) and kind is int):
-            raise ModelError(f"{where}{key} must be {_WORDS[kind]}, not {_shown(item)}")
-        if isinstance(types[key], dict):
-            _check_keys(item, types[key], f"{where}{key}.")
-    for key in schema:
-        if not key.endswith("?") and key not in value:
-            raise ModelError(f"{where}{key} is missing")
-
-
-def _check_parts(parts: Mapping[str, Any]) -> None:
-    for role in parts:
+def _find_problem_of_roles(parts: Any) -> str:
+    for role in parts if isinstance(parts, dict) else ():
         try:
             check_role(role)
         except PluginError:
-            raise ModelError(f"parts has {_shown(role)}, which is no role") from None
-    _check_keys(parts, {"generator": _COMPONENT, **dict.fromkeys(parts, _COMPONENT)}, "parts.")
+            return f"parts has {show(role)}, which is no role"
+    return ""
+
+
+def _find_problem_of_parts(config: Mapping[str, Any]) -> str:
+    parts: Mapping[str, Any] = config["parts"]
     for role, component in parts.items():
-        _check_names(component, f"parts.{role}")
         if component.get("kind") not in NETWORKS or (role == "generator") != (component["kind"] == "generators"):
-            raise ModelError(f"parts.{role}.kind is {_shown(component.get('kind'))}; valid: {', '.join(NETWORKS)}")
+            return f"parts.{role}.kind is {show(component.get('kind'))}; valid: {', '.join(NETWORKS)}"
+    named = {f"parts.{role}": part for role, part in parts.items()}
+    if "algorithm" in config:
+        named["algorithm"] = config["algorithm"]
+    return next(filter(None, (find_problem_of_names(part, where) for where, part in named.items())), "")
 
 
-def _check_names(component: Mapping[str, Any], part: str) -> None:
+def find_problem_of_names(component: Mapping[str, Any], part: str) -> str:
+    """Return what is wrong with the names of a component, which only ever are looked up in the registry; "" for nothing."""
     for field, kind in (("name", "registry name"), ("distribution", "distribution")):
         name = component[field]
         try:
             check_name(name.lower() if field == "distribution" else name, field)
         except PluginError:
-            raise ModelError(
-                f"{part}.{field} is {_shown(name)}, which is no {kind}; "
+            return (
+                f"{part}.{field} is {show(name)}, which is no {kind}; "
                 "a configuration names what is registered, and nothing that it names is imported or run"
-            ) from None
+            )
+    return ""
 
 
-def _check_image(config: Mapping[str, Any]) -> None:
+def _find_problem_of_image(config: Mapping[str, Any]) -> str:
     for key, most in LARGEST.items():
         if config["image"][key] > most:
-            raise ModelError(f"image.{key} is {_shown(config['image'][key])}; the most is {most:,}")
-    image, classes = ImageSpec(**config["image"]), config.get("classes", [])
-    if any(not isinstance(name, str) for name in classes):
-        raise ModelError("classes must be a list of names")
+            return f"image.{key} is {show(config['image'][key])}; the most is {most:,}"
+    try:
+        image, classes = ImageSpec(**config["image"]), config.get("classes", [])
+    except UsageError as error:
+        return error.message
     if classes and len(classes) != image.num_classes:
-        raise ModelError(f"classes has {len(classes)} names, and image.num_classes is {image.num_classes}")
-
-
-def _shown(value: Any) -> str:
-    """Return a value as a message shows it: escaped, and short whatever it is."""
-    text = ascii(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of more than 30 digits"
-    return text if len(text) <= 80 else f"{text[:77]}…"
+        return f"classes has {len(classes)} names, and image.num_classes is {image.num_classes}"
+    return ""
 
 
 def describe_choice(config: Mapping[str, Any]) -> str:
@@ -264,7 +204,7 @@ def describe_choice(config: Mapping[str, Any]) -> str:
     if "images" not in provenance or "of_images" not in chosen:
         return ""
     name = {"best": "the best checkpoint", "last": "the last checkpoint"}.get(str(chosen.get("as")), "a checkpoint")
-    measure = f" ({chosen['measure']} {chosen['value']:.4g})" if "measure" in chosen else ""
+    measure = f" ({chosen['measure']} {chosen['value']:.4g})" if "measure" in chosen and "value" in chosen else ""
     return f"{name}, after {provenance['images']:,} of {chosen['of_images']:,} images{measure}"
 
 

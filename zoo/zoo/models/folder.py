@@ -20,13 +20,14 @@ from safetensors.torch import save_file
 
 from zoo_core import ImageSpec, ModelError
 
+from ..documents import fault
 from ..files import atomic_folder, sha256
-from .building import build_networks, check_fits, skip_initialization
+from .building import build_networks, check_fits, enough_memory, skip_initialization
 from .card import model_card, read_metrics
 from .config import CONFIG, digest, read_config
 from .grids import save_grid
 from .model import Model
-from .weights import read_header, read_into, tensors_of
+from .weights import check_all_finite, read_header, read_into, tensors_of
 
 SAMPLES = 64
 """Pictures in `samples.png`."""
@@ -49,13 +50,15 @@ def write_model(model: Model, folder: Path, *, replace: bool = False, dtype: tor
     """Write a model folder, whole or not at all.
 
     The parameters are stored in `dtype`, torch.bfloat16 for half the size; None for what they are. Raises `ModelError` where
-    `folder` exists and may not be replaced, `ZooError` where it cannot be written.
+    `folder` exists and may not be replaced, or a weight is not finite, `ZooError` where it cannot be written.
     """
     if folder.exists() and not replace:
         raise ModelError(f"{folder} exists already", hint="choose another folder, or remove it first")
     with atomic_folder(folder, replace=replace) as new:
         for role, network in model.networks.items():
-            save_file(tensors_of(network, dtype), new / weight_file(role))
+            tensors = tensors_of(network, dtype)
+            check_all_finite(tensors, folder / weight_file(role))  # others would refuse to load it
+            save_file(tensors, new / weight_file(role))
         config = dict(model.config)
         if dtype is not None:
             config["weights"] = f"{config.get('weights', 'weights')}, stored in {str(dtype).removeprefix('torch.')}"
@@ -95,8 +98,9 @@ def read_model(folder: Path) -> Model:
         found = check_fits(parts[role], image, headers[role], file, latent_dim)
         latent_dim = found if role == "generator" else latent_dim
     if sums is not None and set(sums) != {CONFIG, *map(weight_file, roles)}:
-        raise ModelError(f"{folder / CONFIG}: sha256 names {', '.join(map(ascii, sorted(sums)[:5]))}, not its own files")
-    with skip_initialization():
+        wrong = f"sha256 names {', '.join(map(ascii, sorted(sums)[:5]))}, not its own files"
+        raise fault(folder / CONFIG, wrong, error=ModelError)
+    with skip_initialization(), enough_memory([*headers.values()], folder / CONFIG):
         networks = build_networks(parts, image)
     for role, network in networks.items():
         file = folder / weight_file(role)

@@ -18,7 +18,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from zoo_core import ModelError
+from zoo_core import ModelError, ZooError
+
+from ..documents import brief, fault, shorten_path, show
 
 HEADER_LIMIT = 16 << 20
 """Most bytes of a safetensors header; that of a GAN has some thousands."""
@@ -56,19 +58,19 @@ def tensors_of(network: nn.Module, dtype: torch.dtype | None = None) -> dict[str
     return tensors
 
 
-def read_header(file: Path) -> dict[str, Stored]:
+def read_header(file: Path, error: type[ZooError] = ModelError) -> dict[str, Stored]:
     """Return what a safetensors file holds, without reading the tensors.
 
-    Raises `ModelError` where it is missing, no regular file, or its header does not describe its bytes exactly: offsets that
+    Raises `error` where it is missing, no regular file, or its header does not describe its bytes exactly: offsets that
     overlap, leave holes or lie outside, shapes that do not fit them, dtypes that no network has.
     """
-    if not file.is_file():
-        raise ModelError(f"{file} is missing")
     try:
+        if not file.is_file():
+            raise error(f"{shorten_path(file)} {'is no file' if file.exists() else 'is missing'}")
         with open(file, "rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             if not 2 <= length <= min(HEADER_LIMIT, os.fstat(stream.fileno()).st_size - 8):
-                raise ModelError(f"{file} is damaged: its first 8 bytes are no length of a safetensors header")
+                raise ValueError("its first 8 bytes are no length of a safetensors header")
             text = stream.read(length)
         with safe_open(file, framework="np"):  # checks that the offsets tile the file and fit the shapes
             pass
@@ -77,10 +79,11 @@ def read_header(file: Path) -> dict[str, Stored]:
             if name == "__metadata__":
                 continue
             if entry["dtype"] not in DTYPES:
-                raise ModelError(f"{file}: {name!a} has dtype {entry['dtype']}; valid: {', '.join(DTYPES)}")
+                raise ValueError(f"{show(name)} has dtype {show(entry['dtype'])}; valid: {', '.join(DTYPES)}")
             found[name] = Stored(DTYPES[entry["dtype"]], tuple(entry["shape"]), length + 8 + entry["data_offsets"][0])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"{file} is damaged: {str(error)[:200]}") from error
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+        why = getattr(problem, "strerror", None) or problem
+        raise fault(file, str(why), error=error, ours=True) from problem
     return found
 
 
@@ -90,22 +93,23 @@ def compare(own: Mapping[str, Any], stored: Mapping[str, Any], file: Path, hint:
     if missing or extra:
         listed = {"missing": missing, "unexpected": extra}.items()
         parts = [f"{what}: {', '.join(ascii(name)[1:-1][:80] for name in names[:3])}" for what, names in listed if names]
-        raise ModelError(f"{file} does not fit its configuration; {'; '.join(parts)}", hint=hint)
+        raise fault(file, f"it does not fit its configuration; {'; '.join(parts)}", error=ModelError, hint=hint)
     for name, tensor in stored.items():
         shape, wanted = list(tensor.shape), list(own[name].shape)
         if shape != wanted:
-            raise ModelError(f"{file}: {name} is {shape}, its configuration wants {wanted}", hint=hint)
+            problem = f"{brief(ascii(name)[1:-1], 80)} is {brief(str(shape), 60)}, its configuration wants {wanted}"
+            raise fault(file, problem, error=ModelError, hint=hint)
         dtypes = (tensor.dtype, own[name].dtype)
         if dtypes[0] != dtypes[1] and not all(dtype.is_floating_point for dtype in dtypes):
             kinds = [str(dtype).removeprefix("torch.") for dtype in dtypes]
-            raise ModelError(f"{file}: {name} is {kinds[0]}, its configuration wants {kinds[1]}", hint=hint)
+            problem = f"{brief(ascii(name)[1:-1], 80)} is {kinds[0]}, its configuration wants {kinds[1]}"
+            raise fault(file, problem, error=ModelError, hint=hint)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
     """Load `tensors` into `network`; raises `ModelError` unless names and shapes agree and all numbers are finite."""
     compare(network.state_dict(), tensors, file)
-    for name, tensor in tensors.items():
-        _check_finite(tensor, name, file)
+    check_all_finite(tensors, file)
     network.load_state_dict(dict(tensors))
 
 
@@ -135,7 +139,7 @@ def read_into(network: nn.Module, stored: Mapping[str, Stored], file: Path, sha2
                     tensor.copy_(buffer)
                 _check_finite(tensor, name, file)
     except (OSError, EOFError) as error:
-        raise ModelError(f"{file} cannot be read: {error}") from error
+        raise fault(file, f"it cannot be read: {error}", error=ModelError) from error
     if sha256 is not None and seen.hexdigest() != sha256:
         raise ModelError(
             f"{file} is damaged: its checksum is not the one in config.json", hint="pull or export the model once more"
@@ -156,9 +160,15 @@ def _read(stream: BinaryIO, tensor: Tensor, seen: Any) -> None:
         memory = memory[count:]
 
 
+def check_all_finite(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Raise `ModelError`, naming the file that they are for and the tensor, where a number is not finite."""
+    for name, tensor in tensors.items():
+        _check_finite(tensor, name, file)
+
+
 def _check_finite(tensor: Tensor, name: str, file: Path) -> None:
     # A sum takes no memory and settles nearly all; but it may overflow though every number is finite.
     if not tensor.is_floating_point() or tensor.detach().sum().isfinite():
         return
     if not all(piece.isfinite().all() for piece in torch.split(tensor.detach().reshape(-1), CHUNK)):
-        raise ModelError(f"{file}: {name} holds numbers that are not finite")
+        raise fault(file, f"{ascii(name)[1:-1]} holds numbers that are not finite", error=ModelError)

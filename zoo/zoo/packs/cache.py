@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,13 +12,17 @@ from typing import Any, Literal
 
 import filelock
 
-from zoo_core import UsageError
+from zoo_core import DataError, UsageError
 from zoo_core.errors import unknown
 from zoo_core.places import indexes
 
+from ..documents import read_json
 from ..files import TEMPORARY, cache_folder, measure_folder, read_use, remove_folder
 from ..locks import is_held
 from ..progress import SILENT, Reporter
+
+LIMIT = 64 << 20
+"""Most bytes of a `pack.json`, which lists a thousand skipped records, and all classes."""
 
 _UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}(?P<name>.+?)(?:-[0-9a-f]{{8}})?")
 
@@ -57,14 +60,18 @@ class Stored:
             "path": str(self.path),
             "kind": self.kind,
             "of": self.of,
-            "dataset": made.get("name", ""),
-            "data": made.get("data"),
-            "split": made.get("split", ""),
-            **({key: self.info.get(key) for key in ("size", "channels", "count")} if self.info else {}),
+            "dataset": str(made.get("name", "")),
+            "data": made.get("data") and str(made.get("data")),
+            "split": str(made.get("split", "")),
+            **({key: _number(self.info.get(key)) for key in ("size", "channels", "count")} if self.info else {}),
             "bytes": self.bytes,
             "modified": self.modified,
             "used": self.used,
         }
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def list_packs() -> list[Stored]:
@@ -136,8 +143,8 @@ def clear_packs(
 def read_info(folder: Path) -> dict[str, Any]:
     """Return what `pack.json` in a folder says, nothing where there is none or it cannot be read."""
     try:
-        info = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        info = read_json(folder / "pack.json", LIMIT, error=DataError)
+    except DataError:
         return {}
     return info if isinstance(info, dict) else {}
 

@@ -18,13 +18,29 @@ from torch import Tensor
 from zoo_core import DataError, ImageSpec, UsageError
 from zoo_core.words import plural
 
+from ..documents import (
+    LETTERS,
+    ListOf,
+    MapOf,
+    Maybe,
+    OneOf,
+    Text,
+    Whole,
+    brief,
+    fault,
+    find_problem,
+    read_json,
+    shorten_path,
+    show,
+)
 from ..files import Place, atomic_folder, sha256, write_json
 from ..locks import hold
 from ..reports.displaying import Displayed
 from ..reports.pictures import grid
-from .cache import read_info
+from .cache import LIMIT, read_info
 
 FORMAT = 2  # version of what lies in a pack's folder
+_AGAIN = "delete that folder and run the same command again"
 LABELS = "labels.safetensors"  # everything about the images but the images
 
 
@@ -120,52 +136,93 @@ def open_pack(folder: Place) -> Pack:
         DataError: the folder holds no pack, or a damaged one.
     """
     path = Path(folder)
-    try:
-        info = json.loads((path / "pack.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    info = _read_info(path)
+    view = info.get("view")
+    files = _looked_into(path, view) if view else path
+    size, channels, count = info["size"], info["channels"], info["count"]
+    shards = []
+    for entry in info["shards"]:
+        tensors = _tensors(files, entry["file"])
+        _expect(files, entry["file"], tensors, "images", (entry["count"], size, size, channels), torch.uint8)
+        shards.append(tensors["images"])
+    total = sum(map(len, shards))
+    if total != count and not view:
+        raise _damaged(path, f"its files hold {plural(total, 'image')}, pack.json says {count:,}")
+    labels = info["labels"]["file"]
+    tables = {name: tensor.clone() for name, tensor in _tensors(path, labels).items()}
+    columns = {"labels": len(info["classes"]), "attributes": len(info["attributes"]), "boxes": len(info["boxed"])}
+    for there, key, shape, dtype in (
+        (True, "record", (count,), torch.int64),
+        (True, "side", (count,), torch.int32),
+        (columns["labels"], "labels", (count,), torch.int64),
+        (columns["attributes"], "attributes", (count, columns["attributes"]), torch.int64),
+        (columns["boxes"], "boxes", (count, columns["boxes"], 4), torch.int16),
+        (view, "image", (count,), torch.int64),
+    ):
+        if there:
+            _expect(path, labels, tables, key, shape, dtype)
+    tables = {key: table for key, table in tables.items() if columns.get(key, True) and (key != "image" or view)}
+    _check_numbers(path, info, tables, total, files)
+    pack = Pack(path, files, info, tuple(shards), tables)
+    for folder in {path, files}:
+        hold(folder, pack)
+    return pack
+
+
+_SHARD = {"file": Text(plain=True), "count": Whole(1), "sha256": str}
+_SCHEMA = {
+    "format": Whole(FORMAT, FORMAT),
+    "key": str,
+    "dataset": {"name": str, "split?": str, "data?": Maybe(str), "*": Any},
+    "size": Whole(1, 8192),
+    "channels": OneOf((1, 3)),
+    "count": Whole(1),
+    "classes": ListOf(str),
+    "attributes": MapOf(ListOf(str)),
+    "boxed": ListOf(str),
+    "skipped?": {"count": Whole(0), "records": ListOf({"key": str, "reason": str, "*": Any})},
+    "remarks?": MapOf(Whole(0)),
+    "notes?": ListOf(str),
+    **dict.fromkeys(("license?", "credit?", "restriction?", "hub?"), Maybe(str)),
+    "shards": ListOf(_SHARD, least=1),
+    "labels": {"file": Text(plain=True), "sha256": str},
+    "view?": {"path": str, "key": str},
+    "chosen?": ListOf(dict),
+    "*": Any,
+}
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    """Return what the `pack.json` of a pack says, checked."""
+    file = path / "pack.json"
+    if not file.exists() and not file.is_symlink():
         what = "holds no pack (there is no pack.json)" if path.is_dir() else "does not exist"
-        raise DataError(f"{path} {what}", hint="to see the packs that exist: zoo data list") from None
-    except (OSError, ValueError) as error:
-        raise _damaged(path, f"pack.json cannot be read: {error}") from error
+        raise DataError(f"{shorten_path(path)} {what}", hint="to see the packs that exist: zoo data list")
+    info = read_json(file, LIMIT, error=DataError, hint=_AGAIN, ours=True)
     found = info.get("format") if isinstance(info, dict) else None
-    if found != FORMAT:
-        wrong = f"{path} is a pack of format {found}; this zoo reads format {FORMAT}"
+    if found != FORMAT or isinstance(found, bool):
+        wrong = f"{shorten_path(path)} is a pack of format {show(found)}; this zoo reads format {FORMAT}"
         raise DataError(wrong, hint="to build it again: zoo data build")
     if "licence" in info:  # as packs of before version 0.2 spell it
         info["license"] = info.pop("licence")
-    try:
-        view = info.get("view")
-        files = _looked_into(path, view) if view else path
-        size, channels, count = info["size"], info["channels"], info["count"]
-        shards = []
-        for entry in info["shards"]:
-            tensors = _tensors(files, entry["file"])
-            _expect(files, entry["file"], tensors, "images", (entry["count"], size, size, channels), torch.uint8)
-            shards.append(tensors["images"])
-        total = sum(map(len, shards))
-        if not shards or (total != count and not view):
-            raise _damaged(path, f"its files hold {plural(total, 'image')}, pack.json says {count:,}")
-        # cloned: a table is small and always read whole, so it need not hold a file open
-        labels = info["labels"]["file"]
-        tables = {name: tensor.clone() for name, tensor in _tensors(path, labels).items()}
-        for there, key, shape, dtype in (
-            (True, "record", (count,), torch.int64),
-            (True, "side", (count,), torch.int32),
-            (info["classes"], "labels", (count,), torch.int64),
-            (info["attributes"], "attributes", (count, len(info["attributes"])), torch.int64),
-            (info["boxed"], "boxes", (count, len(info["boxed"]), 4), torch.int16),
-            (view, "image", (count,), torch.int64),
-        ):
-            if there:
-                _expect(path, labels, tables, key, shape, dtype)
-        if view and (int(tables["image"].min()) < 0 or int(tables["image"].max()) >= total):
-            raise _damaged(path, f"it shows images that {files} does not have")
-        pack = Pack(path, files, info, tuple(shards), tables)
-        for folder in {path, files}:
-            hold(folder, pack)
-        return pack
-    except (KeyError, TypeError) as error:
-        raise _damaged(path, f"pack.json is not complete ({type(error).__name__}: {error})") from error
+    if problem := find_problem(info, _SCHEMA):
+        raise fault(file, problem, error=DataError, hint=_AGAIN, ours=True)
+    return info  # type: ignore[no-any-return]
+
+
+def _check_numbers(path: Path, info: Mapping[str, Any], tables: Mapping[str, Tensor], total: int, files: Path) -> None:
+    """Raise `DataError` where a label, a value of an attribute or a number of an image lies outside of what there is."""
+    if "image" in tables and not _within(tables["image"], 0, total):
+        raise _damaged(path, f"it shows images that {shorten_path(files)} does not have")
+    if "labels" in tables and not _within(tables["labels"], -1, len(info["classes"])):
+        raise _damaged(path, f"it has labels beyond its {plural(len(info['classes']), 'class', 'classes')}")
+    for i, (name, values) in enumerate(info["attributes"].items()):
+        if not _within(tables["attributes"][:, i], -1, len(values)):
+            raise _damaged(path, f"attribute {show(name)} has values beyond its {len(values)}")
+
+
+def _within(numbers: Tensor, least: int, below: int) -> bool:
+    return int(numbers.min()) >= least and int(numbers.max()) < below
 
 
 def _looked_into(path: Path, view: dict[str, Any]) -> Path:
@@ -180,11 +237,13 @@ def _looked_into(path: Path, view: dict[str, Any]) -> Path:
 def _tensors(path: Path, name: str) -> dict[str, Tensor]:
     """Return the tensors of a file. On the CPU safetensors puts them on a private memory map of it and reads nothing yet."""
     try:
-        with safe_open(str(path / name), framework="pt", device="cpu") as file:
+        if not (path / name).exists():
+            raise _damaged(path, f"{name} is missing")
+        if not (path / name).is_file():
+            raise _damaged(path, f"{name} is no file")
+        with safe_open(str(path / name), framework="pt", device="cpu") as file:  # which checks lengths before it maps
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-    except FileNotFoundError:
-        raise _damaged(path, f"{name} is missing") from None
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError, MemoryError, TypeError) as error:
         raise _damaged(path, f"{name} cannot be read: {error}") from error
 
 
@@ -192,11 +251,13 @@ def _expect(path: Path, name: str, found: dict[str, Tensor], key: str, shape: tu
     if key not in found:
         raise _damaged(path, f"{name} has no {key}")
     if tuple(found[key].shape) != shape or found[key].dtype != dtype:
-        raise _damaged(path, f"{key} in {name} is {tuple(found[key].shape)}, expected {shape}")
+        kind = str(found[key].dtype).removeprefix("torch.")
+        raise _damaged(path, f"{key} in {name} is {kind} {tuple(found[key].shape)}, expected {shape}")
 
 
 def _damaged(path: Path, what: str) -> DataError:
-    return DataError(f"the pack {path} is damaged: {what}", hint="delete that folder and run the same command again")
+    start = f"the pack {shorten_path(path)} is damaged"
+    return DataError(f"{start}: {brief(what, LETTERS - len(start) - len(_AGAIN) - 3)}", hint=_AGAIN)
 
 
 def write_view(pack: Pack, folder: str | Path, images: Tensor, why: Mapping[str, Any]) -> Pack:

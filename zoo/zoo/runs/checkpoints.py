@@ -19,25 +19,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from zoo_core import CheckpointError, UsageError
 
+from ..documents import fault, read_json
 from ..files import atomic_folder, remove_folder, sha256
+from ..models.weights import read_header
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
+from .documents import FORMAT, LIMIT, LaterError, check_state, read_state_document
 from .evaluation import Best
 from .folders import checkpoints as checkpoints
 from .folders import step_of as step_of
-from .upgrading import upgrade_checkpoint, upgrade_checkpoint_tensors
+from .upgrading import upgrade_checkpoint_tensors
 
-FORMAT = 2
 FILES = ("networks.safetensors", "optimizers.safetensors", "random.safetensors")
-
-
-class _LaterError(CheckpointError):
-    """Written by a later version of the zoo: whole, and not ours to pass over."""
 
 
 def write_checkpoint(folder: Path, state: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]], keep: int) -> None:
@@ -68,30 +67,30 @@ def write_checkpoint(folder: Path, state: Mapping[str, Any], tensors: Mapping[st
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
     """A checkpoint's `state.json` and the tensors of its files; raises `CheckpointError` if any byte is not as written."""
-    try:
-        described = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        checksums = described.pop("sha256")
-        if _checksum(described) != checksums["state"]:
-            raise CheckpointError(f"{path / 'state.json'} is damaged: its checksum differs")
-        if described["format"] > FORMAT:
-            raise later_version(path)
-        tensors = {}
-        for file in FILES:
-            if sha256(path / file) != checksums[file]:
+    missing = [file for file in ("state.json", *FILES) if not (path / file).exists()]
+    if missing:
+        raise CheckpointError(f"{path} is damaged: {missing[0]} is missing")
+    described = read_state_document(path)
+    checksums = described.pop("sha256")
+    if _checksum(described) != checksums.get("state"):
+        raise CheckpointError(f"{path / 'state.json'} is damaged: its checksum differs")
+    tensors = {}
+    for file in FILES:
+        read_header(path / file, CheckpointError)
+        try:
+            if sha256(path / file) != checksums.get(file):
                 raise CheckpointError(f"{path / file} is damaged: its checksum differs")
             tensors[file] = load_file(path / file)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is damaged: {Path(error.filename).name} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    return upgrade_checkpoint(described), upgrade_checkpoint_tensors(tensors, described["format"])
+        except (OSError, SafetensorError, ValueError, KeyError, RuntimeError, MemoryError) as error:
+            raise fault(path / file, f"it cannot be read: {error}", error=CheckpointError, ours=True) from error
+    return check_state(described, path), upgrade_checkpoint_tensors(tensors, described["format"])
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """A checkpoint's `state.json`, unchecked; {} where it cannot be read."""
     try:
-        found = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found = read_json(path / "state.json", LIMIT, error=CheckpointError, finite=False)
+    except CheckpointError:
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -104,7 +103,7 @@ def newest_checkpoint(folder: Path, report: Reporter) -> tuple[Path, dict[str, A
     for path in reversed(found):
         try:
             return (path, *read_checkpoint(path))
-        except _LaterError:
+        except LaterError:
             raise
         except CheckpointError as error:
             if not path.exists():  # a training that goes on has newer ones
@@ -189,12 +188,6 @@ def choose_checkpoint(
             report.warn(f"{error.message}; it was the best, and the newest is taken")
     best = best if best is not None and best.step == step_of(newest) else None
     return Choice(newest, counters, tensors, "best" if best else "last", best, step_of(newest), batch)
-
-
-def later_version(path: Path) -> CheckpointError:
-    """Return the error for what a later version of the zoo has written."""
-    hint = "upgrade it: pip install --upgrade dcgan-zoo"
-    return _LaterError(f"{path} was written by a later version of the zoo", hint=hint)
 
 
 def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -27,7 +27,6 @@ from ..version import __version__
 from .budget import Budget
 from .folders import name_run
 from .options import RESERVED, resolve_component, split_options
-from .upgrading import upgrade_config
 
 
 @dataclass(frozen=True)
@@ -215,12 +214,15 @@ class RunConfig:
         return {**_plain(asdict(self)), "versions": versions()}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], format: int) -> RunConfig:
-        """What `to_json` gave in a format up to today's; raises TypeError, KeyError or ValueError for something else."""
-        plain = upgrade_config({key: item for key, item in value.items() if key != "versions"}, format)
-        plain["training"] = TrainingSettings(**plain["training"])
-        plain["optimizer"] = {role: asdict(OptimizerSettings(**s)) for role, s in plain["optimizer"].items()}
-        plain["image"] = ImageSpec(**plain["image"]) if plain["image"] else None
+    def from_json(cls, value: Mapping[str, Any]) -> RunConfig:
+        """Return what `to_json` gave, in today's format and checked; see `read_run_document`."""
+        plain = {key: item for key, item in value.items() if key != "versions"}
+        plain["training"] = TrainingSettings(**complete(TrainingSettings, plain["training"], where="training"))
+        plain["optimizer"] = {
+            role: asdict(OptimizerSettings(**complete(OptimizerSettings, settings, where="optimizer")))
+            for role, settings in plain["optimizer"].items()
+        }
+        plain["image"] = ImageSpec(**plain["image"]) if plain.get("image") else None
         return cls(**plain)
 
 

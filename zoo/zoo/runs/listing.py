@@ -11,8 +11,10 @@ from typing import Any, Literal, cast, get_args
 
 from zoo_core import UsageError, ZooError
 
+from ..documents import read_json, shorten_path
 from ..files import measure_folder, remove_folder
 from .budget import Budget
+from .documents import LIMIT, read_run_document
 from .folders import RUNS, checkpoints, find_run, is_run, is_training, lock_run
 
 State = Literal["training", "finished", "interrupted", "diverged", "failed", "broken"]
@@ -108,16 +110,15 @@ def summarize(folder: Path) -> RunSummary:
     size, modified = measure_folder(folder)
     common: dict[str, Any] = {"path": folder, "bytes": size, "modified": modified}
     try:
-        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        config, ((kind, amount),) = told["config"], told["budget"].items()
-        budget, dataset = Budget(kind, amount), config["dataset"] or {}
-        common |= {"recipe": str(config["recipe"]["name"]), "budget": str(budget), "size": int(config["training"]["size"])}
-        common |= {"dataset": str(dataset.get("name", "")), "data": dataset.get("data")}
-        count = int(config["facts"].get("count", 0))
-    except FileNotFoundError:
-        return RunSummary(state="broken", problem="run.json is missing", **common)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
-        return RunSummary(state="broken", problem=f"run.json is damaged: {type(error).__name__}: {error}", **common)
+        told = read_run_document(folder)
+    except ZooError as error:
+        problem = error.message.removeprefix(shorten_path(folder / "run.json")).lstrip(": ")
+        return RunSummary(state="broken", problem=f"run.json {problem}", **common)
+    config, ((kind, amount),) = told["config"], told["budget"].items()
+    budget, dataset = Budget(kind, amount), config["dataset"] or {}
+    common |= {"recipe": config["recipe"]["name"], "budget": str(budget), "size": config["training"].get("size", 0)}
+    common |= {"dataset": dataset.get("name", ""), "data": dataset.get("data")}
+    count = config.get("facts", {}).get("count", 0)
     kept = checkpoints(folder / "checkpoints")
     saved, last, problem = _read_object(kept[-1] / "state.json") if kept else {}, _last_line(folder / "metrics.jsonl"), ""
     state: State = "interrupted"
@@ -214,8 +215,8 @@ def _number(values: Mapping[str, Any], key: str) -> float:
 def _read_object(file: Path) -> dict[str, Any]:
     """Return what a JSON file holds, nothing where there is none or it is no object."""
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        value = read_json(file, LIMIT, error=ZooError, finite=False)
+    except ZooError:
         return {}
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
 

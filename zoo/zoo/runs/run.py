@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo_core import CheckpointError, ModelError, OptionError, ZooError
+from zoo_core import CheckpointError, ModelError
 from zoo_core.words import duration
 
 from ..files import atomic_file, write_json
@@ -33,19 +33,18 @@ from ..names import run_not_found
 from ..packs.selection import dataset_options
 from ..reports.displaying import Displayed
 from .budget import Budget
-from .checkpoints import Choice, checkpoints, choose_checkpoint, later_version, step_of, tensors_below
+from .checkpoints import Choice, checkpoints, choose_checkpoint, step_of, tensors_below
 from .command import leave_out, replace_budget
 from .config import RunConfig, model_config
+from .documents import FORMAT, read_lines, read_run_document
+from .fitting import check_networks_fit
 from .folders import find_run as find_run
 from .folders import is_run as is_run
 from .folders import is_training
 from .folders import lock_run as lock_run
-from .upgrading import upgrade_command
 
 if TYPE_CHECKING:
     from PIL import Image
-
-FORMAT = 2
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,21 +120,12 @@ def read_run(folder: Path) -> RunRecord:
     """
     if not is_run(folder):
         raise run_not_found(folder)
-    file = folder / "run.json"
-    try:
-        described = json.loads(file.read_text(encoding="utf-8"))
-        if described["format"] > FORMAT:
-            raise later_version(folder)
-        ((kind, amount),) = described["budget"].items()
-        config = RunConfig.from_json(described["config"], described["format"])
-        command = upgrade_command(described["command"], described["format"])
-        machine, threads = dict(described.get("machine", {})), described.get("threads", "auto")
-        threads = None if threads == "auto" else int(threads)
-        watched: dict[str, Any] = {"watch": dict(described.get("watch", {}))}
-        watched |= {key: [dict(item) for item in described.get(key, [])] for key in ("rescue", "interventions")}
-        return RunRecord(config, Budget(kind, amount), described["precision"], command, machine, threads, **watched)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OptionError) as error:
-        raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
+    told = read_run_document(folder)
+    ((kind, amount),) = told["budget"].items()
+    threads = None if told.get("threads", "auto") == "auto" else told["threads"]
+    config, kept = RunConfig.from_json(told["config"]), {key: told.get(key, []) for key in ("rescue", "interventions")}
+    more: dict[str, Any] = {**kept, "machine": told.get("machine", {}), "watch": told.get("watch", {})}
+    return RunRecord(config, Budget(kind, amount), told["precision"], told["command"], threads=threads, **more)
 
 
 def write_run(folder: Path, record: RunRecord) -> None:
@@ -178,8 +168,8 @@ def model_of_run(folder: Path, *, raw: bool = False, last: bool = False, at: int
 def read_model_of(record: RunRecord, choice: Choice, *, raw: bool = False) -> Model:
     """The model at a checkpoint of a run, with batch-norm statistics estimated for its weights."""
     config, stored = record.config, choice.tensors["networks.safetensors"]
-    if config.image is None:
-        raise CheckpointError(f"the run.json beside {choice.path} does not say what its images are")
+    check_networks_fit(config, stored, choice.path)
+    assert config.image is not None
     averaged = not raw and config.training.ema > 0
     networks = build_networks(config.parts, config.image)
     for role, network in networks.items():
@@ -259,22 +249,10 @@ def cut_log(path: Path, reading: int, step: int) -> list[dict[str, Any]]:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return all whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read.
+    """Return all whole lines of a `metrics.jsonl`; raises `ZooError` where it cannot be read, or a line is none of ours.
 
     Every line has "step", "images", "epoch" and "seconds". Readings have losses and "images_per_s", measures "diversity" or
     the name of an evaluation, a training that could not go on says why under "stopped", one that goes on with another number
     of threads says so under "threads". "signs" names kinds of warnings.
     """
-    lines = []
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error.strerror}") from error
-    for line in text.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict) and isinstance(value.get("step"), int):
-            lines.append(value)
-    return lines
+    return list(read_lines(path))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from ..models.upgrading import MOVED, gan, spell_license, take_augment, two_sided
 from .options import MOVED as MOVED_KEYS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROLES = {"generator": "generators", "discriminator": "discriminators", "loss": "losses"}
 

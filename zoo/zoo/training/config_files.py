@@ -14,10 +14,12 @@ import yaml
 from zoo_core import UsageError
 from zoo_core.errors import near
 
+from ..documents import read_text
 from ..runs.upgrading import upgrade_config
 from .planning import plan
 
 LIMIT = 1 << 20
+MOST = 100_000  # values
 """Most bytes of such a file."""
 
 _TYPED = {"from": "base", "set": "options"}  # as the command line calls them → the argument of `zoo.train`
@@ -85,22 +87,28 @@ def merge_config(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
 def _read(path: Path) -> dict[str, Any]:
     """Return the object in a file of JSON or YAML."""
     hint = "zoo train … --dry-run prints one; the run.json of a run folder is one too"
-    try:
-        if path.stat().st_size > LIMIT:
-            raise UsageError(f"{path} has {path.stat().st_size:,} bytes; a configuration has at most {LIMIT:,}", hint=hint)
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise UsageError(f"{path} cannot be read: {why}", hint=hint) from error
+    text = read_text(path, LIMIT, error=UsageError, hint=hint)
     try:
         found = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         where = f" at line {mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) else ""
         why = getattr(error, "problem", None) or str(error)
         raise UsageError(f"{path} is neither YAML nor JSON{where}: {why}", hint=hint) from error
+    if _count(found) > MOST:  # YAML's aliases can make a thousand million of a few lines
+        raise UsageError(f"{path} holds more than {MOST:,} values", hint=hint)
     if not isinstance(found, dict) or any(not isinstance(key, str) for key in found):
         raise UsageError(f"{path} holds no configuration: expected keys and values (recipe: dcgan)", hint=hint)
     return found
+
+
+def _count(value: Any) -> int:
+    """Return how many values there are in a configuration; more than `MOST` are not counted."""
+    waiting, count = [value], 0
+    while waiting and count <= MOST:
+        inner = waiting.pop()
+        count += 1
+        waiting += inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+    return count
 
 
 def _check(found: Mapping[str, Any], known: list[str], path: Path) -> None:

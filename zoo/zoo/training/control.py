@@ -32,16 +32,20 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Take Ctrl-C and SIGTERM as a wish to finish the step and save; a second Ctrl-C leaves at once. Outside of the main
-        thread Python delivers no signals, and nothing is changed.
+        """Take Ctrl-C, SIGTERM and SIGHUP (a terminal that is closed) as a wish to finish the step and save; a second Ctrl-C
+        leaves at once, and is the last that is heard. What is ignored, as nohup has it, stays so. Outside of the main thread
+        Python delivers no signals, and nothing is changed.
         """
-        wanted = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        names = ("SIGINT", "SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+        wanted = [getattr(signal, name) for name in names if hasattr(signal, name)]
         old = {number: signal.getsignal(number) for number in wanted}
+        old = {number: handler for number, handler in old.items() if handler is not signal.SIG_IGN}
 
         def ask(number: int, frame: FrameType | None) -> None:
             if self.signal is not None and number == signal.SIGINT:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a storm of them one is enough
                 raise KeyboardInterrupt
-            self.signal = signal.Signals(number)
+            self.signal = self.signal or signal.Signals(number)
             if self.note is not None and self.timer is None:  # by a thread, as this one may be in the midst of a line
                 words = "stopping once all is saved; Ctrl-C again stops at once"
                 self.timer = threading.Timer(SLOW, self.note, (words,))

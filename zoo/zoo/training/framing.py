@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo_core.words import plural
 
-from ..devices import Runtime
+from ..devices import Runtime, name_device, name_processor
 from ..models.folder import write_model
 from ..models.model import Model
 from ..runs import run as runs
@@ -20,6 +23,28 @@ from ..runs.checkpoints import choose_checkpoint
 from ..runs.config import RunConfig, model_config
 from .state import State
 from .watching import Watch
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Return what decides, beside the run's configuration, which bits come of it; plain data for `run.json`."""
+    machine: dict[str, Any] = {"device": name_device(device), "torch": torch.__version__}
+    if device.type == "cpu":
+        instructions = torch.backends.cpu.get_cpu_capability()
+        machine |= {"processor": name_processor(), "instructions": instructions, "threads": torch.get_num_threads()}
+    return machine
+
+
+def describe_move(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say what computed so far and what goes on, where another torch, device or processor does; "" where none does.
+
+    The number of threads is not spoken of here: it is gone on with.
+    """
+    kinds = ("torch", "device", "processor", "instructions")
+    moved = [kind for kind in kinds if before.get(kind) and now.get(kind) and before[kind] != now[kind]]
+    if not moved:
+        return ""
+    changes = ", ".join(f"{kind} {before[kind]} → {now[kind]}" for kind in moved)
+    return f"the run goes on elsewhere ({changes}): bits may differ from those that it would have had where it was"
 
 
 def describe_start(

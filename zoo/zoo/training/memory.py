@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import torch
 from rich.filesize import decimal
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from zoo_core import TrainingError
 
-from ..devices import Runtime
+from ..devices import Runtime, is_out_of_memory
+from ..devices import free_memory as free_memory
 from ..models.building import build_networks, meta_device
 from ..runs.config import RunConfig, pass_through
 
@@ -22,23 +22,6 @@ SUSPICIOUS = 400
 """Where a minibatch's pixels, so many times over, are less than the free memory, nothing is estimated: it costs seconds."""
 
 FLOAT = 4
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes that a training could still take on `device`, None where the system does not tell."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    if device.type != "cpu":
-        return None
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
-    with suppress(OSError, ValueError):  # a container may have less than the machine; the limit of one may be "max"
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        free = min(free, int(limit) - int(used))
-    return max(0, free)
 
 
 def bytes_of_step(config: RunConfig) -> tuple[int, int] | None:
@@ -100,9 +83,9 @@ def translate_memory_errors(config: RunConfig, runtime: Runtime) -> Iterator[Non
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        cuda = isinstance(error, torch.OutOfMemoryError)
-        if not (cuda or isinstance(error, MemoryError) or "can't allocate memory" in str(error)):
+        if not is_out_of_memory(error):
             raise
+        cuda = isinstance(error, torch.OutOfMemoryError)
         device = runtime.device
         if cuda:
             error.__traceback__ = None  # it holds the tensors that filled the memory

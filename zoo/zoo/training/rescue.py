@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core import OptionError, registry
+from zoo_core.options import complete
+from zoo_core.settings import OptimizerSettings
 from zoo_core.words import plural
 
 from ..files import atomic_file, remove_folder
@@ -71,11 +73,15 @@ def climb(config: RunConfig, rungs: Sequence[Mapping[str, Any]]) -> RunConfig:
                 for settings in [optimizer[role]] if role else optimizer.values():
                     if name not in settings:
                         raise OptionError(f"{key} is no setting")
-                    settings[name] = min(value, settings[name] / 2) if name == "lr" else value
+                    settings[name] = (
+                        min(value, settings[name] / 2) if name == "lr" and isinstance(value, int | float) else value
+                    )
             else:
                 raise OptionError(f"{key} is no setting of {config.recipe['name']}")
         if training.augment and not config.build_algorithm().augmentable:
             raise OptionError(f"{config.recipe['name']} has no augmentation")
+        for role, settings in optimizer.items():
+            OptimizerSettings(**complete(OptimizerSettings, settings, where=f"optimizer.{role}"))
         config = replace(config, optimizer=optimizer, parts=parts, algorithm=algorithm, training=training)
     return config
 

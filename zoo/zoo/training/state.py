@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo_core import Algorithm, Generator, TrainingError
+from zoo_core import Algorithm, CheckpointError, Generator, TrainingError
 
 from ..devices import Runtime
 from ..models.model import STATISTICS, estimate_statistics
@@ -22,11 +22,12 @@ from ..models.weights import fill
 from ..optimizers import Adam
 from ..runs.checkpoints import tensors_below, write_checkpoint
 from ..runs.config import RunConfig
+from ..runs.documents import VALUES
 from ..runs.evaluation import Best
 from .health import divergence_error
 
 COUNTERS = ("step", "images", "updates", "seconds")
-CAPACITY = 64  # most names that an algorithm may record
+CAPACITY = VALUES  # most names that an algorithm may record
 RESERVED = frozenset(("step", "images", "epoch", "seconds", "images_per_s", "signs", "final", "stopped", "threads"))
 
 
@@ -273,7 +274,7 @@ def restore(
         runtime.scaler.load_state_dict(described["scaler"])
     version, internal, gauss = described["python_random"]
     random.setstate((version, tuple(internal), gauss))
-    _restore_random(tensors_below(tensors["random.safetensors"], str(runtime.rank)), runtime.device.type)
+    _restore_random(tensors_below(tensors["random.safetensors"], str(runtime.rank)), runtime.device.type, path)
 
 
 def _random_states(runtime: Runtime) -> dict[str, Tensor]:
@@ -290,10 +291,13 @@ def _random_states(runtime: Runtime) -> dict[str, Tensor]:
     return {f"{rank}.{key}": tensor for rank, states in enumerate(runtime.gather(mine)) for key, tensor in states.items()}
 
 
-def _restore_random(states: dict[str, Tensor], kind: str) -> None:
+def _restore_random(states: dict[str, Tensor], kind: str, path: Path) -> None:
     if "torch" not in states:  # a process that the run did not have before
         return
-    torch.set_rng_state(states["torch"])
+    try:
+        torch.set_rng_state(states["torch"])
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} is damaged: it holds no state of torch's random generator") from error
     position, has_gauss, cached = states["numpy_rest"].tolist()
     keys = states["numpy_keys"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))

@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
 from PIL import Image
 
 from zoo_core import TrainingError, ZooError
 from zoo_core.words import printable
 
 from ..allocator import keep_freed_memory_during
-from ..devices import Runtime, name_device, start_runtime
+from ..devices import Runtime, start_runtime
 from ..files import remove_unfinished, translate_errors
 from ..notebook import reporter_for_caller
 from ..packs import build_pack
@@ -28,13 +26,14 @@ from ..runs import run as runs
 from ..runs.checkpoints import checkpoints, newest_checkpoint
 from ..runs.config import RunConfig
 from ..runs.evaluation import Evaluation
+from ..runs.fitting import check_checkpoint_fits
 from .batches import Batches, share_of
 from .callbacks import Callbacks
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
 from .finetuning import begin_with, freeze, reopen_parent
-from .framing import describe_start, ended_schedules, write_best_model
+from .framing import describe_machine, describe_move, describe_start, ended_schedules, write_best_model
 from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
 from .health import DivergenceError
 from .memory import refuse_too_large, translate_memory_errors
@@ -122,9 +121,12 @@ def _train(
         recorded, keep = checkpoint[1].get("threads") if checkpoint else None, plan.deterministic or plan.compile
         choice = (plan.threads, recorded, plan.budget, config.training.batch, runtime, report)
         threads = stack.enter_context(choose_threads(*choice, keep=keep))
+        if checkpoint is not None:
+            check_checkpoint_fits(config, checkpoint[2], checkpoint[0])
         refuse_too_large(config, runtime)
         seed_everything(config.seed, runtime.rank)
-        state = State.create(config, runtime)
+        with translate_memory_errors(config, runtime):
+            state = State.create(config, runtime)
         state.threads = threads.number
         if checkpoint is not None:
             path, described, tensors = checkpoint
@@ -145,6 +147,8 @@ def _train(
         folder = Path(runtime.from_main(str(chosen)))
         opened = (plan.track, folder, config.to_json(), state, runtime, report)
         tracker = open_trackers(*opened) if runtime.is_main else None
+        if before is not None and (moved := describe_move(before.machine, describe_machine(runtime.device))):
+            report.note(moved)
         for line in describe_start(config, plan.budget, folder, state, runtime, resumes=plan.resume):
             report.note(line)
         if parent is not None:  # a run that is killed goes on even where the model is gone by then
@@ -263,11 +267,9 @@ def _enter(folder: Path, stack: ExitStack) -> None:
 
 def _begin(plan: Plan, config: RunConfig, runtime: Runtime, watch: Watch | None, stack: ExitStack, seconds: float) -> Path:
     """Write `run.json`, into a new run folder unless one is resumed; leave no folder without one."""
-    machine: dict[str, Any] = {"device": name_device(runtime.device), "torch": torch.__version__}
+    machine = describe_machine(runtime.device)
     if runtime.device.type == "cuda":
         machine |= {"tf32_allowed": TF32, "graphs": plan.graphs and can_capture(runtime)}
-    elif runtime.device.type == "cpu":
-        machine["threads"] = torch.get_num_threads()
     record = runs.RunRecord(config, plan.budget, plan.precision, plan.command, machine, plan.threads)
     record = replace(record, watch=watch.to_json(seconds) if watch is not None else {}, rescue=plan.rescue)
     if plan.resume:

@@ -1,0 +1,45 @@
+"""Run all fuzzers, a few tries each, in one process after another: what the tests and CI do.
+
+    python benchmarks/fuzz/every.py [--share X] [--seed S] [--json]
+
+The last line of standard output is one JSON object: target → its summary. With --share 1 each target has the tries that are
+named in `TRIES`; the tests take less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from harness import fuzz, set_up
+
+TRIES = {
+    **{"model_folders": 5000, "run_folders": 2000, "image_packs": 1000, "picture_archives": 500},
+    **{"hub_conversations": 300, "plugin_metadata": 1000, "names": 5000},
+}
+"""Module → how many tries a whole run has."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--share", type=float, default=0.01, help="of the tries of a whole run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--targets", default=",".join(TRIES))
+    parser.add_argument("--json", action="store_true", help="print only the last line")
+    given = parser.parse_args()
+    set_up()
+    tell: Callable[[str], None] = (lambda line: None) if given.json else print
+    found = {}
+    for name in given.targets.split(","):
+        summary = fuzz(import_module(name).TARGET, max(1, round(TRIES[name] * given.share)), given.seed).to_json()
+        found[name] = summary
+        tell(f"{name}: {summary['as_promised']} of {summary['tries']} as promised; {summary['examples'] or ''}")
+    print(json.dumps(found))
+    return 1 if any(summary["violations"] for summary in found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""Run every command under every fault of a machine: an exit code, one message, nothing half-written, no traceback, no hang.
+
+    python benchmarks/fuzz/faults.py [--commands train,sample] [--faults full-stdout,storm] [--json]
+
+A full standard output, one that nobody reads, no HOME and one that cannot be written, an ASCII locale, files that may not
+grow, little memory, a very long path, a data folder whose name begins with a dot, a closed terminal, a storm of Ctrl-C, two
+processes in one place, a disk of 1 MB (where this process may mount one). The last line of standard output is one JSON
+object: how many pairs were tried, which did not keep the promise and why, and which could not be tried here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+PATIENCE = 600.0  # seconds by the clock, for the machine may be busy
+TINY = [
+    *("--size", "16", "--batch", "8", "--images", "64", "--device", "cpu", "--precision", "fp32", "--threads", "1"),
+    *("--set", "generator.width=4", "--set", "discriminator.width=4", "--set", "generator.latent_dim=4", "--no-watch"),
+]
+FOLDER = ["--dataset", "folder", "--data"]
+MEASURED = ["--metrics", "frechet", "--features", "scattering", "--samples", "16", "--real", "16", "--resamples", "0"]
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "PYTHONCOERCECLOCALE": "0"}
+
+
+@dataclass
+class Place:
+    """Where a pair is tried: paths of what is there already, and the folder that it may write into."""
+
+    root: Path
+    work: Path
+    data: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "run" / "model"
+
+
+COMMANDS: dict[str, Callable[[Place], list[str]]] = {
+    "train": lambda p: [
+        "train",
+        "dcgan",
+        "--dataset",
+        "folder",
+        "--data",
+        str(p.data),
+        *TINY,
+        "--images",
+        "64",
+        "--out",
+        f"{p.work}/run",
+    ],
+    "build": lambda p: ["data", "build", *FOLDER, str(p.data), "--size", "12"],
+    "export": lambda p: ["export", str(p.model), f"{p.work}/exported"],
+    "push": lambda p: ["push", str(p.model), "ada/small"],
+    "pull": lambda p: ["pull", "ada/there", "--out", f"{p.work}/pulled"],
+    "sample": lambda p: ["sample", str(p.model), "-n", "4", "--out", f"{p.work}/samples.png", "--device", "cpu"],
+    "evaluate": lambda p: ["evaluate", str(p.run), *MEASURED],
+    "compare": lambda p: ["compare", str(p.run), str(p.run), "--out", f"{p.work}/compared"],
+    "list": lambda p: ["list", "recipes"],
+    "demo": lambda p: ["demo", str(p.model), "--port", "0"],
+}
+ENDLESS = ("demo",)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is amiss; `codes` are the exit codes that are promised, `ok` whether the command may succeed all the same."""
+
+    codes: tuple[int, ...] = (0, 1)
+    environment: dict[str, str | None] = field(default_factory=dict)
+    limit: Callable[[], None] | None = None  # called in the new process
+    stdout: str = ""  # a file that standard output goes to; "closed": a pipe that nobody reads
+    signals: tuple[tuple[signal.Signals, int], ...] = ()  # sent one after another, how often
+    twice: bool = False
+    data: str = "pictures"
+    work: str = "work"
+    mount: bool = False
+
+
+def _files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def _memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+
+
+FAULTS: dict[str, Fault] = {
+    "none": Fault(codes=(0,)),
+    "full-stdout": Fault(stdout="/dev/full"),
+    "closed-stdout": Fault(stdout="closed"),
+    "no-home": Fault(environment={"HOME": None, "ZOO_CACHE": None, "XDG_CACHE_HOME": None}),
+    "unwritable-home": Fault(environment={"HOME": "/proc/1", "ZOO_CACHE": None, "XDG_CACHE_HOME": None, "HF_HOME": None}),
+    "ascii": Fault(
+        codes=(0,), environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "PYTHONCOERCECLOCALE": "0"}
+    ),
+    "file-size": Fault(limit=_files),
+    "memory": Fault(limit=_memory),
+    "long-path": Fault(work="/".join(["x" * 200] * 12)),
+    "longer-name": Fault(work="y" * 300, codes=(0, 1, 2)),
+    "dot-data": Fault(codes=(0,), data=".pictures"),
+    "hangup": Fault(codes=(0, 129, -1), signals=((signal.SIGHUP, 1),)),
+    "storm": Fault(codes=(0, 130), signals=((signal.SIGINT, 50),)),
+    "two": Fault(codes=(0, 1, 2), twice=True),
+    "small-disk": Fault(mount=True),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--commands", default=",".join(COMMANDS))
+    parser.add_argument("--faults", default=",".join(FAULTS))
+    parser.add_argument("--json", action="store_true", help="print only the last line")
+    given = parser.parse_args()
+    found = try_all(given.commands.split(","), given.faults.split(","), told=not given.json)
+    print(json.dumps(found))
+    return 1 if found["violations"] else 0
+
+
+def try_all(commands: list[str], faults: list[str], *, told: bool = False) -> dict[str, Any]:
+    """Try every pair; return what `main` prints."""
+    from helpers.hub_server import HubServer
+    from helpers.hub_server.fixtures import TOKEN, environment
+
+    found: dict[str, Any] = {"pairs": 0, "as_promised": 0, "violations": {}, "untried": []}
+    with tempfile.TemporaryDirectory(prefix="zf-") as folder, HubServer(Path(folder, "hub"), {TOKEN: "ada"}) as hub:
+        root = Path(folder)
+        base = {**os.environ, "OMP_NUM_THREADS": "1", "ZOO_CACHE": f"{root}/cache", "HF_TOKEN": TOKEN, "COLUMNS": "100"}
+        base.update(environment(hub, root / "hf"))
+        prepare(root, base)
+        for name in faults:
+            for command in commands:
+                place = Place(root, root / f"{command}-{name}" / FAULTS[name].work, root / FAULTS[name].data)
+                why = try_one(place, command, FAULTS[name], base)
+                if why is None:
+                    found["untried"].append(f"{command}/{name}")
+                    continue
+                found["pairs"] += 1
+                found["as_promised"] += not why
+                if why:
+                    found["violations"][f"{command}/{name}"] = why
+                if told:
+                    print(f"{command:9} {name:16} {why or 'as promised'}", flush=True)
+    return found
+
+
+def prepare(root: Path, environment: dict[str, str]) -> None:
+    """Make pictures, a run, its model, and a model on the Hub."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for folder in ("pictures", ".pictures"):
+        (root / folder).mkdir()
+        for i in range(24):
+            Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(root / folder / f"{i}.png")
+    base = [
+        "train",
+        "dcgan",
+        "--dataset",
+        "folder",
+        "--data",
+        f"{root}/pictures",
+        *TINY,
+        "--images",
+        "64",
+        "--out",
+        f"{root}/run",
+    ]
+    for words in (base, ["push", f"{root}/run/model", "ada/there"]):
+        done = subprocess.run([sys.executable, "-m", "zoo_cli", *words], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def try_one(place: Place, command: str, fault: Fault, base: dict[str, str]) -> str | None:
+    """Return what is wrong with how a command takes a fault, "" for nothing, None where it cannot be tried here."""
+    environment = {key: value for key, value in {**base, **fault.environment}.items() if value is not None}
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # a name that is too long is the command's own affair
+            place.work.mkdir(parents=True, exist_ok=True)
+        if fault.mount:
+            try:
+                stack.enter_context(small_disk(place.work))
+            except (OSError, subprocess.CalledProcessError):
+                return None
+            environment["ZOO_CACHE"] = f"{place.work}/cache"
+        words = [sys.executable, "-m", "zoo_cli", *COMMANDS[command](place)]
+        processes = [start(words, environment, fault, stack) for _ in range(1 + fault.twice)]
+        ends = [finish(process, fault, endless=command in ENDLESS) for process in processes]
+        problems = [judge(code, errors, fault) for code, errors in ends]
+        left = [path.name for path in place.work.rglob(".unfinished-*")] if place.work.exists() else []
+    if left and not fault.signals:
+        problems.append(f"half-written: {left[0]}")
+    return "; ".join(filter(None, problems))
+
+
+def start(words: list[str], environment: dict[str, str], fault: Fault, stack: contextlib.ExitStack) -> subprocess.Popen[str]:
+    stdout: Any = subprocess.DEVNULL
+    if fault.stdout == "closed":
+        reading, stdout = os.pipe()
+        os.close(reading)
+        stack.callback(os.close, stdout)
+    elif fault.stdout:
+        stdout = os.open(fault.stdout, os.O_WRONLY)
+        stack.callback(os.close, stdout)
+
+    def limit() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if fault.limit is not None:
+            fault.limit()
+
+    return subprocess.Popen(
+        words, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True, preexec_fn=limit
+    )
+
+
+def finish(process: subprocess.Popen[str], fault: Fault, *, endless: bool) -> tuple[int | None, str]:
+    """Send the signals while it works; return the exit code, None where it hangs, and what it said."""
+    if fault.signals or endless:
+        deadline = time.monotonic() + (30 if endless else 6)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for number, times in fault.signals or ((signal.SIGTERM, 1),):
+            for _ in range(times):
+                if process.poll() is None:
+                    process.send_signal(number)
+                    time.sleep(0.01)
+    try:
+        return process.wait(PATIENCE), process.stderr.read() if process.stderr is not None else ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return None, ""
+
+
+def judge(code: int | None, errors: str, fault: Fault) -> str:
+    if code is None:
+        return f"hangs for {PATIENCE:.0f} s"
+    if "Traceback" in errors:
+        return f"traceback: {errors.strip().splitlines()[-1][:160]}"
+    if "unexpected" in errors:
+        return f"unexpected: {errors.strip()[-200:]}"
+    if code not in fault.codes and not (code == 143 and not fault.signals):
+        return f"exit code {code}: {errors.strip()[-160:]}"
+    if code in (1, 2) and "error: " not in errors and fault.stdout != "closed":
+        return f"exit code {code} without a message"
+    return ""
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A disk of 1 MB in the place of a folder; raises OSError or CalledProcessError where this process may not mount one."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=False, capture_output=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
