@@ -12,6 +12,10 @@ plugin = Plugin(
             authors="Radford, Metz, Chintala 2015",
             url="https://arxiv.org/abs/1511.06434",
             claims={
+                "stable": f"{HERE}.stable:StableTraining",
+                "guidelines": f"{HERE}.guidelines:Guidelines",
+                "epochs": f"{HERE}.epochs:OneEpochAgainstFive",
+                "memorization": f"{HERE}.memorization:NoMemorization",
                 "walks": f"{HERE}.walks:SmoothWalks",
             },
         )
