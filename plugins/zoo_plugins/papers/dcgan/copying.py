@@ -56,22 +56,22 @@ def blur(images: Tensor) -> Tensor:
 
 
 def shift_a_little(images: Tensor) -> Tensor:
-    """Move images by a sixteenth of their side, to the right and down: 2 pixels of 32."""
+    """Move images by a sixteenth of their side to the right, and by half of that down: 2 pixels and 1 of 32."""
     step = max(1, images.shape[-1] // 16)
-    return shift(images, step, step)
+    return shift(images, step, max(1, step // 2))
 
 
 KINDS: dict[str, Callable[[Tensor], Tensor]] = {
     "exact": lambda images: images,
     "mirrored": mirror,
     "shifted": shift_a_little,
-    "blurred": blur,
+    "blurred": lambda images: blur(blur(images)),
 }
-"""Copies that are planted: what becomes of a training image."""
+"""Copies that are planted: what becomes of a training image; shifts and blur are others than those that are searched."""
 
 
 class CopySearch:
-    """Finds the training images nearest to others, also mirrored and shifted, at a resolution at which blur is no matter.
+    """Finds the training images nearest to others, at low resolution, also where they were mirrored, shifted or blurred.
 
     Args:
         images: the training images [n, C, S, S] in [−1, 1], where it shall be computed.
@@ -83,7 +83,7 @@ class CopySearch:
         self.side, self.neighbors = side, min(neighbors, len(images) - 1)
         step = max(1, images.shape[-1] // 16)
         moved = [shift(images, x, y) for x in (-step, 0, step) for y in (-step, 0, step)]
-        self.searched = [self._reduce(turned) for one in moved for turned in (one, mirror(one))]  # each [n, d]
+        self.searched = [self._reduce(turned) for one in (*moved, blur(images)) for turned in (one, mirror(one))]  # [n, d]
 
     def _reduce(self, images: Tensor) -> Tensor:
         return adaptive_avg_pool2d(images.float(), self.side).flatten(1)

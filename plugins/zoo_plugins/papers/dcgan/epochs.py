@@ -26,9 +26,9 @@ class OneEpochAgainstFive(Claim):
     paper: ClassVar[str] = "shown, not measured: bedrooms after one and after five epochs (section 4.1, figures 2 and 3)"
     criterion: ClassVar[str] = (
         f"Holds if after one epoch the distance to the data is below {LEARNED:g} of that of random weights in every seed, "
-        "the 95 % interval over seeds of the mean logarithm of the distance after five epochs over that after one lies below "
-        "0, after five epochs the distance is still above that of two halves of the data, and neither model copies (zoo "
-        "neighbors). Does not hold here if one of them copies, or that interval lies above 0. Else it cannot be told."
+        "the 95 % interval over seeds of the mean logarithm of the distance after five epochs over that after one lies "
+        "below 0, after five epochs the distance is still above that of two halves of the data, and neither model copies "
+        "(zoo neighbors). Does not hold here if one copies, or that interval lies above 0. Else it cannot be told."
     )
     examples: ClassVar[Mapping[Kind, Facts]]
 
