@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -37,11 +37,6 @@ class MemorizingGenerator(Generator):
         return {"choice": self.choice}
 
 
-def mirror(images: Tensor) -> Tensor:
-    """Flip images [N, C, S, S] left to right."""
-    return images.flip(3)
-
-
 def shift(images: Tensor, right: int = 0, down: int = 0) -> Tensor:
     """Move images by so many pixels; what comes in repeats the edge."""
     size = images.shape[-1]
@@ -55,56 +50,61 @@ def blur(images: Tensor) -> Tensor:
     return avg_pool2d(pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
 
 
-def shift_a_little(images: Tensor) -> Tensor:
-    """Move images by a sixteenth of their side to the right, and by half of that down: 2 pixels and 1 of 32."""
-    step = max(1, images.shape[-1] // 16)
-    return shift(images, step, max(1, step // 2))
+def list_shifts(size: int) -> list[tuple[int, int]]:
+    """Return the shifts that are searched: up to a sixteenth of the side in each direction, in steps of half of that."""
+    step = max(1, size // 32)
+    reach = range(-2, 3) if size >= 32 else range(-1, 2)
+    return [(step * x, step * y) for x in reach for y in reach]
+
+
+def list_turned(images: Tensor) -> Iterator[Tensor]:
+    """Yield images as they are searched: shifted, blurred, each also mirrored."""
+    for one in (images, images.flip(3)):
+        yield from (shift(one, x, y) for x, y in list_shifts(images.shape[-1]))
+        yield blur(one)
 
 
 KINDS: dict[str, Callable[[Tensor], Tensor]] = {
     "exact": lambda images: images,
-    "mirrored": mirror,
-    "shifted": shift_a_little,
+    "mirrored": lambda images: images.flip(3),
+    "shifted": lambda images: shift(images, *list_shifts(images.shape[-1])[1]),
     "blurred": lambda images: blur(blur(images)),
 }
-"""Copies that are planted: what becomes of a training image; shifts and blur are others than those that are searched."""
+"""Copies that are planted: what becomes of a training image."""
 
 
-class CopySearch:
-    """Finds the training images nearest to others, at low resolution, also where they were mirrored, shifted or blurred.
+def find_copies(
+    queries: Tensor, images: Tensor, *, itself: Tensor, side: int = 8, neighbors: int = 50
+) -> tuple[Tensor, Tensor]:
+    """Find the training image nearest to each query, at low resolution, also where it was mirrored, shifted or blurred.
 
     Args:
-        images: the training images [n, C, S, S] in [−1, 1], where it shall be computed.
+        queries, images: [m, C, S, S] and the training images [n, C, S, S] in [−1, 1], where it shall be computed.
+        itself: the number [m] of the training image that a query is and which does not count; −1 for none.
         side: pixels of the low resolution.
-        neighbors: of the nearest ones, whose mean distance is the measure of how near is near.
+        neighbors: of the nearest ones, whose mean distance says how near is near.
+
+    Returns:
+        The distance to the nearest over the mean distance of the nearest ones [m], and its number [m], on the CPU.
     """
+    asked, itself = _reduce(queries, side), itself.to(queries.device)
+    distances = torch.full((len(asked), 0), 0.0, device=asked.device)
+    numbers = torch.full((len(asked), 0), 0, device=asked.device)
+    for start in range(0, len(images), 2048):
+        part = images[start : start + 2048]
+        nearest = torch.full((len(asked), len(part)), float("inf"), device=asked.device)
+        for turned in list_turned(part):
+            nearest = torch.minimum(nearest, torch.cdist(asked, _reduce(turned, side)))
+        here = torch.arange(start, start + len(part), device=asked.device)
+        nearest[itself[:, None] == here] = float("inf")
+        distances = torch.cat([distances, nearest], 1)
+        numbers = torch.cat([numbers, here.expand(len(asked), -1)], 1)
+        distances, order = distances.topk(min(neighbors, distances.shape[1]), dim=1, largest=False)
+        numbers = numbers.gather(1, order)
+    finite = distances.isfinite()
+    mean = distances.nan_to_num(posinf=0.0).sum(1) / finite.sum(1).clamp(min=1)
+    return (distances[:, 0] / mean.clamp(min=1e-9)).cpu(), numbers[:, 0].cpu()
 
-    def __init__(self, images: Tensor, *, side: int = 8, neighbors: int = 50) -> None:
-        self.side, self.neighbors = side, min(neighbors, len(images) - 1)
-        step = max(1, images.shape[-1] // 16)
-        moved = [shift(images, x, y) for x in (-step, 0, step) for y in (-step, 0, step)]
-        self.searched = [self._reduce(turned) for one in (*moved, blur(images)) for turned in (one, mirror(one))]  # [n, d]
 
-    def _reduce(self, images: Tensor) -> Tensor:
-        return adaptive_avg_pool2d(images.float(), self.side).flatten(1)
-
-    def ratios(self, images: Tensor, *, leave_out: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the distance to the nearest training image over the mean of the nearest ones [m], and its number [m].
-
-        Args:
-            leave_out: the numbers [m] of the images themselves, where they are training images.
-        """
-        ratios, numbers = [], []
-        for start in range(0, len(images), 256):
-            queries = self._reduce(images[start : start + 256])
-            nearest = torch.full((len(queries), len(self.searched[0])), float("inf"), device=queries.device)
-            for searched in self.searched:
-                nearest = torch.minimum(nearest, torch.cdist(queries, searched))
-            if leave_out is not None:
-                itself = leave_out[start : start + 256].to(queries.device)
-                nearest[torch.arange(len(queries), device=queries.device), itself] = float("inf")
-            found = nearest.topk(self.neighbors, dim=1, largest=False)
-            mean = found.values.mean(1).clamp(min=1e-9)
-            ratios.append((found.values[:, 0] / mean).cpu())
-            numbers.append(found.indices[:, 0].cpu())
-        return torch.cat(ratios), torch.cat(numbers)
+def _reduce(images: Tensor, side: int) -> Tensor:
+    return adaptive_avg_pool2d(images.float(), side).flatten(1)

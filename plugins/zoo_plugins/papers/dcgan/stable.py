@@ -35,8 +35,8 @@ class StableTraining(Claim):
         "Settings (rate, batch, width of the networks, length and distribution of the latents, seed) are drawn by lot, the "
         "same for DCGAN and for the plain GAN of fully connected layers. A training ends well if it has neither diverged "
         f"nor collapsed and its distance to the data is at most {LEARNED:g} of that of random weights. Holds if the exact "
-        "95 % interval of DCGAN's share of good ends lies above 1/2 and above the plain GAN's. Does not hold here if it lies "
-        "below 1/2, or below the plain GAN's. Else it cannot be told."
+        "95 % interval of DCGAN's share of good ends lies above 1/2 and above the plain GAN's. Does not hold here if it "
+        "lies below 1/2, or below the plain GAN's. Else it cannot be told."
     )
     examples: ClassVar[Mapping[Kind, Facts]] = {
         "holds": {"healthy": {DCGAN: _MANY, PLAIN: _FEW}},
