@@ -1,0 +1,169 @@
+"""`zoo.reproduce`: one claim after another, each kept when it is done, and what is written about all of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
+
+from zoo_core import Paper, UsageError, ZooError, registry
+from zoo_core.words import duration, name_error, plural
+
+from ..devices import check_device, resolve_precision
+from ..files import Place, remove_unfinished, translate_errors
+from ..locks import lock_folder
+from ..notebook import reporter_for_caller
+from ..progress import Reporter
+from .bench import Interrupted, Shop, WorkBench, read_json, write_kept
+from .page import write_markdown, write_report
+from .planning import PlannedClaim, ReproductionPlan, plan_reproduction
+from .rows import FORMAT, PAGE, RESULTS, Reproduction, claim_file, read_rows
+
+FILE = "reproduction.json"
+
+
+def reproduce(
+    paper: str,
+    *,
+    out: Place,
+    profile: str = "minutes",
+    data: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
+    device: str = "auto",
+    precision: str | None = None,
+    markdown: Place | None = None,
+    workers: int | None = None,
+    report: Reporter | None = None,
+) -> Reproduction:
+    """Reproduce a paper: measure its claims, judge each by the rule that it states, and write one page about all.
+
+    Called again with the same arguments after an interruption, even a kill, it goes on where it was: what is done is not
+    repeated. Data that were not at hand may be named then, and claims that failed are tried again.
+
+    Args:
+        paper: a name of the registry ("dcgan").
+        out: the folder of the reproduction: page, results, runs, pictures.
+        profile: how much is spent, one of `zoo_core.papers.PROFILES`.
+        data: dataset → where it lies, for claims that need other than drawn images.
+        only: names of claims, to leave out the others.
+        device, precision: of trainings, as `zoo.train` takes them.
+        markdown: a file to write the results into as Markdown, too.
+        workers: processes that decode pictures.
+        report: hears the plan and the progress; by default the notebook or standard error does.
+
+    Returns:
+        A row for each claim of the paper. A claim whose measuring raises an error is a row that says so.
+
+    Raises:
+        UsageError: an argument is wrong, or the folder holds something else.
+        PluginError: a claim is broken.
+    """
+    report, folder = report or reporter_for_caller(), Path(out)
+    where = check_device(device)
+    resolve_precision(precision or "auto", where)  # refused now, if at all
+    given = {name: str(Path(place).expanduser().absolute()) for name, place in (data or {}).items()}
+    described = {"format": FORMAT, "paper": paper, "profile": profile, "device": str(where), "data": given}
+    planned = plan_reproduction(
+        paper, profile=profile, data=given, only=only, device=device, out=folder, forecast=False
+    )  # all names are known
+    refuse_other(folder, described)
+    with ExitStack() as stack:
+        with translate_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        stack.callback(lock_folder(folder, "reproducing").release)
+        for place in (folder, *(folder / name for name in ("claims", "courses", "measurements", "pictures", "runs"))):
+            remove_unfinished(place)
+        kept = refuse_other(folder, described)
+        described["data"] = given = {**kept, **given}
+        write_kept(folder / FILE, described)
+        planned = plan_reproduction(paper, profile=profile, data=given, only=only, device=device, out=folder, report=report)
+        say_plan(planned, report)
+        shop = Shop(folder, profile, given, str(where), precision, workers, report)
+        entry = cast(Paper, registry.find("papers", paper).value)
+        signal = ""
+
+        def write() -> Reproduction:
+            rows = read_rows(folder, planned)
+            done = Reproduction(folder, folder / PAGE, folder / RESULTS, paper, profile, str(where), rows, signal)
+            write_kept(done.results, done.to_json())
+            return done
+
+        for one in planned.claims:
+            if one.why_not or (read_json(claim_file(folder, one.name)) or {"error": "none"})["error"] == "":
+                continue
+            report.note(f"{one.name}: {one.claim.statement}")
+            try:
+                measure_claim(one, shop)
+            except Interrupted as interrupted:
+                signal = interrupted.signal
+                break
+            write()
+        done = write()
+        write_report(done, entry, shop)
+        if markdown is not None:
+            write_markdown(Path(markdown), done, entry, shop)
+        return done
+
+
+def measure_claim(planned: PlannedClaim, shop: Shop) -> None:
+    """Measure one claim and keep what came of it; an error is kept too, and is no error."""
+    bench, begun, facts, error = WorkBench(shop, planned.name), time.monotonic(), None, ""
+    try:
+        facts = json.loads(json.dumps(dict(planned.claim.measure(bench)), allow_nan=False))
+        verdict = planned.claim.judge(facts)
+        shop.report.note(f"{planned.name}: {verdict.kind}: {verdict.why}")
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except ZooError as failure:
+        error = " ".join(filter(None, (failure.message, failure.hint)))
+    except Exception as failure:  # a claim of anybody's: the others go on
+        error = name_error(failure)
+    if error:
+        shop.report.warn(f"{planned.name}: {error}")
+    cost = bench.cost
+    told = {"facts": facts or {}, "error": error, "measuring": round(cost.measuring, 2), "trainings": cost.trainings}
+    write_kept(claim_file(shop.folder, planned.name), {**told, "elapsed": round(time.monotonic() - begun, 2)})
+
+
+def say_plan(planned: ReproductionPlan, report: Reporter) -> None:
+    """Tell the plan before anything is done: what is trained and measured, how long it takes, and each rule."""
+    tried = [one for one in planned.claims if not one.why_not]
+    count, whole = len(planned.claims), planned.seconds
+    about = "" if whole is None else f", about {duration(whole)} here"
+    report.note(f"{planned.paper}: {len(tried)} of {plural(count, 'claim')}{about}, profile {planned.profile}")
+    rows = planned.rows()
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for row in rows:
+        report.note(f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}  {row[3]}")
+    for one in tried:
+        report.note(f"{one.name} is judged so: {one.claim.criterion}")
+
+
+def refuse_other(folder: Path, wanted: Mapping[str, Any]) -> dict[str, str]:
+    """Raise `UsageError` unless a reproduction can be begun in a folder, or the one there may go on as `wanted`.
+
+    Returns the data that it knows of.
+    """
+    if not (folder / FILE).exists():
+        if folder.exists() and (not folder.is_dir() or any(path.name != ".lock" for path in folder.iterdir())):
+            raise UsageError(f"{folder} exists and holds no reproduction", hint="choose another folder: --out DIR")
+        return {}
+    found = read_json(folder / FILE)
+    if found is None or not isinstance(found.get("data"), dict):
+        raise UsageError(f"{folder / FILE} is damaged", hint="choose another folder: --out DIR")
+    lines = [
+        f"{key}: {found.get(key)} there, {wanted[key]} now"
+        for key in ("format", "paper", "profile", "device")
+        if found.get(key) != wanted[key]
+    ]
+    known: dict[str, str] = found["data"]
+    for name, place in wanted["data"].items():
+        if known.get(name, place) != place:
+            lines.append(f"data of {name}: {known[name]} there, {place} now")
+    if lines:
+        hint = "to go on with it, say the same; or choose another folder: --out DIR"
+        raise UsageError(f"{folder} holds another reproduction:\n  " + "\n  ".join(lines), hint=hint)
+    return known
