@@ -139,6 +139,7 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option("--repeats", type=int, metavar="N", help="Random choices of labeled images.  [default: 10; of all 1]")
 @click.option("--test", type=int, metavar="N", help="Most test images.  [default: all]")
 @click.option("--untrained", is_flag=True, default=None, help="Random initial weights, as a control; MODEL may be a recipe.")
+@click.option("--per-layer", is_flag=True, default=None, help="Also what each stage is worth, alone and with those below.")
 @click.option(
     "--solver",
     type=click.Choice(["auto", "sklearn", "torch"]),
@@ -163,10 +164,11 @@ def probe(one_nn: bool, **choices: Any) -> None:
     from zoo_core import UsageError
 
     given = {name: value for name, value in choices.items() if value is not None}
-    for name in ("labels", "repeats", "untrained", "solver") if one_nn else ("samples",):
+    for name in ("labels", "repeats", "untrained", "per_layer", "solver") if one_nn else ("samples",):
         if name in given:
             word = "takes no" if one_nn else "is needed for"
-            raise UsageError(f"--one-nn {word} --{name}", hint=f"leave --{name} out" if one_nn else "add: --one-nn")
+            flag = name.replace("_", "-")
+            raise UsageError(f"--one-nn {word} --{flag}", hint=f"leave --{flag} out" if one_nn else "add: --one-nn")
     measure("one_nn" if one_nn else "probe", _show_published, **given)
 
 
@@ -175,6 +177,11 @@ def _show_published(results: Any) -> None:
         echo(f"guessing would be right in {results.details['guessing']:.1%}")
     if "probe_accuracy" in results.verdicts:
         echo("what training added to random weights: the same command with --untrained is the control")
+    if results.details.get("layers"):
+        echo(f"what each stage is worth, of {results.details['layers_of']:,} labeled images:")
+        each = results.details["layers"]
+        rows = [("  " + row["stage"], f"{row['features']:,}", f"{row['alone']:.1%}", f"{row['up_to']:.1%}") for row in each]
+        print_table([("  stage", "features", "alone", "with those below"), *rows])
     if results.details.get("published"):
         echo("published, by other protocols (arXiv:1511.06434; ? not confirmed from the paper itself):")
         rows = [("  " + row["method"], row["all_labels"], row["few_labels"]) for row in results.details["published"]]

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 import zoo
 from helpers.metrics import Counting, Heard, pictures, plain, replaying, saved
-from zoo.evaluating import probe as probing
-from zoo.progress import Reporter
 from zoo_core import DataError, UsageError
 
 WIDTH = {"discriminator.width": 8}
@@ -124,26 +121,12 @@ def test_neighbors_need_a_conditional_model_of_the_same_classes() -> None:
         zoo.one_nn(other, dataset="ellipses", samples=1)
 
 
-@pytest.mark.parametrize(
-    ("held", "tried", "best"),
-    [(100, 7, 0.3), (probing.MANY, 3, 0.03)],  # of few held-out images one worse value is not believed
-)
-def test_c_is_raised_until_it_gets_worse(monkeypatch: pytest.MonkeyPatch, held: int, tried: int, best: float) -> None:
-    accuracies = iter([0.4, 0.5, 0.45, 0.6, 0.6, 0.59, 0.58, 1.0])
-    asked = []
-
-    class Scripted:
-        def __init__(self, *args: object, **choices: object) -> None:
-            pass
-
-        def solve(self, c: float, **choices: object) -> Scripted:
-            asked.append(c)
-            return self
-
-        def accuracy(self, features: Tensor, labels: Tensor) -> float:
-            return next(accuracies)
-
-    monkeypatch.setattr(probing, "Problem", Scripted)
-    labels, numbers = torch.zeros(held, dtype=torch.int64), torch.arange(held)
-    assert probing._best_c(torch.zeros(held, 2), labels, 2, numbers, numbers, "torch", Reporter()) == best
-    assert asked == list(probing.CS[:tried])
+def test_what_each_stage_is_worth() -> None:
+    found = zoo.probe(small(), dataset="ellipses", labels=20, repeats=1, per_layer=True)
+    layers = found.details["layers"]
+    assert [row["features"] for row in layers] == [16 * 8, 16 * 16]
+    assert sum(row["features"] for row in layers) == found.protocol["feature_count"]
+    assert layers[0]["alone"] == layers[0]["up_to"]
+    assert layers[-1]["up_to"] == found.metrics["probe_accuracy"]  # all stages, the same images
+    assert all(0.5 < row["alone"] <= 1 for row in layers)
+    plain(found.to_json())
