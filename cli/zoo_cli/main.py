@@ -19,6 +19,7 @@ SECTIONS = {
     "Train": {
         "train": "Train RECIPE on a dataset, or go on with a run.",
         "compare": "Train recipes alike and compare them, or compare runs.",
+        "reproduce": "Reproduce PAPER: say of each claim whether it holds.",
         "leaderboard": "Fill, show and check a leaderboard of recipes.",
         "runs": "List trainings and delete them.",
         "diagnose": "Tell how the training in RUN does, and what to try.",

@@ -58,7 +58,7 @@ def show(name: str, as_json: bool) -> None:
 def _print(thing: dict[str, Any]) -> None:
     echo(f"{SINGULAR.get(thing['kind'], thing['kind'])} {thing['name']}", bold=True, nl=False)
     echo(f"  ({thing['distribution']} {thing['version']})" if thing.get("distribution") else "")
-    for key in ("summary", "paper", "base", "where", "recipe", "dataset", "license"):
+    for key in ("summary", "paper", "base", "url", "where", "recipe", "dataset", "license"):
         if thing.get(key):
             echo(f"  {key}: {printable(str(thing[key]))}")
     if thing["kind"] == "recipes":
@@ -70,6 +70,10 @@ def _print(thing: dict[str, Any]) -> None:
         echo("  parts:")
         averaged = dict.fromkeys(thing["averages"], "averaged, and published")
         print_table([(f"    {role}", SINGULAR[kind], averaged.get(role, "")) for role, kind in thing["parts"].items()])
+    if "claims" in thing:
+        echo(f"  claims (how each is judged: zoo reproduce {thing['name']} --dry-run):")
+    for name, claim in thing.get("claims", {}).items():
+        echo(f"    {name}: {printable(claim['statement'])}")
     if "options" in thing:
         _print_options(thing)
 

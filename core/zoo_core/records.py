@@ -26,13 +26,14 @@ SINGULAR = {
     "metrics": "metric",
     "trackers": "tracker",
     "models": "model",
+    "papers": "paper",
     "recipes": "recipe",
     "commands": "command",
 }
 """What one of a kind is called."""
 
 KINDS = tuple(SINGULAR)[:-2]  # what a plugin can provide besides recipes and commands; also the plugin record's field names
-COMPONENTS = KINDS[:-1]  # kinds of class that a plugin can provide. Models are weights, not classes.
+COMPONENTS = KINDS[:-2]  # kinds of class that a plugin can provide. Models are weights, and papers are lists of claims.
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _PLACE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[\w.-]+(?:/[\w.-]+)*|[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
@@ -203,6 +204,36 @@ class PretrainedModel:
         object.__setattr__(self, "scores", tuple(self.scores))
 
 
+@dataclass(frozen=True)
+class Paper:
+    """A paper that `zoo reproduce` reproduces: its claims, each a class that says how it is measured and judged.
+
+    Args:
+        title, authors: of the paper; "Radford, Metz, Chintala 2015".
+        claims: name → import string of a subclass of `zoo_core.Claim`, in the order in which a page tells them.
+        url: where it can be read.
+    """
+
+    title: str
+    claims: Mapping[str, str]
+    authors: str = ""
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        _check_texts(self, "title", "authors", "url")
+        if not isinstance(self.claims, Mapping) or not self.claims:
+            raise PluginError("claims must be a mapping such as {'stable': 'package.module:Class'}, of one claim at least")
+        for name, target in self.claims.items():
+            check_name(name, "claim")
+            Component(target)
+        _freeze(self, "claims", self.claims)
+
+    @property
+    def summary(self) -> str:
+        """One line for `zoo list`."""
+        return f"{self.title} ({self.authors})" if self.authors else self.title
+
+
 DEFAULT_ALGORITHM = "gan"
 """What a recipe trains with that names no algorithm."""
 
@@ -322,6 +353,7 @@ class Plugin:
     metrics: Mapping[str, str | Component] = field(default_factory=dict)
     trackers: Mapping[str, str | Component] = field(default_factory=dict)
     models: Mapping[str, PretrainedModel] = field(default_factory=dict)
+    papers: Mapping[str, Paper] = field(default_factory=dict)
     recipes: Sequence[Recipe] = ()
     commands: Mapping[str, str | Component] = field(default_factory=dict)
     contract: int = CONTRACT
@@ -342,6 +374,11 @@ class Plugin:
         for name in self.models:
             check_name(name, "model")
         _freeze(self, "models", self.models)
+        if not isinstance(self.papers, Mapping) or not all(isinstance(paper, Paper) for paper in self.papers.values()):
+            raise PluginError("papers must be a mapping from names to zoo_core.Paper records")
+        for name in self.papers:
+            check_name(name, "paper")
+        _freeze(self, "papers", self.papers)
         if not isinstance(self.recipes, Sequence) or isinstance(self.recipes, str):
             raise PluginError(f"recipes must be a list of zoo_core.Recipe records, not {type(self.recipes).__name__}")
         object.__setattr__(self, "recipes", tuple(self.recipes))

@@ -12,12 +12,14 @@ from typing import Any, cast
 from . import options as _options
 from .discovery import InstalledPlugin, discover, normalize
 from .errors import AmbiguousNameError, PluginError, UsageError, unknown
+from .papers import Claim
 from .records import (
     COMPONENTS,
     CONTRACT,
     DEFAULT_ALGORITHM,
     SINGULAR,
     Component,
+    Paper,
     Plugin,
     PretrainedModel,
     Recipe,
@@ -36,7 +38,7 @@ class Entry:
 
     kind: str
     name: str
-    value: Component | Recipe | PretrainedModel
+    value: Component | Recipe | PretrainedModel | Paper
     plugin: InstalledPlugin
 
     @property
@@ -138,6 +140,18 @@ class Registry:
             _options.schema(target)
         return target
 
+    def claims(self, paper: str) -> dict[str, Claim]:
+        """Return a paper's claims by name, in its order.
+
+        Raises:
+            UnknownNameError: no such paper. PluginError: a claim cannot be imported or is none, or the plugin was written
+                for another version of the contract.
+        """
+        entry = self.find("papers", paper)
+        _check_contract(entry, f"paper {entry.name!r} of {entry.plugin.distribution}")
+        assert isinstance(entry.value, Paper)
+        return {name: load_claim(target, f"claim {name!r} of {paper}") for name, target in entry.value.claims.items()}
+
     def recipe(self, name: str) -> Recipe:
         """Return a recipe with everything that it inherits from its bases: an algorithm is named, `base` is None.
 
@@ -233,6 +247,18 @@ def interface_of(kind: str) -> type:
     name = "ImageDataset" if kind == "datasets" else "".join(word.capitalize() for word in SINGULAR[kind].split())
     interface: type = import_target(f"zoo_core:{name}", "zoo")
     return interface
+
+
+def load_claim(target: str, who: str) -> Claim:
+    """Import a claim and make it; raises `PluginError`, naming `who`, where it is none or lacks something."""
+    found = import_target(target, who)
+    if not (isinstance(found, type) and issubclass(found, Claim)):
+        raise PluginError(f"{who}: {target} does not subclass zoo_core.Claim")
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    missing += [name for name in ("title", "statement", "paper", "criterion", "examples") if not hasattr(found, name)]
+    if missing:
+        raise PluginError(f"{who}: {target} does not define {', '.join(missing)}")
+    return found()
 
 
 def check_class(kind: str, target: Any, who: str) -> None:

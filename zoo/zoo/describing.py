@@ -147,12 +147,20 @@ def _model(kind: str, name: str) -> dict[str, Any]:
     return {**_common(entry), **{field: getattr(entry.value, field) for field in fields}}
 
 
+def _paper(kind: str, name: str) -> dict[str, Any]:
+    """With its claims, each with what it says and how it is judged."""
+    entry, claims = registry.find(kind, name), registry.claims(name)
+    words = ("title", "statement", "paper", "criterion")
+    told = {key: {word: getattr(claim, word) for word in words} for key, claim in claims.items()}
+    return {**_common(entry), "url": getattr(entry.value, "url", ""), "claims": told}
+
+
 def _component(kind: str, name: str) -> dict[str, Any]:
     more = SELECTION if kind == "datasets" else {}
     return {**_common(registry.find(kind, name)), "options": _options(registry.load(kind, name), more)}
 
 
-_DESCRIBED = {"recipes": _recipe, "algorithms": _algorithm, "models": _model}
+_DESCRIBED = {"recipes": _recipe, "algorithms": _algorithm, "models": _model, "papers": _paper}
 
 
 def _options(target: Any, more: Mapping[str, Option] = MappingProxyType({})) -> list[dict[str, Any]]:
@@ -167,7 +175,8 @@ def _option(option: Option) -> dict[str, Any]:
 
 
 def _common(entry: Entry) -> dict[str, Any]:
-    told = {"kind": entry.kind, "name": entry.name, "summary": entry.summary, "paper": entry.value.paper}
+    paper = getattr(entry.value, "paper", "")  # which a paper is itself
+    told = {"kind": entry.kind, "name": entry.name, "summary": entry.summary, "paper": paper}
     return {**told, "distribution": entry.plugin.distribution, "version": entry.plugin.version}
 
 

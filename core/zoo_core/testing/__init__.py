@@ -23,10 +23,10 @@ from ..algorithms import Phase
 from ..errors import ZooError, unknown
 from ..options import check as check_option
 from ..options import complete, schema
-from ..records import KINDS, Component, ImageSpec, PretrainedModel, Recipe
+from ..records import KINDS, Component, ImageSpec, Paper, PretrainedModel, Recipe
 from ..registries import Registry, check_class, import_target, registry
 from ..settings import OptimizerSettings, TrainingSettings
-from . import adversaries, algorithms, datasets, losses, metrics, networks, other_kinds
+from . import adversaries, algorithms, datasets, losses, metrics, networks, other_kinds, papers
 from .placement import staying_on
 from .subjects import Failed, Outcome, Subject, place, require, run, supplied
 
@@ -48,7 +48,7 @@ _CHECKS: dict[str, Sequence[Callable[[Subject], str | None]]] = {
 
 def check_component(
     kind: str,
-    target: type | Component | PretrainedModel | str,
+    target: type | Component | PretrainedModel | Paper | str,
     *,
     options: Mapping[str, Any] | None = None,
     image: ImageSpec | None = None,
@@ -57,7 +57,7 @@ def check_component(
 
     Args:
         kind: one of `zoo_core.records.KINDS`.
-        target: the class, the `Component` or `PretrainedModel` of a plugin's record, or a registry name ("mine",
+        target: the class, the `Component`, `PretrainedModel` or `Paper` of a plugin's record, or a registry name ("mine",
             "distribution:mine").
         options: of the instance to check; by default what the class says in `tiny`.
         image: for networks; by default `tiny["image"]`, or 32 × 32 pixels in color.
@@ -73,10 +73,12 @@ def check_component(
         raise unknown("kind", kind, KINDS)
     if isinstance(target, str):
         found = registry.find(kind, target).value
-        assert isinstance(found, Component | PretrainedModel)
+        assert isinstance(found, Component | PretrainedModel | Paper)
         target = found
     if isinstance(target, PretrainedModel):
         return run(other_kinds.MODELS, target)
+    if isinstance(target, Paper):
+        return run(papers.CHECKS, target)
     subject = Subject(kind, target, options=options, image=image)
     outcomes = run([_imports, _subclass, _options, _constructs], subject, stop=True)
     if any(outcome.problem for outcome in outcomes):
@@ -93,9 +95,9 @@ def check_recipe(name: str, *, within: Registry | None = None) -> list[Outcome]:
     return run(_RECIPES, _Recipe(name, within or registry), stop=True)
 
 
-def assert_conforms(kind: str, target: type | Component | PretrainedModel | str, **choices: Any) -> None:
+def assert_conforms(kind: str, target: type | Component | PretrainedModel | Paper | str, **choices: Any) -> None:
     """Raise `AssertionError` with every problem that `check_component` finds, in words; its arguments are the same."""
-    named = getattr(target, "target", getattr(target, "where", target))
+    named = next((getattr(target, name) for name in ("target", "where", "title") if hasattr(target, name)), target)
     label = f"{target.__module__}:{target.__qualname__}" if isinstance(target, type) else named
     _raise(f"{kind}: {label}", check_component(kind, target, **choices))
 

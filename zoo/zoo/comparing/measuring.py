@@ -64,14 +64,14 @@ def measure(model: Model, criterion: Criterion, reference: Reference, samples: i
     return criterion.measure(reference.real, drawn), diversity, nearest
 
 
-def measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporter) -> Reference:
-    """Return the reference, from at most `REAL` images; raises `ZooError` where they are too few, or all alike."""
+def measure_data(pack: Pack, criterion: Criterion, samples: int, report: Reporter, *, most: int = REAL) -> Reference:
+    """Return the reference, from at most `most` images; raises `ZooError` where they are too few, or all alike."""
     try:
         least = max(4, 2 * criterion.metric.minimum)
         if len(pack) < least:
             few = f"{plural(len(pack), 'image')} {are(len(pack))} too few to be compared with"
             raise ZooError(f"{few}; the least is {least}")
-        chosen = torch.randperm(len(pack), generator=generator_for(0, "reference"))[:REAL]
+        chosen = torch.randperm(len(pack), generator=generator_for(0, "reference"))[:most]
         images = read_images(pack, chosen, label="the data")
         features = real = cache_features(criterion.extractor, images, report=report)
         if criterion.metric.needs == "images":

@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from statistics import fmean, stdev
 
-CONFIDENCE = 0.95
+from zoo_core.intervals import student_t
 
 
 @dataclass(frozen=True)
@@ -54,31 +53,3 @@ class Spread:
 
 def _around(middle: float, half: float) -> tuple[float, float]:
     return middle - half, middle + half
-
-
-@cache
-def student_t(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """Return the t within ± which Student's distribution of `freedom` degrees holds a share `confidence`: 4.303 for 2."""
-    low, high = 0.0, 1.0
-    while _share_within(high, freedom) < confidence:
-        high *= 2
-    for _ in range(60):  # halved until nothing is left of the interval in double precision
-        middle = (low + high) / 2
-        low, high = (middle, high) if _share_within(middle, freedom) < confidence else (low, middle)
-    return (low + high) / 2
-
-
-def _share_within(t: float, freedom: int) -> float:
-    """Return the probability of |T| < t, by the finite series for whole degrees of freedom (Abramowitz and Stegun 1964,
-    26.7.3 and 26.7.4).
-    """
-    angle = math.atan(t / math.sqrt(freedom))
-    cosine, sine = math.cos(angle), math.sin(angle)
-    odd = freedom % 2
-    term = total = cosine if odd else 1.0
-    for k in range(2 + odd, freedom - 1, 2):
-        term *= (k - 1) / k * cosine * cosine
-        total += term
-    if odd:
-        return 2 / math.pi * (angle + (sine * total if freedom > 1 else 0.0))
-    return sine * total

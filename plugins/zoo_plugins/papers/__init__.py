@@ -1,0 +1,1 @@
+"""Papers that `zoo reproduce` reproduces, each a folder of claims."""

@@ -1,0 +1,19 @@
+"""The DCGAN paper: its claims by name, in the order of the paper. Imports no torch."""
+
+from zoo_core import Paper, Plugin
+
+HERE = "zoo_plugins.papers.dcgan"
+
+plugin = Plugin(
+    summary="The DCGAN paper, for zoo reproduce",
+    papers={
+        "dcgan": Paper(
+            title="Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
+            authors="Radford, Metz, Chintala 2015",
+            url="https://arxiv.org/abs/1511.06434",
+            claims={
+                "walks": f"{HERE}.walks:SmoothWalks",
+            },
+        )
+    },
+)

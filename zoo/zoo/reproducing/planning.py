@@ -1,0 +1,212 @@
+"""What a reproduction is going to do, and about how long that takes here. Computes nothing but how fast the machine is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zoo_core import Claim, ImageSpec, Training, UsageError, Work, registry
+from zoo_core.errors import unknown
+from zoo_core.papers import PROFILES
+from zoo_core.words import duration, plural
+
+from ..devices import check_device
+from ..names import dataset_not_found
+from ..progress import SILENT, Reporter
+from ..runs.config import RunConfig
+from ..training.speed import bench, flop_per_image
+from .bench import Shop, WorkBench, find_data, name_run, read_json, write_kept
+
+SPEED = "speed.json"  # how fast this machine trains, measured once
+START = 1.5  # seconds that a training takes besides its steps: to begin, to save, to be loaded
+
+
+@dataclass(frozen=True)
+class PlannedClaim:
+    """A claim, and what it is going to do.
+
+    Args:
+        wanted: whether somebody asked for it; `--only` leaves others out.
+        lacking: datasets that it needs and that are not at hand.
+        trainings: those that no claim before it has asked for.
+        shared: how many trainings it shares with claims before it.
+        seconds: of trainings and other work, about; None where nobody knows how fast this machine is.
+    """
+
+    name: str
+    claim: Claim
+    wanted: bool = True
+    lacking: tuple[str, ...] = ()
+    trainings: tuple[Training, ...] = ()
+    shared: int = 0
+    works: tuple[Work, ...] = ()
+    seconds: float | None = None
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not tried, "" where it is."""
+        if not self.wanted:
+            return "not asked for (--only)"
+        ways = ", ".join(f"--data {name}=PATH" for name in self.lacking)
+        return f"{' and '.join(self.lacking)} not at hand: {ways}" if self.lacking else ""
+
+
+@dataclass(frozen=True)
+class ReproductionPlan:
+    """All claims of a paper in its order, as planned for a profile, a device and the data at hand."""
+
+    paper: str
+    profile: str
+    device: str
+    claims: tuple[PlannedClaim, ...]
+    data: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float | None:
+        """Of all claims together; None where nobody knows."""
+        found = [planned.seconds for planned in self.claims if not planned.why_not]
+        return None if any(seconds is None for seconds in found) else sum(seconds or 0.0 for seconds in found)
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Return the plan as a table: claim, trainings, what else, how long; the head first, the sum last."""
+        rows = [("claim", "trainings", "besides", "about")]
+        for planned in self.claims:
+            if planned.why_not:
+                rows.append((planned.name, "–", planned.why_not, "–"))
+                continue
+            images = sum(training.images for training in planned.trainings)
+            told = f"{plural(len(planned.trainings), 'training')} of {images:,} images" if planned.trainings else "none"
+            told += f", {planned.shared} shared" if planned.shared else ""
+            rows.append((planned.name, told, ", ".join(work.words for work in planned.works) or "–", _time(planned.seconds)))
+        return [*rows, ("all", "", f"on {self.device}, profile {self.profile}", _time(self.seconds))]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for `--dry-run --json`."""
+        claims = [
+            {
+                "name": planned.name,
+                "title": planned.claim.title,
+                "criterion": planned.claim.criterion,
+                "not_tried": planned.why_not or None,
+                "trainings": [training.name for training in planned.trainings],
+                "images": sum(training.images for training in planned.trainings),
+                "shared": planned.shared,
+                "besides": [work.words for work in planned.works],
+                "seconds": planned.seconds,
+            }
+            for planned in self.claims
+        ]
+        told = {"paper": self.paper, "profile": self.profile, "device": self.device, "data": dict(self.data)}
+        return {**told, "seconds": self.seconds, "claims": claims}
+
+
+def plan_reproduction(
+    paper: str,
+    *,
+    profile: str = "minutes",
+    data: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
+    device: str = "auto",
+    out: Path,
+    forecast: bool = True,
+    report: Reporter = SILENT,
+) -> ReproductionPlan:
+    """Plan a reproduction; computes nothing but, with `forecast`, how fast this machine trains (a few seconds, once).
+
+    Raises:
+        UsageError: no such paper, profile, claim, dataset or device.
+        PluginError: a claim is broken.
+    """
+    claims, where = registry.claims(paper), str(check_device(device))
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    for name in only:
+        if name not in claims:
+            raise unknown(f"claim of {paper}", name, claims)
+    for name in data or {}:
+        if unfit := dataset_not_found(name):
+            raise unfit
+    shop = Shop(out, profile, data=dict(data or {}), device=where, report=report)
+    known: set[str] = set()
+    found: list[PlannedClaim] = []
+    for name, claim in claims.items():
+        wanted = not only or name in only
+        lacking = tuple(dataset for dataset in claim.needs if find_data(dataset, shop.data) is None)
+        if not wanted or lacking:
+            found.append(PlannedClaim(name, claim, wanted, lacking))
+            continue
+        steps = claim.plan(WorkBench(shop, name))
+        asked = {name_run(step): step for step in steps if isinstance(step, Training)}
+        fresh = tuple(step for key, step in asked.items() if key not in known)
+        known |= set(asked)
+        works = tuple(step for step in steps if isinstance(step, Work))
+        found.append(PlannedClaim(name, claim, True, (), fresh, len(asked) - len(fresh), works))
+    planned = ReproductionPlan(paper, profile, where, tuple(found), shop.data)
+    return foresee(planned, shop) if forecast else planned
+
+
+def foresee(planned: ReproductionPlan, shop: Shop) -> ReproductionPlan:
+    """Return the plan with the seconds that everything takes, by the speed of this machine and what is done already."""
+    trainings = [training for one in planned.claims for training in one.trainings]
+    rate = measure_speed(trainings[0], shop) if trainings else 1.0
+    needed: dict[str, float] = {}
+
+    def seconds(training: Training) -> float:
+        if (shop.folder / "courses" / f"{name_run(training)}.json").exists():
+            return 0.0
+        config = RunConfig.resolve(
+            training.recipe, dataset=training.dataset, size=training.size, batch=training.batch, options=training.options
+        )
+        key = repr((training.recipe, training.size, sorted(training.options.items())))
+        if key not in needed:
+            classes = 10 if config.conditional else 0
+            needed[key] = flop_per_image(config.with_image(ImageSpec(config.training.size, 3, classes)))
+        return START + training.images * needed[key] / rate
+
+    claims = []
+    for one in planned.claims:
+        if one.why_not or (shop.folder / "claims" / f"{one.name}.json").exists():
+            claims.append(replace(one, seconds=None if one.why_not else 0.0))
+            continue
+        claims.append(replace(one, seconds=sum(map(seconds, one.trainings)) + sum(work.seconds for work in one.works)))
+    return replace(planned, claims=tuple(claims))
+
+
+def measure_speed(training: Training, shop: Shop) -> float:
+    """Return the operations a second with which this machine trains, as measured for the reproduction once."""
+    file = shop.folder / SPEED
+    kept = read_json(file)
+    if kept is None or kept.get("device") != shop.device:
+        found = bench(
+            training.recipe,
+            size=training.size,
+            batch=training.batch,
+            options=training.options,
+            device=shop.device,
+            compile=False,
+            rounds=3,
+            report=shop.report,
+        )
+        kept = {"device": shop.device, "recipe": training.recipe, "images_per_s": found.images_per_s, "flops": found.flops}
+        if shop.folder.is_dir():
+            write_kept(file, kept)
+    return float(kept["flops"])
+
+
+def read_data(given: Sequence[str]) -> dict[str, str]:
+    """Return what `--data NAME=PATH` says, each dataset once; raises `UsageError` for anything else."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path:
+            raise UsageError(f"--data {text!r} names no dataset and place", hint="for example: --data cifar10=~/cifar10")
+        if name in found:
+            raise UsageError(f"--data names {name} twice", hint="give each dataset one place")
+        found[name] = path
+    return found
+
+
+def _time(seconds: float | None) -> str:
+    return "?" if seconds is None else "done" if seconds == 0 else duration(seconds)
