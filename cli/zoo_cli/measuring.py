@@ -135,6 +135,7 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @click.command(no_args_is_help=True)
 @model_argument
+@click.option("--attribute", metavar="NAME", help="Classify by this, not by classes: glasses of faces.")
 @click.option("--labels", callback=_read_labels, metavar="N|all", help="Labels per class.  [default: all; svhn: 100]")
 @click.option("--repeats", type=int, metavar="N", help="Random choices of labeled images.  [default: 10; of all 1]")
 @click.option("--test", type=int, metavar="N", help="Most test images.  [default: all]")
@@ -159,12 +160,13 @@ def probe(one_nn: bool, **choices: Any) -> None:
     Examples:
       zoo probe runs/dcgan-imagenet32-cifar10 --data ~/cifar10
       zoo probe dcgan-imagenet32 --untrained --data ~/cifar10 --labels 400
+      zoo probe runs/dcgan-faces --dataset faces --attribute mouth --labels 400 --per-layer
       zoo probe runs/mnist --one-nn --dataset mnist --data ~/mnist
     """
     from zoo_core import UsageError
 
     given = {name: value for name, value in choices.items() if value is not None}
-    for name in ("labels", "repeats", "untrained", "per_layer", "solver") if one_nn else ("samples",):
+    for name in ("attribute", "labels", "repeats", "untrained", "per_layer", "solver") if one_nn else ("samples",):
         if name in given:
             word = "takes no" if one_nn else "is needed for"
             flag = name.replace("_", "-")

@@ -46,6 +46,7 @@ def probe(
     *,
     dataset: str = "cifar10",
     data: Place | None = None,
+    attribute: str | None = None,
     labels: int | Literal["all"] | None = None,
     repeats: int | None = None,
     test: int | None = None,
@@ -67,6 +68,7 @@ def probe(
     Args:
         model: as of `zoo.evaluate`; with `untrained` also a recipe.
         dataset, data: with the splits "train" and "test" and labels: "cifar10", "svhn", …
+        attribute: what the images are classified by, where they have several labels or no classes: "glasses" of "faces".
         labels: "all", or labeled training images per class; by default all, and for SVHN 100 per class as in the paper.
         repeats: random choices of the labeled images, for a mean and a standard deviation; 10 unless all are used.
         test: most test images, evenly spread; by default all.
@@ -88,8 +90,8 @@ def probe(
     images = PackRequest(dataset, path_of(data))
     packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
-    truth = [require_labels(pack, "a probe") for pack in packs]
-    classes, theirs = (list(pack.info["classes"]) for pack in packs)
+    truth = [require_labels(pack, "a probe", attribute) for pack in packs]
+    classes, theirs = (list(pack.info["attributes"][attribute] if attribute else pack.info["classes"]) for pack in packs)
     if classes != theirs:
         raise DataError(
             f"the training images have the classes {', '.join(classes[:5])} and the test images {', '.join(theirs[:5])}",
@@ -133,6 +135,7 @@ def probe(
     found = torch.tensor(accuracies, dtype=torch.float64)
     spread = {"probe_accuracy": float(found.std())} if count > 1 else {}
     own = {
+        **({"attribute": attribute} if attribute else {}),
         "labels": "all" if wanted == "all" else f"{wanted} per class",
         "repeats": count,
         "test_images": len(shown),

@@ -12,7 +12,14 @@ plugin = Plugin(
             authors="Radford, Metz, Chintala 2015",
             url="https://arxiv.org/abs/1511.06434",
             claims={
+                "features": f"{HERE}.features:Features",
+                "svhn": f"{HERE}.svhn:FewLabels",
                 "walks": f"{HERE}.walks:SmoothWalks",
+                "filters": f"{HERE}.filters:Filters",
+                "forgetting": f"{HERE}.forgetting:Forgetting",
+                "arithmetic": f"{HERE}.arithmetic:Arithmetic",
+                "turning": f"{HERE}.turning:Turning",
+                "mnist": f"{HERE}.mnist:ConditionalDigits",
             },
         )
     },
