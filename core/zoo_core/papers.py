@@ -197,8 +197,12 @@ class Bench(ABC):
         """Return what `measure` returns, plain data, or what it returned when this claim asked for `key` before."""
 
     @abstractmethod
-    def picture(self, name: str, image: Any) -> Path:
-        """Keep a PIL picture of this claim under a name ("samples"), for a `Figure`; returns its file."""
+    def picture(self, name: str, image: Any, *, columns: int | None = None) -> Path:
+        """Keep a picture of this claim under a name ("samples"), for a `Figure`; returns its file.
+
+        Args:
+            image: a PIL picture, or images [N, C, S, S] in [−1, 1], of which a grid is made, `columns` in a row.
+        """
 
     def choose(self, **sizes: Any) -> Any:
         """Return the value for this profile; one that is not named takes that of the one before it.

@@ -45,7 +45,7 @@ class PlanBench(Bench):
     def remember(self, key: str, measure: Callable[[], Any]) -> Any:
         raise Failed("plan measures, expected it to compute nothing")
 
-    def picture(self, name: str, image: Any) -> Path:
+    def picture(self, name: str, image: Any, *, columns: int | None = None) -> Path:
         raise Failed("plan draws, expected it to compute nothing")
 
 

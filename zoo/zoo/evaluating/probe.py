@@ -7,10 +7,10 @@ regularized linear L2-SVM on them. C is chosen on a held-out part of the trainin
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from ..models.building import build_component
 from ..models.model import Model, ModelLike
 from ..notebook import AUTOMATIC
 from ..packs import Pack, PackRequest, to_images
+from ..packs.request import parse_options
 from ..progress import Reporter
 from ..randomness import generator_for, seeded
 from ..reports.numbers import judge
@@ -46,6 +47,7 @@ def probe(
     *,
     dataset: str = "cifar10",
     data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
     attribute: str | None = None,
     labels: int | Literal["all"] | None = None,
     repeats: int | None = None,
@@ -68,6 +70,7 @@ def probe(
     Args:
         model: as of `zoo.evaluate`; with `untrained` also a recipe.
         dataset, data: with the splits "train" and "test" and labels: "cifar10", "svhn", …
+        options: of the dataset: {"dataset.count": 2000}.
         attribute: what the images are classified by, where they have several labels or no classes: "glasses" of "faces".
         labels: "all", or labeled training images per class; by default all, and for SVHN 100 per class as in the paper.
         repeats: random choices of the labeled images, for a mean and a standard deviation; 10 unless all are used.
@@ -87,7 +90,7 @@ def probe(
     network, weights = _open_discriminator(model, untrained, seed, device)
     place = check_device(device)
     network = network.to(place)
-    images = PackRequest(dataset, path_of(data))
+    images = PackRequest(dataset, path_of(data), options=parse_options(dataset, options or {}))
     packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
     truth = [require_labels(pack, "a probe", attribute) for pack in packs]

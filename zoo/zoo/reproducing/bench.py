@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from PIL import Image
+from torch import Tensor
 
 from zoo_core import Bench, Course, ImageDataset, Point, Training, TrainingError, UsageError, registry
 
@@ -19,6 +20,7 @@ from ..comparing.training import NamedReporter, has_diverged, train_to
 from ..files import write_json
 from ..loading import load
 from ..metrics.measuring import FEATURES, Criterion, open_criterion
+from ..models.grids import grid_picture
 from ..models.model import Model
 from ..packs import Pack, build_pack
 from ..packs.download import find_download
@@ -138,7 +140,8 @@ class WorkBench(Bench):
         self.cost.measuring += kept["seconds"]
         return kept["value"]
 
-    def picture(self, name: str, image: Any) -> Path:
+    def picture(self, name: str, image: Any, *, columns: int | None = None) -> Path:
+        image = grid_picture(image, columns=columns) if isinstance(image, Tensor) else image
         file = self.find_picture(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         return save_picture(cast(Image.Image, image), file)

@@ -12,8 +12,12 @@ plugin = Plugin(
             authors="Radford, Metz, Chintala 2015",
             url="https://arxiv.org/abs/1511.06434",
             claims={
+                "stable": f"{HERE}.stable:StableTraining",
+                "guidelines": f"{HERE}.guidelines:Guidelines",
+                "epochs": f"{HERE}.epochs:OneEpochAgainstFive",
                 "features": f"{HERE}.features:Features",
                 "svhn": f"{HERE}.svhn:FewLabels",
+                "memorization": f"{HERE}.memorization:NoMemorization",
                 "walks": f"{HERE}.walks:SmoothWalks",
                 "filters": f"{HERE}.filters:Filters",
                 "forgetting": f"{HERE}.forgetting:Forgetting",

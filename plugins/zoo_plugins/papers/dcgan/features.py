@@ -181,6 +181,7 @@ def probe(bench: Bench, subject: Subject, model: Any, seed: int, untrained: bool
     import zoo
 
     options: dict[str, Any] = {"dataset": subject.dataset, "data": subject.data, "attribute": subject.attribute}
+    options["options"] = dataset_options(subject.training)
     options |= {"test": subject.test, "untrained": untrained, "seed": seed, "device": bench.device, "write": False}
     labels: dict[str, Any] = {"many": subject.many or "all", "few": subject.few}
     found: dict[str, float] = {}
@@ -198,12 +199,13 @@ def probe_kmeans(bench: Bench, subject: Subject, run: Any) -> dict[str, float]:
     from .kmeans import learn
 
     model = zoo.load(run, device=bench.device)
-    pack = zoo.build_pack(
-        zoo.PackRequest(subject.dataset, subject.data, size=model.image.size, channels=model.image.channels),
-        report=bench.report,
-    )
-    features = learn(pack, subject.centers, patches=subject.patches, stride=subject.stride).to(model.device)
+    features = learn(bench.pack(subject.training), subject.centers, patches=subject.patches, stride=subject.stride).to(model.device)
     return probe(bench, subject, replace(model, discriminator=features), 0)
+
+
+def dataset_options(training: Training) -> dict[str, Any]:
+    """Return those options of a training that say which images there are."""
+    return {key: value for key, value in training.options.items() if key.startswith("dataset.")}
 
 
 def _add(found: dict[str, dict[str, list[float]]], who: str, told: Mapping[str, float]) -> None:
