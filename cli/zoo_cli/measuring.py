@@ -64,7 +64,13 @@ def measuring_options(*, dataset: str | None = None, features: str | None = None
 
 
 def measure(
-    name: str, show: Callable[[Any], None] = lambda results: None, *, as_json: bool, options: Any = None, **choices: Any
+    name: str,
+    show: Callable[[Any], None] = lambda results: None,
+    *,
+    as_json: bool,
+    options: Any = None,
+    dataset_options: Any = None,
+    **choices: Any,
 ) -> None:
     """Call the function `name` of `zoo` with a command's choices; print its results, and what else `show` prints of them."""
     import zoo
@@ -78,6 +84,8 @@ def measure(
             raise UsageError(f"--set {key} is no option of the features", hint="for example: --set features.size=32")
     if options is not None:
         choices["feature_options"] = {key.removeprefix("features."): value for key, value in options.items()}
+    if dataset_options is not None:
+        choices["options"] = dataset_options
     results = getattr(zoo, name)(report=reporter_for_terminal(), **choices)
     if as_json:
         print_json(results.to_json())
@@ -140,6 +148,7 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option("--repeats", type=int, metavar="N", help="Random choices of labeled images.  [default: 10; of all 1]")
 @click.option("--test", type=int, metavar="N", help="Most test images.  [default: all]")
 @click.option("--untrained", is_flag=True, default=None, help="Random initial weights, as a control; MODEL may be a recipe.")
+@click.option("--mirror", is_flag=True, default=None, help="Features are means of each image's and its mirror image's.")
 @click.option("--per-layer", is_flag=True, default=None, help="Also what each stage is worth, alone and with those below.")
 @click.option(
     "--solver",
@@ -149,6 +158,7 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 )
 @click.option("--one-nn", is_flag=True, help="Instead: a nearest-neighbor classifier of labeled samples, on real images.")
 @samples_option("for --one-nn", "50000")
+@set_option("those that zoo show DATASET lists", completing_settings("dataset"))
 @out_option("the result as JSON", otherwise="in the model folder alone")
 @measuring_options(dataset="cifar10")
 def probe(one_nn: bool, **choices: Any) -> None:
@@ -165,12 +175,18 @@ def probe(one_nn: bool, **choices: Any) -> None:
     """
     from zoo_core import UsageError
 
-    given = {name: value for name, value in choices.items() if value is not None}
-    for name in ("attribute", "labels", "repeats", "untrained", "per_layer", "solver") if one_nn else ("samples",):
+    given = {name: value for name, value in choices.items() if value is not None and value != {}}
+    for name in (
+        ("attribute", "labels", "repeats", "untrained", "mirror", "per_layer", "solver", "options")
+        if one_nn
+        else ("samples",)
+    ):
         if name in given:
             word = "takes no" if one_nn else "is needed for"
-            flag = name.replace("_", "-")
+            flag = "set" if name == "options" else name.replace("_", "-")
             raise UsageError(f"--one-nn {word} --{flag}", hint=f"leave --{flag} out" if one_nn else "add: --one-nn")
+    if "options" in given:
+        given["dataset_options"] = given.pop("options")
     measure("one_nn" if one_nn else "probe", _show_published, **given)
 
 

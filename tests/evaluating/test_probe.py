@@ -9,6 +9,7 @@ import torch
 
 import zoo
 from helpers.metrics import Counting, Heard, pictures, plain, replaying, saved
+from zoo.metrics.extractors import MirroredFeatures, StageFeatures
 from zoo_core import DataError, UsageError
 
 WIDTH = {"discriminator.width": 8}
@@ -130,3 +131,26 @@ def test_what_each_stage_is_worth() -> None:
     assert layers[-1]["up_to"] == found.metrics["probe_accuracy"]  # all stages, the same images
     assert all(0.5 < row["alone"] <= 1 for row in layers)
     plain(found.to_json())
+
+
+def test_attributes_are_classes_too() -> None:
+    options = {"dataset.count": 60}
+    found = zoo.probe(small(), dataset="faces", options=options, attribute="glasses", labels=4, repeats=1)
+    assert found.protocol["attribute"] == "glasses"
+    assert found.protocol["real_images"] == 4 * 4
+    assert found.protocol["test_images"] == 6
+    with pytest.raises(UsageError, match="unknown attribute of faces 'glases'; did you mean glasses"):
+        zoo.probe(small(), dataset="faces", options=options, attribute="glases")
+    with pytest.raises(UsageError, match="no_such"):
+        zoo.probe(small(), dataset="faces", options={"dataset.no_such": 1})
+
+
+def test_features_may_be_means_with_those_of_mirror_images() -> None:
+    plain_features = StageFeatures(small().discriminator)  # type: ignore[arg-type]
+    mirrored = MirroredFeatures(plain_features)
+    x = torch.rand(3, 3, 16, 16) * 2 - 1
+    assert torch.allclose(mirrored(x), mirrored(x.flip(3)))
+    assert not torch.allclose(mirrored(x), plain_features(x))
+    found = zoo.probe(small(), dataset="ellipses", labels=20, repeats=1, mirror=True)
+    assert "mirror True" in found.protocol["feature_options"]
+    assert found.metrics["probe_accuracy"] > 0.5

@@ -21,7 +21,7 @@ from ..devices import check_device, exact_float32, move_to
 from ..files import Place, path_of
 from ..loading import create, local_folder
 from ..metrics.choosing import CS, choose_c
-from ..metrics.extractors import Extractor, StageFeatures, checksum, require_discriminator
+from ..metrics.extractors import Extractor, MirroredFeatures, StageFeatures, checksum, require_discriminator
 from ..metrics.images import open_data, read_images, require_labels, spread_numbers
 from ..metrics.store import cache_features
 from ..metrics.svm import GAP, GRAM, Problem, Solver, check_solver
@@ -53,6 +53,7 @@ def probe(
     repeats: int | None = None,
     test: int | None = None,
     untrained: bool = False,
+    mirror: bool = False,
     per_layer: bool = False,
     solver: Solver = "auto",
     seed: int = 0,
@@ -76,6 +77,7 @@ def probe(
         repeats: random choices of the labeled images, for a mean and a standard deviation; 10 unless all are used.
         test: most test images, evenly spread; by default all.
         untrained: the same discriminator with random initial weights, as a control.
+        mirror: whether features are means of each image's and its mirror image's.
         per_layer: say also what each stage is worth, alone and with those below it, of up to 8,000 of the labeled images
             (`details["layers"]`).
         solver: "sklearn", "torch", or "auto" for whichever copes.
@@ -111,9 +113,11 @@ def probe(
 
     before = checksum(network)
     _estimate(network, train, seed, report)
-    options = {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"}
+    own_options: dict[str, Any] = {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"}
     features = StageFeatures(network)
-    extractor = Extractor("discriminator", "", options, features, before, place)
+    own_options |= {"mirror": True} if mirror else {}
+    seen = MirroredFeatures(features) if mirror else features
+    extractor = Extractor("discriminator", "", own_options, seen, before, place)
     fitted, test_features = (
         cache_features(extractor, read_images(pack, rows, label=label), precision="float16", report=report)
         for pack, rows, label in ((train, used, "training images"), (tested, shown, "test images"))

@@ -241,6 +241,19 @@ class StageFeatures(FeatureExtractor):
         return {name: stage.flatten(1) for name, stage in (maps or stages).items()}
 
 
+class MirroredFeatures(FeatureExtractor):
+    """Means of the features of images and of their mirror images."""
+
+    def __init__(self, network: FeatureExtractor) -> None:
+        super().__init__()
+        self.network, self.dim = network, network.dim
+        self.resizing = network.resizing  # type: ignore[misc]
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = (self.network(x) + self.network(x.flip(3))) / 2
+        return found
+
+
 def require_discriminator(discriminator: Discriminator | None, where: object) -> Discriminator:
     """Return the discriminator; raises `UsageError` for a model that has none."""
     if discriminator is None:

@@ -199,7 +199,9 @@ def probe_kmeans(bench: Bench, subject: Subject, run: Any) -> dict[str, float]:
     from .kmeans import learn
 
     model = zoo.load(run, device=bench.device)
-    features = learn(bench.pack(subject.training), subject.centers, patches=subject.patches, stride=subject.stride).to(model.device)
+    features = learn(bench.pack(subject.training), subject.centers, patches=subject.patches, stride=subject.stride).to(
+        model.device
+    )
     return probe(bench, subject, replace(model, discriminator=features), 0)
 
 
