@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.metrics import matrices
+from zoo.metrics import choosing, matrices
 from zoo.metrics.choosing import CS, choose_c
 from zoo.metrics.extractors import StageFeatures, extract, stream_features
 from zoo.metrics.matrices import Gram, Streamed
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--data", help="folder with CIFAR-10")
     parser.add_argument("--against", choices=("sklearn", "before"), default="sklearn")
     parser.add_argument("--skip-before", action="store_true", help="with --against before: only what is done now")
+    parser.add_argument("--some", type=int, default=GRAM, help="images by which C is first chosen; fewer for a small trial")
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--test", type=int, default=2000)
     parser.add_argument("--c", type=float, default=1.0, help="for features whose mean squared length is 1")
@@ -107,7 +108,7 @@ def against_before(
         ways.pop("before")
     took, accuracies, cs, steps = {}, {}, {}, {}
     for name, way in ways.items():
-        classifier, parts = way(features, labels, fit, held, report)
+        classifier, parts = way(features, labels, fit, held, given.some, report)
         parts["solving"] = sum(parts.values())
         took[name] = {key: round(value, 2) for key, value in {**seconds, **parts}.items()}
         took[name]["total"] = round(sum(seconds.values()) + parts["solving"], 2)
@@ -121,10 +122,11 @@ def against_before(
 
 
 def fit_now(
-    features: Tensor, labels: Tensor, fit: Tensor, held: Tensor, report: Reporter
+    features: Tensor, labels: Tensor, fit: Tensor, held: Tensor, some: int, report: Reporter
 ) -> tuple[Classifier, dict[str, float]]:
     """Do as `zoo probe` does."""
     start = time.perf_counter()
+    choosing.GRAM = some
     best = choose_c(features, labels, CLASSES, fit, held, solver="torch", report=report)
     chosen = time.perf_counter()
     found = Problem(features, labels, CLASSES, solver="torch").solve(best.c, start=best)
@@ -132,13 +134,13 @@ def fit_now(
 
 
 def fit_before(
-    features: Tensor, labels: Tensor, fit: Tensor, held: Tensor, report: Reporter
+    features: Tensor, labels: Tensor, fit: Tensor, held: Tensor, some: int, report: Reporter
 ) -> tuple[Classifier, dict[str, float]]:
     """Do as `zoo probe` did."""
     sample, matrices.SAMPLE = matrices.SAMPLE, 2048
     try:
         start = time.perf_counter()
-        problem, scored = old_problem(features, labels, fit), []
+        problem, scored = old_problem(features, labels, fit, some), []
         for c in CS:
             found = problem.solve(c, gap=1e-2)
             scored.append((found.accuracy(features[held], labels[held]), -c))
@@ -146,16 +148,16 @@ def fit_before(
             if len(scored) > 1 and scored[-1][0] < max(scored)[0]:
                 break
         chosen = time.perf_counter()
-        found = old_problem(features, labels, torch.arange(len(features))).solve(-max(scored)[1])
+        found = old_problem(features, labels, torch.arange(len(features)), some).solve(-max(scored)[1])
     finally:
         matrices.SAMPLE = sample
     return found, {"choosing": chosen - start, "fitting": time.perf_counter() - chosen}
 
 
-def old_problem(features: Tensor, labels: Tensor, rows: Tensor) -> Problem:
+def old_problem(features: Tensor, labels: Tensor, rows: Tensor, some: int) -> Problem:
     """Return a problem that is solved as it was."""
     problem = Problem(features, labels, CLASSES, rows=rows, solver="torch")
-    kind = Gram if len(rows) <= min(GRAM, features.shape[1]) else StreamedBefore
+    kind = Gram if len(rows) <= min(some, features.shape[1]) else StreamedBefore
     problem.matrix = kind(features, problem.rows, problem.scale)
     return problem
 
