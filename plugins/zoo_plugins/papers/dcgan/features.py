@@ -89,6 +89,7 @@ class Features(Claim):
         facts: dict[str, Any] = {"dataset": subject.dataset, "stand_in": subject.dataset != "cifar10"}
         many = "all" if subject.many is None else f"{subject.many} a class"
         facts |= {"labels": {"many": many, "few": f"{subject.few} a class"}, "runs": []}
+        facts["options"] = dataset_options(subject.training)
         found: dict[str, dict[str, list[float]]] = {"many": {}, "few": {}}
         for seed in range(count):
             run = bench.train(replace(subject.training, seed=seed))
@@ -145,7 +146,8 @@ class Features(Claim):
     def commands(self, facts: Facts) -> Sequence[str]:
         what = f"faces --attribute {STAND_IN}" if facts["stand_in"] else "cifar10 --data CIFAR10"
         labels = facts["labels"]["many"].removesuffix(" a class")
-        first = f"zoo probe runs/{facts['runs'][0]} --dataset {what} --labels {labels}" if facts.get("runs") else ""
+        options = "".join(f" --set {key}={value}" for key, value in facts.get("options", {}).items())
+        first = f"zoo probe runs/{facts['runs'][0]} --dataset {what}{options} --labels {labels}" if facts.get("runs") else ""
         return [first, f"{first} --untrained"] if first else []
 
 
@@ -161,7 +163,7 @@ def choose_subject(bench: Bench) -> Subject:
     patches = bench.choose(seconds=1_000, minutes=10_000, hour=100_000, full=400_000)
     stride = bench.choose(seconds=4, minutes=2, hour=1)
     if where is None:
-        many, few = bench.choose(seconds=40, minutes=400), bench.choose(seconds=10, minutes=40)
+        many, few = bench.choose(seconds=40, minutes=300, hour=800), bench.choose(seconds=10, minutes=30, hour=80)
         test = bench.choose(seconds=200, minutes=None)
         return Subject(main_training(bench), "faces", STAND_IN, None, many, few, test, centers, patches, stride)
     training = Training(

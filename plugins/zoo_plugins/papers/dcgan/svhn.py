@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -123,7 +122,6 @@ def train_supervised(bench: Bench, subject: Subject, run: Any, seed: int) -> flo
 
     from .supervised import supervise
 
-    config = zoo.load(run).config
     image = zoo.load(run).image
     packs = [
         zoo.build_pack(
@@ -142,8 +140,8 @@ def train_supervised(bench: Bench, subject: Subject, run: Any, seed: int) -> flo
     def read(pack: Any, rows: Any) -> tuple[Any, Any]:
         return pack.gather(rows).permute(0, 3, 1, 2).float() / 127.5 - 1, pack.labels[rows]
 
-    untrained = zoo.create(config["recipe"]["name"], size=image.size, options=subject.training.options)
-    discriminator = replace(untrained).to(bench.device).discriminator
+    options = {key: value for key, value in subject.training.options.items() if not key.startswith("optimizer.")}
+    untrained = zoo.create(subject.training.recipe, size=image.size, options=options, seed=seed).to(bench.device)
     sets = read(packs[0], few), read(packs[0], left), read(packs[1], shown)
     epochs = bench.choose(seconds=2, minutes=20, hour=60)
-    return 1 - supervise(discriminator, *sets, len(packs[0].info["classes"]), epochs=epochs, seed=seed)
+    return 1 - supervise(untrained.discriminator, *sets, len(packs[0].info["classes"]), epochs=epochs, seed=seed)
