@@ -91,14 +91,14 @@ def _pairs(facts: Facts) -> list[tuple[list[Any], list[bool]]]:
 
 
 def _recipes(bench: Bench) -> tuple[str, ...]:
-    broken = bench.choose(seconds=0, minutes=1, hour=3, gpu=len(GUIDELINES))
+    broken = bench.choose(seconds=0, hour=3, gpu=len(GUIDELINES))
     return (DCGAN, PLAIN, *GUIDELINES[:broken])
 
 
 def draw_settings(bench: Bench, recipe: str) -> list[Training]:
     """Return the trainings of a recipe in all settings, which are the same for every recipe, drawn by lot once for all."""
     lot, rate = random.Random(0), learning_rate(bench)
-    wide = bench.choose(seconds=(8, 16), minutes=(8, 16, 24), gpu=(32, 64, 128))
+    wide = bench.choose(seconds=(8, 16), minutes=(12, 16, 24), gpu=(32, 64, 128))
     found = []
     for number in range(bench.choose(seconds=2, minutes=20, full=60)):
         options = {
@@ -106,13 +106,15 @@ def draw_settings(bench: Bench, recipe: str) -> list[Training]:
             "generator.latent_dim": lot.choice((32, 64, 100)),
             "training.latent": lot.choice(("normal", "uniform")),
         }
-        width, batch = lot.choice(wide), lot.choice((32, 64, 128) if rate < 4e-4 else (16, 32, 64))
-        if recipe != PLAIN:  # whose width is another thing
+        width, batch = lot.choice(wide), lot.choice((32, 64, 128) if rate < 4e-4 else (16, 32))
+        if recipe != PLAIN:
             options |= {"generator.width": width, "discriminator.width": width}
+        elif rate > 2e-4:  # as narrow as the others; else its own widths
+            options |= {"generator.width": 16 * width, "discriminator.width": 4 * width}
         found.append(
             Training(
                 recipe,
-                images=bench.choose(seconds=640, minutes=5_000, hour=20_000, gpu=20_000, full=500_000),
+                images=bench.choose(seconds=640, minutes=4_000, hour=20_000, gpu=20_000, full=500_000),
                 size=bench.choose(seconds=16, minutes=32, full=64),
                 batch=batch,
                 seed=number,
