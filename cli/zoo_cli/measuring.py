@@ -64,7 +64,13 @@ def measuring_options(*, dataset: str | None = None, features: str | None = None
 
 
 def measure(
-    name: str, show: Callable[[Any], None] = lambda results: None, *, as_json: bool, options: Any = None, **choices: Any
+    name: str,
+    show: Callable[[Any], None] = lambda results: None,
+    *,
+    as_json: bool,
+    options: Any = None,
+    dataset_options: Any = None,
+    **choices: Any,
 ) -> None:
     """Call the function `name` of `zoo` with a command's choices; print its results, and what else `show` prints of them."""
     import zoo
@@ -78,6 +84,8 @@ def measure(
             raise UsageError(f"--set {key} is no option of the features", hint="for example: --set features.size=32")
     if options is not None:
         choices["feature_options"] = {key.removeprefix("features."): value for key, value in options.items()}
+    if dataset_options is not None:
+        choices["options"] = dataset_options
     results = getattr(zoo, name)(report=reporter_for_terminal(), **choices)
     if as_json:
         print_json(results.to_json())
@@ -135,10 +143,13 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @click.command(no_args_is_help=True)
 @model_argument
+@click.option("--attribute", metavar="NAME", help="Classify by this, not by classes: glasses of faces.")
 @click.option("--labels", callback=_read_labels, metavar="N|all", help="Labels per class.  [default: all; svhn: 100]")
 @click.option("--repeats", type=int, metavar="N", help="Random choices of labeled images.  [default: 10; of all 1]")
 @click.option("--test", type=int, metavar="N", help="Most test images.  [default: all]")
 @click.option("--untrained", is_flag=True, default=None, help="Random initial weights, as a control; MODEL may be a recipe.")
+@click.option("--mirror", is_flag=True, default=None, help="Features are means of each image's and its mirror image's.")
+@click.option("--per-layer", is_flag=True, default=None, help="Also what each stage is worth, alone and with those below.")
 @click.option(
     "--solver",
     type=click.Choice(["auto", "sklearn", "torch"]),
@@ -147,6 +158,7 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 )
 @click.option("--one-nn", is_flag=True, help="Instead: a nearest-neighbor classifier of labeled samples, on real images.")
 @samples_option("for --one-nn", "50000")
+@set_option("those that zoo show DATASET lists", completing_settings("dataset"))
 @out_option("the result as JSON", otherwise="in the model folder alone")
 @measuring_options(dataset="cifar10")
 def probe(one_nn: bool, **choices: Any) -> None:
@@ -158,15 +170,23 @@ def probe(one_nn: bool, **choices: Any) -> None:
     Examples:
       zoo probe runs/dcgan-imagenet32-cifar10 --data ~/cifar10
       zoo probe dcgan-imagenet32 --untrained --data ~/cifar10 --labels 400
+      zoo probe runs/dcgan-faces --dataset faces --attribute mouth --labels 400 --per-layer
       zoo probe runs/mnist --one-nn --dataset mnist --data ~/mnist
     """
     from zoo_core import UsageError
 
-    given = {name: value for name, value in choices.items() if value is not None}
-    for name in ("labels", "repeats", "untrained", "solver") if one_nn else ("samples",):
+    given = {name: value for name, value in choices.items() if value is not None and value != {}}
+    for name in (
+        ("attribute", "labels", "repeats", "untrained", "mirror", "per_layer", "solver", "options")
+        if one_nn
+        else ("samples",)
+    ):
         if name in given:
             word = "takes no" if one_nn else "is needed for"
-            raise UsageError(f"--one-nn {word} --{name}", hint=f"leave --{name} out" if one_nn else "add: --one-nn")
+            flag = "set" if name == "options" else name.replace("_", "-")
+            raise UsageError(f"--one-nn {word} --{flag}", hint=f"leave --{flag} out" if one_nn else "add: --one-nn")
+    if "options" in given:
+        given["dataset_options"] = given.pop("options")
     measure("one_nn" if one_nn else "probe", _show_published, **given)
 
 
@@ -175,6 +195,11 @@ def _show_published(results: Any) -> None:
         echo(f"guessing would be right in {results.details['guessing']:.1%}")
     if "probe_accuracy" in results.verdicts:
         echo("what training added to random weights: the same command with --untrained is the control")
+    if results.details.get("layers"):
+        echo(f"what each stage is worth, of {results.details['layers_of']:,} labeled images:")
+        each = results.details["layers"]
+        rows = [("  " + row["stage"], f"{row['features']:,}", f"{row['alone']:.1%}", f"{row['up_to']:.1%}") for row in each]
+        print_table([("  stage", "features", "alone", "with those below"), *rows])
     if results.details.get("published"):
         echo("published, by other protocols (arXiv:1511.06434; ? not confirmed from the paper itself):")
         rows = [("  " + row["method"], row["all_labels"], row["few_labels"]) for row in results.details["published"]]

@@ -72,6 +72,16 @@ def test_probe(home: Path) -> None:
     assert told["published"][-1]["all_labels"] == "82.8 %"
 
 
+def test_probe_stage_by_stage(home: Path) -> None:
+    result = run("probe", "model", "--data", "cifar", "--labels", 6, "--repeats", 1, "--per-layer", "--mirror")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("what each stage is worth"))
+    assert lines[at + 1].split() == ["stage", "features", "alone", "with", "those", "below"]
+    assert lines[at + 2].split()[2].endswith("%")
+    assert "mirror True" in result.stdout
+
+
 def test_neighbors(home: Path) -> None:
     result = run("neighbors", "model", *DATA, "--samples", 100, "--show", 4, "--out", "see here")
     assert result.exit_code == 0, result.output
@@ -95,6 +105,10 @@ def test_neighbors(home: Path) -> None:
         (("probe", "model", "--data", "cifar", "--labels", "many"), "--labels 400"),
         (("probe", "model", "--data", "cifar", "--samples", 5), "--one-nn is needed for --samples"),
         (("probe", "model", "--data", "cifar", "--one-nn", "--labels", 5), "--one-nn takes no --labels"),
+        (("probe", "model", "--data", "cifar", "--one-nn", "--per-layer"), "--one-nn takes no --per-layer"),
+        (("probe", "model", "--data", "cifar", "--one-nn", "--set", "dataset.limit=5"), "--one-nn takes no --set"),
+        (("probe", "model", "--data", "cifar", "--attribute", "hats"), "unknown attribute of cifar10 'hats'; there is none"),
+        (("probe", "model", "--data", "cifar", "--set", "dataset.limits=5"), "did you mean dataset.limit"),
         (("probe", "model", "--data", "cifar", "--one-nn"), "unconditional"),
         (("neighbors", "model", *DATA, "--samples", 10), "10 samples are too few"),
     ],

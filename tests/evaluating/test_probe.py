@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 import zoo
 from helpers.metrics import Counting, Heard, pictures, plain, replaying, saved
-from zoo.evaluating import probe as probing
-from zoo.progress import Reporter
+from zoo.metrics.extractors import MirroredFeatures, StageFeatures
 from zoo_core import DataError, UsageError
 
 WIDTH = {"discriminator.width": 8}
@@ -124,26 +122,35 @@ def test_neighbors_need_a_conditional_model_of_the_same_classes() -> None:
         zoo.one_nn(other, dataset="ellipses", samples=1)
 
 
-@pytest.mark.parametrize(
-    ("held", "tried", "best"),
-    [(100, 7, 0.3), (probing.MANY, 3, 0.03)],  # of few held-out images one worse value is not believed
-)
-def test_c_is_raised_until_it_gets_worse(monkeypatch: pytest.MonkeyPatch, held: int, tried: int, best: float) -> None:
-    accuracies = iter([0.4, 0.5, 0.45, 0.6, 0.6, 0.59, 0.58, 1.0])
-    asked = []
+def test_what_each_stage_is_worth() -> None:
+    found = zoo.probe(small(), dataset="ellipses", labels=20, repeats=1, per_layer=True)
+    layers = found.details["layers"]
+    assert [row["features"] for row in layers] == [16 * 8, 16 * 16]
+    assert sum(row["features"] for row in layers) == found.protocol["feature_count"]
+    assert layers[0]["alone"] == layers[0]["up_to"]
+    assert layers[-1]["up_to"] == found.metrics["probe_accuracy"]  # all stages, the same images
+    assert all(0.5 < row["alone"] <= 1 for row in layers)
+    plain(found.to_json())
 
-    class Scripted:
-        def __init__(self, *args: object, **choices: object) -> None:
-            pass
 
-        def solve(self, c: float, **choices: object) -> Scripted:
-            asked.append(c)
-            return self
+def test_attributes_are_classes_too() -> None:
+    options = {"dataset.count": 60}
+    found = zoo.probe(small(), dataset="faces", options=options, attribute="glasses", labels=4, repeats=1)
+    assert found.protocol["attribute"] == "glasses"
+    assert found.protocol["real_images"] == 4 * 4
+    assert found.protocol["test_images"] == 6
+    with pytest.raises(UsageError, match="unknown attribute of faces 'glases'; did you mean glasses"):
+        zoo.probe(small(), dataset="faces", options=options, attribute="glases")
+    with pytest.raises(UsageError, match="no_such"):
+        zoo.probe(small(), dataset="faces", options={"dataset.no_such": 1})
 
-        def accuracy(self, features: Tensor, labels: Tensor) -> float:
-            return next(accuracies)
 
-    monkeypatch.setattr(probing, "Problem", Scripted)
-    labels, numbers = torch.zeros(held, dtype=torch.int64), torch.arange(held)
-    assert probing._best_c(torch.zeros(held, 2), labels, 2, numbers, numbers, "torch", Reporter()) == best
-    assert asked == list(probing.CS[:tried])
+def test_features_may_be_means_with_those_of_mirror_images() -> None:
+    plain_features = StageFeatures(small().discriminator)  # type: ignore[arg-type]
+    mirrored = MirroredFeatures(plain_features)
+    x = torch.rand(3, 3, 16, 16) * 2 - 1
+    assert torch.allclose(mirrored(x), mirrored(x.flip(3)))
+    assert not torch.allclose(mirrored(x), plain_features(x))
+    found = zoo.probe(small(), dataset="ellipses", labels=20, repeats=1, mirror=True)
+    assert "mirror True" in found.protocol["feature_options"]
+    assert found.metrics["probe_accuracy"] > 0.5

@@ -88,6 +88,22 @@ def test_one_solution_is_the_start_of_the_next() -> None:
     assert again.objective == pytest.approx(first.objective, rel=1e-3)
 
 
+@pytest.mark.parametrize("matrix", [Gram, Streamed])
+def test_a_classifier_is_the_start_of_another_problem(matrix: type) -> None:
+    features, labels = data()
+    first = Problem(features[:200], labels[:200], CLASSES, solver="torch").solve(1.0)
+    steps, found = {}, first
+    for name in ("nothing", "its own", "others"):
+        start = {"nothing": None, "its own": found, "others": first}[name]
+        problem = Problem(features, labels, CLASSES, solver="torch")
+        problem.matrix = matrix(features, problem.rows, problem.scale)
+        found = problem.solve(1.0, start=start)
+        assert found.gap <= svm.GAP
+        steps[name] = found.steps
+    assert steps["its own"] < steps["nothing"]
+    assert steps["others"] <= steps["nothing"] + 2
+
+
 def test_images_that_stand_twice_do_no_harm() -> None:
     features, labels = data(60)
     twice = Problem(torch.cat([features, features]), torch.cat([labels, labels]), CLASSES, solver="torch")

@@ -7,38 +7,38 @@ regularized linear L2-SVM on them. C is chosen on a held-out part of the trainin
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from zoo_core import DataError, Discriminator, OptionError, UsageError, registry
 
-from ..devices import CPU, check_device, exact_float32, move_to
+from ..devices import check_device, exact_float32, move_to
 from ..files import Place, path_of
 from ..loading import create, local_folder
-from ..metrics.extractors import Extractor, StageFeatures, checksum, require_discriminator
+from ..metrics.choosing import CS, choose_c
+from ..metrics.extractors import Extractor, MirroredFeatures, StageFeatures, checksum, require_discriminator
 from ..metrics.images import open_data, read_images, require_labels, spread_numbers
 from ..metrics.store import cache_features
-from ..metrics.svm import Problem, Solver, check_solver
+from ..metrics.svm import GAP, GRAM, Problem, Solver, check_solver
 from ..models.batch_norm import estimate_batch_norm
 from ..models.building import build_component
 from ..models.model import Model, ModelLike
 from ..notebook import AUTOMATIC
 from ..packs import Pack, PackRequest, to_images
+from ..packs.request import parse_options
 from ..progress import Reporter
 from ..randomness import generator_for, seeded
 from ..reports.numbers import judge
+from .layers import probe_layers
 from .published import FEW, published
 from .results import Results, describe, open_model, publish
 
 HELD_OUT, HELD_OUT_OF_FEW = 0.1, 0.25  # shares of the labeled training images on which C is chosen
-CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # that are tried, for features whose mean squared length is 1
-CHOOSING = 1e-2  # share of its objective that a classifier may lie above its minimum while C is chosen
-MANY = 2000  # held-out images of which one worse value of C is believed
 STATISTICS, BATCH = 10_000, 100  # training images that give batch-norm statistics anew, and how many go together
 
 
@@ -47,10 +47,14 @@ def probe(
     *,
     dataset: str = "cifar10",
     data: Place | None = None,
+    options: Mapping[str, Any] | None = None,
+    attribute: str | None = None,
     labels: int | Literal["all"] | None = None,
     repeats: int | None = None,
     test: int | None = None,
     untrained: bool = False,
+    mirror: bool = False,
+    per_layer: bool = False,
     solver: Solver = "auto",
     seed: int = 0,
     device: str = "auto",
@@ -67,10 +71,15 @@ def probe(
     Args:
         model: as of `zoo.evaluate`; with `untrained` also a recipe.
         dataset, data: with the splits "train" and "test" and labels: "cifar10", "svhn", …
+        options: of the dataset: {"dataset.count": 2000}.
+        attribute: what the images are classified by, where they have several labels or no classes: "glasses" of "faces".
         labels: "all", or labeled training images per class; by default all, and for SVHN 100 per class as in the paper.
         repeats: random choices of the labeled images, for a mean and a standard deviation; 10 unless all are used.
         test: most test images, evenly spread; by default all.
         untrained: the same discriminator with random initial weights, as a control.
+        mirror: whether features are means of each image's and its mirror image's.
+        per_layer: say also what each stage is worth, alone and with those below it, of up to 8,000 of the labeled images
+            (`details["layers"]`).
         solver: "sklearn", "torch", or "auto" for whichever copes.
         seed, device, out, write, report: as of `zoo.evaluate`.
 
@@ -83,11 +92,11 @@ def probe(
     network, weights = _open_discriminator(model, untrained, seed, device)
     place = check_device(device)
     network = network.to(place)
-    images = PackRequest(dataset, path_of(data))
+    images = PackRequest(dataset, path_of(data), options=parse_options(dataset, options or {}))
     packs = [open_data(network.image, replace(images, split=split), report=report) for split in ("train", "test")]
     train, tested = packs
-    truth = [require_labels(pack, "a probe") for pack in packs]
-    classes, theirs = (list(pack.info["classes"]) for pack in packs)
+    truth = [require_labels(pack, "a probe", attribute) for pack in packs]
+    classes, theirs = (list(pack.info["attributes"][attribute] if attribute else pack.info["classes"]) for pack in packs)
     if classes != theirs:
         raise DataError(
             f"the training images have the classes {', '.join(classes[:5])} and the test images {', '.join(theirs[:5])}",
@@ -104,8 +113,11 @@ def probe(
 
     before = checksum(network)
     _estimate(network, train, seed, report)
-    options = {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"}
-    extractor = Extractor("discriminator", "", options, StageFeatures(network), before, place)
+    own_options: dict[str, Any] = {"grid": 4, "pool": "max", "statistics": f"{train.key[:16]} {STATISTICS} {seed}"}
+    features = StageFeatures(network)
+    own_options |= {"mirror": True} if mirror else {}
+    seen = MirroredFeatures(features) if mirror else features
+    extractor = Extractor("discriminator", "", own_options, seen, before, place)
     fitted, test_features = (
         cache_features(extractor, read_images(pack, rows, label=label), precision="float16", report=report)
         for pack, rows, label in ((train, used, "training images"), (tested, shown, "test images"))
@@ -113,17 +125,24 @@ def probe(
     accuracies, cs = [], set()
     for number, choice in enumerate(choices):
         fit, held = (torch.searchsorted(used, part) for part in choice)
-        c = _best_c(fitted, truth[0][used], len(classes), fit, held, solver, report, place)
+        given = (fitted, truth[0][used], len(classes))
+        best = choose_c(*given, fit, held, solver=solver, device=place, report=report)
         rows = torch.cat([fit, held]).sort().values
-        final = Problem(fitted, truth[0][used], len(classes), rows=rows, solver=solver, device=place)
-        with report.task(f"fitting {len(rows):,} images with C = {c:g}") as task:
-            classifier = final.solve(c, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
+        final = Problem(*given, rows=rows, solver=solver, device=place)
+        with report.task(f"fitting {len(rows):,} images with C = {best.c:g}") as task:
+            classifier = final.solve(best.c, start=best, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
         accuracies.append(classifier.accuracy(test_features, truth[1][shown]))
-        cs.add(c)
+        cs.add(best.c)
         report.note(f"{number + 1} of {count}: {accuracies[-1]:.2%} of the test images are right")
+    layers = []
+    if per_layer:
+        fit, held = (torch.searchsorted(used, part) for part in choices[0])
+        pairs = (fitted, truth[0][used]), (test_features, truth[1][shown])
+        layers = probe_layers(features.sizes, *pairs, len(classes), fit, held, solver=solver, device=place, report=report)
     found = torch.tensor(accuracies, dtype=torch.float64)
     spread = {"probe_accuracy": float(found.std())} if count > 1 else {}
     own = {
+        **({"attribute": attribute} if attribute else {}),
         "labels": "all" if wanted == "all" else f"{wanted} per class",
         "repeats": count,
         "test_images": len(shown),
@@ -131,6 +150,9 @@ def probe(
         "c": ", ".join(f"{c:g}" for c in sorted(cs)),
         "c_chosen_from": ", ".join(f"{c:g}" for c in CS),
         "c_chosen_on": f"{len(choices[0][1]):,} held-out training images",
+        "solved_to": f"within {GAP:g} of the objective's minimum, proved by the dual"
+        if final.solver == "torch"
+        else "tol 1e-5",
         "weights": weights,
         "batch_norm": f"estimated anew from {min(STATISTICS, len(train)):,} training images",
         "seed": seed,
@@ -138,6 +160,8 @@ def probe(
     protocol = describe("probe", images, len(used), own, pack=train, extractor=extractor, precision="float16")
     accuracy, guessing = float(found.mean()), float(truth[1][shown].bincount().max()) / len(shown)
     details = {"guessing": round(guessing, 4), **published(bare)}
+    if layers:
+        details |= {"layers": layers, "layers_of": min(len(torch.cat(choices[0])), GRAM)}
     # of random weights it is the control, which nothing has learned
     verdicts = {} if untrained else {"probe_accuracy": judge(accuracy, guessing, 1.0)}
     results = Results({"probe_accuracy": accuracy}, spread, protocol, details=details, verdicts=verdicts)
@@ -196,31 +220,3 @@ def _estimate(network: Discriminator, pack: Pack, seed: int, report: Reporter) -
 
     with exact_float32():
         estimate_batch_norm(network, run)
-
-
-def _best_c(
-    features: Tensor,
-    labels: Tensor,
-    classes: int,
-    fit: Tensor,
-    held: Tensor,
-    solver: Solver,
-    report: Reporter,
-    device: torch.device = CPU,
-) -> float:
-    """Return the C whose classifier is right most often on held-out images; the smallest of equals.
-
-    They are tried upwards, each from the solution of the one before, until two in a row are worse than the best; where many
-    images are held out, until one is.
-    """
-    problem = Problem(features, labels, classes, rows=fit, solver=solver, device=device)
-    shown, last = features[held], 1 if len(held) >= MANY else 2
-    scored: list[tuple[float, float]] = []
-    for c in CS:
-        with report.task(f"trying C = {c:g}") as task:
-            found = problem.solve(c, gap=CHOOSING, heard=lambda steps, gap: task.update(steps, gap=f"{gap:.1e}"))
-        scored.append((found.accuracy(shown, labels[held]), -c))
-        report.note(f"C = {c:g}: {scored[-1][0]:.2%} of {len(held):,} held-out images are right")
-        if len(scored) > last and max(scored[-last:])[0] < max(scored)[0]:
-            break
-    return -max(scored)[1]

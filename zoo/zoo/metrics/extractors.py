@@ -213,7 +213,9 @@ class StageFeatures(FeatureExtractor):
         self.grid, self.pool = grid, adaptive_max_pool2d if pool == "max" else adaptive_avg_pool2d
         place = next(discriminator.parameters()).device
         with torch.no_grad():
-            self.dim = int(self(torch.zeros(1, *discriminator.image.shape, device=place)).shape[1])
+            maps = self.pool_stages(torch.zeros(1, *discriminator.image.shape, device=place))
+        self.sizes = {name: int(stage.shape[1]) for name, stage in maps.items()}  # how many features are of each stage
+        self.dim = sum(self.sizes.values())
 
     def train(self, mode: bool = True) -> StageFeatures:
         """Stays in evaluation mode: features must not depend on batch mates."""
@@ -221,6 +223,10 @@ class StageFeatures(FeatureExtractor):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
+        return torch.cat(list(self.pool_stages(x).values()), dim=1)  # [N, dim]
+
+    def pool_stages(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the features [N, …] of each stage, lowest first."""
         image = self.discriminator.image
         if x.shape[1] != image.channels:
             weights = torch.tensor(GRAY, device=x.device, dtype=x.dtype)[:, None, None]
@@ -228,11 +234,24 @@ class StageFeatures(FeatureExtractor):
         if x.shape[-2:] != (image.size, image.size):
             x = interpolate(x, size=(image.size, image.size), mode="bilinear", antialias=True, align_corners=False)
         labels = torch.zeros(len(x), dtype=torch.int64, device=x.device) if image.num_classes else None
-        stages = self.discriminator.features(x, labels)
+        stages = dict(zip(self.discriminator.stages(), self.discriminator.features(x, labels), strict=True))
         if not stages:
             raise ModelError("this discriminator names no stages, so it has no features")
-        maps = [self.pool(stage, min(self.grid, *stage.shape[2:])) for stage in stages if stage.ndim == 4]
-        return torch.cat([stage.flatten(1) for stage in maps or stages], dim=1)  # [N, dim]
+        maps = {n: self.pool(stage, min(self.grid, *stage.shape[2:])) for n, stage in stages.items() if stage.ndim == 4}
+        return {name: stage.flatten(1) for name, stage in (maps or stages).items()}
+
+
+class MirroredFeatures(FeatureExtractor):
+    """Means of the features of images and of their mirror images."""
+
+    def __init__(self, network: FeatureExtractor) -> None:
+        super().__init__()
+        self.network, self.dim = network, network.dim
+        self.resizing = network.resizing  # type: ignore[misc]
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = (self.network(x) + self.network(x.flip(3))) / 2
+        return found
 
 
 def require_discriminator(discriminator: Discriminator | None, where: object) -> Discriminator:

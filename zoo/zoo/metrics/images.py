@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import DataError, ImageSpec, OptionError, UsageError
+from zoo_core.errors import unknown
 
 from ..devices import move_to
 from ..models.model import Model
@@ -109,9 +110,19 @@ def open_data(image: ImageSpec, request: PackRequest, *, report: Reporter = SILE
     return build_pack(replace(request, channels=image.channels), report=report)
 
 
-def require_labels(pack: Pack, what: str) -> Tensor:
-    """Return the labels [N] of a pack, none missing; raises `DataError` where there are none."""
+def require_labels(pack: Pack, what: str, attribute: str | None = None) -> Tensor:
+    """Return the labels [N] of a pack, or the values of an attribute, none missing.
+
+    Raises `DataError` where there are none, `UsageError` where there is no such attribute.
+    """
     name = str(pack.info["dataset"]["name"]).partition(":")[2]
+    if attribute is not None:
+        if attribute not in pack.attributes:
+            raise unknown(f"attribute of {name}", attribute, pack.attributes)
+        values: Tensor = pack.attributes[attribute].long()
+        if absent := int((values < 0).sum()):
+            raise DataError(f"{what} needs a label for every image; {attribute} of {absent:,} of {len(pack):,} is unknown")
+        return values
     if pack.labels is None or not pack.info["classes"]:
         raise DataError(f"{what} needs labels, and the images of {name} have none", hint="choose a dataset with classes")
     if absent := int((pack.labels < 0).sum()):

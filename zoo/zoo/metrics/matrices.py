@@ -19,10 +19,10 @@ from zoo_core import ZooError
 
 from ..devices import CPU, free_bytes, move_to, rows_that_fit
 
-SAMPLE, FEW = 2048, 1024  # images by which the steepness is estimated; the second where an evaluation costs little
+SAMPLE, FEW = 4096, 1024  # images by which the steepness is estimated; the second where an evaluation costs little
 WITHIN = 0.1  # share of images that is taken to lie within the margin, in that estimate
 ROWS = 512  # rows of a Gram matrix that are made together
-CHUNK = 256  # vectors that are turned into single precision together: so few that they stay in the processor's cache
+CHUNK = 32  # vectors that are turned into single precision together: so few that they stay in the processor's cache
 CHUNK_ON_DEVICE = 8192  # most of them on a GPU, which wants large products
 _COLUMNS = 16  # vectors that processors multiply a matrix by at once; ten take longer than sixteen
 
@@ -31,7 +31,8 @@ class Matrix:
     """The images of a problem as vectors of `size` numbers.
 
     `sweep` computes scores [n, K] for weights [K, m], in pieces, and returns Σ slack(scores, which)ᵀ x, [K, m]; `finish`
-    returns a solution in terms of features as they are: weights [K, d] and bias [K].
+    returns a solution in terms of features as they are: weights [K, d] and bias [K]. `begin` is its inverse, or what
+    comes nearest: the solution of other images, to begin with.
 
     All of it computes where `sample` lies; `weights` and `slack`'s result must be there.
 
@@ -76,7 +77,7 @@ class Streamed(Matrix):
     def sweep(self, weights: Tensor, slack: Callable[[Tensor, slice], Tensor]) -> Tensor:
         k, d = len(weights), self.features.shape[1]
         columns = -(-k // _COLUMNS) * _COLUMNS
-        w, gradient = weights.new_zeros(d, columns), weights.new_zeros(d, columns)
+        w, gradient = weights.new_zeros(d, columns), weights.new_zeros(columns, d)
         w[:, :k] = weights[:, :-1].T * self.scale
         bias = weights.new_zeros(k)
         out, buffer = weights.new_zeros(self.chunk, columns), weights.new_empty(self.chunk, d)
@@ -88,12 +89,15 @@ class Streamed(Matrix):
             x = buffer[: len(part)].copy_(move_to(some, self.device))
             some = out[: len(x)]
             some[:, :k] = slack((x @ w)[:, :k] + weights[:, -1], slice(start, start + len(part)))  # [c, K]
-            gradient.addmm_(x.T, some)
+            gradient.addmm_(some.T, x)
             bias += some[:, :k].sum(0)
-        return torch.cat([gradient[:, :k].T * self.scale, bias[:, None]], dim=1)
+        return torch.cat([gradient[:k] * self.scale, bias[:, None]], dim=1)
 
     def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         return weights[:, :-1] * self.scale, weights[:, -1]
+
+    def begin(self, weights: Tensor, bias: Tensor) -> Tensor:
+        return torch.cat([weights / self.scale, bias[:, None]], dim=1)
 
 
 class Gram(Matrix):
@@ -115,6 +119,11 @@ class Gram(Matrix):
     def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         images = torch.linalg.solve_triangular(self.factor.T, weights.T, upper=True)  # [n, K]
         return (images.T.float() @ self.features) * self.scale, images.sum(0).float()
+
+    def begin(self, weights: Tensor, bias: Tensor) -> Tensor:
+        """The nearest to weights that are no combination of these images; L⁻¹ X w."""
+        scores = self.features @ (weights / self.scale).T + bias
+        return torch.linalg.solve_triangular(self.factor, scores.double(), upper=False).T.contiguous()
 
 
 def _spread(count: int, wanted: int) -> Tensor:
