@@ -39,7 +39,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 LATENT, WIDTH, BATCH = 100, 16, 32
-STEPS, RATE = (60 if SMALL else 250), 1e-3  # five times the paper's rate: there are few steps
+STEPS, RATE = (60 if SMALL else 150), 1e-3  # five times the paper's rate: there are few steps
 
 
 class PlainGenerator(nn.Module):

@@ -124,7 +124,7 @@ for name, options in kinds.items():
 assert untrained["nearest"] < 0.5 * untrained["transposed, kernel 5"]
 assert untrained["nearest"] < 0.5 * untrained["transposed, kernel 4"]
 
-IMAGES = 640 if SMALL else 6400
+IMAGES = 640 if SMALL else 3200
 trained, samples = {}, {}
 for name, options in kinds.items():
     settings = {**small, **options, "optimizer.lr": 1e-3, "dataset.count": len(pack)}  # a short training, so a fast one

@@ -42,7 +42,7 @@ print(f"{len(faces)} faces, and {len(unseen)} that no network will see")
 
 # %%
 settings = {"generator.width": 16, "discriminator.width": 16, "optimizer.lr": 1e-3}
-steps = {"batch": 16, "images": 3_200} if SMALL else {"batch": 32, "images": 9_600}
+steps = {"batch": 16, "images": 3_200 if SMALL else 4_800}
 seen, logits = {}, {}
 for count in (FEW, MANY):
     choices = {"dataset": "faces", "size": SIZE, "options": {**settings, "dataset.count": count}, **steps}
@@ -107,11 +107,11 @@ class Copier(Generator):
         return {}
 
 
-half = len(faces) // 2
+ABOUT = {"parts": {"generator": {"name": "copier"}}}  # what a model says of itself
 kinds = {
-    "copies, with noise": zoo.Model(Copier(faces, 0.05), None),
-    "new faces": zoo.Model(Copier(unseen, 0.0), None),
-    "new faces, half mixed with the mean face": zoo.Model(Copier(0.5 * unseen + 0.5 * faces.mean(0), 0.0), None),
+    "copies, with noise": zoo.Model(Copier(faces, 0.05), None, ABOUT),
+    "new faces": zoo.Model(Copier(unseen, 0.0), None, ABOUT),
+    "new faces, half mixed with the mean face": zoo.Model(Copier(0.5 * unseen + 0.5 * faces.mean(0), 0.0), None, ABOUT),
 }
 found = {}
 for name, model in kinds.items():

@@ -114,7 +114,7 @@ assert "relativistic" in zoo.registry.names("losses")
 # %%
 options = {"generator.width": 16, "discriminator.width": 16, "loss.scale": 0.5}
 options |= {"optimizer.lr": 1e-3, "dataset.count": 256 if SMALL else 2000}
-size, images = (16, 2_400) if SMALL else (32, 6_400)
+size, images = (16, 2_400) if SMALL else (32, 4_800)
 run = zoo.train(
     "dcgan-relativistic",
     dataset="faces",
