@@ -2,19 +2,20 @@
 
     python .ci/lessons.py                # runs all of them in full, for the figures of the site
     python .ci/lessons.py 03 08          # these
-    ZOO_LESSON=small python .ci/lessons.py
+    python .ci/lessons.py --notebooks DIR --repository https://github.com/OWNER/NAME   # writes notebooks, and runs nothing
 
 Each runs in a kernel of the environment that it is called in; what it printed and drew is kept in build/lessons, which is
-not stored. The site shows it (`make_pages`) where it is there and the lesson's text is still the same, else the lesson
+not stored. The site shows it (`make_pages`) where it is there and the lesson's code is still the same, else the lesson
 without figures. A notebook of each, without outputs and with a first cell that installs the zoo, lies beside its page
 (`make_notebooks`).
 """
 
 from __future__ import annotations
 
+import argparse
 import html
 import json
-import sys
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "tutorial"
 RUN = ROOT / "build" / "lessons"
 LIMIT = 3600  # seconds of one cell, on a machine that is busy with other things
-PUBLISHED = "gh-pages"  # the branch that the site is published on, from which Colab opens notebooks
+PUBLISHED = "notebooks"  # the branch that .github/workflows/notebooks.yml writes; Colab opens notebooks of a branch only
 
 
 def list_lessons() -> list[Path]:
@@ -74,20 +75,22 @@ def make_page(lesson: Path, *, repository: str, run: Path = RUN) -> str:
 
 
 def _read_run(lesson: Path, run: Path) -> list[Any]:
-    """The cells of a lesson, those of its last run where its text has not changed since."""
+    """The cells of a lesson, with the outputs of its last run where its code has not changed since."""
     cells = [cell for cell in jupytext.read(lesson).cells if cell.source.strip()]
     kept = run / f"{lesson.stem}.ipynb"
-    if not kept.exists():
-        return cells
-    done = [cell for cell in jupytext.read(kept).cells if "%pip" not in cell.source]
-    return done if [cell.source for cell in done] == [cell.source for cell in cells] else cells
+    now = [cell for cell in cells if cell.cell_type == "code"]
+    done = [cell for cell in jupytext.read(kept).cells if cell.cell_type == "code"] if kept.exists() else []
+    if [cell.source for cell in done] == [cell.source for cell in now]:
+        for cell, before in zip(now, done, strict=True):
+            cell.outputs = before.outputs
+    return cells
 
 
 def _buttons(lesson: Path, repository: str) -> str:
     links = []
     if "github.com/" in repository:
         place = repository.rstrip("/").partition("github.com/")[2].removesuffix(".git")
-        address = f"https://colab.research.google.com/github/{place}/blob/{PUBLISHED}/tutorial/{lesson.stem}.ipynb"
+        address = f"https://colab.research.google.com/github/{place}/blob/{PUBLISHED}/{lesson.stem}.ipynb"
         links.append(f"[Open in Colab]({address}){{ .md-button }}")
     links.append(f"[Notebook]({lesson.stem}.ipynb){{ .md-button }}")
     return " ".join(links)
@@ -122,10 +125,23 @@ def execute(lesson: Path, run: Path = RUN) -> float:
 
 
 def main() -> None:
-    asked = sys.argv[1:]
-    chosen = [lesson for lesson in list_lessons() if not asked or lesson.stem[:2] in asked]
-    if not chosen:
-        sys.exit(f"no such lesson; valid: {', '.join(lesson.stem[:2] for lesson in list_lessons())}")
+    parser = argparse.ArgumentParser()
+    numbers = [lesson.stem[:2] for lesson in list_lessons()]
+    parser.add_argument(
+        "lessons", nargs="*", metavar="NN", help=f"lessons to run, of {numbers[0]} to {numbers[-1]}; all by default"
+    )
+    parser.add_argument("--notebooks", metavar="DIR", type=Path, help="only write the notebooks, without outputs")
+    parser.add_argument("--repository", metavar="ADDRESS", default=os.environ.get("ZOO_REPOSITORY_URL", ""))
+    asked = parser.parse_args()
+    if unknown := {*asked.lessons} - {*numbers}:
+        parser.error(f"no such lesson: {', '.join(sorted(unknown))}; valid: {', '.join(numbers)}")
+    chosen = [lesson for lesson in list_lessons() if not asked.lessons or lesson.stem[:2] in asked.lessons]
+    if asked.notebooks is not None:
+        asked.notebooks.mkdir(parents=True, exist_ok=True)
+        for lesson in chosen:
+            notebook = make_notebook(lesson, repository=asked.repository)
+            (asked.notebooks / f"{lesson.stem}.ipynb").write_text(notebook, "utf-8")
+        return
     seconds = {}
     for lesson in chosen:
         seconds[lesson.stem] = round(execute(lesson), 1)

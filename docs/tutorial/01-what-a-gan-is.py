@@ -120,8 +120,8 @@ _ = axes[-1].legend(fontsize=8)
 
 # %% [markdown]
 # **What one sees.** At first the generator puts everything into one place. The discriminator notices, its gradient
-# pulls, and the heap spreads until it covers both humps. The black line is the discriminator's answer at the end,
-# D(x): where real and generated numbers are equally frequent it can only shrug, at ½.
+# pulls, and the heap spreads until it covers both humps, if roughly. The black line is the discriminator's answer at
+# the end, D(x): where real and generated numbers are equally frequent it can only shrug, at ½.
 
 # %%
 assert min(distances[-5:]) < 0.5 * distances[0]

@@ -235,9 +235,8 @@ assert distances["by hand"] < 0.9 * distances["untrained"]
 assert distances["zoo.train"] < 0.9 * distances["untrained"]
 
 # %% [markdown]
-# **What one sees.** Two trainings of the same kind, as early as they are: colors and outlines. (A few hundred steps
-# are nothing; the model that comes with the package has seen 120,000 pictures.) They differ as two seeds differ, and
-# in that `zoo.train` draws from an average of the weights.
+# **What one sees.** Two trainings of the same kind, as early as they are: colors and outlines. (So few steps are next
+# to nothing.) They differ as two seeds differ, and in that `zoo.train` draws from an average of the weights.
 #
 # ## What the one line does that the hundred do not
 

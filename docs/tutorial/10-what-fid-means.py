@@ -196,5 +196,5 @@ assert copied < 0.01 * distance(real, held_out)
 # 1. Plot the distance against 1/size. Where does the line meet 0? *Hint: the bias is about proportional to 1/size;
 #    extrapolating is an old trick (FID∞).*
 # 2. `precision` and `recall` split the number in two. What do they say of blurred faces, and of 10 faces repeated 100
-#    times? *Hint: `zoo.registry.create("metrics", "precision-recall")`, with `pip install "dcgan-zoo[eval]"`.*
+#    times? *Hint: `zoo.registry.create("metrics", "precision")`, with `pip install "dcgan-zoo[eval]"`.*
 # 3. Mirror half of the faces. Does scattering notice? *Hint: is the dataset symmetric?*

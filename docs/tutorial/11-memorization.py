@@ -167,5 +167,4 @@ assert means["new faces, half mixed with the mean face"] < means["new faces"]
 # 1. Train the few faces with `"training.augment": ["color", "translation", "cutout"]`. What becomes of the share of
 #    recognized pairs?
 # 2. How much noise hides the copier? *Hint: raise 0.05; the test is of ratios, so it is more than you think.*
-# 3. Does the model that comes with the package copy? *Hint: the second command above; it was trained on the first
-#    10,000 drawn faces.*
+# 3. Does the model that comes with the package copy? *Hint: the second command above; it was trained on drawn faces.*
