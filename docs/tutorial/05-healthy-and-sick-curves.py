@@ -143,15 +143,11 @@ for found in (winning, saturated):
 
 # %%
 for warning in winning.warnings:
-    print(
-        warning.kind,
-        *(f"  {command.replace(str(FOLDER), 'runs')}" for command in winning.commands.get(warning.kind, [])),
-        sep="\n",
-    )
+    print(f"{warning.kind}: {warning.advice}")
 
 # %% [markdown]
 # **And "update the generator twice"?** It is an old way to slow the discriminator down by half. A lower rate of the
-# discriminator does the same for half the work: `--set optimizer.discriminator.lr=1e-4`.
+# discriminator does much the same for less work: `--set optimizer.discriminator.lr=1e-4`.
 #
 # ## Exercises
 #

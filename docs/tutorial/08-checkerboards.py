@@ -40,7 +40,7 @@ for axis, kernel in zip(axes, (3, 4, 5), strict=True):
     with torch.no_grad():
         count = layer(torch.ones(1, 1, 10, 10))[0, 0, 4:-4, 4:-4]  # without the border
     reached[kernel] = set(count.flatten().int().tolist())
-    axis.imshow(count, cmap="gray", vmin=0)
+    axis.imshow(count, cmap="gray", vmin=0, vmax=10)
     axis.set_title(f"kernel {kernel}: {sorted(reached[kernel])} kernels reach a pixel", fontsize=8)
     axis.axis("off")
 assert reached == {3: {1, 2, 4}, 4: {4}, 5: {4, 6, 9}}
@@ -72,7 +72,7 @@ for axis, (name, layer) in zip(axes, layers.items(), strict=True):
     with torch.no_grad():
         output = layer(flat)[0, 0, 4:-4, 4:-4]
     unevenness[name] = (output.std() / output.abs().mean()).item()
-    axis.imshow(output, cmap="gray")
+    axis.imshow(output / output.abs().mean(), cmap="gray", vmin=-3, vmax=3)
     axis.set_title(f"{name}: unevenness {unevenness[name]:.2f}", fontsize=8)
     axis.axis("off")
 assert unevenness["nearest, then kernel 3"] < 1e-4

@@ -58,8 +58,9 @@ for axis, factor in zip(axes, factors, strict=True):
 assert apart[0.0] < 1e-3 < apart[0.35] < apart[1.0]
 
 # %% [markdown]
-# **What one sees.** The shorter the latents, the more all faces resemble *one* face, which no real picture shows.
-# (The "truncation trick" of later papers uses exactly that: nicer pictures, less variety.)
+# **What one sees.** The shorter the latents, the more alike the faces, and in the very middle there is none at all:
+# no latent that the generator was trained with was anywhere near. (The "truncation trick" of later papers goes a
+# little of that way on purpose: nicer pictures, less variety.)
 #
 # ## Walks
 #
@@ -146,24 +147,34 @@ others = torch.randn(128, DIM)
 steps = torch.linspace(-1.5, 1.5, 7)
 turned = [draw(others + step * direction) for step in steps]
 shares = [(darkness(images) > 0.5).float().mean().item() for images in turned]
-random = torch.randn(DIM)
-random = random / random.norm() * direction.norm()
-control = [(darkness(draw(others + step * random)) > 0.5).float().mean().item() for step in steps]
+ends = steps[[0, -1]]
+controls = []
+for random in torch.randn(8, DIM):  # directions of the same length
+    along = random / random.norm() * direction.norm()
+    controls.append([(darkness(draw(others[:64] + step * along)) > 0.5).float().mean().item() for step in ends])
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), width_ratios=(2, 1), layout="constrained")
 left.imshow(zoo.show(torch.stack([images[:4] for images in turned], 1).flatten(0, 1), columns=len(steps), scale=1))
 left.axis("off")
 right.plot(steps, shares, "o-", label="towards dark")
-right.plot(steps, control, "o--", label="a random direction")
+for number, control in enumerate(controls):
+    right.plot(ends, control, "--", color="gray", linewidth=0.7, label=None if number else "random directions")
 right.set_ylabel("share of dark faces")
 right.legend(fontsize=8)
+changes = [abs(last - first) for first, last in controls]
+print(
+    f"change of the share: {shares[-1] - shares[0]:.2f}, along random directions {sum(changes) / len(changes):.2f} on average"
+)
 assert shares[0] < 0.25
 assert shares[-1] > 0.75
+assert shares[-1] - shares[0] > sum(changes) / len(changes)
 
 # %% [markdown]
-# **What one sees.** The skin turns, step by step, for any sample. Other things change along with it: the directions
-# of different attributes are not at right angles, least of all in a small model. `zoo turn` measures how much of the
-# rest is kept, and `zoo directions` finds such directions without any labels.
+# **What one sees.** The skin turns, step by step, for any sample, and reliably from never to always. Other things
+# change along with it: directions of different attributes are not at right angles. And random directions change the
+# skin too, this way or that, as it is much of what a face looks like and there are few numbers. A direction without a
+# control beside it proves little; `zoo turn` measures both, and how much of the rest is kept. `zoo directions` finds
+# such directions without any labels.
 #
 # ## Arithmetic
 #
