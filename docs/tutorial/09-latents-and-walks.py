@@ -167,7 +167,7 @@ print(
 )
 assert shares[0] < 0.25
 assert shares[-1] > 0.75
-assert shares[-1] - shares[0] > sum(changes) / len(changes)
+assert shares[-1] - shares[0] > by_chance
 
 # %% [markdown]
 # **What one sees.** The skin turns, step by step, for any sample, and reliably from never to always. Other things

@@ -82,6 +82,8 @@ def build_model(generator: Path, discriminator: Path | None = None) -> zoo.Model
             names = GENERATOR if role == "generator" else DISCRIMINATOR
             _fill(networks[role], translate(weights[role], names, file), file)
     found = zoo.Model.of(networks, model.config)
+    if discriminator is None:
+        del found.config["parts"]["discriminator"]
     del found.config["algorithm"]  # how it was trained is not known
     found.config["weights"] = "those of the file"
     found.config["batch_norm"] = "running averages of its training, as they stand in the file"
