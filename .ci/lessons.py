@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "tutorial"
@@ -55,9 +56,7 @@ def make_notebook(lesson: Path, *, repository: str) -> str:
     source = f"dcgan-zoo[eval] @ git+{repository}" if repository else "dcgan-zoo[eval]"
     install = f'%pip install -q "{source}"'
     first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-    notebook.cells.insert(
-        first, {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": install}
-    )
+    notebook.cells.insert(first, new_code_cell(install))
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"{lesson.stem[:2]}-{number}"

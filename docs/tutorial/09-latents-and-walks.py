@@ -162,9 +162,8 @@ for number, control in enumerate(controls):
 right.set_ylabel("share of dark faces")
 right.legend(fontsize=8)
 changes = [abs(last - first) for first, last in controls]
-print(
-    f"change of the share: {shares[-1] - shares[0]:.2f}, along random directions {sum(changes) / len(changes):.2f} on average"
-)
+by_chance = sum(changes) / len(changes)
+print(f"change of the share: {shares[-1] - shares[0]:.2f}, along random directions {by_chance:.2f} on average")
 assert shares[0] < 0.25
 assert shares[-1] > 0.75
 assert shares[-1] - shares[0] > by_chance
