@@ -16,8 +16,8 @@ from torch import nn
 
 import zoo
 
-SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests: seconds instead of a minute
 torch.manual_seed(0)
+SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests: seconds instead of a minute
 
 # %% [markdown]
 # ## The real numbers

@@ -14,8 +14,8 @@ from torch import nn
 
 import zoo
 
-SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 torch.manual_seed(0)
+SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 
 model = zoo.create("dcgan", size=32, options={"generator.width": 8, "discriminator.width": 8})
 generator, discriminator = model.generator.train(), model.discriminator.train()

@@ -14,9 +14,9 @@ import torch
 
 import zoo
 
-SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 torch.manual_seed(0)
 torch.set_grad_enabled(False)  # nothing is trained until further down
+SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 
 model = zoo.load("dcgan-faces")  # comes with the package
 generator, discriminator = copy.deepcopy(model.generator), copy.deepcopy(model.discriminator)

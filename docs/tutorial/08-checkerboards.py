@@ -15,8 +15,8 @@ from torch import nn
 
 import zoo
 
-SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 torch.manual_seed(0)
+SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 
 # %% [markdown]
 # ## Counting

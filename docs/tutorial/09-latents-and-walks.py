@@ -15,8 +15,8 @@ from torch.nn.functional import avg_pool2d, cross_entropy
 
 import zoo
 
-SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 torch.manual_seed(0)
+SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 
 model = zoo.load("dcgan-faces")
 COUNT, DIM = (256 if SMALL else 1024), model.generator.latent_dim

@@ -18,8 +18,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 import zoo
 
-SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 torch.manual_seed(0)
+SMALL = os.environ.get("ZOO_LESSON") == "small"  # the budget of our own tests
 
 COUNT = 512 if SMALL else 2000
 pack = zoo.build_pack(zoo.PackRequest("faces", size=32, options={"count": COUNT}))
