@@ -149,6 +149,8 @@ class Loss(ABC):
             itself was computed from serve it too.
         penalizes_fake: the same for the very tensor `fake`.
         penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; nothing rescales it).
+        penalty_floor: share of the penalty that is left when the schedule of the discriminator's learning rate has ended;
+            the algorithm multiplies by it, and by what lies between 1 and it on the way (`Step.left`).
         generator_penalty_every: generator steps between two calls of `generator_penalty`.
         language: what a logit is to this loss, for those who describe a training: "probabilities" after a sigmoid, "targets"
             (1 for real images, 0 for generated ones), "margins" (beyond 1 and −1 the discriminator is content), a "critic",
@@ -161,6 +163,7 @@ class Loss(ABC):
     penalizes_real: bool = False
     penalizes_fake: bool = False
     penalty_every: int = 1
+    penalty_floor: float = 1.0
     generator_penalty_every: int = 1
     language: ClassVar[Literal["probabilities", "targets", "margins", "critic", "scores"]] = "scores"
     tiny: ClassVar[Mapping[str, Any]] = {}

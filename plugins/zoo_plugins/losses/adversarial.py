@@ -67,11 +67,13 @@ class ZeroCentered(Loss):
     Raises `OptionError` for a negative weight or an interval below 1.
     """
 
-    def penalize(self, r1: float, r2: float, every: int) -> None:
-        """Take the weights and the interval."""
+    def penalize(self, r1: float, r2: float, every: int, floor: float = 1.0) -> None:
+        """Take the weights, the interval, and what is left of the weights when the learning rate's schedule has ended."""
         if min(r1, r2) < 0 or every < 1:
             raise OptionError(f"r1 and r2 must be at least 0 and every at least 1, not {r1}, {r2} and {every}")
-        self.r1, self.r2, self.penalty_every = r1, r2, every
+        if not 0 <= floor <= 1:
+            raise OptionError(f"floor must be at least 0 and at most 1, not {floor}")
+        self.r1, self.r2, self.penalty_every, self.penalty_floor = r1, r2, every, floor
         self.penalizes_real, self.penalizes_fake = r1 > 0, r2 > 0
 
     def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
@@ -110,8 +112,17 @@ class Relativistic(ZeroCentered):
     needs_real_logits = True
     language = "critic"
 
-    def __init__(self, *, r1: R1 = 1.0, r2: R2 = 1.0, every: Every = 1) -> None:
-        self.penalize(r1, r2, every)
+    def __init__(
+        self,
+        *,
+        r1: R1 = 1.0,
+        r2: R2 = 1.0,
+        every: Every = 1,
+        floor: Annotated[
+            float, "share of both weights that is left when the schedule of D's rate has ended", Range(0, most=1)
+        ] = 1.0,
+    ) -> None:
+        self.penalize(r1, r2, every, floor)
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return softplus(fake_logits - real_logits).mean()

@@ -36,7 +36,7 @@ from .sngan import MaxWidth, list_widths
 
 Blocks = Annotated[int, "residual blocks at each resolution", Range(1)]
 Expansion = Annotated[int, "maps within a block, as a multiple of those outside", Range(1)]
-Group = Annotated[int, "maps that the 3×3 convolutions look at together; the paper has 16, 32 for ImageNet", Range(1)]
+Group = Annotated[int, "maps that 3×3 convolutions look at together, if there are as many; 32 for ImageNet", Range(1)]
 
 
 class R3GANGenerator(Generator):
@@ -151,6 +151,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, maps: int, *, expansion: int, group: int, total: int) -> None:
         super().__init__()
         inner = maps * expansion
+        group = min(group, inner)
         if inner % group:
             raise OptionError(
                 f"{maps} maps, {inner} within a block, cannot be cut into groups of {group}", hint="try: a smaller group"

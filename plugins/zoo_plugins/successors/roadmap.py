@@ -1,5 +1,7 @@
 """From `dcgan` to R3GAN: the ideas of Huang et al. 2024 one by one, each a recipe, and those that they end with."""
 
+from typing import Any
+
 from zoo_core import Recipe
 
 HUANG = "Huang et al. 2024, arXiv:2501.05441"
@@ -8,6 +10,14 @@ MESCHEDER = "Mescheder et al. 2018, arXiv:1801.04406"
 
 UNNORMALIZED = {"discriminator.norm": "none", "discriminator.bias": True, "discriminator.init": "he"}
 BODY = {"blocks": 1, "width": 32, "max_width": 256}
+ADAM = {"optimizer.beta1": 0.0, "optimizer.beta2": 0.99}
+
+
+def falling(images: int) -> dict[str, Any]:
+    """The paper's schedules: the rate falls to a quarter and the penalties' weight to a tenth, in half a cosine."""
+    end = {"optimizer.schedule_floor": 0.25, "loss.floor": 0.1}
+    return {"optimizer.schedule": "cosine", "optimizer.schedule_images": images, **end}
+
 
 ROADMAP = [
     Recipe(
@@ -45,7 +55,7 @@ ROADMAP = [
     Recipe(
         "r3gan-small",
         base="roadmap-4-resnet",
-        options={"optimizer.beta1": 0.0, "optimizer.beta2": 0.99, "training.batch": 64},
+        options={**ADAM, **falling(1_000_000)},
         summary="and its optimizer and minibatches: R3GAN for one small GPU, or a CPU at 32×32",
         paper=HUANG,
     ),
@@ -54,7 +64,11 @@ ROADMAP = [
         generator="r3gan",
         discriminator="r3gan",
         loss="relativistic",
-        options={"loss.r1": 2.0, "loss.r2": 2.0, "training.batch": 256, "optimizer.beta1": 0.0, "optimizer.beta2": 0.99},
+        options={
+            **{"loss.r1": 2.0, "loss.r2": 2.0, "training.batch": 256, "training.mirror": True, "training.ema": 0.99965},
+            **ADAM,
+            **falling(20_000_000),
+        },
         summary="as the paper trains 64×64",
         paper=HUANG,
     ),
