@@ -1,6 +1,6 @@
 """What does each idea between `dcgan` and R3GAN buy, at equal images and at equal time?
 
-    python benchmarks/roadmap.py [--dataset faces] [--size 32] [--width 16] [--images 12000] [--seeds 3] [--out DIR] [--json]
+    python benchmarks/roadmap.py [--dataset faces] [--size 32] [--width 16] [--images 20000] [--seeds 3] [--out DIR] [--json]
     python benchmarks/roadmap.py … --markdown docs/results/roadmap.md
     python benchmarks/roadmap.py --costs [--rounds 5]
 
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="where its pictures lie, if it wants that")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--images", type=int, default=12_000)
+    parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--real", type=int, default=2000)
@@ -185,7 +185,7 @@ def page(result: dict[str, Any]) -> str:
         early = [value for value in row["equal_time"] if value is not None]
         then = cell(early) if len(early) == len(row["equal_time"]) else "not measured so early"
         lines.append(f"| `{name}` | {registry.recipe(name).summary} | {' | '.join(last)} | {speed:.0f} | {then} |")
-    arguments = {"dataset": "faces", "size": 32, "width": 16, "images": 12000, "seeds": 3}
+    arguments = {"dataset": "faces", "size": 32, "width": 16, "images": 20000, "seeds": 3}
     changed = "".join(f" --{key} {result[key]}" for key, usual in arguments.items() if result[key] != usual)
     command = f"python benchmarks/roadmap.py{changed} --markdown docs/results/roadmap.md"
     lines += ["", "To make it:", "", "```sh", command, "```"]

@@ -55,8 +55,8 @@ ROADMAP = [
     Recipe(
         "r3gan-small",
         base="roadmap-4-resnet",
-        options={**ADAM, **falling(1_000_000)},
-        summary="and its optimizer and minibatches: R3GAN for one small GPU, or a CPU at 32×32",
+        options={"optimizer.lr": 1e-3, **ADAM, **falling(1_000_000)},  # as large beside weights as the paper's, see docs
+        summary="and its optimizer and schedules: R3GAN for one small GPU, or a CPU at 32×32",
         paper=HUANG,
     ),
     Recipe(
