@@ -74,6 +74,8 @@ class Step:
         pieces: how many pieces the minibatch is computed in. A graph is worth keeping in `memory` only where this is 1.
         memory: what one phase leaves to the next, for this piece of this step.
         record: takes a measured value by name; see `log`.
+        left: role → what is left of the schedule of its learning rate, from 1 to 0, a scalar on the device or a number; of
+            roles that have one.
     """
 
     real: Tensor
@@ -84,6 +86,7 @@ class Step:
     pieces: int = 1
     memory: dict[str, Any] = field(default_factory=dict)
     record: Callable[[str, Tensor], None] = lambda name, value: None
+    left: Mapping[str, Tensor | float] = field(default_factory=dict)
 
     def log(self, **values: Tensor) -> None:
         """Record scalars under names such as `d_loss`; their means go into `metrics.jsonl`. Never waits for the device."""

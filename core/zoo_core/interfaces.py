@@ -147,7 +147,10 @@ class Loss(ABC):
         needs_features: whether `generator` wants the discriminator's features of generated and of real images.
         penalizes_real: whether `penalty` differentiates the logits of the very tensor `real`, so that those which the loss
             itself was computed from serve it too.
+        penalizes_fake: the same for the very tensor `fake`.
         penalty_every: discriminator steps between two calls of `penalty` ("lazy" above 1; nothing rescales it).
+        penalty_floor: share of the penalty that is left when the schedule of the discriminator's learning rate has ended;
+            the algorithm multiplies by it, and by what lies between 1 and it on the way (`Step.left`).
         generator_penalty_every: generator steps between two calls of `generator_penalty`.
         language: what a logit is to this loss, for those who describe a training: "probabilities" after a sigmoid, "targets"
             (1 for real images, 0 for generated ones), "margins" (beyond 1 and −1 the discriminator is content), a "critic",
@@ -157,8 +160,10 @@ class Loss(ABC):
     separable: ClassVar[bool] = False
     needs_real_logits: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
-    penalizes_real: ClassVar[bool] = False
+    penalizes_real: bool = False
+    penalizes_fake: bool = False
     penalty_every: int = 1
+    penalty_floor: float = 1.0
     generator_penalty_every: int = 1
     language: ClassVar[Literal["probabilities", "targets", "margins", "critic", "scores"]] = "scores"
     tiny: ClassVar[Mapping[str, Any]] = {}
@@ -183,8 +188,8 @@ class Loss(ABC):
 
         Args:
             discriminator: (images, labels) → logits, in float32, to be differentiated twice. Called with the very tensor
-                `real` it may return logits that were computed already.
-            real, fake: images [N, C, S, S], float32. `real` may require a gradient already.
+                `real` or `fake` it may return logits that were computed already, of both in one pass.
+            real, fake: images [N, C, S, S], float32, which may require a gradient already.
             labels: class indices [N].
         """
         return None

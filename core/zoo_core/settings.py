@@ -72,6 +72,7 @@ class OptimizerSettings:
         "real images at which the schedule has come to its end; 0: the budget, which must be --images or --epochs",
         Range(0, 10**15),
     ] = 0
+    schedule_floor: Annotated[float, "share of the rate that is left at the end of the schedule", Range(0, below=1)] = 0.0
     warmup_images: Annotated[int, "real images over which the learning rate rises from 0", Range(0, 10**15)] = 0
     clip: Annotated[float, "largest norm of the gradient over all weights of the role; 0: not clipped", Range(0, 1e12)] = 0.0
 

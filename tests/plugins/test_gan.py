@@ -51,6 +51,7 @@ def _registered() -> Iterator[None]:
         Recipe("smooth", generator="plain", discriminator="plain", loss="smooth", options=small),
         Recipe("matching", generator="plain", discriminator="plain", loss="feature-matching", options=small),
         Recipe("r1", generator="plain", discriminator="plain", loss="non-saturating-r1", options=small),
+        Recipe("pairs", generator="plain", discriminator="plain", loss="relativistic", options=small),
         Recipe("convolutional-r1", base="dcgan", loss="non-saturating-r1", options=TINY),
     ]
     with samples(), registry.add(Plugin(losses={"smooth": f"{__name__}:Smooth"}, recipes=recipes)):
@@ -83,10 +84,11 @@ def test_both_sides_by_themselves_where_the_loss_is_a_sum(declared: bool, count:
     assert all(scalar.shape == () for scalar in found)
 
 
-def gradients(share: bool, recipe: str = "r1", **options: Any) -> dict[str, Tensor]:
+def gradients(share: bool, recipe: str = "r1", one_pass: bool = False, **options: Any) -> dict[str, Tensor]:
     """Of a discriminator's whole loss, penalty included; whether the penalty goes on with the graph of the real logits."""
     engine, state, config = engine_of(recipe, **options)
     engine.parts["discriminator"].twice_differentiable = share
+    engine.parts["discriminator"].one_pass = one_pass
     step = step_of(engine, state, config)
     for phase in ("discriminator", "penalty"):
         for scalar in state.algorithm.losses(phase, step):
@@ -109,10 +111,40 @@ def test_a_penalty_that_goes_on_with_the_graph_has_the_same_gradients(
     assert any(not without[name].allclose(gradient, rtol=1e-3) for name, gradient in shared.items())
 
 
+@pytest.mark.parametrize("r1", [0.0, 100.0])
+def test_penalties_on_both_sides_go_on_with_one_graph(r1: float) -> None:
+    """In two passes of the discriminator, or in one where each image is judged alone: as by hand, without any sharing."""
+    options = {"loss.r1": r1, "loss.r2": 3.0}
+    apart = gradients(False, "pairs", **options)
+    assert apart
+    for one_pass in (False, True):
+        shared = gradients(True, "pairs", one_pass=one_pass, **options)
+        for name, gradient in shared.items():
+            bound = 1e-5 * max(1.0, float(apart[name].abs().max()))
+            torch.testing.assert_close(gradient, apart[name], rtol=1e-5, atol=bound)
+    without = gradients(True, "pairs", **{"loss.r1": r1, "loss.r2": 0.0})
+    assert any(not without[name].allclose(gradient, rtol=1e-3) for name, gradient in apart.items())
+
+
+@pytest.mark.parametrize(("left", "share"), [(1.0, 1.0), (0.5, 0.55), (0.0, 0.1)])
+def test_a_penalty_falls_with_the_schedule_of_the_discriminator(left: float, share: float) -> None:
+    """To its floor, which is 0.1 of it here."""
+    found = {}
+    for floor in (0.1, 1.0):
+        engine, state, config = engine_of("pairs", **{"loss.floor": floor, "loss.r1": 50.0})
+        step = step_of(engine, state, config)
+        step.left = {"discriminator": torch.tensor(left)}
+        scalars = [list(state.algorithm.losses(phase, step))[-1:] for phase in ("discriminator", "penalty")]
+        found[floor] = scalars[-1][0].item() - step.memory["d_loss"].item()
+    assert found[0.1] == pytest.approx(share * found[1.0], rel=1e-4)
+    assert found[1.0] > 0.01
+
+
 def test_the_real_images_are_looked_at_once_where_the_graph_is_shared() -> None:
-    def looks(share: bool) -> int:
-        engine, state, config = engine_of("r1")
+    def looks(share: bool, recipe: str = "r1", one_pass: bool = False) -> int:
+        engine, state, config = engine_of(recipe)
         engine.parts["discriminator"].twice_differentiable = share
+        engine.parts["discriminator"].one_pass = one_pass
         calls: list[int] = []
         state.networks["discriminator"].register_forward_hook(lambda *_: calls.append(1))
         step = step_of(engine, state, config)
@@ -121,6 +153,7 @@ def test_the_real_images_are_looked_at_once_where_the_graph_is_shared() -> None:
         return len(calls)
 
     assert (looks(True), looks(False)) == (2, 3)
+    assert (looks(True, "pairs"), looks(False, "pairs"), looks(True, "pairs", one_pass=True)) == (2, 4, 1)
 
 
 def test_features_are_matched(data: Path, tmp_path: Path) -> None:

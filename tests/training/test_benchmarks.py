@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -148,6 +149,25 @@ def test_threads(tmp_path: Path) -> None:
     assert [reading["way"] for reading in found["readings"]] == ["auto", "1"]
     speeds = found["images_per_s"]["quiet"]
     assert found["quiet_ratio"] == pytest.approx(speeds["auto"] / speeds["1"], abs=0.001)
+
+
+def test_the_roadmap(tmp_path: Path) -> None:
+    """A stage of each recipe's training after the other, measured alike; a second call trains nothing."""
+    pictures(tmp_path / "pictures", 40, colored={0})
+    tiny: tuple[object, ...] = ("--size", 16, "--width", 8, "--images", 512, "--seeds", 2, "--samples", 24, "--real", 24)
+    where = ("--dataset", "folder", "--data", tmp_path / "pictures", "--out", tmp_path / "out", "--precision", "fp32")
+    chosen = ("roadmap-3-r2", "r3gan-small", *where, *tiny, "--markdown", tmp_path / "page.md")
+    found = run("roadmap.py", *chosen)
+    row = found["recipes"]["r3gan-small"]
+    assert row["images"] == [[32, 64, 128, 256, 512]] * 2
+    assert all(0 < first < last for first, *_, last in row["seconds"])
+    limit = min(statistics.fmean(each[-1] for each in one["seconds"]) for one in found["recipes"].values())
+    assert row["limit"] == pytest.approx(limit, abs=0.02)
+    mean = statistics.fmean(values[-1] for values in row["frechet"])
+    assert f"{mean:.3g} ±" in (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert run("roadmap.py", *chosen) == found
+    ratio = run("roadmap.py", "r3gan-small", "--costs", "--size", 16, "--width", 8, "--rounds", 1)["costs"]["r3gan-small"]
+    assert ratio["ratio"] == pytest.approx(ratio["with"] / ratio["without"], rel=0.05)
 
 
 def test_recipes_before_and_after(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from zoo.runs.config import RunConfig
 from zoo.training import callbacks
 from zoo.training.engine import Engine
 from zoo.training.speed import random_minibatch
-from zoo.training.state import State, learning_rate, make_optimizer
+from zoo.training.state import State, learning_rate, make_optimizer, schedule_left
 from zoo_core import ImageSpec, OptionError, UnknownNameError, UsageError, registry
 from zoo_core.settings import OptimizerSettings
 
@@ -111,6 +111,13 @@ def test_schedules(schedule: str, warmup: int, values: dict[int, float]) -> None
     chosen = settings(lr=2.0, schedule=schedule, schedule_images=100, warmup_images=warmup)
     for images, share in values.items():
         assert learning_rate(chosen, images) == pytest.approx(2 * share, abs=1e-12)
+
+
+def test_a_schedule_may_end_above_zero() -> None:
+    chosen = settings(lr=2.0, schedule="cosine", schedule_images=100, warmup_images=20, schedule_floor=0.25)
+    for images, share in {0: 0, 10: 0.5, 20: 1, 60: 0.625, 100: 0.25, 1000: 0.25}.items():
+        assert learning_rate(chosen, images) == pytest.approx(2 * share)
+    assert [schedule_left(chosen, images) for images in (0, 20, 60, 100)] == pytest.approx([1, 1, 0.5, 0])
 
 
 def test_the_optimizers_step_with_what_the_schedule_says() -> None:

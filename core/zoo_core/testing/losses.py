@@ -164,7 +164,7 @@ def _differentiable(value: Any, what: str, network: nn.Module, given: list[Tenso
 
 
 def penalty(subject: Subject) -> str:
-    """On the discriminator's side; the same where the logits of the very tensor `real` are known already."""
+    """On the discriminator's side; the same where the logits of the very tensors `real` and `fake` are known already."""
     loss, (judge, _) = subject.build(), _networks()
     rng = torch.Generator().manual_seed(1)
     given = [torch.rand(N, *judge.image.shape, generator=rng) * 2 - 1 for _ in range(2)]
@@ -174,21 +174,22 @@ def penalty(subject: Subject) -> str:
     if value is None:
         return "has none"
     plain = _differentiable(value, "penalty", judge, given, before)
-    real, fake = given[0].requires_grad_(), given[1]
-    known: Tensor = judge(real)
+    real, fake = given[0].requires_grad_(), given[1].requires_grad_(loss.penalizes_fake)
+    known = {id(x): judge(x) for x in (real, fake) if x.requires_grad}
     torch.manual_seed(1)
-    used: list[bool] = []
+    used: list[int] = []
 
     def remember(x: Tensor, labels: Tensor | None = None) -> Tensor:
-        used.append(x is real)
-        return known if x is real else judge.forward(x, labels)
+        used.append(id(x))
+        return known[id(x)] if id(x) in known else judge.forward(x, labels)
 
     again: Any = loss.penalty(remember, real, fake, None)
-    wrong = loss.penalizes_real and not any(used)
-    require(not wrong, "penalizes_real is True, and penalty never asks for the logits of the very tensor `real`")
+    for which, declared, images in (("real", loss.penalizes_real, real), ("fake", loss.penalizes_fake, fake)):
+        wrong = declared and id(images) not in used
+        require(not wrong, f"penalizes_{which} is True, and penalty never asks for the logits of the very tensor `{which}`")
     reused = _differentiable(again, "penalty", judge, given, before)
     fits = all(same(a, b, tolerance=1e-4) for a, b in zip([value, *plain], [again, *reused], strict=True))
-    require(fits, "penalty is another number where the logits of the very tensor `real` are known already")
+    require(fits, "penalty is another number where the logits of the very tensors are known already")
     return ""
 
 

@@ -74,55 +74,54 @@ class GAN(Algorithm):
 
         Real and generated images go through it by themselves, so that batch normalization sees one kind at a time, unless
         each image is judged alone and one pass is faster. Where the loss is separable, the graph of the real ones is gone
-        before the other is made, unless the penalty goes on with it.
+        before the other is made. A graph that the penalty goes on with is kept for it.
         """
         generator, discriminator, loss = (step.parts[role] for role in ("generator", "discriminator", "loss"))
         with torch.set_grad_enabled(self._goes_on(step)):
             fake = generator(step.z, step.labels)  # [n, C, S, S]; the generator's phase goes on with its graph
-        shared = "penalty" in step.due and loss.penalizes_real and discriminator.twice_differentiable
-        if discriminator.one_pass and not shared:
-            labels = None if step.labels is None else step.labels.repeat(2)
-            real_logits, fake_logits = discriminator(torch.cat([step.real, fake.detach()]), labels).chunk(2)  # [n] each
-            known = real_logits.detach()
-            d_loss = loss.discriminator(real_logits, fake_logits)
-            yield d_loss
-        else:
-            real = step.real.detach().requires_grad_() if shared else step.real
-            real_logits = (discriminator.exact if shared else discriminator)(real, step.labels)  # [n]
-            known = real_logits.detach()
-            if shared:
-                step.memory.update(real=real, real_logits=real_logits)
-            elif loss.separable:
-                yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
-                real_logits = known
-            fake_logits = discriminator(fake.detach(), step.labels)  # [n]
-            d_loss = loss.discriminator(known if shared else real_logits, fake_logits)
-            if not shared or loss.separable:
-                yield d_loss
         step.memory["fake"] = fake
+        differentiable = "penalty" in step.due and discriminator.twice_differentiable
+        kept_real, kept_fake = differentiable and loss.penalizes_real, differentiable and loss.penalizes_fake
+        real, drawn = step.real.detach().requires_grad_(kept_real), fake.detach().requires_grad_(kept_fake)
+        if discriminator.one_pass and kept_real == kept_fake:
+            labels = None if step.labels is None else step.labels.repeat(2)
+            judge = discriminator.exact if kept_real else discriminator
+            real_logits, fake_logits = judge(torch.cat([real, drawn]), labels).chunk(2)  # [n] each
+        else:
+            real_logits = (discriminator.exact if kept_real else discriminator)(real, step.labels)  # [n]
+            if loss.separable and not kept_real:
+                yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
+                real_logits = real_logits.detach()
+            fake_logits = (discriminator.exact if kept_fake else discriminator)(drawn, step.labels)  # [n]
+        d_loss = loss.discriminator(real_logits.detach() if kept_real and loss.separable else real_logits, fake_logits)
+        if not kept_fake and (loss.separable or not kept_real):
+            yield d_loss
+            fake_logits = fake_logits.detach()
         if "penalty" in step.due:
-            step.memory.update(d_loss=d_loss.detach(), fake_logits=fake_logits)
+            kept = [(real, real_logits)] * kept_real + [(drawn, fake_logits)] * kept_fake
+            step.memory.update(d_loss=d_loss.detach(), images=(real, drawn), logits=(real_logits, fake_logits), kept=kept)
         else:
             step.log(d_loss=d_loss)
-        log_logits(step, known, fake_logits.detach())
+        log_logits(step, real_logits.detach(), fake_logits.detach())
 
     def _penalty(self, step: Step) -> Iterator[Tensor]:
         """What the loss asks of the discriminator besides; counted into `d_loss`.
 
-        Where the graph of the real logits was kept, the loss on their side is differentiated here, together with the
-        penalty.
+        Where a graph of the logits was kept, the loss is differentiated here, together with the penalty.
         """
         discriminator, loss, memory = step.parts["discriminator"], step.parts["loss"], step.memory
-        real, real_logits = memory.pop("real", step.real), memory.pop("real_logits", None)
-        fake_logits, d_loss = memory.pop("fake_logits"), memory["d_loss"]
+        (real, drawn), logits, kept = memory.pop("images"), memory.pop("logits"), memory.pop("kept")
 
         def judge(images: Tensor, labels: Tensor | None = None) -> Any:
-            return real_logits if images is real else discriminator.exact(images, labels)
+            known = [theirs for mine, theirs in kept if mine is images]
+            return known[0] if known else discriminator.exact(images, labels)
 
-        known = discriminator.exact if real_logits is None else judge
-        found = loss.penalty(known, real, memory["fake"].detach().float(), step.labels)
-        if real_logits is not None:
-            whole = loss.discriminator(real_logits, fake_logits.detach() if loss.separable else fake_logits)
+        found = loss.penalty(judge, real, drawn.float(), step.labels)
+        if found is not None and loss.penalty_floor < 1 and "discriminator" in step.left:
+            found = found * (loss.penalty_floor + (1 - loss.penalty_floor) * step.left["discriminator"])
+        d_loss = memory["d_loss"]
+        if kept:
+            whole = loss.discriminator(*logits)
             yield whole if found is None else whole + found
         elif found is not None:
             yield found

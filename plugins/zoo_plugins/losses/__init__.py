@@ -6,6 +6,7 @@ HERE = "zoo_plugins.losses.adversarial"
 GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
 MESCHEDER = "Mescheder et al. 2018, arXiv:1801.04406"
 SALIMANS = "Salimans et al. 2016, arXiv:1606.03498"
+HUANG = "Huang et al. 2024, arXiv:2501.05441"
 GULRAJANI = "Gulrajani et al. 2017, arXiv:1704.00028"
 
 plugin = Plugin(
@@ -21,6 +22,9 @@ plugin = Plugin(
             f"{HERE}:LeastSquares", "squared distance to 0 and 1", "Mao et al. 2017, arXiv:1611.04076"
         ),
         "hinge": Component(f"{HERE}:Hinge", "margins of 1", "Lim and Ye 2017, arXiv:1705.02894"),
+        "relativistic": Component(
+            f"{HERE}:Relativistic", "each real image against a generated one, with gradient penalties on both", HUANG
+        ),
         "wasserstein": Component(f"{HERE}:Wasserstein", "difference of means, with a gradient penalty", GULRAJANI),
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -14,6 +15,9 @@ from zoo_core.options import Range
 
 FeaturePair = tuple[Features, Features] | None  # of generated and of real images
 Smoothing = Annotated[float, "label smoothing of real images, whose target is 1 minus this; 0: none", Range(0, below=0.5)]
+R1 = Annotated[float, "weight gamma; the penalty is gamma / 2 times the mean squared gradient norm", Range(0, 1e6)]
+R2 = Annotated[float, "the same weight at generated images", Range(0, 1e6)]
+Every = Annotated[int, "discriminator steps between two penalties", Range(1, 1_000_000)]
 SmoothingFake = Annotated[float, "label smoothing of generated images, whose target is this; 0: none", Range(0, below=0.5)]
 
 
@@ -55,35 +59,77 @@ class NonSaturating(Minimax):
         return softplus(-fake_logits).mean()
 
 
-class NonSaturatingR1(NonSaturating):
-    """Non-saturating with R1, a penalty at real images, and R2, at generated ones: Mescheder et al. 2018,
-    arXiv:1801.04406, equations 9 and 10.
+class ZeroCentered(Loss):
+    """A loss with R1, a penalty at real images, and R2, at generated ones: Mescheder et al. 2018, arXiv:1801.04406,
+    equations 9 and 10.
 
     Computed every `every` steps and multiplied by that number ("lazy": Karras et al. 2020, arXiv:1912.04958, section 3.1).
     Raises `OptionError` for a negative weight or an interval below 1.
     """
 
-    penalizes_real = True
+    def penalize(self, r1: float, r2: float, every: int, floor: float = 1.0) -> None:
+        """Take the weights, the interval, and what is left of the weights when the learning rate's schedule has ended."""
+        if min(r1, r2) < 0 or every < 1:
+            raise OptionError(f"r1 and r2 must be at least 0 and every at least 1, not {r1}, {r2} and {every}")
+        if not 0 <= floor <= 1:
+            raise OptionError(f"floor must be at least 0 and at most 1, not {floor}")
+        self.r1, self.r2, self.penalty_every, self.penalty_floor = r1, r2, every, floor
+        self.penalizes_real, self.penalizes_fake = r1 > 0, r2 > 0
+
+    def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
+        sides = [(weight, images) for weight, images in ((self.r1, real), (self.r2, fake)) if weight]
+        if not sides:
+            return None
+        weights, images = zip(*sides, strict=True)
+        found = _gradients(discriminator, images, labels)
+        norms = [w * g.square().sum((1, 2, 3)).mean() for w, g in zip(weights, found, strict=True)]
+        return self.penalty_every / 2 * sum(norms[1:], norms[0])
+
+
+class NonSaturatingR1(NonSaturating, ZeroCentered):
+    """Non-saturating with R1 and R2. Raises `OptionError` as `ZeroCentered` does."""
 
     def __init__(
         self,
         *,
         smoothing: Smoothing = 0.0,
         smoothing_fake: SmoothingFake = 0.0,
-        r1: Annotated[float, "weight; the penalty is half of it times the mean squared gradient norm", Range(0, 1e6)] = 1.0,
-        r2: Annotated[float, "the same weight at generated images", Range(0, 1e6)] = 0.0,
-        every: Annotated[int, "discriminator steps between two penalties", Range(1, 1_000_000)] = 16,
+        r1: R1 = 1.0,
+        r2: R2 = 0.0,
+        every: Every = 16,
     ) -> None:
         super().__init__(smoothing=smoothing, smoothing_fake=smoothing_fake)
-        if min(r1, r2) < 0 or every < 1:
-            raise OptionError(f"r1 and r2 must be at least 0 and every at least 1, not {r1}, {r2} and {every}")
-        self.r1, self.r2, self.penalty_every = r1, r2, every
+        self.penalize(r1, r2, every)
 
-    def penalty(self, discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
-        found = self.r1 / 2 * self.penalty_every * r1_penalty(discriminator, real, labels)
-        if self.r2:
-            found = found + self.r2 / 2 * self.penalty_every * r1_penalty(discriminator, fake, labels)
-        return found
+
+class Relativistic(ZeroCentered):
+    """Each real image against a generated one: the discriminator widens the distance of their logits, the generator closes
+    it. Jolicoeur-Martineau 2018, arXiv:1807.00734, as "RpGAN"; with R1 and R2: Huang et al. 2024, arXiv:2501.05441.
+
+    The generator wants the logits of real images too, without their gradient. Raises `OptionError` as `ZeroCentered` does.
+    """
+
+    needs_real_logits = True
+    language = "critic"
+
+    def __init__(
+        self,
+        *,
+        r1: R1 = 1.0,
+        r2: R2 = 1.0,
+        every: Every = 1,
+        floor: Annotated[
+            float, "share of both weights that is left when the schedule of D's rate has ended", Range(0, most=1)
+        ] = 1.0,
+    ) -> None:
+        self.penalize(r1, r2, every, floor)
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return softplus(fake_logits - real_logits).mean()
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, features: FeaturePair = None) -> Tensor:
+        assert real_logits is not None
+        return softplus(real_logits - fake_logits).mean()
 
 
 class FeatureMatching(Minimax):
@@ -167,7 +213,8 @@ class Wasserstein(Loss):
 
 def r1_penalty(discriminator: Judging, real: Tensor, labels: Tensor | None = None) -> Tensor:
     """Mean squared norm of the gradient at real images [N, C, S, S]: Mescheder et al. 2018, arXiv:1801.04406."""
-    return _gradients(discriminator, real, labels).square().sum((1, 2, 3)).mean()
+    (gradients,) = _gradients(discriminator, [real], labels)
+    return gradients.square().sum((1, 2, 3)).mean()
 
 
 def gradient_penalty(discriminator: Judging, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -175,13 +222,14 @@ def gradient_penalty(discriminator: Judging, real: Tensor, fake: Tensor, labels:
     [N, C, S, S]: Gulrajani et al. 2017, arXiv:1704.00028, equation 3. Draws from torch's global random state."""
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = share * real + (1 - share) * fake
-    norms = _gradients(discriminator, between, labels).square().sum((1, 2, 3)).add(1e-12).sqrt()
+    (gradients,) = _gradients(discriminator, [between], labels)
+    norms = gradients.square().sum((1, 2, 3)).add(1e-12).sqrt()
     return (norms - 1).square().mean()
 
 
-def _gradients(discriminator: Judging, images: Tensor, labels: Tensor | None) -> Tensor:
-    """d logits / d images, [N, C, S, S], differentiable."""
-    if not images.requires_grad:
-        images = images.detach().requires_grad_(True)
-    (gradients,) = torch.autograd.grad(discriminator(images, labels).sum(), images, create_graph=True)
-    return gradients
+def _gradients(discriminator: Judging, minibatches: Sequence[Tensor], labels: Tensor | None) -> tuple[Tensor, ...]:
+    """d logits / d images, [N, C, S, S] for each minibatch, differentiable. One backward pass serves all of them, as the
+    logits of all may have one graph."""
+    inputs = [images if images.requires_grad else images.detach().requires_grad_(True) for images in minibatches]
+    logits = [discriminator(images, labels).sum() for images in inputs]
+    return torch.autograd.grad(logits, inputs, create_graph=True)

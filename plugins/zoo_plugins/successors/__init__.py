@@ -2,7 +2,9 @@
 
 from zoo_core import Component, Plugin, Recipe
 
-HERE = "zoo_plugins.successors.sngan"
+from .roadmap import HUANG, ROADMAP
+
+HERE = "zoo_plugins.successors"
 MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
 
 
@@ -22,8 +24,18 @@ def _two_rates(generator: float, discriminator: float) -> dict[str, float]:
 
 plugin = Plugin(
     summary="Later losses, penalties and augmentation on DCGAN's body",
-    generators={"sngan": Component(f"{HERE}:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO)},
-    discriminators={"sngan": Component(f"{HERE}:SNGANDiscriminator", "3×3 and strided 4×4, spectrally normalized", MIYATO)},
+    generators={
+        "sngan": Component(f"{HERE}.sngan:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO),
+        "resnet-sngan": Component(f"{HERE}.residual:ResidualGenerator", "residual blocks with batch normalization", MIYATO),
+        "r3gan": Component(f"{HERE}.r3gan:R3GANGenerator", "residual blocks that nothing normalizes", HUANG),
+    },
+    discriminators={
+        "sngan": Component(f"{HERE}.sngan:SNGANDiscriminator", "3×3 and strided 4×4, spectrally normalized", MIYATO),
+        "resnet-sngan": Component(
+            f"{HERE}.residual:ResidualDiscriminator", "residual blocks, spectrally normalized", MIYATO
+        ),
+        "r3gan": Component(f"{HERE}.r3gan:R3GANDiscriminator", "residual blocks that nothing normalizes", HUANG),
+    },
     recipes=[
         Recipe(
             "lsgan",
@@ -58,6 +70,27 @@ plugin = Plugin(
             paper=MIYATO,
         ),
         Recipe(
+            "resnet-sngan",
+            base="sngan",
+            generator="resnet-sngan",
+            discriminator="resnet-sngan",
+            options={"training.batch": 64},
+            summary="spectral normalization in D and the hinge loss, with the paper's residual networks for 64×64",
+            paper=MIYATO,
+        ),
+        Recipe(
+            "resnet-sngan-32",
+            base="resnet-sngan",
+            options={
+                "training.size": 32,
+                **{"generator.width": 256, "generator.max_width": 256},
+                **{"discriminator.width": 128, "discriminator.max_width": 128},
+                **{"discriminator.halvings": 2, "discriminator.plain": 2},
+            },
+            summary="the same for 32×32: as many maps in all blocks",
+            paper=MIYATO,
+        ),
+        Recipe(
             "dcgan-sn",
             base="dcgan",
             loss="hinge",
@@ -85,6 +118,7 @@ plugin = Plugin(
             summary="differentiable augmentation, for a few hundred pictures",
             paper="Zhao et al. 2020, arXiv:2006.10738",
         ),
+        *ROADMAP,
         Recipe(
             "cdcgan",
             base="dcgan",

@@ -21,7 +21,7 @@ RESIDENT = 0.25  # largest share of a GPU's free memory that the images may take
 
 class Minibatch(NamedTuple):
     """One process's share: real images [n, C, S, S], their labels [n] or None, latents [n, latent_dim]; where learning rates
-    change on the device, those of this step, [roles].
+    change on the device, those of this step and what is left of their schedules, [roles, 2].
     """
 
     real: Tensor

@@ -18,7 +18,7 @@ from ..devices import Runtime
 from ..runs.config import RunConfig
 from .batches import Minibatch
 from .calls import NetworkCall, judges_each_alone, synchronize_batch_norm
-from .state import State, is_scheduled, learning_rate
+from .state import State, is_scheduled, learning_rate, schedule_left
 
 GRADIENTS = {"generator": "g_grad", "discriminator": "d_grad"}
 """Role → name of its gradient's norm in `metrics.jsonl`; other roles have their own name with "_grad"."""
@@ -56,9 +56,12 @@ class Engine:
         """Return the names of the phases that are due in a step: what it does depends on nothing else."""
         return frozenset(phase.name for phase in self.phases if phase.due(step))
 
-    def rates(self, images: int) -> list[float]:
-        """Return the learning rates of those roles whose rate changes, after so many images."""
-        return [learning_rate(self.optimizer[role], images) for role in self.scheduled]
+    def rates(self, images: int) -> list[tuple[float, float]]:
+        """Return the learning rates of those roles whose rate changes, after so many images, and what is left of their
+        schedules.
+        """
+        mine = [self.optimizer[role] for role in self.scheduled]
+        return [(learning_rate(settings, images), schedule_left(settings, images)) for settings in mine]
 
     def step(self, batch: Minibatch, *, penalties: bool = True) -> None:
         """Take one step on this process's share of a minibatch; the caller counts it. Without `penalties` no phase comes
@@ -90,7 +93,10 @@ class Engine:
         count = self.settings.accumulate
         labels = batch.labels.chunk(count) if batch.labels is not None else [None] * count
         cut = zip(batch.real.chunk(count), labels, batch.z.chunk(count), strict=True)
-        return [Step(real, label, z, self.parts, due, count, record=self.state.meter.add) for real, label, z in cut]
+        rates: Any = self.rates(self.state.images) if batch.rates is None else batch.rates
+        left = {role: rates[number][1] for number, role in enumerate(self.scheduled)}
+        how: dict[str, Any] = {"pieces": count, "record": self.state.meter.add, "left": left}
+        return [Step(real, label, z, self.parts, due, **how) for real, label, z in cut]
 
     def _backward(self, loss: Tensor, inputs: list[Tensor]) -> None:
         self.scaler.scale(loss).backward(inputs=inputs)  # type: ignore[no-untyped-call]
@@ -116,7 +122,7 @@ class Engine:
             for group in optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
                     assert rates is not None
-                    group["lr"].copy_(rates[self.scheduled.index(role)])
+                    group["lr"].copy_(rates[self.scheduled.index(role)][0])
                 else:
                     group["lr"] = learning_rate(settings, state.images)
         self.scaler.step(optimizer)

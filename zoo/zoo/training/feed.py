@@ -17,7 +17,7 @@ from .batches import Batches, Minibatch, helper_thread, mirror_images
 STEPS = 64  # whose numbers go to the device together
 BYTES = 64 << 20  # most that they take where the pictures themselves go with them
 
-Rates = Callable[[int], Sequence[float]]
+Rates = Callable[[int], Sequence[Sequence[float]]]
 
 
 class Feed:
@@ -29,7 +29,8 @@ class Feed:
     pictures are, as uint8.
 
     Args:
-        rates: gives the learning rates [roles] of a step after so many images; None where none changes.
+        rates: gives the learning rates of a step after so many images, and what is left of their schedules, [roles, 2]; None
+            where none changes.
     """
 
     def __init__(self, batches: Batches, generator: Generator, rates: Rates | None, pool: ThreadPoolExecutor) -> None:

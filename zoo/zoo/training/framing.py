@@ -82,7 +82,10 @@ def _describe_processes(config: RunConfig, state: State, runtime: Runtime) -> st
 
 def ended_schedules(config: RunConfig, budget: Budget) -> str:
     """Say which learning rates are 0 before the budget is spent, as those of a run that goes on for longer; "" for none."""
-    ends = {role: s["schedule_images"] for role, s in config.optimizer.items() if s["schedule"] != "constant"}
+    falling = {
+        role: s for role, s in config.optimizer.items() if s["schedule"] != "constant" and not s.get("schedule_floor")
+    }
+    ends = {role: settings["schedule_images"] for role, settings in falling.items()}
     ends = {role: end for role, end in ends.items() if end < int(budget.total(config.facts["count"]))}
     if not ends or budget.kind == "minutes":
         return ""

@@ -200,17 +200,24 @@ def make_optimizer(
 
 
 def learning_rate(settings: dict[str, Any], images: int) -> float:
-    """Return the learning rate of a role after so many real images: a linear warm-up, then constant, or falling to 0 at
-    `schedule_images` in a line or half a cosine. It depends on nothing else, so that a resumed run needs no memory of it.
+    """Return the learning rate of a role after so many real images: a linear warm-up, then constant, or falling to its floor
+    at `schedule_images`. It depends on nothing else, so that a resumed run needs no memory of it.
     """
-    rate, warm = float(settings["lr"]), int(settings["warmup_images"])
+    rate, warm, floor = float(settings["lr"]), int(settings["warmup_images"]), float(settings.get("schedule_floor", 0.0))
     if images < warm:
         return rate * images / warm
-    if settings["schedule"] == "constant":
-        return rate
+    return rate * (floor + (1 - floor) * schedule_left(settings, images))
+
+
+def schedule_left(settings: Mapping[str, Any], images: int) -> float:
+    """Return what is left of the schedule of a role's learning rate after so many real images: 1 during the warm-up and
+    where it is constant, else falling to 0 at `schedule_images`, in a line or half a cosine.
+    """
+    warm = int(settings["warmup_images"])
+    if settings["schedule"] == "constant" or images < warm:
+        return 1.0
     done = min(1.0, (images - warm) / max(1, settings["schedule_images"] - warm))
-    left = 1 - done if settings["schedule"] == "linear" else (1 + math.cos(math.pi * done)) / 2
-    return rate * left
+    return 1 - done if settings["schedule"] == "linear" else (1 + math.cos(math.pi * done)) / 2
 
 
 def save_checkpoint(folder: Path, state: State, runtime: Runtime, keep: int) -> None:

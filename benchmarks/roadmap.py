@@ -1,0 +1,222 @@
+"""What does each idea between `dcgan` and R3GAN buy, at equal images and at equal time?
+
+    python benchmarks/roadmap.py [--dataset faces] [--size 32] [--width 16] [--images 20000] [--seeds 3] [--out DIR] [--json]
+    python benchmarks/roadmap.py … --markdown docs/results/roadmap.md
+    python benchmarks/roadmap.py --costs [--rounds 5]
+
+Each recipe is trained with each seed on the same pictures, with one thread, and measured after a 16th, an 8th, a quarter,
+half and all of --images: Fréchet distance, precision and recall of --samples samples against --real pictures. At equal
+images they are compared after the last; at equal time after as many seconds of training as the fastest recipe takes for
+all of its images, on a line between the measurements before and after. --width counts maps at half the images' size;
+R3GAN's networks, which count them at the full size, are given half of it, groups of as many, and at most 4 times as many
+at any stage.
+
+--costs measures something else instead: what a step with penalties takes, divided by a step without (`ratio`), by turns
+in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`, `precision`,
+`recall` (a list of measurements for each seed), `equal_time`; or `costs`. What is done is kept in --out: the same command
+goes on after a kill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import zoo
+from zoo.comparing.spreads import Spread
+from zoo.devices import Runtime
+from zoo.files import write_json
+from zoo.progress import SILENT
+from zoo.runs.config import RunConfig
+from zoo.runs.run import read_log
+from zoo.training.engine import Engine
+from zoo.training.state import State
+from zoo.training.ways import random_minibatch
+from zoo_core import ImageSpec, TrainingError, registry
+
+RECIPES = ("dcgan", *(name for name in sorted(registry.names("recipes")) if name.startswith("roadmap-")), "r3gan-small")
+METRICS = ("frechet", "precision", "recall")
+SHARES = (16, 8, 4, 2, 1)
+
+HEAD = """# From `dcgan` to R3GAN, one idea at a time
+
+Written by `benchmarks/roadmap.py --markdown` from what it measured. Each row has its own idea and those of the rows above
+it ([training](../training.md#from-dcgan-to-r3gan-one-idea-at-a-time)). A distance orders rows of this table and compares
+with no other; so short a training says what learns quickly, not where a long one ends. Means with 95 % intervals of
+Student's t over the seeds.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="*", help=f"all of {', '.join(RECIPES)}, unless named", metavar="RECIPE")
+    parser.add_argument("--dataset", default="faces")
+    parser.add_argument("--data", type=Path, help="where its pictures lie, if it wants that")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--real", type=int, default=2000)
+    parser.add_argument("--features", default="scattering")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--out", type=Path, default=Path("roadmap"))
+    parser.add_argument("--markdown", type=Path, help="write the page")
+    parser.add_argument("--costs", action="store_true")
+    parser.add_argument("--rounds", type=int, default=5, help="of --costs; the median counts")
+    parser.add_argument("--json", action="store_true", help="print only the last line")
+    given = parser.parse_args()
+    wrong = [name for name in given.recipes if name not in RECIPES]
+    if wrong:
+        parser.error(f"{wrong[0]} is none of {', '.join(RECIPES)}")
+    torch.set_num_threads(1)
+    if given.costs:
+        print(json.dumps({"costs": {name: cost(name, given) for name in given.recipes or RECIPES[1:]}}))
+        return
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.recipes or RECIPES}
+    for seed in range(given.seeds):
+        for name in found:
+            found[name].append(measure(name, seed, given))
+            if not given.json:
+                print(json.dumps({"recipe": name, "seed": seed, **found[name][-1]}), flush=True)
+    result = {**describe(given), "recipes": summarize(found)}
+    if given.markdown:
+        given.markdown.write_text(page(result), encoding="utf-8")
+    print(json.dumps(result))
+
+
+def narrow(name: str, given: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a recipe's networks for a width."""
+    if registry.recipe(name).generator != "r3gan":
+        return {f"{role}.width": given.width for role in ("generator", "discriminator")}
+    half = max(1, given.width // 2)
+    own = {"width": half, "group": half, "max_width": 4 * given.width}
+    return {f"{role}.{key}": value for role in ("generator", "discriminator") for key, value in own.items()}
+
+
+def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
+    """Train, or go on, and measure on the way; what was written already is read."""
+    folder = given.out / f"{name}-{given.dataset.replace(':', '-')}-{given.size}-{given.width}-{given.images}-{seed}"
+    record = folder.with_suffix(".json")
+    found: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"images": [], "seconds": []}
+    where: dict[str, Any] = {"dataset": given.dataset, "data": given.data}
+    quiet: dict[str, Any] = {"device": given.device, "precision": given.precision, "report": SILENT, "threads": 1}
+    quiet |= {"watch": False, "rescue": False}
+    for share in SHARES[len(found["images"]) :]:
+        if "stopped" in found:
+            break
+        images = given.images // share
+        try:
+            if (folder / "run.json").exists():
+                zoo.train(resume=folder, images=images, **quiet)
+            else:
+                own = {"size": given.size, "seed": seed, "options": narrow(name, given), "out": folder}
+                zoo.train(name, **where, **own, images=images, **quiet)
+        except TrainingError as error:
+            found["stopped"] = error.message
+            write_json(record, found)
+            break
+        last = [line for line in read_log(folder / "metrics.jsonl") if "images_per_s" in line][-1]
+        how = {"samples": given.samples, "real": given.real, "resamples": 0, "device": given.device, "write": False}
+        values = zoo.evaluate(folder, **where, metrics=METRICS, features=given.features, report=SILENT, **how).metrics
+        found["images"].append(last["images"])
+        found["seconds"].append(round(last["seconds"], 2))
+        for metric in METRICS:
+            found.setdefault(metric, []).append(round(float(values[metric]), 4))
+        write_json(record, found)
+    return found
+
+
+def summarize(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return recipe → lists of each seed, and the distance of each at the fastest recipe's time."""
+    done = {name: [trial for trial in trials if "stopped" not in trial] for name, trials in found.items()}
+    times = {name: statistics.fmean(trial["seconds"][-1] for trial in trials) for name, trials in done.items() if trials}
+    limit = min(times.values()) if times else 0.0
+    rows: dict[str, Any] = {}
+    for name, trials in found.items():
+        rows[name] = {key: [trial.get(key, []) for trial in trials] for key in ("images", "seconds", *METRICS)}
+        rows[name]["stopped"] = [trial["stopped"] for trial in trials if "stopped" in trial]
+        rows[name]["limit"] = round(limit, 2)
+        rows[name]["equal_time"] = [interpolate(trial, limit) for trial in done[name]]
+    return rows
+
+
+def interpolate(trial: dict[str, Any], seconds: float) -> float | None:
+    """Return the distance after so many seconds, on a line between two measurements; None before the first."""
+    points = list(zip(trial["seconds"], trial["frechet"], strict=True))
+    if seconds < points[0][0]:
+        return None
+    for (begin, first), (end, second) in pairwise(points):
+        if seconds <= end:
+            return round(first + (second - first) * (seconds - begin) / max(end - begin, 1e-9), 4)
+    return float(points[-1][1])
+
+
+def describe(given: argparse.Namespace) -> dict[str, Any]:
+    keys = ("dataset", "size", "width", "images", "seeds", "samples", "real", "features", "device", "precision")
+    return {**{key: getattr(given, key) for key in keys}, "torch": torch.__version__}
+
+
+def page(result: dict[str, Any]) -> str:
+    """Return what was measured as Markdown."""
+    lines = [
+        HEAD,
+        f"## {result['dataset']}, {result['size']}×{result['size']}, width {result['width']}, {result['seeds']} seeds\n",
+        f"Features: `{result['features']}`; {result['samples']:,} samples against {result['real']:,} pictures; "
+        f"one thread of {result['device']}, torch {result['torch']}.\n",
+    ]
+    limit = next(iter(result["recipes"].values()))["limit"]
+    head = f"distance after {result['images']:,} images", "precision", "recall", "images/s", f"distance after {limit:.0f} s"
+    lines += [f"| recipe | what it adds | {' | '.join(head)} |", "|" + "---|" * (len(head) + 2)]
+    for name, row in result["recipes"].items():
+        if row["stopped"]:
+            lines.append(f"| `{name}` | {registry.recipe(name).summary} | stopped: {row['stopped'][0]} | | | | |")
+            continue
+        last = [cell([values[-1] for values in row[metric]]) for metric in METRICS]
+        speed = statistics.fmean(i[-1] / s[-1] for i, s in zip(row["images"], row["seconds"], strict=True))
+        early = [value for value in row["equal_time"] if value is not None]
+        then = cell(early) if len(early) == len(row["equal_time"]) else "not measured so early"
+        lines.append(f"| `{name}` | {registry.recipe(name).summary} | {' | '.join(last)} | {speed:.0f} | {then} |")
+    arguments = {"dataset": "faces", "size": 32, "width": 16, "images": 20000, "seeds": 3}
+    changed = "".join(f" --{key} {result[key]}" for key, usual in arguments.items() if result[key] != usual)
+    command = f"python benchmarks/roadmap.py{changed} --markdown docs/results/roadmap.md"
+    lines += ["", "To make it:", "", "```sh", command, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def cell(values: list[float]) -> str:
+    """Return a mean with its interval."""
+    spread = Spread.of(values)
+    half = spread.half_width
+    return f"{spread.mean:.3g}" + (f" ± {half:.2g}" if half is not None else "")
+
+
+def cost(name: str, given: argparse.Namespace) -> dict[str, float]:
+    """Return milliseconds of a step with penalties and of one without, in turns, and their ratio."""
+    image = ImageSpec(given.size, 3)
+    config = RunConfig.resolve(name, size=given.size, options=narrow(name, given)).with_image(image)
+    runtime = Runtime(torch.device("cpu"))
+    state = State.create(config, runtime)
+    engine = Engine(config, state, runtime)
+    minibatch = random_minibatch(config, state, runtime.device)
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(given.rounds + 1):
+        for penalties in times:
+            begun = time.process_time()
+            engine.step(minibatch, penalties=penalties)
+            if number:  # the first of each warms up
+                times[penalties].append(1000 * (time.process_time() - begun))
+    with_penalties, without = (statistics.median(times[kind]) for kind in (True, False))
+    return {"with": round(with_penalties, 1), "without": round(without, 1), "ratio": round(with_penalties / without, 3)}
+
+
+if __name__ == "__main__":
+    main()
