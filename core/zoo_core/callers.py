@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 FUNCTION = re.compile(
-    "arithmetic|bench|compare|diagnose|evaluate|export|features|forget|neighbors|probe|project|pull|push|report|timelapse|"
-    "train|turn|walk"
+    "arithmetic|bench|compare|diagnose|evaluate|export|features|forget|neighbors|probe|project|pull|push|report|reproduce|"
+    "timelapse|train|turn|walk"
 )
 """Commands that have a function of their name in `zoo`; it takes what they take, by the same names."""
 
@@ -22,8 +22,8 @@ RENAMED = {"search": "searched", "from": "start"}
 """Flag → the argument, where it is called otherwise."""
 
 _SWITCH = re.compile(
-    "bf16|caption|compile|debug|deterministic|download|dry-run|force|graphs|hub|json|keep-runs|numbered|private|raw|renew|space|"
-    "untrained"
+    "bf16|caption|compile|debug|deterministic|download|dry-run|force|graphs|hub|json|keep-runs|mirror|numbered|one-nn|"
+    "per-layer|private|raw|renew|space|untrained"
 )
 _NAMING = re.compile(  # flags whose value may be a plain word
     "attribute|dataset|device|features|license|method|metrics?|pixels|precision|resume|solver|split|to|track"
