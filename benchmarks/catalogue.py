@@ -72,7 +72,7 @@ MODELS: dict[str, Training] = {
     "dcgan-adventurer": Training(f"dcgan-r1 {_FACES}=adventurer {_R1}", 120_000),
     "cdcgan-drawings": Training(f"cdcgan --dataset drawings --size 32 {_W32}", 100_000),
     "dcgan-avataaars-128": Training(f"dcgan --dataset faces --size 128 {_SMALL}", 60_000),
-    "dcgan-lorelei-128": Training(f"dcgan-r1 --dataset faces --size 128 --set dataset.style=lorelei {_R1}", 60_000),
+    "dcgan-pixel-art-128": Training(f"dcgan-r1 --dataset faces --size 128 --set dataset.style=pixel-art {_R1}", 60_000),
     "dcgan-big-ears": Training(f"dcgan-r1 {_FACES}=big-ears {_R1}", 40_000, base="dcgan-adventurer"),
     "dcgan-paper-faces": Training(f"dcgan-paper --dataset faces --size 32 --batch 32 {_W32}", 60_000),
     "dcgan-maxpool-faces": Training(f"dcgan-maxpool --dataset faces --size 32 {_NARROW}", 60_000),
