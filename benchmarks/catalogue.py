@@ -76,13 +76,15 @@ MODELS: dict[str, Training] = {
     "dcgan-big-ears": Training(f"dcgan-r1 {_FACES}=big-ears {_R1}", 40_000, base="dcgan-adventurer"),
     "dcgan-paper-faces": Training(f"dcgan-paper --dataset faces --size 32 --batch 32 {_W32}", 60_000),
     "dcgan-maxpool-faces": Training(f"dcgan-maxpool --dataset faces --size 32 {_NARROW}", 60_000),
-    "lapgan-faces": Training(f"lapgan --dataset faces --size 32 {_W32}", 100_000),
+    "lapgan-faces": Training(f"lapgan --dataset faces --size 32 {_NARROW}", 40_000),
     "dcgan-r1-faces": Training(f"dcgan-r1 --dataset faces --size 32 {_NARROW}", 60_000),
     "dcgan-sn-faces": Training(f"dcgan-sn --dataset faces --size 32 {_NARROW}", 60_000),
     "wgan-gp-ttur-faces": Training(f"wgan-gp-ttur --dataset faces --size 32 {_NARROW}", 60_000),
     "sngan-faces": Training(f"sngan --dataset faces --size 32 {_WIDTH.format(16)}", 60_000),
     "wgan-gp-faces": Training(f"wgan-gp --dataset faces --size 32 {_W16}", 240_000),
-    "mlp-faces": Training("mlp-gan --dataset faces --size 32", 100_000),
+    "mlp-faces": Training(
+        "mlp-gan --dataset faces --size 32 --set generator.width=512 --set discriminator.width=120", 162_048
+    ),
 }
 
 
