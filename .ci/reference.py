@@ -219,7 +219,7 @@ def _components(kind: str) -> str:
         if entry.plugin.distribution != OURS:
             continue
         text += f"## {entry.name} {{ #{SINGULAR[kind].split()[0]}-{entry.name} }}\n\n"
-        text += "".join(f"{_line(words)}\n\n" for words in (entry.summary, entry.value.paper) if words)
+        text += "".join(f"{_line(words)}\n\n" for words in (entry.summary, getattr(entry.value, "paper", "")) if words)
         if kind == "models":
             facts = ("recipe", "dataset", "size", "images", "license")
             text += _table(("", ""), [(fact, str(getattr(entry.value, fact))) for fact in facts]) + "\n"

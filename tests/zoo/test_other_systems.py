@@ -216,6 +216,18 @@ def test_text_is_read_and_written_with_an_encoding() -> None:
     assert BARE.search('with open(path, "w") as file:')
 
 
+def test_windows_leaves_out_the_tests_of_what_only_unix_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    import conftest
+
+    monkeypatch.setattr(conftest.sys, "platform", "win32")
+    left = [path for path in (ROOT / "tests").rglob("test_*.py") if not conftest.pytest_ignore_collect(path)]
+    assert len(left) > 100
+    assert not [
+        path.name for path in left if re.search(r"^import (fcntl|resource|pty|termios)$", path.read_text("utf-8"), re.M)
+    ]
+    assert conftest.pytest_ignore_collect(ROOT / "tests" / "models" / "test_hostile.py")
+
+
 def test_the_table_of_platforms_claims_no_more_than_linux() -> None:
     rows = re.findall(
         r"^\| [^|]+ \|([^|]+)\|([^|]+)\|([^|]+)\|([^|]+)\|$", (ROOT / "docs" / "platforms.md").read_text("utf-8"), re.M
