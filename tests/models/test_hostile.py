@@ -204,7 +204,7 @@ class TestMemory:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB
 
     def test_a_wide_network_is_compared_without_memory(self, small_model: Path) -> None:
-        change(small_model, "parts", "generator", "options", "width", value=10**6)
+        change(small_model, "parts", "generator", "options", "width", value=60_000)
         with pytest.raises(ModelError, match=r"its configuration wants \[\d+"):
             zoo.load(small_model)
 
