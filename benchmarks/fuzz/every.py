@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 from harness import fuzz, set_up
@@ -31,7 +32,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print only the last line")
     given = parser.parse_args()
     set_up()
-    tell: Callable[[str], None] = (lambda line: None) if given.json else print
+    tell: Callable[[str], None] = (lambda line: None) if given.json else partial(print, flush=True)
     found = {}
     for name in given.targets.split(","):
         summary = fuzz(import_module(name).TARGET, max(1, round(TRIES[name] * given.share)), given.seed).to_json()

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,12 +71,12 @@ COMMANDS: dict[str, Callable[[Place], list[str]]] = {
         f"{p.work}/run",
     ],
     "build": lambda p: ["data", "build", *FOLDER, str(p.data), "--size", "12"],
-    "export": lambda p: ["export", str(p.model), f"{p.work}/exported"],
+    "export": lambda p: ["export", str(p.run), f"{p.work}/exported"],
     "push": lambda p: ["push", str(p.model), "ada/small"],
     "pull": lambda p: ["pull", "ada/there", "--out", f"{p.work}/pulled"],
     "sample": lambda p: ["sample", str(p.model), "-n", "4", "--out", f"{p.work}/samples.png", "--device", "cpu"],
     "evaluate": lambda p: ["evaluate", str(p.run), *MEASURED],
-    "compare": lambda p: ["compare", str(p.run), str(p.run), "--out", f"{p.work}/compared"],
+    "compare": lambda p: ["compare", str(p.run), f"{p.root}/other", "--out", f"{p.work}/compared"],
     "list": lambda p: ["list", "recipes"],
     "demo": lambda p: ["demo", str(p.model), "--port", "0"],
 }
@@ -190,6 +191,7 @@ def prepare(root: Path, environment: dict[str, str]) -> None:
     for words in (base, ["push", f"{root}/run/model", "ada/there"]):
         done = subprocess.run([sys.executable, "-m", "zoo_cli", *words], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+    shutil.copytree(root / "run", root / "other")
 
 
 def try_one(place: Place, command: str, fault: Fault, base: dict[str, str]) -> str | None:

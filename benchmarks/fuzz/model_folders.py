@@ -57,7 +57,7 @@ def redo_checksums(folder: Path) -> None:
     """Let `config.json` name the checksums of what lies beside it, where it still can."""
     try:
         config = json.loads((folder / "config.json").read_bytes())
-        sums = {path.name: sha256(path) for path in folder.glob("*.safetensors") if path.is_file()}
+        sums = {path.name: sha256(path) for path in spoilable(folder.glob("*.safetensors"))}
         wanted = {f"{role}.safetensors" for role in config["parts"]}
         config["sha256"] = {**{name: each for name, each in sums.items() if name in wanted}, "config.json": digest(config)}
         (folder / "config.json").write_text(json.dumps(config))

@@ -64,7 +64,7 @@ def redo_checksums(run: Path) -> None:
         try:
             state = json.loads((folder / "state.json").read_bytes())
             state.pop("sha256")
-            sums = {path.name: sha256(path) for path in folder.glob("*.safetensors") if path.is_file()}
+            sums = {path.name: sha256(path) for path in spoilable(folder.glob("*.safetensors"))}
             sums["state"] = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
             (folder / "state.json").write_text(json.dumps({**state, "sha256": sums}))
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -118,8 +118,8 @@ class _ImpatientError(BaseException):
 @contextmanager
 def _patience(seconds: float) -> Iterator[None]:
     """Give up what takes longer, where signals can do that: in the main thread of a system that has timers."""
-    alarm = getattr(signal, "SIGALRM", None)
-    busy = alarm is None or signal.getsignal(alarm) is not signal.SIG_DFL
+    alarm: int = getattr(signal, "SIGALRM", 0)
+    busy = not alarm or signal.getsignal(alarm) is not signal.SIG_DFL
     if busy or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -169,3 +171,50 @@ def test_ours_come_first_then_by_distribution(install: Install) -> None:
     order = [p.distribution for p in discover()[0] if p.distribution != "dcgan-zoo-models"]  # where it is installed
     assert order[-2:] == ["aaa", "zzz"]
     assert set(order[:-2]) == {"dcgan-zoo"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("kind", ["pipe", "endless", "large"])
+def test_what_is_no_file_keeps_nobody_waiting(kind: str, install: Install, site: Path) -> None:
+    install("odd", GOOD)
+    install("acme", GOOD)
+    file = site / "odd-1.0.dist-info" / "entry_points.txt"
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "endless":
+        file.symlink_to("/dev/zero")
+    else:
+        file.write_text("#" * (2 << 20))
+    found, problems = discover([str(site)])
+    assert [p.name for p in found] == ["acme"]
+    (line,) = problems
+    assert line.startswith("odd: its entry_points.txt is no file, or larger")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no timers")
+def test_an_import_without_end_is_given_up(install: Install, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo_core.discovery.PATIENCE", 0.3)
+    install("endless", "try:\n    while True: pass\nexcept Exception:\n    pass")
+    install("acme", GOOD)
+    before = signal.getsignal(signal.SIGALRM)
+    found, _ = discover([str(site)])
+    assert {p.name: p.problem for p in found} == {"acme": "", "endless": "its import takes more than 0 s"}
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("plugin = Plugin(recipes=[Recipe(f'r{i}') for i in range(100_000)])", "100,000 recipes in one plugin; the most is"),
+        ("plugin = Plugin(losses={f'l{i}': 'a:b' for i in range(20_000)})", "20,000 losses in one plugin; the most is"),
+        ("plugin = Plugin(losses={'l' * 5000: 'a:b'})", "is no name for a loss: at most 100"),
+        ("plugin = Plugin(summary='x' * 100_000)", "summary has 100,000 characters"),
+        ("raise ValueError('x' * 100_000)", "its import fails: ValueError: xxx"),
+    ],
+)
+def test_what_is_endless_is_a_short_line(source: str, reason: str, install: Install, site: Path) -> None:
+    install("endless", f"from zoo_core import Plugin, Recipe\n{source}")
+    (found,), _ = discover([str(site)])
+    assert reason in found.problem
+    assert len(found.problem) <= 200

@@ -204,7 +204,7 @@ class TestMemory:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB
 
     def test_a_wide_network_is_compared_without_memory(self, small_model: Path) -> None:
-        change(small_model, "parts", "generator", "options", "width", value=10**6)
+        change(small_model, "parts", "generator", "options", "width", value=60_000)
         with pytest.raises(ModelError, match=r"its configuration wants \[\d+"):
             zoo.load(small_model)
 
@@ -251,6 +251,19 @@ class TestWeights:
         tensors[WEIGHT].view(-1)[-1] = value
         self.store(tensors, small_model)
         with pytest.raises(ModelError, match="not finite"):
+            zoo.load(small_model)
+
+    def test_what_is_not_finite_is_not_written(self, small_model: Path, tmp_path: Path) -> None:
+        model = zoo.load(small_model)
+        with torch.no_grad():
+            next(model.generator.parameters()).view(-1)[0] = float("inf")
+        with pytest.raises(ModelError, match=r"generator\.safetensors: .* holds numbers that are not finite"):
+            model.save_pretrained(tmp_path / "new")
+        assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == []
+
+    def test_what_does_not_fit_into_memory_says_so(self, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("zoo.models.building.free_memory", lambda device: 1000)
+        with pytest.raises(ModelError, match=r"its weights need [\d.]+ kB of memory, and 1.0 kB are free"):
             zoo.load(small_model)
 
     def test_large_numbers_are_finite(self, small_model: Path) -> None:

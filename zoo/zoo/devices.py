@@ -83,10 +83,10 @@ def free_memory(device: torch.device) -> int | None:
     with suppress(ImportError, OSError, ValueError):  # `ulimit -v`
         import resource
 
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most != resource.RLIM_INFINITY:
             pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-            free = min(free, limit - pages * resource.getpagesize())
+            free = min(free, most - pages * resource.getpagesize())
     return max(0, free)
 
 

@@ -34,9 +34,11 @@ from ..dcgan.networks import FullWidth, check_channels, smallest_side
 from ..twice import SLOPE, convolve, rectify
 from .sngan import MaxWidth, list_widths
 
-Blocks = Annotated[int, "residual blocks at each resolution", Range(1)]
-Expansion = Annotated[int, "maps within a block, as a multiple of those outside", Range(1)]
-Group = Annotated[int, "maps that 3×3 convolutions look at together, if there are as many; 32 for ImageNet", Range(1)]
+Blocks = Annotated[int, "residual blocks at each resolution", Range(1, 100)]
+Expansion = Annotated[int, "maps within a block, as a multiple of those outside", Range(1, 64)]
+Group = Annotated[
+    int, "maps that 3×3 convolutions look at together, if there are as many; 32 for ImageNet", Range(1, 65_536)
+]
 
 
 class R3GANGenerator(Generator):
@@ -49,7 +51,7 @@ class R3GANGenerator(Generator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent", Range(1)] = 64,
+        latent_dim: Annotated[int, "length of a latent", Range(1, 65_536)] = 64,
         width: FullWidth = 384,
         max_width: MaxWidth = 768,
         blocks: Blocks = 2,

@@ -39,7 +39,7 @@ class ResidualGenerator(Generator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Annotated[int, "length of a latent", Range(1)] = 128,
+        latent_dim: Annotated[int, "length of a latent", Range(1, 65_536)] = 128,
         width: FullWidth = 64,
         max_width: MaxWidth = 1024,
     ) -> None:
@@ -80,8 +80,8 @@ class ResidualDiscriminator(Discriminator):
         image: ImageSpec,
         width: Width = 64,
         max_width: MaxWidth = 1024,
-        halvings: Annotated[int, "blocks that halve height and width; 0: down to 2×2, or 3×3", Range(0)] = 0,
-        plain: Annotated[int, "blocks after them that keep both", Range(0)] = 0,
+        halvings: Annotated[int, "blocks that halve height and width; 0: down to 2×2, or 3×3", Range(0, 12)] = 0,
+        plain: Annotated[int, "blocks after them that keep both", Range(0, 100)] = 0,
     ) -> None:
         super().__init__(image=image)
         check_image(image)

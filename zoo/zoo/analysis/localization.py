@@ -20,7 +20,7 @@ from zoo_core import DataError, UsageError
 from zoo_core.pictures import PictureError, read_picture
 
 from ..devices import exact_float32, move_to
-from ..documents import ListOf, MapOf, Maybe, Number, fault, read_document
+from ..documents import ListOf, MapOf, Maybe, Number, fault, read_document, shorten_path
 from ..randomness import generator_for
 from .attribute_classifier import AttributeClassifier, shrink
 from .feature_maps import capture_activations
@@ -98,8 +98,9 @@ def _read_boxes(path: Path, size: int) -> tuple[list[int], Tensor]:
         schema, hint = MapOf(Maybe(ListOf(ListOf(Number())))), f"expected: {_EXAMPLE}"
         value: Any = read_document(path, schema, error=DataError, limit=64 << 20, hint=hint)
         found = {int(number): [list(map(float, box)) for box in boxes] for number, boxes in value.items() if boxes}
-    except ValueError as error:
-        raise fault(path, f"it holds no boxes: {error}", error=DataError, hint=f"expected: {_EXAMPLE}") from error
+    except (DataError, ValueError) as error:
+        why = str(getattr(error, "message", error)).removeprefix(shorten_path(path)).lstrip(": ")
+        raise fault(path, f"it holds no boxes: {why}", error=DataError, hint=hint) from error
     if not found:
         raise DataError(f"{path} holds no boxes", hint=f"expected: {_EXAMPLE}")
     masks = torch.zeros(len(found), size, size, dtype=torch.bool)

@@ -163,8 +163,9 @@ def read_board(folder: Path) -> tuple[Board, dict[str, Row]]:
     if problem := find_problem(found, _SCHEMA):
         raise fault(file, problem, error=CheckpointError, ours=True)
     shared, rows = found["shared"], found["rows"]
-    told = {key: value for key, value in found.items() if key not in ("format", "shared", "rows")}
-    return Board(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}), {
+    told: dict[str, Any] = {key: value for key, value in found.items() if key not in ("format", "shared", "rows")}
+    told = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
+    return Board(**told), {
         name: Row(row["hash"], {**shared, **row["configuration"]} if row["hash"] else {}, row["problem"])
         for name, row in rows.items()
     }

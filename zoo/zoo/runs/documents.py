@@ -42,7 +42,7 @@ _CONFIG = {
     "training": dict,
     "seed": int,
     "channels?": Maybe(OneOf((1, 3))),
-    "image?": Maybe({key: Whole(key != "num_classes", most) for key, most in LARGEST.items()}),
+    "image?": Maybe({key: Whole(int(key != "num_classes"), most) for key, most in LARGEST.items()}),
     "pack?": str,
     "facts?": {"count?": Whole(0), "classes?": ListOf(str), **dict.fromkeys(("license?", "credit?"), str), "*": Any},
     "parent?": {"model?": str, "where?": Maybe(str), "sha256?": MapOf(str), "images?": Whole(0), "*": Any},
