@@ -127,6 +127,7 @@ def test_another_reproduction_in_the_folder_is_refused(tmp_path: Path) -> None:
         ({"data": {"cifar": "x"}}, "cifar10"),
         ({"device": "abacus"}, "no device"),
         ({"precision": "fp3"}, "fp32"),
+        ({"markdown": "nowhere/results.md"}, "there is no folder"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path, choices: dict[str, Any], words: str) -> None:
