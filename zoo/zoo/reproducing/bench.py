@@ -30,7 +30,9 @@ from ..runs.budget import Budget
 from ..runs.checkpoints import newest_checkpoint
 from ..training.planning import Plan, plan
 
-RUNS, COURSES, MEASUREMENTS, PICTURES = "runs", "courses", "measurements", "pictures"  # folders of a reproduction
+FOLDERS = CLAIMS, RUNS, COURSES, MEASUREMENTS, PICTURES = "claims", "runs", "courses", "measurements", "pictures"
+"""Folders of a reproduction: what came of each claim, runs, what they were worth, what is remembered, pictures."""
+
 COUNTS = {"seconds": (128, 512), "minutes": (512, 2048)}  # samples and real images of a measurement, by profile
 MOST = 2048, REAL  # in all other profiles
 _KEY = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")

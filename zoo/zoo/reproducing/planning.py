@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from zoo_core import Claim, ImageSpec, Training, UsageError, Work, registry
+from zoo_core import Claim, ImageSpec, Training, UsageError, Work, ZooError, registry
 from zoo_core.errors import unknown
 from zoo_core.papers import PROFILES
 from zoo_core.words import duration, plural
@@ -16,7 +17,7 @@ from ..devices import check_device
 from ..progress import SILENT, Reporter
 from ..runs.config import RunConfig
 from ..training.speed import bench, flop_per_image
-from .bench import Shop, WorkBench, find_data, name_run, read_json, write_kept
+from .bench import CLAIMS, Shop, WorkBench, find_data, name_run, read_json, write_kept
 
 SPEED = "speed.json"  # how fast this machine trains, measured once
 START = 1.5  # seconds that a training takes besides its steps: to begin, to save, to be loaded
@@ -148,12 +149,13 @@ def plan_reproduction(
 def foresee(planned: ReproductionPlan, shop: Shop) -> ReproductionPlan:
     """Return the plan with the seconds that everything takes, by the speed of this machine and what is done already."""
     trainings = [training for one in planned.claims for training in one.trainings]
-    rate = measure_speed(trainings[0], shop) if trainings else 1.0
+    rate = 1.0
+    if trainings:
+        with suppress(ZooError):
+            rate = measure_speed(max(trainings, key=lambda training: training.images), shop)
     needed: dict[str, float] = {}
 
     def seconds(training: Training) -> float:
-        if (shop.folder / "courses" / f"{name_run(training)}.json").exists():
-            return 0.0
         config = RunConfig.resolve(
             training.recipe, dataset=training.dataset, size=training.size, batch=training.batch, options=training.options
         )
@@ -165,10 +167,12 @@ def foresee(planned: ReproductionPlan, shop: Shop) -> ReproductionPlan:
 
     claims = []
     for one in planned.claims:
-        if one.why_not or (shop.folder / "claims" / f"{one.name}.json").exists():
+        if one.why_not or (shop.folder / CLAIMS / f"{one.name}.json").exists():
             claims.append(replace(one, seconds=None if one.why_not else 0.0))
             continue
-        claims.append(replace(one, seconds=sum(map(seconds, one.trainings)) + sum(work.seconds for work in one.works)))
+        with suppress(ZooError):  # what cannot be trained is said when it is to be
+            one = replace(one, seconds=sum(map(seconds, one.trainings)) + sum(work.seconds for work in one.works))
+        claims.append(one)
     return replace(planned, claims=tuple(claims))
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from zoo_core import Claim, Facts, Verdict
+from zoo_core.words import name_error
 
 from ..reports.displaying import Displayed
 from ..version import __version__
-from .bench import read_json
+from .bench import CLAIMS, read_json
 from .planning import ReproductionPlan
 
-RESULTS, PAGE, CLAIMS = "results.json", "report.html", "claims"
+RESULTS, PAGE = "results.json", "report.html"
 FORMAT = 1
 
 
@@ -25,6 +26,8 @@ class Row:
     Args:
         verdict: None where measuring failed, or nothing was measured yet.
         error: what went wrong, "" where nothing did.
+        ours: our figure, to stand beside the paper's; a dash where there is none.
+        commands: what to type to measure it by hand, in the folder of the reproduction, besides the trainings.
         measuring, trainings: seconds that it took, of each training too; `shared` names those of earlier claims.
     """
 
@@ -36,6 +39,8 @@ class Row:
     measuring: float = 0.0
     trainings: Mapping[str, float] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
+    ours: str = "–"
+    commands: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -48,11 +53,6 @@ class Row:
         return self.verdict.why if self.verdict else self.error or "the reproduction was interrupted before"
 
     @property
-    def ours(self) -> str:
-        """Our figure, to stand beside the paper's; a dash where there is none."""
-        return self.claim.ours(self.facts) if self.facts and not self.error else "–"
-
-    @property
     def seconds(self) -> float:
         """Of measuring and of trainings that no claim before has paid."""
         return self.measuring + sum(s for name, s in self.trainings.items() if name not in self.shared)
@@ -63,11 +63,6 @@ class Row:
         told: dict[str, Any] = {"name": self.name, **words, "verdict": self.kind, "why": self.why, "ours": self.ours}
         told |= {"facts": self.facts, "error": self.error or None, "seconds": round(self.seconds, 2)}
         return told | {"trainings": dict(self.trainings), "shared": list(self.shared), "commands": list(self.commands)}
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """What to type to measure it by hand, in the folder of the reproduction, besides the trainings."""
-        return tuple(self.claim.commands(self.facts)) if self.facts and not self.error else ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,12 +119,20 @@ def read_rows(folder: Path, planned: ReproductionPlan) -> tuple[Row, ...]:
             why = one.why_not
             rows.append(Row(one.name, one.claim, Verdict("not tried", why) if why else None))
             continue
-        verdict = None if kept["error"] else one.claim.judge(kept["facts"])
         shared = tuple(name for name in kept["trainings"] if name in paid)
         paid |= set(kept["trainings"])
-        cost = kept["measuring"], kept["trainings"]
-        rows.append(Row(one.name, one.claim, verdict, kept["error"], kept["facts"], *cost, shared))
+        row = Row(one.name, one.claim, None, kept["error"], kept["facts"], kept["measuring"], kept["trainings"], shared)
+        rows.append(row if row.error else _judge(row))
     return tuple(rows)
+
+
+def _judge(row: Row) -> Row:
+    """Return a row with its verdict, or with what goes wrong when the claim looks at the facts that were kept of it."""
+    try:
+        verdict, ours = row.claim.judge(row.facts), row.claim.ours(row.facts)
+        return replace(row, verdict=verdict, ours=ours, commands=tuple(row.claim.commands(row.facts)))
+    except Exception as error:  # a claim of anybody's, or one that has changed since
+        return replace(row, error=name_error(error))
 
 
 def claim_file(folder: Path, claim: str) -> Path:

@@ -17,7 +17,7 @@ from ..files import Place, remove_unfinished, translate_errors
 from ..locks import lock_folder
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
-from .bench import Interrupted, Shop, WorkBench, read_json, write_kept
+from .bench import FOLDERS, Interrupted, Shop, WorkBench, read_json, write_kept
 from .page import write_markdown, write_report
 from .planning import PlannedClaim, ReproductionPlan, plan_reproduction
 from .rows import FORMAT, PAGE, RESULTS, Reproduction, claim_file, read_rows
@@ -64,6 +64,8 @@ def reproduce(
     report, folder = report or reporter_for_caller(), Path(out)
     where = check_device(device)
     resolve_precision(precision or "auto", where)  # refused now, if at all
+    if markdown is not None and not Path(markdown).absolute().parent.is_dir():  # hours before it is written
+        raise UsageError(f"there is no folder for --markdown {markdown}", hint=f"make it first: {Path(markdown).parent}")
     given = {name: str(Path(place).expanduser().absolute()) for name, place in (data or {}).items()}
     described = {"format": FORMAT, "paper": paper, "profile": profile, "device": str(where), "data": given}
     planned = plan_reproduction(
@@ -74,7 +76,7 @@ def reproduce(
         with translate_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         stack.callback(lock_folder(folder, "reproducing").release)
-        for place in (folder, *(folder / name for name in ("claims", "courses", "measurements", "pictures", "runs"))):
+        for place in (folder, *(folder / name for name in FOLDERS)):
             remove_unfinished(place)
         kept = refuse_other(folder, described)
         described["data"] = given = {**kept, **given}
@@ -87,12 +89,13 @@ def reproduce(
 
         def write() -> Reproduction:
             rows = read_rows(folder, planned)
-            done = Reproduction(folder, folder / PAGE, folder / RESULTS, paper, profile, str(where), rows, signal)
-            write_kept(done.results, done.to_json())
-            return done
+            found = Reproduction(folder, folder / PAGE, folder / RESULTS, paper, profile, str(where), rows, signal)
+            write_kept(found.results, found.to_json())
+            return found
 
+        done = {row.name: row for row in read_rows(folder, planned)}
         for one in planned.claims:
-            if one.why_not or (read_json(claim_file(folder, one.name)) or {"error": "none"})["error"] == "":
+            if one.why_not or done[one.name].verdict is not None:
                 continue
             report.note(f"{one.name}: {one.claim.statement}")
             try:
@@ -101,11 +104,11 @@ def reproduce(
                 signal = interrupted.signal
                 break
             write()
-        done = write()
-        write_report(done, entry, shop)
+        found = write()
+        write_report(found, entry, shop)
         if markdown is not None:
-            write_markdown(Path(markdown), done, entry, shop)
-        return done
+            write_markdown(Path(markdown), found, entry, shop)
+        return found
 
 
 def measure_claim(planned: PlannedClaim, shop: Shop) -> None:

@@ -129,7 +129,7 @@ def list_trainings(bench: Bench) -> list[Training]:
             found.append(
                 Training(
                     recipe,
-                    images=bench.choose(seconds=640, minutes=4_000, hour=40_000, gpu=50_000, full=500_000),
+                    images=bench.choose(seconds=640, minutes=3_000, hour=40_000, gpu=30_000, full=500_000),
                     size=bench.choose(seconds=16, minutes=32, full=64),
                     batch=bench.choose(seconds=32, gpu=128),
                     seed=seed,

@@ -91,7 +91,7 @@ def _pairs(facts: Facts) -> list[tuple[list[Any], list[bool]]]:
 
 
 def _recipes(bench: Bench) -> tuple[str, ...]:
-    broken = bench.choose(seconds=0, hour=3, gpu=len(GUIDELINES))
+    broken = bench.choose(seconds=0, hour=3, gpu=2, full=len(GUIDELINES))
     return (DCGAN, PLAIN, *GUIDELINES[:broken])
 
 
