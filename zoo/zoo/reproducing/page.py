@@ -68,9 +68,9 @@ def write_markdown(file: Path, done: Reproduction, entry: Paper, shop: Shop) -> 
     ]
     lines += [f"**{_escape(summarize(done))}** {_escape(say_how(done))}", ""]
     lines += _table(
-        ["claim", "the paper", "here", "verdict", "cost"],
+        ["claim", "verdict", "here", "the paper", "cost"],
         [
-            [row.claim.title, row.claim.paper, row.ours, row.kind, duration(row.seconds) if row.seconds else "–"]
+            [row.claim.title, row.kind, row.ours, row.claim.paper, duration(row.seconds) if row.seconds else "–"]
             for row in done.rows
         ],
     )
