@@ -14,7 +14,7 @@ from .options import device_option, out_option, precision_option
 from .output import echo, exit_by_signal, json_option, print_json, print_table, warn_about_plugins
 
 if TYPE_CHECKING:
-    from zoo.reproducing.running import Reproduction
+    from zoo.reproducing.rows import Reproduction
 
 _COLORS = {"holds": "green", "does not hold here": "red", "failed": "red", "cannot tell": "yellow"}
 

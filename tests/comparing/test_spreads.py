@@ -6,20 +6,7 @@ import math
 
 import pytest
 
-from zoo.comparing.spreads import Spread, student_t
-
-
-@pytest.mark.parametrize(
-    ("freedom", "expected"),
-    [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (5, 2.57058), (9, 2.26216), (30, 2.04227), (1000, 1.96234)],
-)
-def test_students_t_is_that_of_the_tables(freedom: int, expected: float) -> None:
-    assert student_t(freedom) == pytest.approx(expected, abs=1e-5)
-
-
-def test_students_t_of_another_share() -> None:
-    assert student_t(2, 0.9) == pytest.approx(2.91999, abs=1e-5)
-    assert student_t(7, 0.99) == pytest.approx(3.49948, abs=1e-5)
+from zoo.comparing.spreads import Spread
 
 
 def test_the_interval_of_a_mean() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 import zoo
+from helpers import claims
 from helpers.boards import make_board, make_result
 from zoo.leaderboard.configuration import Cell
 from zoo.leaderboard.results import picture_file, write_result
@@ -111,6 +112,10 @@ class Maker:
         with registry.add(Plugin(models={"hostile": record}), distribution="hostile-models"):
             return zoo.save_catalog(self.folder / "catalog.html")
 
+    def reproduction(self) -> Path:
+        with registry.add(claims.plugin(good=claims.Good, failing=claims.Failing, needy=claims.Needy)):
+            return zoo.reproduce("claims", profile="seconds", device="cpu", out=self.folder / f"reproduced {HOSTILE}").page
+
 
 PAGES: dict[str, Callable[[Maker], Path]] = {
     "zoo.analysis.reports": Maker.report,
@@ -120,5 +125,6 @@ PAGES: dict[str, Callable[[Maker], Path]] = {
     "zoo.leaderboard.pages": Maker.leaderboard,
     "zoo.metrics.nearest": Maker.neighbors,
     "zoo.packs.curation.dedup": Maker.dedup,
+    "zoo.reproducing.page": Maker.reproduction,
 }
 """Module that writes a page → what makes one."""

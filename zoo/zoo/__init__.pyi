@@ -62,7 +62,7 @@ from .packs.curation.faces import detect_faces as detect_faces
 from .packs.curation.inspecting import inspect_pack as inspect_pack
 from .packs.download import download as download
 from .progress import Reporter as Reporter
-from .reproducing.running import Reproduction as Reproduction
+from .reproducing.rows import Reproduction as Reproduction
 from .reproducing.running import reproduce as reproduce
 from .runs.evaluation import Evaluation as Evaluation
 from .runs.listing import RunSummary as RunSummary

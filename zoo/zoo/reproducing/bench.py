@@ -52,6 +52,7 @@ class Shop:
         data: dataset → where it lies, as somebody said.
         workers: processes that decode pictures.
         trainings: what was asked for so far, by the names of run folders.
+        packs: the images that were opened, by what was asked for.
         references: what the data of each pack are worth to the metric.
     """
 
@@ -63,6 +64,7 @@ class Shop:
     workers: int | None = None
     report: Reporter = SILENT
     trainings: dict[str, Training] = field(default_factory=dict)
+    packs: dict[str, Pack] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
     criterion: Criterion | None = None
 
@@ -122,7 +124,11 @@ class WorkBench(Bench):
         return self._measure(model, training, {"images": 0, "seconds": 0.0})
 
     def pack(self, training: Training) -> Pack:
-        return build_pack(self.shop.plan(training).config.request(), workers=self.shop.workers, report=self.report)
+        request = self.shop.plan(training).config.request()
+        key = repr(request)
+        if key not in self.shop.packs:
+            self.shop.packs[key] = build_pack(request, workers=self.shop.workers, report=self.report)
+        return self.shop.packs[key]
 
     def find_data(self, dataset: str) -> str | None:
         return find_data(dataset, self.shop.data)

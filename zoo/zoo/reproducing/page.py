@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from zoo_core import Estimates, Figure, Lines, Paper, Table, ZooError
 from zoo_core.papers import PROFILES, Shown
@@ -19,9 +19,7 @@ from ..runs.command import leave_out
 from ..runs.folders import is_run
 from ..runs.run import read_run
 from .bench import RUNS, Shop, WorkBench
-
-if TYPE_CHECKING:
-    from .running import Reproduction, Row
+from .rows import Reproduction, Row
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 MARKS = {"holds": "best", "does not hold here": "bad", "failed": "bad"} | dict.fromkeys(("not tried", "not yet"), "quiet")
@@ -70,9 +68,9 @@ def write_markdown(file: Path, done: Reproduction, entry: Paper, shop: Shop) -> 
     ]
     lines += [f"**{_escape(summarize(done))}** {_escape(say_how(done))}", ""]
     lines += _table(
-        ["claim", "the paper", "here", "verdict", "cost"],
+        ["claim", "verdict", "here", "the paper", "cost"],
         [
-            [row.claim.title, row.claim.paper, row.ours, row.kind, duration(row.seconds) if row.seconds else "–"]
+            [row.claim.title, row.kind, row.ours, row.claim.paper, duration(row.seconds) if row.seconds else "–"]
             for row in done.rows
         ],
     )

@@ -13,7 +13,6 @@ from zoo_core.papers import PROFILES
 from zoo_core.words import duration, plural
 
 from ..devices import check_device
-from ..names import dataset_not_found
 from ..progress import SILENT, Reporter
 from ..runs.config import RunConfig
 from ..training.speed import bench, flop_per_image
@@ -126,8 +125,7 @@ def plan_reproduction(
         if name not in claims:
             raise unknown(f"claim of {paper}", name, claims)
     for name in data or {}:
-        if unfit := dataset_not_found(name):
-            raise unfit
+        registry.find("datasets", name)
     shop = Shop(out, profile, data=dict(data or {}), device=where, report=report)
     known: set[str] = set()
     found: list[PlannedClaim] = []

@@ -6,11 +6,10 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from zoo_core import Claim, Facts, Paper, UsageError, Verdict, ZooError, registry
+from zoo_core import Paper, UsageError, ZooError, registry
 from zoo_core.words import duration, name_error, plural
 
 from ..devices import check_device, resolve_precision
@@ -18,109 +17,12 @@ from ..files import Place, remove_unfinished, translate_errors
 from ..locks import lock_folder
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
-from ..reports.displaying import Displayed
-from ..version import __version__
 from .bench import Interrupted, Shop, WorkBench, read_json, write_kept
+from .page import write_markdown, write_report
 from .planning import PlannedClaim, ReproductionPlan, plan_reproduction
+from .rows import FORMAT, PAGE, RESULTS, Reproduction, claim_file, read_rows
 
-FILE, RESULTS, PAGE, CLAIMS = "reproduction.json", "results.json", "report.html", "claims"
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Row:
-    """What came of one claim.
-
-    Args:
-        verdict: None where measuring failed, or nothing was measured yet.
-        error: what went wrong, "" where nothing did.
-        measuring, trainings: seconds that it took, of each training too; `shared` names those of earlier claims.
-    """
-
-    name: str
-    claim: Claim
-    verdict: Verdict | None = None
-    error: str = ""
-    facts: Facts = field(default_factory=dict)
-    measuring: float = 0.0
-    trainings: Mapping[str, float] = field(default_factory=dict)
-    shared: tuple[str, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        """The verdict in a word or two."""
-        return self.verdict.kind if self.verdict else "failed" if self.error else "not yet"
-
-    @property
-    def why(self) -> str:
-        """The reason for it, in a sentence."""
-        return self.verdict.why if self.verdict else self.error or "the reproduction was interrupted before"
-
-    @property
-    def ours(self) -> str:
-        """Our figure, to stand beside the paper's; a dash where there is none."""
-        return self.claim.ours(self.facts) if self.facts and not self.error else "–"
-
-    @property
-    def seconds(self) -> float:
-        """Of measuring and of trainings that no claim before has paid."""
-        return self.measuring + sum(s for name, s in self.trainings.items() if name not in self.shared)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        words = {key: getattr(self.claim, key) for key in ("title", "statement", "paper", "criterion")}
-        told: dict[str, Any] = {"name": self.name, **words, "verdict": self.kind, "why": self.why, "ours": self.ours}
-        told |= {"facts": self.facts, "error": self.error or None, "seconds": round(self.seconds, 2)}
-        return told | {"trainings": dict(self.trainings), "shared": list(self.shared), "commands": list(self.commands)}
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """What to type to measure it by hand, in the folder of the reproduction, besides the trainings."""
-        return tuple(self.claim.commands(self.facts)) if self.facts and not self.error else ()
-
-
-@dataclass(frozen=True, repr=False)
-class Reproduction(Displayed):
-    """A reproduction, as `zoo.reproduce` returns it.
-
-    Args:
-        path: its folder. page, results: the page and the JSON file in it.
-        signal: what interrupted it ("SIGINT"), "" if nothing did.
-    """
-
-    path: Path
-    page: Path
-    results: Path
-    paper: str
-    profile: str
-    device: str
-    rows: tuple[Row, ...]
-    signal: str = ""
-
-    @property
-    def failed(self) -> tuple[str, ...]:
-        """Names of claims whose measuring failed."""
-        return tuple(row.name for row in self.rows if row.error)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Verdict → how many claims have it, the verdicts in the order of the rows."""
-        kinds = [row.kind for row in self.rows]
-        return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-
-    @property
-    def seconds(self) -> float:
-        """What all claims took together."""
-        return sum(row.seconds for row in self.rows)
-
-    def _describe(self) -> str:
-        return f"{self.path}: {', '.join(f'{count} {kind}' for kind, count in self.counts.items())}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: what `results.json` holds."""
-        told = {"format": FORMAT, **{key: getattr(self, key) for key in ("paper", "profile", "device", "counts")}}
-        told |= {"zoo": __version__, "seconds": round(self.seconds, 2), "signal": self.signal or None}
-        return told | {"claims": [row.to_json() for row in self.rows]}
+FILE = "reproduction.json"
 
 
 def reproduce(
@@ -184,18 +86,13 @@ def reproduce(
         signal = ""
 
         def write() -> Reproduction:
-            from .page import write_markdown, write_report
-
             rows = read_rows(folder, planned)
             done = Reproduction(folder, folder / PAGE, folder / RESULTS, paper, profile, str(where), rows, signal)
             write_kept(done.results, done.to_json())
-            write_report(done, entry, shop)
-            if markdown is not None:
-                write_markdown(Path(markdown), done, entry, shop)
             return done
 
         for one in planned.claims:
-            if one.why_not or (read_json(_file(folder, one.name)) or {"error": "none"})["error"] == "":
+            if one.why_not or (read_json(claim_file(folder, one.name)) or {"error": "none"})["error"] == "":
                 continue
             report.note(f"{one.name}: {one.claim.statement}")
             try:
@@ -204,7 +101,11 @@ def reproduce(
                 signal = interrupted.signal
                 break
             write()
-        return write()
+        done = write()
+        write_report(done, entry, shop)
+        if markdown is not None:
+            write_markdown(Path(markdown), done, entry, shop)
+        return done
 
 
 def measure_claim(planned: PlannedClaim, shop: Shop) -> None:
@@ -224,25 +125,7 @@ def measure_claim(planned: PlannedClaim, shop: Shop) -> None:
         shop.report.warn(f"{planned.name}: {error}")
     cost = bench.cost
     told = {"facts": facts or {}, "error": error, "measuring": round(cost.measuring, 2), "trainings": cost.trainings}
-    write_kept(_file(shop.folder, planned.name), {**told, "elapsed": round(time.monotonic() - begun, 2)})
-
-
-def read_rows(folder: Path, planned: ReproductionPlan) -> tuple[Row, ...]:
-    """Return what came of every claim so far, in the paper's order; verdicts are found anew, by the rules as they are."""
-    paid: set[str] = set()
-    rows = []
-    for one in planned.claims:
-        kept = read_json(_file(folder, one.name))
-        if kept is None or (kept["error"] and one.why_not):
-            why = one.why_not
-            rows.append(Row(one.name, one.claim, Verdict("not tried", why) if why else None))
-            continue
-        verdict = None if kept["error"] else one.claim.judge(kept["facts"])
-        shared = tuple(name for name in kept["trainings"] if name in paid)
-        paid |= set(kept["trainings"])
-        cost = kept["measuring"], kept["trainings"]
-        rows.append(Row(one.name, one.claim, verdict, kept["error"], kept["facts"], *cost, shared))
-    return tuple(rows)
+    write_kept(claim_file(shop.folder, planned.name), {**told, "elapsed": round(time.monotonic() - begun, 2)})
 
 
 def say_plan(planned: ReproductionPlan, report: Reporter) -> None:
@@ -284,7 +167,3 @@ def refuse_other(folder: Path, wanted: Mapping[str, Any]) -> dict[str, str]:
         hint = "to go on with it, say the same; or choose another folder: --out DIR"
         raise UsageError(f"{folder} holds another reproduction:\n  " + "\n  ".join(lines), hint=hint)
     return known
-
-
-def _file(folder: Path, claim: str) -> Path:
-    return folder / CLAIMS / f"{claim}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from zoo_core import Bench, Claim, Facts, Figure, Lines, Table, Training, Verdict, Work
@@ -53,7 +54,7 @@ class OneEpochAgainstFive(Claim):
             if name == "five epochs" and found[0].diverged:
                 continue
             key = name.replace(" ", "-")
-            copies[name] = bench.remember(key, lambda run=run, key=key: look_for_copies(bench, run, key))
+            copies[name] = bench.remember(key, partial(look_for_copies, bench, run, key))
         courses = [describe_course(course) for course in found]
         told = {"random": chance, "floor": floor, "courses": courses, "copies": copies}
         return {**told, "runs": {name: run.name for name, run in runs.items()}}
@@ -62,7 +63,9 @@ class OneEpochAgainstFive(Claim):
         whole = [c["points"] for c in facts["courses"] if len(c["points"]) == EPOCHS]
         copying = [name for name, found in facts["copies"].items() if found["copies"]]
         if copying:
-            return Verdict("does not hold here", f"after {' and '.join(copying)} it copies training images")
+            share = max(max(facts["copies"][name][f"share_{space}"] for space in ("pixels", "features")) for name in copying)
+            why = f"after {' and '.join(copying)} it copies training images: {share:.0%} of the samples are too near to one"
+            return Verdict("does not hold here", why)
         if len(whole) < len(facts["courses"]) or len(whole) < 2:
             return Verdict("cannot tell", f"{len(whole)} of {len(facts['courses'])} trainings came to their end")
         first, last = ([points[at]["distance"] for points in whole] for at in (0, -1))

@@ -54,7 +54,7 @@ class Guidelines(Claim):
         "global average pooling: the distance after the first part of the training, as the paper speaks of its speed); a "
         "training that diverged counts as random weights. A guideline helps if the 95 % interval of the mean logarithm of "
         "that ratio over seeds lies above 0, and harms if it lies below. Holds if more than half of the guidelines help and "
-        "none harms. Does not hold here if more harm than help. Else it cannot be told."
+        "none harms. Does not hold here if two or more harm, and more harm than help. Else it cannot be told."
     )
     examples: ClassVar[Mapping[Kind, Facts]]
 
@@ -66,9 +66,9 @@ class Guidelines(Claim):
     def measure(self, bench: Bench) -> Facts:
         trainings = list_trainings(bench)
         chance = float(bench.remember("random", lambda: random_distance(bench, trainings[0])))
-        courses: dict[str, list[dict[str, Any]]] = {recipe: [] for recipe in (DCGAN, *BROKEN)}
+        courses: dict[str, list[dict[str, Any]]] = {}
         for training in trainings:
-            courses[training.recipe].append(describe_course(bench.follow(training, _points(bench))))
+            courses.setdefault(training.recipe, []).append(describe_course(bench.follow(training, _points(bench))))
         return {"random": chance, "courses": courses}
 
     def judge(self, facts: Facts) -> Verdict:
@@ -81,7 +81,7 @@ class Guidelines(Claim):
         told += f", {len(harms)} harm ({'; '.join(harms)})" if harms else ", none harms"
         if len(helps) > len(spans) / 2 and not harms:
             return Verdict("holds", told)
-        return Verdict("does not hold here" if len(harms) > len(helps) else "cannot tell", told)
+        return Verdict("does not hold here" if len(harms) > max(len(helps), 1) else "cannot tell", told)
 
     def ours(self, facts: Facts) -> str:
         verdict = self.judge(facts).why

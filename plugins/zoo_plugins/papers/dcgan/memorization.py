@@ -49,7 +49,7 @@ class NoMemorization(Claim):
         run = bench.train(training)
         facts: dict[str, Any] = {"run": run.name}
         facts["duplicates"] = bench.remember("duplicates", lambda: remove_duplicates(bench, training))
-        return facts | bench.remember("copies", lambda: measure_copies(bench, training))
+        return {**facts, **bench.remember("copies", lambda: measure_copies(bench, training))}
 
     def judge(self, facts: Facts) -> Verdict:
         seen, samples = facts["seen"], facts["samples"]
@@ -143,7 +143,7 @@ def measure_copies(bench: Bench, training: Training) -> dict[str, Any]:
     queries = torch.cat([part.to(bench.device) for part in asked.values()])
     with bench.report.task("looking for copies"):
         ratios, nearest = find_copies(queries, images, itself=itself)
-    found = dict(zip(asked, ratios.split([len(part) for part in asked.values()]), strict=True))
+    found = dict(zip(asked, torch.split(ratios, [len(part) for part in asked.values()]), strict=True))
     bound = float(found["real"].min())
     seen = {name: values < bound for name, values in found.items()}
     first = found["samples"].argsort()[:24]

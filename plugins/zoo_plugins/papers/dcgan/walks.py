@@ -9,7 +9,7 @@ from zoo_core import Bench, Claim, Estimates, Facts, Figure, Training, Verdict, 
 from zoo_core.intervals import apart, mean_interval
 from zoo_core.papers import Kind, Shown
 
-from .trainings import main_training
+from .trainings import main_training, random_distance
 
 STEPS, PICTURES = 10, 50  # frames of a path; pictures that the control has memorized
 WALKS = {"seconds": 3, "minutes": 5, "hour": 10}  # of each generator, by profile
@@ -83,9 +83,7 @@ def measure_jumps(bench: Bench, training: Training, walks: int) -> dict[str, Any
     run = bench.train(training)
     model = zoo.load(run, device=bench.device)
     control = zoo.Model(memorize(bench.pack(training), model.generator).to(model.device), model.discriminator, model.config)
-    recipe = model.config["recipe"]["name"]
-    untrained = zoo.create(recipe, size=model.image.size, options=training.options).to(bench.device)
-    distances = [bench.measure(one, training).distance for one in (model, untrained)]
+    distances = [bench.measure(model, training).distance, random_distance(bench, training)]
     facts: dict[str, Any] = {"run": run.name, "distances": distances}
     for name, walked in (("trained", model), ("memorized", control)):
         found = [zoo.walk(walked, steps=STEPS, seed=seed, report=bench.report) for seed in range(walks)]
