@@ -159,18 +159,15 @@ def summarize(folder: Path) -> dict[str, Any]:
 def write_table(file: Path, result: dict[str, Any]) -> None:
     """Write the table of trials, and the commands of what is missing, between the marks of a page."""
     head = ("trial", "epochs", "width", "labeled images", "test images", "accuracy", "gain", "with mirror images")
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"] if result["trials"] else []
     for row in result["trials"]:
         gain = "–" if "gain" not in row else f"{row['gain']:+.2f}"
         cells = [row["name"], f"{row['epochs']:g}" if "epochs" in row else "–", f"{row['width']}", f"{row['real_images']:,}"]
         cells += [f"{row['test_images']:,}", f"{row['plain']['accuracy']:.2%}", gain, f"{row['mirrored']['accuracy']:.2%}"]
         lines.append(f"| {' | '.join(cells)} |")
     for row in result["trials"]:
-        lines += ["", f"Stages of “{row['name']}” (width {row['width']}): "]
-        lines[-1] += "; ".join(
-            f"{s['stage']} {s['alone']:.1%}, with those below {s['up_to']:.1%}" for s in row["plain"]["layers"]
-        )
-        lines[-1] += "."
+        each = [f"{s['stage']} {s['alone']:.1%}, with those below {s['up_to']:.1%}" for s in row["plain"]["layers"]]
+        lines += ["", f"Stages of “{row['name']}” (width {row['width']}): {'; '.join(each)}."]
     if result["not_run_in_full"]:
         lines += ["", "Not run yet with all labels, all test images and 28,672 features:", "", "```sh"]
         lines += [

@@ -15,6 +15,7 @@ from .trainings import NARROW, main_training
 from .words import beside, write_mean
 
 REPEATS = 5  # choices of few labeled images
+HALF_NARROW = {"generator.width": 32, "discriminator.width": 32, "optimizer.lr": 4e-4}  # of 128 and 2e-4
 STAND_IN = "mouth"  # attribute of drawn faces that classifies them where CIFAR-10 is not at hand
 
 
@@ -77,8 +78,11 @@ class Features(Claim):
     def plan(self, bench: Bench) -> Sequence[Training | Work]:
         subject = choose_subject(bench)
         count = count_seeds(bench)
-        each = bench.choose(seconds=0.7, minutes=6.0, hour=60.0, gpu=15.0, full=600.0)
-        tested = "CIFAR-10" if subject.dataset == "cifar10" else f"drawn faces, which stand in for CIFAR-10, by {STAND_IN}"
+        if subject.dataset == "cifar10":
+            tested, each = "CIFAR-10", bench.choose(seconds=1.0, minutes=30.0, hour=150.0, gpu=20.0)
+        else:
+            tested = f"drawn faces, which stand in for CIFAR-10, by {STAND_IN}"
+            each = bench.choose(seconds=0.7, minutes=6.0, hour=10.0)
         return [
             *(replace(subject.training, seed=seed) for seed in range(count)),
             Work(f"{4 * count + 2} linear classifiers on {tested}", each * (2 * count + 1)),
@@ -169,11 +173,11 @@ def choose_subject(bench: Bench) -> Subject:
     training = Training(
         "dcgan-imagenet32",
         bench.choose(seconds="cifar10", full="imagenet") if bench.find_data("imagenet") is not None else "cifar10",
-        images=bench.choose(seconds=1_280, minutes=20_000, hour=300_000, gpu=1_000_000, full=38_000_000),
+        images=bench.choose(seconds=1_280, minutes=20_000, hour=100_000, gpu=300_000, full=38_000_000),
         size=32,
-        options=bench.choose(seconds=NARROW, hour={}),
+        options=bench.choose(seconds=NARROW, hour=HALF_NARROW, gpu={}),
     )
-    many = bench.choose(seconds=40, minutes=1_000, hour=None)
+    many = bench.choose(seconds=40, minutes=1_000, hour=2_000, gpu=None)
     few, test = bench.choose(seconds=10, minutes=400), bench.choose(seconds=200, minutes=2_000, hour=None)
     return Subject(training, "cifar10", None, where, many, few, test, centers, patches, stride)
 
