@@ -111,7 +111,7 @@ ABOUT = {"parts": {"generator": {"name": "copier"}}}  # what a model says of its
 kinds = {
     "copies, with noise": zoo.Model(Copier(faces, 0.05), None, ABOUT),
     "new faces": zoo.Model(Copier(unseen, 0.0), None, ABOUT),
-    "new faces, paler": zoo.Model(Copier(0.85 * unseen + 0.15 * faces.mean(0), 0.0), None, ABOUT),  # nearer to the mean face
+    "new faces, paler": zoo.Model(Copier(0.85 * unseen + 0.15 * faces.mean(0), 0.0), None, ABOUT),
 }
 found = {}
 for name, model in kinds.items():
@@ -121,8 +121,8 @@ for name, model in kinds.items():
     print(f"{name}: {share:.1%} of samples suspiciously near to one picture; copies: {copies}")
 
 # %% [markdown]
-# Why a plain distance would have been wrong: the third model draws pictures that are *nearer* to training pictures
-# than new faces are, and it copies nothing.
+# Why a plain distance would have been wrong: the third model draws new faces, a little mixed with the mean of all. Its
+# pictures are *nearer* to training pictures than new faces are, and it copies nothing.
 
 
 # %%
