@@ -121,8 +121,8 @@ for name, model in kinds.items():
     print(f"{name}: {share:.1%} of samples suspiciously near to one picture; copies: {copies}")
 
 # %% [markdown]
-# Why a plain distance would have been wrong: the third model draws new faces, a little mixed with the mean of all. Its
-# pictures are *nearer* to training pictures than new faces are, and it copies nothing.
+# Why a plain distance would have been wrong: the third model draws new faces, a little mixed with the mean of all.
+# Its pictures are *nearer* to training pictures than new faces are, and it copies nothing.
 
 
 # %%
