@@ -200,7 +200,7 @@ assert rates[8] >= rates[1] - 0.05
 
 # %% [markdown]
 # Skin is so much of a face that even one exemplar nearly always does. For smaller things it does not: glasses need
-# three, hair color six ([measured](../inside.md)).
+# three, hair color six ([looking inside](../inside.md)).
 #
 # The zoo does all of this with a better classifier, many trials, a control and an interval. The command below wants
 # `pip install "dcgan-zoo[models]"`, or draws and learns for a few minutes first:
