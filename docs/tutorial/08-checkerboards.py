@@ -47,7 +47,7 @@ assert reached == {3: {1, 2, 4}, 4: {4}, 5: {4, 6, 9}}
 
 # %% [markdown]
 # **What one sees.** With kernels of 3 and 5, which stride 2 does not divide, some pixels get twice or four times as
-# much as their neighbors. With 4 all get the same. That is why the authors' later code has kernels of 4 where the
+# much as their neighbors. With 4 all get the same. That is why the authors' Torch port has kernels of 4 where the
 # paper has 5, and why the recipe `dcgan` has 4 (Odena et al. [2016](https://distill.pub/2016/deconv-checkerboard/)
 # tell the whole story).
 #
