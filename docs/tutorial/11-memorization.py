@@ -68,9 +68,9 @@ _ = axes[0].legend(fontsize=8)
 print(shares)
 
 # %% [markdown]
-# **What one sees.** With few faces the discriminator recognizes *pictures*. To it a new real face is nearly as
-# suspicious as a generated one, so what it teaches the generator is no longer "like faces" but "like these". With
-# many it cannot know each, and knows what they share.
+# **What one sees.** With few faces the discriminator recognizes *pictures*, already after so short a training, and
+# the longer the more. To it a known face is more real than a new one, so what it teaches the generator is no longer
+# only "like faces" but "like these". With many it cannot know each, and knows what they share.
 
 # %%
 assert shares[FEW] > shares[MANY] + 0.1
