@@ -94,8 +94,8 @@ assert max(spots) <= 3
 
 # %% [markdown]
 # **What one sees.** All points are in one heap, and the heap *moves*: the discriminator learns that the spot is not
-# to be trusted, the generator moves on to the next, and so on round the ring. It never covers two at once. The loss
-# curves of such a training swing to and fro (`zoo diagnose` calls it `oscillation`, and the samples `collapse`).
+# to be trusted, the generator moves on to another, and so on. It covers one at a time, if any. The loss curves of
+# such a training swing to and fro (`zoo diagnose` calls it `oscillation`, and the samples `collapse`).
 #
 # ## Why
 #
@@ -144,8 +144,8 @@ print("spots found:", spots)
 assert max(spots[-2:]) >= 6
 
 # %% [markdown]
-# **What one sees.** With the fast discriminator the points spread over the whole ring within the first picture and
-# stay there. With equal speed it is in between, and chancy: try other seeds.
+# **What one sees.** With the fast discriminator the points spread over all eight spots soon and stay there, although
+# some are left in between. With equal speed it is in between, and chancy: try other seeds.
 #
 # It is the opposite of what is often advised, to hold the discriminator back. That advice is for another illness, of
 # lesson 5: a discriminator that is right about everything and has no slope left. A *collapse* is an illness of a

@@ -47,7 +47,7 @@ assert reached == {3: {1, 2, 4}, 4: {4}, 5: {4, 6, 9}}
 
 # %% [markdown]
 # **What one sees.** With kernels of 3 and 5, which stride 2 does not divide, some pixels get twice or four times as
-# much as their neighbors. With 4 all get the same. That is why the authors' later code has kernels of 4 where the
+# much as their neighbors. With 4 all get the same. That is why the authors' Torch port has kernels of 4 where the
 # paper has 5, and why the recipe `dcgan` has 4 (Odena et al. [2016](https://distill.pub/2016/deconv-checkerboard/)
 # tell the whole story).
 #
@@ -141,12 +141,11 @@ for axis, (name, images) in zip(axes, samples.items(), strict=True):
 print(trained)
 
 # %% [markdown]
-# **What one sees.** After a few thousand pictures the patterns of the transposed generators have become much fainter:
-# they *can* be unlearned, and the discriminator, to which a checkerboard is an easy give-away, sees to it. Look at
-# flat backgrounds in your own early samples; if the pattern is still there at the end, `--set
-# generator.upsample=nearest` is the cure. It has a price: every output pixel is computed at full resolution, so the
-# layer costs about as many operations as the transposed one of kernel 6 (9 weights for each of four pixels against 16
-# for four), and pictures tend to be smoother.
+# **What one sees.** After a few thousand pictures the patterns of the transposed generators have become fainter: they
+# *can* be unlearned, and the discriminator, to which a checkerboard is an easy give-away, sees to it. Look at flat
+# backgrounds in your own early samples; if the pattern is still there at the end, `--set generator.upsample=nearest`
+# is the cure. It has a price: nine weights for each output pixel in place of four, so that the layer computes 2¼
+# times as much.
 #
 # ## The discriminator makes them too
 #

@@ -177,9 +177,9 @@ assert shares[-1] - shares[0] > by_chance
 #
 # ## Arithmetic
 #
-# The paper's most famous picture, "man with glasses − man + woman": three mean latents, added and subtracted. One
-# exemplar of each is too few, as its own accidents are added too; the paper takes three. With our classifier: a dark
-# face − a dark face + a light face keeps the rest of the first:
+# The paper's most famous picture, "man with glasses − man + woman": three mean latents, added and subtracted. Single
+# exemplars were unstable, it says, as their own accidents are added too, and takes the mean of three. With our
+# classifier we can count how often a dark face − a dark face + a light face is light:
 
 # %%
 trials = 64
@@ -199,6 +199,9 @@ assert rates[8] > 0.8
 assert rates[8] >= rates[1] - 0.05
 
 # %% [markdown]
+# Skin is so much of a face that even one exemplar nearly always does. For smaller things it does not: glasses need
+# three, hair color six ([looking inside](../inside.md)).
+#
 # The zoo does all of this with a better classifier, many trials, a control and an interval. The command below wants
 # `pip install "dcgan-zoo[models]"`, or draws and learns for a few minutes first:
 #

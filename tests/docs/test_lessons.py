@@ -72,7 +72,7 @@ def test_a_lesson_is_a_question_an_experiment_and_exercises(lesson: Path) -> Non
         "\n# **Question.** ",
         "**What one sees.**",
         "\n# ## Exercises\n",
-        "*Hint: ",
+        "*Hint:",
         "\nassert ",
         'os.environ.get("ZOO_LESSON")',
     ):
@@ -107,7 +107,7 @@ def test_a_page_shows_what_the_lesson_printed_and_drew(tmp_path: Path) -> None:
     cells[-1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "1 < 2\n"}, shown, picture]
     (tmp_path / "01-what-a-gan-is.ipynb").write_text(json.dumps(notebook), "utf-8")
     page = lessons.make_page(LESSONS[0], repository="", run=tmp_path)
-    assert "1 < 2\n" in page
+    assert "1 &lt; 2\n" in page
     assert 'src="data:image/png;base64,aWNvbg=="' in page
     assert "progress" not in page
 
