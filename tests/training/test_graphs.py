@@ -320,9 +320,10 @@ def test_a_whole_step_of_a_recipe_stays_on_the_device(recipe: str) -> None:
     real = torch.rand(settings.batch, *image.shape, device=meta)
     z = torch.rand(settings.batch, state.generator.latent_dim, device=meta)
     labels = torch.zeros(settings.batch, dtype=torch.int64, device=meta) if config.conditional else None
+    rates = torch.tensor(engine.rates(0), device=meta) if engine.scheduled else None
     with staying_on("meta", recipe):
         for _ in range(engine.cycle + 1):
-            engine.step(Minibatch(real, labels, z))
+            engine.step(Minibatch(real, labels, z, rates))
             state.step += 1
     assert state.updates["generator"] >= 1
 
@@ -334,13 +335,15 @@ def replaying() -> Iterator[list[Reexecuting]]:
         yield made
 
 
-@pytest.mark.parametrize("recipe", ["dcgan", "dcgan-r1", "conditional"])
+@pytest.mark.parametrize("recipe", ["dcgan", "dcgan-r1", "r3gan-small", "conditional"])
 def test_a_whole_training_with_graphs(recipe: str, tmp_path: Path, replaying: list[Reexecuting]) -> None:
     """As without them; and interrupted, resumed under new graphs, it ends with the same bits."""
     data = pictures(tmp_path / "pictures", 20, colored={0})
-    options = TINY if recipe.startswith("dcgan") else {}
+    options: dict[str, Any] = {} if recipe == "conditional" else TINY
     if recipe == "dcgan-r1":
         options = {**options, "loss.every": 3}
+    if recipe == "r3gan-small":  # whose penalties fall with the rate
+        options = {**options, "optimizer.schedule_images": 480}
     given: dict[str, Any] = {"images": 480, "options": options}
     eager = train(recipe, data, tmp_path / "eager", **given, graphs=False)
     assert replaying == []

@@ -9,6 +9,7 @@ JOLICOEUR = "Jolicoeur-Martineau 2018, arXiv:1807.00734"
 MESCHEDER = "Mescheder et al. 2018, arXiv:1801.04406"
 
 UNNORMALIZED = {"discriminator.norm": "none", "discriminator.bias": True, "discriminator.init": "he"}
+"""A discriminator without batch normalization: what that gave it besides, shifts and a scale, comes from elsewhere."""
 BODY = {"blocks": 1, "width": 32, "max_width": 256}
 ADAM = {"optimizer.beta1": 0.0, "optimizer.beta2": 0.99}
 
@@ -17,6 +18,11 @@ def falling(images: int) -> dict[str, Any]:
     """The paper's schedules: the rate falls to a quarter and the penalties' weight to a tenth, in half a cosine."""
     end = {"optimizer.schedule_floor": 0.25, "loss.floor": 0.1}
     return {"optimizer.schedule": "cosine", "optimizer.schedule_images": images, **end}
+
+
+def more_stable(rate: float, gamma: float) -> list[dict[str, float]]:
+    """What a training that fails goes on with: half of the rate, then a quarter and four times the penalties."""
+    return [{"optimizer.lr": rate / 2}, {"optimizer.lr": rate / 4, "loss.r1": 4 * gamma, "loss.r2": 4 * gamma}]
 
 
 ROADMAP = [
@@ -56,6 +62,7 @@ ROADMAP = [
         "r3gan-small",
         base="roadmap-4-resnet",
         options={"optimizer.lr": 1e-3, **ADAM, **falling(1_000_000)},  # as large beside weights as the paper's, see docs
+        rescue=more_stable(1e-3, 0.1),
         summary="and its optimizer and schedules: R3GAN for one small GPU, or a CPU at 32×32",
         paper=HUANG,
     ),
@@ -69,6 +76,7 @@ ROADMAP = [
             **ADAM,
             **falling(20_000_000),
         },
+        rescue=more_stable(2e-4, 2.0),
         summary="as the paper trains 64×64",
         paper=HUANG,
     ),
