@@ -104,9 +104,12 @@ class Zoo(click.Group):
     """Loads a command when it is used; plugins add theirs, and a built-in name stays ours."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return our commands, then those of plugins; what `zoo import` lists is not listed here too."""
         from zoo_core import registry
 
-        return [*SUMMARIES, *sorted({*registry.names("commands")}.difference(SUMMARIES))]
+        theirs = {*registry.names("commands")}.difference(SUMMARIES)
+        listed = {name for name in theirs if not (name.startswith("import-") and "import" in theirs)}
+        return [*SUMMARIES, *sorted(listed)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in BUILT_IN:
@@ -148,10 +151,11 @@ class Zoo(click.Group):
         """In sections, those of plugins last; no command is imported to be listed."""
         from zoo_core import registry
 
+        listed = {*self.list_commands(ctx)}.difference(SUMMARIES)
         theirs = {
             printable(e.name): printable(f"{e.summary} [{e.plugin.distribution}]".strip())
             for e in registry.entries("commands")
-            if e.name not in SUMMARIES
+            if e.name in listed
         }
         widest = max(map(len, [*SUMMARIES, *theirs]))
         for title, commands in {**SECTIONS, "Commands of plugins": theirs}.items():
