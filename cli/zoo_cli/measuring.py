@@ -143,7 +143,7 @@ def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @click.command(no_args_is_help=True)
 @model_argument
-@click.option("--attribute", metavar="NAME", help="Classify by this, not by classes: glasses of faces.")
+@click.option("--attribute", metavar="WORD", help="Attribute to classify by, instead of classes: glasses.")
 @click.option("--labels", callback=_read_labels, metavar="N|all", help="Labels per class.  [default: all; svhn: 100]")
 @click.option("--repeats", type=int, metavar="N", help="Random choices of labeled images.  [default: 10; of all 1]")
 @click.option("--test", type=int, metavar="N", help="Most test images.  [default: all]")
@@ -170,7 +170,7 @@ def probe(one_nn: bool, **choices: Any) -> None:
     Examples:
       zoo probe runs/dcgan-imagenet32-cifar10 --data ~/cifar10
       zoo probe dcgan-imagenet32 --untrained --data ~/cifar10 --labels 400
-      zoo probe runs/dcgan-faces --dataset faces --attribute mouth --labels 400 --per-layer
+      zoo probe runs/dcgan-faces --dataset faces --attribute mouth --per-layer
       zoo probe runs/mnist --one-nn --dataset mnist --data ~/mnist
     """
     from zoo_core import UsageError

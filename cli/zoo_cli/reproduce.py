@@ -29,12 +29,12 @@ _COLORS = {"holds": "green", "does not hold here": "red", "failed": "red", "cann
     help="How much is spent: minutes is ten minutes on two cores, on images that are drawn; gpu is sized for one GPU.",
 )
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Where a dataset lies that a claim needs; repeatable.")
-@click.option("--only", multiple=True, metavar="CLAIM", help="Try this claim and leave out others; repeatable.")
+@click.option("--only", multiple=True, metavar="CLAIM", help="Leave out all other claims; repeatable.")
 @out_option("page, results, runs and pictures", otherwise="reproduction-PAPER-PROFILE", metavar="DIR")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the results as Markdown, too.")
+@click.option("--markdown", metavar="FILE", help="Write Markdown too.")
 @device_option
 @precision_option()
-@click.option("--dry-run", is_flag=True, help="Print the plan and how each claim is judged, and stop.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and how each claim is judged.")
 @json_option
 def reproduce(
     paper: str,
@@ -42,7 +42,7 @@ def reproduce(
     data: tuple[str, ...],
     only: tuple[str, ...],
     out: str | None,
-    markdown: Path | None,
+    markdown: str | None,
     device: str,
     precision: str | None,
     dry_run: bool,

@@ -33,6 +33,7 @@ ELSEWHERE: dict[str, set[str]] = {  # command → what its function does not tak
     "export": {"directory", "out"},  # folder
     "push": {"model"},  # where
     "pull": {"html"},  # zoo.save_catalog
+    "reproduce": {"dry_run"},  # zoo.reproducing.planning.plan_reproduction
 }
 
 

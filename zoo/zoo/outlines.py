@@ -130,6 +130,12 @@ def _evaluate(module: _Module, node: ast.expr) -> Any:
     if isinstance(node, ast.JoinedStr):
         pieces = [piece.value if isinstance(piece, ast.FormattedValue) else piece for piece in node.values]
         return "".join(str(_evaluate(module, piece)) for piece in pieces)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):  # 10**9
+        base, power = (_evaluate(module, side) for side in (node.left, node.right))
+        return base**power if isinstance(base, int) and isinstance(power, int) and 0 <= power <= 64 else Any
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _evaluate(module, node.operand)
+        return -value if isinstance(value, int | float) else Any
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return reduce(or_, (_as_type(_evaluate(module, side)) for side in (node.left, node.right)))
     if isinstance(node, ast.Subscript):
