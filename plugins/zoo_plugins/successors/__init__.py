@@ -19,7 +19,7 @@ def _two_rates(generator: float, discriminator: float) -> dict[str, float]:
 
 
 plugin = Plugin(
-    summary="Later losses, penalties and augmentation on DCGAN's body",
+    summary="What came after DCGAN: losses, penalties, augmentation, residual networks",
     generators={
         "sngan": Component(f"{HERE}.sngan:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO),
         "resnet-sngan": Component(f"{HERE}.residual:ResidualGenerator", "residual blocks with batch normalization", MIYATO),
