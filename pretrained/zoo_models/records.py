@@ -296,6 +296,37 @@ MODELS = {
             Score("memorized_share_features", 0.0, None, "discriminator"),
         ],
     ),
+    "dcgan-pixel-art-128": PretrainedModel(
+        where="zoo_models:dcgan-pixel-art-128",
+        sha256={
+            "config.json": "5b6aa0658765e21ad79dbdad168b2e0fffb75e643f2dbb38c216d1eb7473bf0d",
+            "generator.safetensors": "c650df956f2f51696c1b8b042e3340e8b1378aa52bb33152363875b75c369447",
+            "discriminator.safetensors": "6b558f50a11b1e0f41e4aa8afcc20b680929ee29ba729f77f0440dac09cf247e",
+            "README.md": "8520464878bdd328fb83cab21b68abddaaf9016b0dc8b0f43b2f7eb6641db2bf",
+            "samples.png": "4c60019797a7e3037a34e7110feac8ea99d9baff66dd4281882224b9a52ad5aa",
+            "metrics.json": "a508c2518d17a10d1898d33334a1313defff6fc9305f36f07efa88185d35f2e2",
+            "curves.png": "26a10c602ac299bdcb0721b11ead9891939c675b14ffb15d6c0ea548a89633c7",
+        },
+        recipe="dcgan-r1",
+        dataset="faces",
+        license="apache-2.0",
+        summary="dcgan-r1 on faces, style pixel-art, 128×128, after 60,000 images",
+        size=128,
+        bytes=1241234,
+        paper="Mescheder et al. 2018, arXiv:1801.04406",
+        dataset_options={
+            "style": "pixel-art",
+        },
+        images=60000,
+        scores=[
+            Score("frechet", 3.05665, 0.168434, "scattering"),
+            Score("kid", 0.00866175, 0.000935664, "scattering"),
+            Score("precision", 0.5945, 0.0187572, "scattering"),
+            Score("recall", 0.095, 0.0148024, "scattering"),
+            Score("memorized_share_pixels", 0.0, None, "discriminator"),
+            Score("memorized_share_features", 0.0, None, "discriminator"),
+        ],
+    ),
     "dcgan-r1-faces": PretrainedModel(
         where="zoo_models:dcgan-r1-faces",
         sha256={
