@@ -6,7 +6,6 @@ Files of the repository's root (README.md, CHANGELOG.md, …) are pages of the s
 
 from __future__ import annotations
 
-import importlib
 import posixpath
 import re
 import sys
@@ -20,9 +19,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / ".ci"))
 
+import lessons  # noqa: E402
 import reference  # noqa: E402
-
-LESSONS = importlib.import_module("lessons") if (ROOT / ".ci" / "lessons.py").exists() else None
 
 OUTSIDE = {
     "README.md": "index.md",
@@ -49,9 +47,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             text = f"# Notices\n\n```text\n{text}```\n\nThe license is Apache-2.0.\n"
         _MADE[page] = rewrite_links(text, source, config.repo_url)
     _MADE.update(reference.make_pages())
-    if LESSONS is not None:
-        _MADE.update(LESSONS.make_pages(config.repo_url))
-        _MADE.update(LESSONS.make_notebooks(config.repo_url))
+    _MADE.update(lessons.make_pages(config.repo_url))
+    _MADE.update(lessons.make_notebooks(config.repo_url))
     config.nav = _expand(config.nav or [])
     return config
 
@@ -118,7 +115,7 @@ def _expand(entries: list[Any]) -> list[Any]:
 def _pages(folder: str) -> list[str]:
     """The pages of a folder, made or stored: its index first, then by their names; the tutorial has one outside."""
     if folder == "tutorial/":
-        return [*_pages("tutorial"), *(page for page in (BESIDE,) if (ROOT / "docs" / page).exists())]
+        return [*_pages("tutorial"), BESIDE]
     stored = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / folder).glob("*.md")]
     made = [page for page in _MADE if posixpath.dirname(page) == folder.rstrip("/") and page.endswith(".md")]
     return sorted({*stored, *made}, key=lambda page: (not page.endswith("/index.md"), page))

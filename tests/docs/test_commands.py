@@ -53,6 +53,7 @@ NOT_RUN = {
     "needs another machine": r"cuda|torchrun",
     "is run by tests/plugins/test_trackers.py": r"--track",
     "is run by tests/leaderboard": r"^zoo leaderboard",
+    "is run by tests/reproducing": r"^zoo reproduce",
     "names what stands for something": r"MODEL|RUN|EXPRESSION|runs/one|1a2b3c|comparison --json|\bNAME|…|\.sh",
     "is run by tests/exporting": r"--to onnx",
 }
