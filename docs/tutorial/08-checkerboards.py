@@ -141,11 +141,11 @@ for axis, (name, images) in zip(axes, samples.items(), strict=True):
 print(trained)
 
 # %% [markdown]
-# **What one sees.** After a few thousand pictures the patterns of the transposed generators have become fainter: they
-# *can* be unlearned, and the discriminator, to which a checkerboard is an easy give-away, sees to it. Look at flat
-# backgrounds in your own early samples; if the pattern is still there at the end, `--set generator.upsample=nearest`
-# is the cure. It has a price: nine weights for each output pixel in place of four, so that the layer computes 2¼
-# times as much.
+# **What one sees.** After a few thousand pictures the patterns of the transposed generators are about half as strong
+# and still plain to see: they *can* be unlearned, and the discriminator, to which a checkerboard is an easy
+# give-away, sees to it. Look at flat backgrounds in your own early samples; if the pattern is still there at the end,
+# `--set generator.upsample=nearest` is the cure. It has a price: nine weights for each output pixel in place of four,
+# so that the layer computes 2¼ times as much.
 #
 # ## The discriminator makes them too
 #
