@@ -55,13 +55,15 @@ def prepare(folder: Path) -> dict[str, Any]:
 
 def redo_checksums(folder: Path) -> None:
     """Let `config.json` name the checksums of what lies beside it, where it still can."""
+    if not spoilable([folder / "config.json"]):
+        return
     try:
         config = json.loads((folder / "config.json").read_bytes())
         sums = {path.name: sha256(path) for path in spoilable(folder.glob("*.safetensors"))}
         wanted = {f"{role}.safetensors" for role in config["parts"]}
         config["sha256"] = {**{name: each for name, each in sums.items() if name in wanted}, "config.json": digest(config)}
         (folder / "config.json").write_text(json.dumps(config))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
         pass
 
 

@@ -61,13 +61,15 @@ def prepare(folder: Path) -> dict[str, Any]:
 def redo_checksums(run: Path) -> None:
     """Let the checksums of every checkpoint be those of what lies there, where they still can."""
     for folder in (run / "checkpoints").glob("step-*"):
+        if not spoilable([folder / "state.json"]):
+            continue
         try:
             state = json.loads((folder / "state.json").read_bytes())
             state.pop("sha256")
             sums = {path.name: sha256(path) for path in spoilable(folder.glob("*.safetensors"))}
             sums["state"] = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
             (folder / "state.json").write_text(json.dumps({**state, "sha256": sums}))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
             continue
 
 
