@@ -1,7 +1,7 @@
 """R3GAN's networks for images of 16 to 512 pixels, powers of two and three times powers of two.
 
 Huang, Gokaslan, Kuleshov and Tompkin, "The GAN is dead; long live the GAN! A Modern GAN Baseline", 2024, arXiv:2501.05441,
-section 4 and appendix. Residual blocks of 1×1, grouped 3×3 and 1×1 convolutions, wide in the middle (inverted bottleneck),
+section 3. Residual blocks of 1×1, grouped 3×3 and 1×1 convolutions, wide in the middle (inverted bottleneck),
 LeakyReLU between them, and nothing that normalizes: as in Fixup (Zhang et al. 2019, arXiv:1901.09321) the last convolution
 of each block begins at zero, and the others are the smaller the more blocks there are, so that the networks begin as linear
 ones. Maps are resampled bilinearly, by [1, 3, 3, 1] with zeros around them, outside of the blocks.
