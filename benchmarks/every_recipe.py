@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="*", help="all there are, unless named")
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--width", type=int, default=16, help="of convolutional networks whose default is 64 or 128")
+    parser.add_argument("--width", type=int, default=16, help="of convolutional networks whose default is 32 or more")
     parser.add_argument("--count", type=int, default=2000, help="faces that are drawn")
     parser.add_argument("--out", type=Path, default=Path("every-recipe"))
     parser.add_argument("--json", action="store_true", help="print nothing but the last line")
@@ -55,7 +55,7 @@ def check(name: str, given: argparse.Namespace) -> dict[str, Any]:
     config = zoo.plan(name, dataset="faces", size=SIZE).config
     options: dict[str, Any] = {"dataset.count": given.count}
     for role in config.roles:
-        if config.parts[role]["options"].get("width") in (64, 128):
+        if config.parts[role]["options"].get("width", 0) >= 32:
             options[f"{role}.width"] = given.width
     where: dict[str, Any] = {"dataset": "faces"}
     if config.conditional:

@@ -34,10 +34,11 @@ def rectify(x: Tensor) -> Tensor:
 
 
 def _differentiates(x: Tensor) -> bool:
-    """Return whether gradients may be asked for, and come in the precision of x: autocast has its own for each operation."""
+    """Return whether gradients may be asked for, and come in the precision of x. Autocast has one for each operation, and a
+    compiler operations of its own."""
     kind = x.device.type
     lower = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # type: ignore[attr-defined]
-    return torch.is_grad_enabled() and x.requires_grad and not lower
+    return torch.is_grad_enabled() and x.requires_grad and not lower and not torch.compiler.is_compiling()
 
 
 class _Convolution(torch.autograd.Function):
@@ -53,7 +54,7 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), (stride, padding, groups) = ctx.saved_tensors, ctx.how
         to_x, to_weight, to_bias = (_is_asked(ctx, number) for number in range(3))
-        found = [None, None, None]
+        found: list[Tensor | None] = [None, None, None]
         again = to_x and torch.is_grad_enabled()  # the gradient's own gradient will be asked for
         if again:
             extra = (x.shape[2] + 2 * padding - weight.shape[2]) % stride

@@ -320,9 +320,10 @@ def test_a_whole_step_of_a_recipe_stays_on_the_device(recipe: str) -> None:
     real = torch.rand(settings.batch, *image.shape, device=meta)
     z = torch.rand(settings.batch, state.generator.latent_dim, device=meta)
     labels = torch.zeros(settings.batch, dtype=torch.int64, device=meta) if config.conditional else None
+    rates = torch.tensor(engine.rates(0), device=meta) if engine.scheduled else None
     with staying_on("meta", recipe):
         for _ in range(engine.cycle + 1):
-            engine.step(Minibatch(real, labels, z))
+            engine.step(Minibatch(real, labels, z, rates))
             state.step += 1
     assert state.updates["generator"] >= 1
 

@@ -82,8 +82,9 @@ class ZeroCentered(Loss):
             return None
         weights, images = zip(*sides, strict=True)
         found = _gradients(discriminator, images, labels)
-        norms = [w * g.square().sum((1, 2, 3)).mean() for w, g in zip(weights, found, strict=True)]
-        return self.penalty_every / 2 * sum(norms[1:], norms[0])
+        gammas = [weight / 2 * self.penalty_every for weight in weights]
+        parts = [gamma * g.square().sum((1, 2, 3)).mean() for gamma, g in zip(gammas, found, strict=True)]
+        return sum(parts[1:], parts[0])
 
 
 class NonSaturatingR1(NonSaturating, ZeroCentered):

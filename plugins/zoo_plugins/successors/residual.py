@@ -124,7 +124,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [N, inputs, side, side] → [N, outputs, 2 side, 2 side]. A 1×1 convolution is cheaper before the upsampling, and
         gives the same."""
-        y = self.first(upsample(relu(self.norms[0](x))))
+        y: Tensor = self.first(upsample(relu(self.norms[0](x))))
         y = self.second(relu(self.norms[1](y)))
         return y + upsample(self.shortcut(x))
 
@@ -143,15 +143,16 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, inputs, side, side] → [N, outputs, side or half of it, …]."""
-        y = self.second(relu(self.first(x if self.is_first else relu(x))))
+        y: Tensor = self.second(relu(self.first(x if self.is_first else relu(x))))
         if not self.pool:
-            return y + self.shortcut(x)
+            return y + self.shortcut(x)  # [N, outputs, side, side]
         return avg_pool2d(y, 2) + self.shortcut(avg_pool2d(x, 2))
 
 
 def square(inputs: int, outputs: int) -> nn.Conv2d:
     """A 3×3 convolution of a block."""
-    return initialize(nn.Conv2d(inputs, outputs, 3, padding=1), sqrt(2))
+    layer: nn.Conv2d = initialize(nn.Conv2d(inputs, outputs, 3, padding=1), sqrt(2))
+    return layer
 
 
 def upsample(x: Tensor) -> Tensor:

@@ -19,6 +19,11 @@ def falling(images: int) -> dict[str, Any]:
     return {"optimizer.schedule": "cosine", "optimizer.schedule_images": images, **end}
 
 
+def more_stable(rate: float, gamma: float) -> list[dict[str, float]]:
+    """What a training that fails goes on with: half of the rate, then a quarter and four times the penalties."""
+    return [{"optimizer.lr": rate / 2}, {"optimizer.lr": rate / 4, "loss.r1": 4 * gamma, "loss.r2": 4 * gamma}]
+
+
 ROADMAP = [
     Recipe(
         "roadmap-1-r1",
@@ -56,6 +61,7 @@ ROADMAP = [
         "r3gan-small",
         base="roadmap-4-resnet",
         options={"optimizer.lr": 1e-3, **ADAM, **falling(1_000_000)},  # as large beside weights as the paper's, see docs
+        rescue=more_stable(1e-3, 0.1),
         summary="and its optimizer and schedules: R3GAN for one small GPU, or a CPU at 32×32",
         paper=HUANG,
     ),
@@ -69,6 +75,7 @@ ROADMAP = [
             **ADAM,
             **falling(20_000_000),
         },
+        rescue=more_stable(2e-4, 2.0),
         summary="as the paper trains 64×64",
         paper=HUANG,
     ),
