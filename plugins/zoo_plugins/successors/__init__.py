@@ -2,14 +2,10 @@
 
 from zoo_core import Component, Plugin, Recipe
 
-from .roadmap import HUANG, ROADMAP
+from .roadmap import HUANG, ROADMAP, UNNORMALIZED
 
 HERE = "zoo_plugins.successors"
 MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
-
-
-UNNORMALIZED = {"discriminator.norm": "none", "discriminator.bias": True, "discriminator.init": "he"}
-"""A discriminator without batch normalization: what that gave it besides, shifts and a scale, comes from elsewhere."""
 
 
 def _adam(lr: float, beta1: float, beta2: float) -> dict[str, float]:
