@@ -22,6 +22,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "dcgan-nobn": {},
     "dcgan-maxpool": {},
     "sngan": {},
+    "r3gan-small": {"generator.group": 4, "discriminator.group": 4},
     "cdcgan": {},
 }
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu
+from torch.overrides import TorchFunctionMode
 
 from zoo_core import ImageSpec, OptionError, registry
 from zoo_plugins.successors.r3gan import Basis, Convolve, Resample, ResidualBlock
@@ -150,6 +151,24 @@ def test_a_first_derivative_asks_for_no_other() -> None:
         gradient.square().sum().backward()
     assert seen.count("aten.convolution") == 2  # and not one for each group
     assert seen.count("aten.convolution_backward") == 2
+
+
+def test_who_watches_the_functions_of_torch_sees_them() -> None:
+    """As guided backpropagation does, which changes what goes back through a rectifier."""
+    seen: list[tuple[str, bool]] = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = function(*args, **(kwargs or {}))
+            seen.append((getattr(function, "__name__", ""), isinstance(out, Tensor) and out.requires_grad))
+            return out
+
+    network, x = make("discriminators", 16, **SMALL), torch.rand(1, 3, 16, 16, requires_grad=True)
+    with Watch():
+        logits = network(x)
+    blocks = [m for m in network.modules() if isinstance(m, ResidualBlock)]
+    assert [differentiable for name, differentiable in seen if name == "leaky_relu"] == [True] * 2 * len(blocks)
+    assert torch.allclose(logits, network(x), atol=1e-5)
 
 
 def test_the_relativistic_loss() -> None:
