@@ -32,7 +32,6 @@ ELSEWHERE: dict[str, set[str]] = {  # command → what its function does not tak
     "compare": {"names"},  # recipes; of runs: zoo.compare_runs
     "export": {"directory", "out"},  # folder
     "push": {"model"},  # where
-    "reproduce": {"dry_run"},  # the plan, which it tells anyway before anything is done
     "pull": {"html"},  # zoo.save_catalog
     "reproduce": {"dry_run"},  # zoo.reproducing.planning.plan_reproduction
 }
