@@ -202,9 +202,9 @@ def _show_published(results: Any) -> None:
         print_table([("  stage", "features", "alone", "with those below"), *rows])
     if results.details.get("published"):
         echo("published, by other protocols (arXiv:1511.06434; ? not confirmed from the paper itself):")
-        rows = [("  " + row["method"], row["all_labels"], row["few_labels"]) for row in results.details["published"]]
-        few = "few labels" if any(row[2] for row in rows) else ""
-        print_table([("  method", "all labels", few), *rows])
+        methods = [("  " + row["method"], row["all_labels"], row["few_labels"]) for row in results.details["published"]]
+        few = "few labels" if any(row[2] for row in methods) else ""
+        print_table([("  method", "all labels", few), *methods])
 
 
 @click.command(no_args_is_help=True)

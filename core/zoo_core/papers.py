@@ -234,7 +234,7 @@ class Claim(ABC):
     paper: ClassVar[str]
     criterion: ClassVar[str]
     needs: ClassVar[Sequence[str]] = ()
-    examples: ClassVar[Mapping[Kind, Facts]]
+    examples: ClassVar[Mapping[str, Facts]]
 
     @abstractmethod
     def plan(self, bench: Bench) -> Sequence[Training | Work]:

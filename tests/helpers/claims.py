@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from PIL import Image
 
 from zoo_core import Bench, Claim, Estimates, Facts, Figure, Lines, Paper, Plugin, Table, Training, Verdict, Work
-from zoo_core.papers import Kind, Shown
+from zoo_core.papers import Shown
 
 TINY = {"generator.width": 4, "generator.latent_dim": 4, "discriminator.width": 4, "dataset.count": 24}
 TRAINING = Training("dcgan", images=64, size=16, batch=8, options=TINY)
@@ -23,7 +23,7 @@ class Good(Claim):
     statement: ClassVar[str] = "It is large."
     paper: ClassVar[str] = "3 (table 1)"
     criterion: ClassVar[str] = "Holds above 1, does not hold here below, cannot be told at 1."
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         "holds": {"value": 2},
         "does not hold here": {"value": 0},
         "cannot tell": {"value": 1},

@@ -84,7 +84,7 @@ class ZeroCentered(Loss):
         found = _gradients(discriminator, images, labels)
         gammas = [weight / 2 * self.penalty_every for weight in weights]
         parts = [gamma * g.square().sum((1, 2, 3)).mean() for gamma, g in zip(gammas, found, strict=True)]
-        return sum(parts[1:], parts[0])
+        return torch.stack(parts).sum()
 
 
 class NonSaturatingR1(NonSaturating, ZeroCentered):

@@ -124,7 +124,8 @@ class R3GANDiscriminator(Discriminator):
         logits: Tensor = self.to_logit(x)  # [N, units]
         if self.label is None:
             return logits.squeeze(1)  # [N]
-        return (logits * self.label(check_labels(labels)).to(logits.dtype)).sum(1)
+        wanted: Tensor = self.label(check_labels(labels))
+        return (logits * wanted.to(logits.dtype)).sum(1)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.blocks.items())

@@ -145,8 +145,10 @@ class DownBlock(nn.Module):
         """x [N, inputs, side, side] → [N, outputs, side or half of it, …]."""
         y: Tensor = self.second(relu(self.first(x if self.is_first else relu(x))))
         if not self.pool:
-            return y + self.shortcut(x)  # [N, outputs, side, side]
-        return avg_pool2d(y, 2) + self.shortcut(avg_pool2d(x, 2))
+            passed: Tensor = self.shortcut(x)
+            return y + passed  # [N, outputs, side, side]
+        pooled: Tensor = self.shortcut(avg_pool2d(x, 2))
+        return avg_pool2d(y, 2) + pooled
 
 
 def square(inputs: int, outputs: int) -> nn.Conv2d:

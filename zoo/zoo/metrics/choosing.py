@@ -55,7 +55,7 @@ def choose_some(rows: Tensor, labels: Tensor, most: int) -> Tensor:
         return rows
     order = torch.randperm(len(rows), generator=generator_for(0, "some images"))
     found = []
-    for k in labels.unique():
+    for k in sorted(set(labels.tolist())):
         of_class = order[labels[order] == k]
         found.append(of_class[: max(1, len(of_class) * most // len(rows))])
     return rows[torch.cat(found)].sort().values

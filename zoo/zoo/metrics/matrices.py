@@ -123,7 +123,8 @@ class Gram(Matrix):
     def begin(self, weights: Tensor, bias: Tensor) -> Tensor:
         """The nearest to weights that are no combination of these images; L⁻¹ X w."""
         scores = self.features @ (weights / self.scale).T + bias
-        return torch.linalg.solve_triangular(self.factor, scores.double(), upper=False).T.contiguous()
+        found: Tensor = torch.linalg.solve_triangular(self.factor, scores.double(), upper=False)
+        return found.T.contiguous()
 
 
 def _spread(count: int, wanted: int) -> Tensor:

@@ -35,7 +35,7 @@ class Arithmetic(Claim):
         "samples are. Does not hold here if it lies below one of them, or if it reaches no further than any sample's. "
         "Else it cannot be told."
     )
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         kind: {
             "expression": EXPRESSION,
             "three": {"count": three, "of": 60},

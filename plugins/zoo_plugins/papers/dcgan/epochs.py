@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from zoo_core import Bench, Claim, Facts, Figure, Lines, Table, Training, Verdict, Work
 from zoo_core.intervals import mean_interval
-from zoo_core.papers import Kind, Shown
+from zoo_core.papers import Shown
 
 from .trainings import LEARNED, NARROW, describe_course, drawn_images, random_distance
 
@@ -31,7 +31,7 @@ class OneEpochAgainstFive(Claim):
         "below 0, after five epochs the distance is still above that of two halves of the data, and neither model copies "
         "(zoo neighbors). Does not hold here if one copies, or that interval lies above 0. Else it cannot be told."
     )
-    examples: ClassVar[Mapping[Kind, Facts]]
+    examples: ClassVar[Mapping[str, Facts]]
 
     def plan(self, bench: Bench) -> Sequence[Training | Work]:
         trainings = list_trainings(bench)

@@ -59,7 +59,7 @@ class Features(Claim):
         "here if it lies below either. Else it cannot be told. Where CIFAR-10 is not at hand, drawn faces stand in, "
         f"classified by their {STAND_IN}: there nothing is asked but to beat random weights."
     )
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         kind: {
             "dataset": dataset,
             "stand_in": dataset == "faces",

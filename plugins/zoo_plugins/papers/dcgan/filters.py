@@ -27,7 +27,7 @@ class Filters(Claim):
         "perfectly. Holds if the 95 % interval of the mean selectivity of all features of the last stage, over trainings "
         "with several seeds, lies above that of random weights. Does not hold here if it lies below. Else it cannot be told."
     )
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         "holds": {"trained": [0.65, 0.66, 0.64], "random": [0.53, 0.52, 0.54], "best": {"glasses": [0.9, 0.5]}},
         "does not hold here": {"trained": [0.42, 0.43, 0.41], "random": [0.53, 0.52, 0.54], "best": {}},
         "cannot tell": {"trained": [0.5, 0.6, 0.52], "random": [0.53, 0.52, 0.54], "best": {}},

@@ -33,7 +33,7 @@ class Forgetting(Claim):
         "many random maps. Does not hold here if it lies above the latter. Else it cannot be told; nor where fewer than "
         f"{LEAST} samples show it beforehand."
     )
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         kind: {
             "word": WORD,
             "maps": 5,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from zoo_core import Bench, Claim, Estimates, Facts, Lines, Table, Training, Verdict, Work
 from zoo_core.intervals import mean_interval
-from zoo_core.papers import Kind, Shown
+from zoo_core.papers import Shown
 
 from .trainings import (
     describe_course,
@@ -56,7 +56,7 @@ class Guidelines(Claim):
         "that ratio over seeds lies above 0, and harms if it lies below. Holds if more than half of the guidelines help and "
         "none harms. Does not hold here if two or more harm, and more harm than help. Else it cannot be told."
     )
-    examples: ClassVar[Mapping[Kind, Facts]]
+    examples: ClassVar[Mapping[str, Facts]]
 
     def plan(self, bench: Bench) -> Sequence[Training | Work]:
         trainings, points = list_trainings(bench), _points(bench)

@@ -31,6 +31,10 @@ class KMeansFeatures(Discriminator):
         stride: between patches.
     """
 
+    mean: Tensor
+    whitening: Tensor
+    centers: Tensor
+
     def __init__(self, mean: Tensor, whitening: Tensor, centers: Tensor, *, image: ImageSpec, stride: int = STRIDE) -> None:
         super().__init__(image=image)
         self.stride = stride
@@ -42,9 +46,10 @@ class KMeansFeatures(Discriminator):
         patches = cut(x, self.stride)  # [N, P, d]
         side = int(patches.shape[1] ** 0.5)
         away = torch.cdist((patches - self.mean) @ self.whitening, self.centers.expand(len(x), -1, -1))  # [N, P, K]
-        near = (away.mean(2, keepdim=True) - away).clamp(min=0).transpose(1, 2).unflatten(2, (side, side))
+        near = (away.mean(2, keepdim=True) - away).clamp(min=0).transpose(1, 2).reshape(len(x), -1, side, side)
         maps = F.adaptive_avg_pool2d(near, 2) * (side / 2) ** 2  # sums, as in the paper; equal for all maps
-        return self.codes(maps).sum((1, 2, 3))
+        codes: Tensor = self.codes(maps)
+        return codes.sum((1, 2, 3))
 
     def stages(self) -> Mapping[str, nn.Module]:
         return {"quadrants": self.codes}
@@ -61,7 +66,7 @@ def learn(pack: Any, count: int, *, patches: int, stride: int = STRIDE, seed: in
     rng = torch.Generator().manual_seed(seed)
     images = torch.randint(len(pack), (patches,), generator=rng).sort().values
     found = []
-    for part in images.split(500):
+    for part in torch.split(images, 500):
         pixels = pack.gather(part).permute(0, 3, 1, 2).float() / 127.5 - 1
         every = cut(pixels)
         found.append(every[torch.arange(len(part)), torch.randint(every.shape[1], (len(part),), generator=rng)])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from zoo_core import Bench, Claim, Estimates, Facts, Figure, Table, Training, Verdict, Work
 from zoo_core.intervals import share_interval
-from zoo_core.papers import Kind, Shown
+from zoo_core.papers import Shown
 
 from .trainings import main_training
 
@@ -35,7 +35,7 @@ class NoMemorization(Claim):
         f"and the exact 95 % upper bound of the copy rate is at most {RATE:.0%}. Does not hold here if it is seen. Else it "
         "cannot be told."
     )
-    examples: ClassVar[Mapping[Kind, Facts]]
+    examples: ClassVar[Mapping[str, Facts]]
 
     def plan(self, bench: Bench) -> Sequence[Training | Work]:
         return [

@@ -30,7 +30,7 @@ class ConditionalDigits(Claim):
         "it begins above that. Else it cannot be told."
     )
     needs: ClassVar[Sequence[str]] = ("mnist",)
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         kind: {"samples": 50_000, "ours": {"count": ours, "of": 10_000}, "real": {"count": 310, "of": 10_000}}
         for kind, ours in (("holds", 298), ("does not hold here", 628), ("cannot tell", 400))
     }

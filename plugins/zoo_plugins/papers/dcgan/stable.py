@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from zoo_core import Bench, Claim, Estimates, Facts, Table, Training, Verdict, Work
 from zoo_core.intervals import apart, share_interval
-from zoo_core.papers import Kind, Shown
+from zoo_core.papers import Shown
 
 from .trainings import (
     LEARNED,
@@ -38,7 +38,7 @@ class StableTraining(Claim):
         "95 % interval of DCGAN's share of good ends lies above 1/2 and above the plain GAN's. Does not hold here if it "
         "lies below 1/2, or below the plain GAN's. Else it cannot be told."
     )
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         "holds": {"healthy": {DCGAN: _MANY, PLAIN: _FEW}},
         "does not hold here": {"healthy": {DCGAN: _FEW, PLAIN: _FEW}},
         "cannot tell": {"healthy": {DCGAN: _MANY, PLAIN: _MANY}},

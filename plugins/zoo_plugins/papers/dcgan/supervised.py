@@ -56,11 +56,11 @@ def supervise(
         rng = torch.Generator().manual_seed(seed)
         for _ in range(epochs):
             network.train()
-            for part in torch.randperm(len(train[0]), generator=rng).split(BATCH):
+            for part in torch.split(torch.randperm(len(train[0]), generator=rng), BATCH):
                 if len(part) > 1:  # one has no variance
                     loss = F.cross_entropy(network(train[0][part].to(device)), train[1][part].to(device))
                     optimizer.zero_grad()
-                    loss.backward()
+                    torch.autograd.backward(loss)
                     optimizer.step()
             if (accuracy := score(network, held)) > best:
                 best, found = accuracy, score(network, test)
@@ -72,5 +72,5 @@ def score(network: nn.Module, images: tuple[Tensor, Tensor]) -> float:
     """Return how often a classifier is right."""
     network.eval()
     device = next(network.parameters()).device
-    named = torch.cat([network(part.to(device)).argmax(1).cpu() for part in images[0].split(SPREAD)])
+    named = torch.cat([network(part.to(device)).argmax(1).cpu() for part in torch.split(images[0], SPREAD)])
     return float((named == images[1]).float().mean())

@@ -43,7 +43,7 @@ class FewLabels(Claim):
         "hold here if it lies above. Else it cannot be told. Random weights stand beside it."
     )
     needs: ClassVar[Sequence[str]] = ("svhn",)
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         kind: {"trained": trained, "random": [0.5, 0.52, 0.51], "supervised": [0.29, 0.3, 0.285]}
         for kind, trained in (
             ("holds", [0.22, 0.225, 0.23]),
@@ -132,6 +132,7 @@ def train_supervised(bench: Bench, subject: Subject, run: Any, seed: int) -> flo
     ]
     rng = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(packs[0]), generator=rng)
+    assert packs[0].labels is not None
     labels = packs[0].labels[order]
     few = torch.cat([order[labels == k][:LABELS] for k in range(len(packs[0].info["classes"]))])
     left = order[~torch.isin(order, few)][: bench.choose(**HELD_OUT)]

@@ -35,7 +35,7 @@ class Turning(Claim):
         f"hold here if it lies below. Else it cannot be told; nor where samples that look left or right are not found. From "
         "no glasses to glasses stands beside it, and the paper's four exemplars."
     )
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         kind: {"turn=right": {"rises": rises, "along": [0.1, 0.5], "kept": 0.6, "exemplars": [60, 60]}}
         for kind, rises in (
             ("holds", [0.4, 0.45, 0.42]),
@@ -102,7 +102,7 @@ def turn(bench: Bench, model: Any, start: str, end: str, exemplars: int) -> dict
     from zoo_core import UsageError
 
     searched, samples = bench.choose(seconds=512, minutes=2048), bench.choose(seconds=16, minutes=48)
-    found = []
+    found: list[Any] = []
     for seed in range(bench.choose(seconds=2, minutes=3, hour=5)):
         try:
             one = zoo.turn(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from zoo_core import Bench, Claim, Estimates, Facts, Figure, Training, Verdict, Work
 from zoo_core.intervals import apart, mean_interval
-from zoo_core.papers import Kind, Shown
+from zoo_core.papers import Shown
 
 from .trainings import main_training, random_distance
 
@@ -29,7 +29,7 @@ class SmoothWalks(Claim):
         f"{MIDDLE} or above the control's. Else it cannot be told; nor if the control does not jump, nor if the generator "
         "has learned nothing: its distance to the data must be less than half of that of random weights."
     )
-    examples: ClassVar[Mapping[Kind, Facts]] = {
+    examples: ClassVar[Mapping[str, Facts]] = {
         "holds": {"distances": [1.0, 9.0], "trained": [0.2, 0.22, 0.21], "memorized": [0.98, 1.0, 0.99]},
         "does not hold here": {"distances": [1.0, 9.0], "trained": [0.97, 0.99, 0.98], "memorized": [0.98, 1.0, 0.99]},
         "cannot tell": {"distances": [1.0, 9.0], "trained": [0.2, 0.9, 0.5], "memorized": [0.98, 1.0, 0.99]},
