@@ -27,10 +27,11 @@ FOLDER = Path(tempfile.mkdtemp())
 # %% [markdown]
 # ## The idea
 #
-# In the losses so far a discriminator says of each picture how real it is. A *relativistic* one (Jolicoeur-Martineau
-# [2018](https://arxiv.org/abs/1807.00734)) says how much more real a real picture is than a generated one: both sides
-# of the game look at differences of logits, in pairs. A loss is a class with two functions from logits to a scalar.
-# It lives in a module, because a plugin names its classes by import strings.
+# In the losses so far a discriminator says of each picture how real it is. Another idea is to look at *pairs*: a real
+# picture should get a logit that is one higher than that of a generated one, whatever both are. (It is a cousin of
+# the relativistic losses of Jolicoeur-Martineau [2018](https://arxiv.org/abs/1807.00734), with a square.) A loss is a
+# class with two functions from logits to a scalar. It lives in a module, because a plugin names its classes by import
+# strings.
 
 # %%
 module = '''
@@ -38,25 +39,23 @@ module = '''
 
 from typing import Annotated
 
-from torch.nn.functional import softplus
-
 from zoo_core import Loss
 from zoo_core.options import Range
 
 
-class Relativistic(Loss):
-    """How much more real a real picture is than a generated one: Jolicoeur-Martineau 2018, arXiv:1807.00734."""
+class PairSquares(Loss):
+    """Of a real and a generated picture, the real one's logit is to be higher by a margin."""
 
     needs_real_logits = True
 
-    def __init__(self, *, scale: Annotated[float, "factor of the differences", Range(above=0)] = 1.0) -> None:
-        self.scale = scale
+    def __init__(self, *, margin: Annotated[float, "by how much", Range(above=0)] = 1.0) -> None:
+        self.margin = margin
 
     def discriminator(self, real_logits, fake_logits):
-        return softplus(-self.scale * (real_logits - fake_logits)).mean()
+        return (real_logits - fake_logits - self.margin).square().mean()
 
     def generator(self, fake_logits, real_logits=None, features=None):
-        return softplus(-self.scale * (fake_logits - real_logits)).mean()
+        return (fake_logits - real_logits - self.margin).square().mean()
 '''
 (FOLDER / "lesson_losses.py").write_text(module)
 sys.path.insert(0, str(FOLDER))
@@ -72,7 +71,7 @@ importlib.invalidate_caches()
 # should, no waiting for the device, and whether `separable` is true.
 
 # %%
-assert_conforms("losses", Component("lesson_losses:Relativistic"))
+assert_conforms("losses", Component("lesson_losses:PairSquares"))
 print("it conforms")
 
 # %% [markdown]
@@ -86,7 +85,7 @@ print("it conforms")
 )
 importlib.invalidate_caches()
 try:
-    assert_conforms("losses", Component("lesson_mistake:Relativistic"))
+    assert_conforms("losses", Component("lesson_mistake:PairSquares"))
 except AssertionError as error:
     print(error)
     assert "separable" in str(error)
@@ -102,21 +101,21 @@ else:
 # %%
 plugin = Plugin(
     summary="A loss on differences",
-    losses={"relativistic": Component("lesson_losses:Relativistic", "how much more real", "arXiv:1807.00734")},
-    recipes=[Recipe("dcgan-relativistic", base="dcgan", loss="relativistic", summary="DCGAN, pair by pair")],
+    losses={"pair-squares": Component("lesson_losses:PairSquares", "a margin between real and generated")},
+    recipes=[Recipe("dcgan-pair-squares", base="dcgan", loss="pair-squares", summary="DCGAN, pair by pair")],
 )
 added = zoo.registry.add(plugin, distribution="lesson")
-assert "relativistic" in zoo.registry.names("losses")
+assert "pair-squares" in zoo.registry.names("losses")
 
 # %% [markdown]
 # From now on it is as good as any: every option, in every command and function.
 
 # %%
-options = {"generator.width": 16, "discriminator.width": 16, "loss.scale": 0.5}
+options = {"generator.width": 16, "discriminator.width": 16, "loss.margin": 1.5}
 options |= {"optimizer.lr": 1e-3, "dataset.count": 256 if SMALL else 2000}
 size, images = (16, 2_400) if SMALL else (32, 4_800)
 run = zoo.train(
-    "dcgan-relativistic",
+    "dcgan-pair-squares",
     dataset="faces",
     size=size,
     batch=16,
@@ -135,10 +134,10 @@ _ = axis.axis("off")
 
 # %%
 try:
-    zoo.plan("dcgan-relativistic", dataset="faces", options={"loss.scales": 2.0})
+    zoo.plan("dcgan-pair-squares", dataset="faces", options={"loss.margins": 2.0})
 except zoo.ZooError as error:
     print(error)
-    assert "scale" in str(error)
+    assert "margin" in str(error)
 else:
     raise RuntimeError("nobody noticed")
 
@@ -188,7 +187,7 @@ assert "zoo.plugins" in (package / "pyproject.toml").read_text()
 # %%
 added.close()  # forget the plugin of this session
 sys.path.remove(str(FOLDER))
-assert "relativistic" not in zoo.registry.names("losses")
+assert "pair-squares" not in zoo.registry.names("losses")
 
 # %% [markdown]
 # ## Exercises
@@ -197,5 +196,5 @@ assert "relativistic" not in zoo.registry.names("losses")
 #    `fake_logits - real_logits.mean()`.*
 # 2. Write an augmentation that makes pictures gray at random, and train with `{"training.augment": ["gray"]}`. *Hint:
 #    `zoo plugins new zoo-gray --kind augmentations`.*
-# 3. `zoo.compare(["dcgan", "dcgan-relativistic"], dataset="faces", size=32, images=20_000, out="comparison")`: which
+# 3. `zoo.compare(["dcgan", "dcgan-pair-squares"], dataset="faces", size=32, images=20_000, out="comparison")`: which
 #    is better, and by how much more than the spread of seeds?
