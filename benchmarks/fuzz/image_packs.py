@@ -67,7 +67,7 @@ def redo_checksums(folder: Path) -> None:
             if spoilable([folder / entry["file"]]):
                 entry["sha256"] = sha256(folder / entry["file"])
         (folder / "pack.json").write_text(json.dumps(info))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
         pass
 
 

@@ -61,7 +61,7 @@ def redo_checksums(folder: Path) -> None:
         wanted = {f"{role}.safetensors" for role in config["parts"]}
         config["sha256"] = {**{name: each for name, each in sums.items() if name in wanted}, "config.json": digest(config)}
         (folder / "config.json").write_text(json.dumps(config))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
         pass
 
 

@@ -67,7 +67,7 @@ def redo_checksums(run: Path) -> None:
             sums = {path.name: sha256(path) for path in spoilable(folder.glob("*.safetensors"))}
             sums["state"] = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
             (folder / "state.json").write_text(json.dumps({**state, "sha256": sums}))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
             continue
 
 

@@ -180,7 +180,7 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
             "url": f"{constants.ENDPOINT}/{repo}",
             "again": _AGAIN,
             "status": status,
-            "said": f": {printable(redact(str(said)))}" if said else "",
+            "said": f": {printable(redact(str(said)), 120)}" if said else "",
             "hidden": "your token may not see it" if _token() else "you are not logged in, and private ones stay hidden",
         }
         message, hint = _MESSAGES.get(kind, ("the Hub refused with status {status}{said}", ""))
@@ -191,7 +191,7 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
         return HubError(f"{what}: no space left on disk", hint=f"free some space, or {cache}; then {_AGAIN}")
     if isinstance(error, PermissionError):
         return HubError(f"{what}: {error.filename} cannot be written", hint=cache)
-    return HubError(f"{what} failed: {type(error).__name__}: {printable(error)}", hint="to see where: zoo --debug …")
+    return HubError(f"{what} failed: {type(error).__name__}: {printable(error, 160)}", hint="to see where: zoo --debug …")
 
 
 @contextmanager

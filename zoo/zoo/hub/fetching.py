@@ -18,6 +18,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 from zoo_core import ModelError, UsageError
 from zoo_core.hub import TRIES, EndlessBodyError, limit_bodies
+from zoo_core.words import plural
 
 from ..files import atomic_folder, sha256
 from ..models.config import CONFIG, LIMIT, read_config
@@ -144,8 +145,9 @@ def _download(client: Any, name: HubName, commit: str, files: Mapping[str, int],
         differing = {mismatch["path"] for mismatch in found.mismatches} | set(found.missing_paths)
         return folder, sorted(differing & set(files))
 
+    what = f"pull of {' and '.join(files) if len(files) < 3 else plural(len(files), 'file')}"
     for last in (False, True):
-        folder, wrong = call(attempt, what=f"pull of {' and '.join(files)}", repo=name.repo, report=report)
+        folder, wrong = call(attempt, what=what, repo=name.repo, report=report)
         if not wrong:
             break
         for path in (folder / file for file in wrong):
