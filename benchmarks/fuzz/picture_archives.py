@@ -20,6 +20,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,13 @@ from zoo.packs.workers import decode_chunk  # noqa: E402
 from zoo_plugins.datasets.folder import Folder  # noqa: E402
 
 COUNT, SIZE = 6, 8
-COMPRESS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+def _squeeze(data: bytes) -> bytes:
+    return gzip.compress(data, 1)
+
+
+COMPRESS = {"": bytes, ".gz": _squeeze, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
 def picture(i: int, form: str = "PNG") -> bytes:
@@ -49,17 +56,25 @@ def prepare(folder: Path) -> dict[str, Any]:
     """Return name → pixels of the pictures that are put into archives."""
     os.environ["ZOO_CACHE"] = str(folder / "cache")
     (folder / "empty").mkdir()
+    bomb(".gz"), bomb_png()  # which the processes of the tries inherit
     return {f"{'ab'[i % 2]}/{i}.png": np.asarray(Image.open(io.BytesIO(picture(i)))) for i in range(COUNT)}
 
 
+@lru_cache
+def bomb(suffix: str) -> bytes:
+    """Return what inflates to more than any archive of pictures of its size may hold."""
+    return COMPRESS[suffix](bytes((1 << 30) + (1 << 27) if suffix == ".gz" else 1 << 26))
+
+
+@lru_cache
 def bomb_png() -> bytes:
-    """Return a small file that says it is a picture of 30,000×30,000 pixels, or one that has a text of a gigabyte."""
+    """Return a small picture with a text of 128 MB."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", SIZE, SIZE, 8, 2, 0, 0, 0))
-    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1 << 28), 9))
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1 << 27), 1))
     rows = chunk(b"IDAT", zlib.compress(bytes((SIZE * 3 + 1) * SIZE)))
     return b"\x89PNG\r\n\x1a\n" + head + text + rows + chunk(b"IEND", b"")
 
@@ -145,7 +160,7 @@ def attempt(folder: Path, draw: random.Random, known: dict[str, Any]) -> Try:
         suffix = draw.choice([*COMPRESS])
         data, name = COMPRESS[suffix](make_tar(members, draw)), f"photos.tar{suffix}"
         if draw.random() < 0.1:
-            data, hows = COMPRESS[suffix](bytes(3 << 30 if suffix == ".gz" else 1 << 26)), ["a bomb"]
+            data, hows = bomb(suffix), ["a bomb"]
     if draw.random() < 0.6:
         data, how = change_bytes(data, draw)
         hows.append(how)
