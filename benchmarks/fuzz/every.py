@@ -1,8 +1,9 @@
 """Run all fuzzers, a few tries each, in one process after another: what the tests and CI do.
 
-    python benchmarks/fuzz/every.py [--share X] [--seed S] [--json]
+    python benchmarks/fuzz/every.py [--share X] [--seed S] [--targets A,B] [--out FILE] [--json]
 
-The last line of standard output is one JSON object: target → its summary. With --share 1 each target has the tries that are
+The last line of standard output is one JSON object: target → its summary; `--out` puts it into a file, beside what other
+targets had there. With --share 1 each target has the tries that are
 named in `TRIES`; the tests take less.
 """
 
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 from harness import fuzz, set_up
 
@@ -29,6 +31,7 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.01, help="of the tries of a whole run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--targets", default=",".join(TRIES))
+    parser.add_argument("--out", type=Path, help="a JSON file whose targets of these names are replaced")
     parser.add_argument("--json", action="store_true", help="print only the last line")
     given = parser.parse_args()
     set_up()
@@ -38,6 +41,9 @@ def main() -> int:
         summary = fuzz(import_module(name).TARGET, max(1, round(TRIES[name] * given.share)), given.seed).to_json()
         found[name] = summary
         tell(f"{name}: {summary['as_promised']} of {summary['tries']} as promised; {summary['examples'] or ''}")
+    if given.out is not None:
+        before = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
+        given.out.write_text(json.dumps({**before, **found}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found))
     return 1 if any(summary["violations"] for summary in found.values()) else 0
 
