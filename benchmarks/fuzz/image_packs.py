@@ -61,6 +61,8 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def redo_checksums(folder: Path) -> None:
+    if not spoilable([folder / "pack.json"]):
+        return
     try:
         info = json.loads((folder / "pack.json").read_bytes())
         for entry in (*info["shards"], info["labels"]):

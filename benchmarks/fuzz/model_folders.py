@@ -55,6 +55,8 @@ def prepare(folder: Path) -> dict[str, Any]:
 
 def redo_checksums(folder: Path) -> None:
     """Let `config.json` name the checksums of what lies beside it, where it still can."""
+    if not spoilable([folder / "config.json"]):
+        return
     try:
         config = json.loads((folder / "config.json").read_bytes())
         sums = {path.name: sha256(path) for path in spoilable(folder.glob("*.safetensors"))}
