@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE, MODELS = ROOT / "plugins" / "zoo_plugins" / "pretrained", ROOT / "pretrained" / "zoo_models"
 IN_CORE = ("dcgan-faces",)
 LICENSE = "apache-2.0"
-COLORS = {CORE: 64, MODELS: 128}  # of samples.png
+COLORS = {CORE: 20, MODELS: 128}  # of samples.png; the core's wheel has little room
 COLUMNS, GAP, CURVE_COLORS = 8, 2, 32
 
 _NOTICE = """dcgan-zoo-models
@@ -99,7 +99,8 @@ def shrink_pictures(folder: Path) -> None:
         with Image.open(file) as before:
             if before.mode != "P":
                 picture = draw_samples(folder) if file.stem == "samples" else before.convert("RGB")
-                picture.quantize(colors, dither=Image.Dither.NONE).save(file, optimize=True)
+                way = Image.Quantize.FASTOCTREE if colors < 32 else Image.Quantize.MEDIANCUT  # it keeps rare colors
+                picture.quantize(colors, way, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def draw_samples(folder: Path) -> Image.Image:

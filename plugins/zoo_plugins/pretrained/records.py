@@ -10,7 +10,7 @@ MODELS = {
             "generator.safetensors": "41e339f084d6c4982ac6b0975e46171b2e6ce886f3c46ad4b055c159cf044f54",
             "discriminator.safetensors": "83ce91358bb618919a3e733582e9697000d0e840489d455e97f57fe532dc5b74",
             "README.md": "5dddddbfbee12101538b68358c243341624bb2f10f2849abeae90088c379bc3d",
-            "samples.png": "93418cadf14e35508c096ec5f6bdcbf354fc1dbe1ad6f6894526d0e01f3afdc8",
+            "samples.png": "d6381eaa7b0564da08ac1813975c11e6284f6bc64e56a401b6280485b9dc22b9",
             "metrics.json": "8bda03b6b360f9b1bb250bab68797876f83661efe478cdabf0e35e5ee0418e60",
             "curves.png": "d90e1fed42af699edf724d1d4858ce5f312143c80eac56d0e7c02bf838a9b495",
         },
@@ -19,7 +19,7 @@ MODELS = {
         license="apache-2.0",
         summary="dcgan on faces, 64×64, after 120,000 images",
         size=64,
-        bytes=694838,
+        bytes=628787,
         paper="Radford, Metz and Chintala 2015, arXiv:1511.06434, as in the authors' Torch port",
         images=120000,
         scores=[
