@@ -46,13 +46,16 @@ class Range:
         )
 
     def __str__(self) -> str:
+        return self._say(math.inf)
+
+    def summarize(self) -> str:
+        """Return its ends in words but those of 10,000 and more, which only refuse what nobody means."""
+        return self._say(9_999)
+
+    def _say(self, farthest: float) -> str:
         ends = {"at least": self.least, "more than": self.above, "at most": self.most, "less than": self.below}
-        shown = {
-            words: f"{end:,}" if isinstance(end, int) and abs(end) >= 10_000 else f"{end:g}"
-            for words, end in ends.items()
-            if end is not None
-        }
-        return " and ".join(f"{words} {end}" for words, end in shown.items())
+        shown = [f"{words} {_write_end(end)}" for words, end in ends.items() if end is not None and abs(end) <= farthest]
+        return " and ".join(shown)
 
     def is_closed(self) -> bool:
         """Return whether it has both ends."""

@@ -181,7 +181,7 @@ def test_options_fit_a_terminal(tmp_path: Path) -> None:
         ("faces", "dataset.resolution=128 int, at least 16 and at most 1024:"),
         ("faces", "--data str | none:"),
         ("wasserstein", "loss.gradient_penalty=10.0 float, at least 0:"),
-        ("pixels", "features.size=32 int, at least 1:"),
+        ("pixels", "features.size=32 int, at least 1 and at most 8192:"),
         ("cutout", "share=0.5 float, more than 0 and at most 1:"),
         ("training", "training.batch=128 int, at least 1:"),
         ("optimizer", "optimizer.lr=0.0002 float, more than 0:"),

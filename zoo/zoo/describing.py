@@ -171,7 +171,12 @@ def _options(target: Any, more: Mapping[str, Option] = MappingProxyType({})) -> 
 
 def _option(option: Option) -> dict[str, Any]:
     told = {key: getattr(option, key) for key in ("name", "default", "help")}
-    return {**told, "type": option.type_name, "choices": list(choices(option)), "range": str(option.range or "")}
+    return {
+        **told,
+        "type": option.type_name,
+        "choices": list(choices(option)),
+        "range": option.range.summarize() if option.range else "",
+    }
 
 
 def _common(entry: Entry) -> dict[str, Any]:

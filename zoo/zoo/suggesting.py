@@ -162,7 +162,7 @@ def _component_options(kind: str, name: str) -> dict[str, Option]:
 
 
 def _describe(option: Option, value: Any) -> str:
-    kind = f"{option.type_name} {option.range}" if option.range else option.type_name
+    kind = f"{option.type_name} {option.range.summarize()}".strip() if option.range else option.type_name
     shown = f"{kind} [{write_value(value)}]" if value is not Any else kind
     return f"{shown} {option.help}".strip()
 

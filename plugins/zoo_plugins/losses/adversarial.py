@@ -197,7 +197,9 @@ class Wasserstein(Loss):
     separable = True
     language = "critic"
 
-    def __init__(self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none", Range(0, 1e6)] = 10) -> None:
+    def __init__(
+        self, *, gradient_penalty: Annotated[float, "weight of the penalty; 0: none", Range(0, 1e6)] = 10.0
+    ) -> None:
         if gradient_penalty < 0:
             raise OptionError(f"gradient_penalty must be at least 0, not {gradient_penalty}")
         self.weight = gradient_penalty
