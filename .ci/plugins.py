@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +32,6 @@ TOKEN = "hf_standInForTheGuide"
 
 def sh(command: str, folder: Path, env: dict[str, str], *, fails: bool = False) -> str:
     """Run a line; stop unless it succeeds (or fails, where that is expected). Returns all that it printed."""
-    print(f"\n$ {command}", flush=True)
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
@@ -41,7 +41,7 @@ def sh(command: str, folder: Path, env: dict[str, str], *, fails: bool = False) 
         stderr=subprocess.STDOUT,
         check=False,
     )
-    print("\n".join(done.stdout.splitlines()[-12:]), flush=True)
+    print("\n".join([f"\n$ {command}", *done.stdout.splitlines()[-12:]]), flush=True)
     if (done.returncode != 0) != fails:
         sys.exit(f"exit code {done.returncode}, expected {'another' if fails else 0}")
     return done.stdout
@@ -85,9 +85,9 @@ def kinds(folder: Path, env: dict[str, str]) -> None:
         sh(line, folder, env)
     sh("pip install -q hatchling pytest", folder, env)  # once, not for each package
     sh(f"pip install -q --no-build-isolation {' '.join(f'./{name}' for name in names.values())}", folder, env)
-    for line in lines:
-        if not line.startswith(("zoo plugins new ", "pip install ")):
-            sh(line, folder, env)
+    with ThreadPoolExecutor(2) as pool:  # each is mostly the import of torch, on one core
+        checks = [line for line in lines if not line.startswith(("zoo plugins new ", "pip install "))]
+        list(pool.map(lambda line: sh(line, folder, env), checks))
     sh(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(names.values())}", folder, env)
     small = "--set generator.width=8 --set discriminator.width=8"
     track = "--track my-trackers --evaluate-every 160 --metric my-metrics --set training.augment=my-augmentations"
@@ -123,9 +123,9 @@ def examples(folder: Path, env: dict[str, str]) -> None:
     for name in names:
         sh(f"pip wheel -q --no-deps -w wheels '{ROOT / 'examples' / name}'", folder, env)
     sh("pip install -q wheels/*.whl pytest", folder, env)
-    for name in names:
-        sh(f"zoo plugins check {name}", folder, env)
-        sh(f"pytest -q -p no:cacheprovider '{ROOT / 'examples' / name / 'tests'}'", folder, env)
+    with ThreadPoolExecutor(2) as pool:
+        tests = [f"pytest -q -p no:cacheprovider '{ROOT / 'examples' / name / 'tests'}'" for name in names]
+        list(pool.map(lambda line: sh(line, folder, env), [f"zoo plugins check {name}" for name in names] + tests))
     small = "--set generator.width=16 --set discriminator.width=16"
     sh(f"zoo train resgan --dataset faces {small}{BUDGET}", folder, env)
     sh("zoo sample runs/resgan-faces -n 4 --out resgan.png", folder, env)
