@@ -116,7 +116,7 @@ class GAN(Algorithm):
             known = [theirs for mine, theirs in kept if mine is images]
             return known[0] if known else discriminator.exact(images, labels)
 
-        found = loss.penalty(judge, real, drawn.float(), step.labels)
+        found = loss.penalty(judge if kept else discriminator.exact, real, drawn.float(), step.labels)
         if found is not None and loss.penalty_floor < 1 and "discriminator" in step.left:
             found = found * (loss.penalty_floor + (1 - loss.penalty_floor) * step.left["discriminator"])
         d_loss = memory["d_loss"]
