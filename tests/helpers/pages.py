@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ class Maker:
             return zoo.save_catalog(self.folder / "catalog.html")
 
     def reproduction(self) -> Path:
-        with registry.add(claims.plugin(good=claims.Good, failing=claims.Failing, needy=claims.Needy)):
+        paper = replace(claims.paper(good=claims.Good, failing=claims.Failing, needy=claims.Needy), title=HOSTILE)
+        with registry.add(Plugin(papers={"claims": paper})):
             return zoo.reproduce("claims", profile="seconds", device="cpu", out=self.folder / f"reproduced {HOSTILE}").page
 
 

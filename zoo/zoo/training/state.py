@@ -187,7 +187,7 @@ def make_optimizer(
     """
     kind, first, second, eps = settings["kind"], settings["beta1"], settings["beta2"], settings["eps"]
     common: dict[str, Any] = {"lr": settings["lr"], "weight_decay": settings["weight_decay"]}
-    if static and is_scheduled(settings):
+    if static and is_scheduled(settings) and device.type != "meta":  # where a rate has no value that could be checked
         common["lr"] = torch.tensor(float(settings["lr"]), device=device)
     fused = {"fused": True} if device.type in ("cpu", "cuda", "mps") else {}
     capturable = {"capturable": True} if static and device.type == "cuda" else {}
