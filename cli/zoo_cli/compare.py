@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @samples_option("for each measurement", default=2048)
 @click.option("--points", metavar="N", default=5, show_default=True, help="Measurements in each training.")
 @set_option("as in zoo train, and features.*, the metric's", completing_settings(features=True))
-@out_option("report, table and run folders", otherwise="comparison; of runs, nowhere", metavar="DIR")
+@out_option("report, table and run folders", otherwise="comparison; of runs, none is written", metavar="DIR")
 @json_option
 def compare(names: tuple[str, ...], options: dict[str, str], as_json: bool, **choices: Any) -> None:
     """Train recipes and compare them, or compare runs that are there.

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
+from torch.overrides import has_torch_function
 
 SLOPE = 0.2  # of LeakyReLU below zero
 
@@ -36,7 +37,7 @@ def rectify(x: Tensor) -> Tensor:
 def _differentiates(x: Tensor) -> bool:
     """Return whether gradients may be asked for, and come in the precision of x. Autocast has one for each operation, a
     compiler has operations of its own, and whoever watches torch's functions wants to see them."""
-    watched = torch._C._is_torch_function_mode_enabled() or torch.compiler.is_compiling()
+    watched = has_torch_function((x,)) or torch.compiler.is_compiling()
     kind = x.device.type
     lower = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # type: ignore[attr-defined]
     return torch.is_grad_enabled() and x.requires_grad and not lower and not watched
