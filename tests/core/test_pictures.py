@@ -83,7 +83,7 @@ class TestRefused:
     def test_formats_that_open_others_or_start_programs_are_not_tried(self) -> None:
         assert set(_formats()).isdisjoint(("EPS", "WMF", "IPTC", "FPX", "MIC", "MPEG"))
 
-    def test_only_regular_files_and_links_to_them(self, tmp_path: Path) -> None:
+    def test_only_regular_files_and_links_to_them(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         RED.save(tmp_path / "a.png")
         os.symlink(tmp_path / "a.png", tmp_path / "link.png")
         assert read_picture(tmp_path / "link.png").size == (8, 8)
@@ -95,7 +95,7 @@ class TestRefused:
         with pytest.raises(PictureError, match="a folder, not a file"):
             open_picture(tmp_path)
         with socket.socket(socket.AF_UNIX) as listening:
-            os.chdir(tmp_path)  # a socket's path may not be long
+            monkeypatch.chdir(tmp_path)  # a socket's path may not be long
             listening.bind("s.jpg")
             with pytest.raises(PictureError, match="a socket, not a file"):
                 open_picture(tmp_path / "s.jpg")
