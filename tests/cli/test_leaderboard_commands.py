@@ -236,6 +236,29 @@ def test_a_changed_recipe_is_refused_until_it_is_renewed(home: Path) -> None:
         assert finished_cells(run("leaderboard", "build", "changing").stderr) == []
 
 
+def test_settings_that_came_later_change_nothing_at_their_defaults(home: Path) -> None:
+    later = ("optimizer.generator.clip", "training.mirror", "generator.hidden")  # as if the board were older than they are
+
+    def recipe(**options: object) -> Plugin:
+        return Plugin(recipes=[Recipe("mine", base="dcgan", options={"generator.kernel": 4, **options})])
+
+    with registry.add(recipe()):
+        assert run("leaderboard", "build", "older", "--recipes", "mine", *ONE).exit_code == 0
+        told = json.loads((home / "older" / "board.json").read_text("utf-8"))
+        for configuration in (told["shared"], *(row["configuration"] for row in told["rows"].values())):
+            for key in later:
+                configuration.pop(key, None)
+        (home / "older" / "board.json").write_text(json.dumps(told), "utf-8")
+        again = run("leaderboard", "build", "older", "--seeds", "2")
+        assert again.exit_code == 0, again.output
+        assert len(finished_cells(again.stderr)) == 1  # the new seed
+        checked = run("leaderboard", "check", "older", "mine/folder:data=pictures", "--seeds", "1")
+        assert "the same weights again" in checked.stdout, checked.output
+    with registry.add(recipe(**{"training.mirror": True})):
+        refused = run("leaderboard", "build", "older")
+        assert (refused.exit_code, "training.mirror: nothing in the board, True now" in refused.stderr) == (2, True)
+
+
 FACES = ["--recipes", "dcgan", "--datasets", "faces", "--images", "9"]
 BAD: list[tuple[list[str], list[str]]] = [
     (["build", "new"], ["a new board needs --recipes", "--recipes dcgan,mlp-gan"]),

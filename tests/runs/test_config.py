@@ -13,7 +13,7 @@ import torch
 
 import zoo
 from helpers.training import samples
-from zoo.runs.config import RunConfig, differences
+from zoo.runs.config import RunConfig, add_later_settings, differences
 from zoo.runs.options import split_options
 from zoo.training.planning import Plan
 from zoo_cli.train import train
@@ -109,6 +109,17 @@ def test_identity_is_what_a_run_may_not_change() -> None:
     other = resolve(dataset="folder", data="/x", options={"training.keep": 9, "generator.width": 8}).identity()
     assert differences(one, other) == ["generator.width: 64 in the run, 8 now"]
     assert differences({"a": 1}, {"b": None}) == ["a: 1 in the run, nothing now", "b: nothing in the run, None now"]
+
+
+def test_what_an_earlier_version_wrote_is_completed_with_defaults_alone() -> None:
+    config = resolve(dataset="faces", options={"generator.width": 8, "optimizer.generator.clip": 1.0})
+    whole = config.identity()
+    later = ("generator.width", "generator.kernel", "optimizer.generator.clip", "optimizer.generator.lr", "dataset.count")
+    older = {key: value for key, value in whole.items() if key not in later}
+    completed = add_later_settings(older, config)
+    assert set(whole) - set(completed) == {"generator.width", "optimizer.generator.clip"}  # chosen, so not as it was
+    assert completed.items() <= whole.items()
+    assert add_later_settings({**whole, "gone": 1}, config) == {**whole, "gone": 1}
 
 
 def test_groups() -> None:

@@ -111,13 +111,13 @@ def compare(
     criterion = open_criterion(metric or FEATURES, options=theirs, device=first.device)
     check_counts({criterion.name: criterion.metric}, samples, REAL, criterion.extractor.network.dim)
     settings = Settings(first.budget, seeds, criterion, samples, points)
-    refuse_other(folder, describe(settings, plans, ""))
+    refuse_other(folder, describe(settings, plans, ""), plans)
     with ExitStack() as stack:
         # 2. The folder, for this process alone; the pictures.
         _enter(folder, stack)
         pack = build_pack(first.config.request(), workers=workers, report=report)
         described = describe(settings, plans, pack.key)
-        refuse_other(folder, described)
+        refuse_other(folder, described, plans)
         write_json(folder / FILE, described)
         reference = measure_data(pack, criterion, samples, report)
         # Every recipe with the first seed, then with the next, so that an unfinished comparison is a fair one.

@@ -13,7 +13,7 @@ from zoo_core import CheckpointError, UsageError, registry
 from ..documents import MapOf, Whole, fault, find_problem, read_json
 from ..metrics.measuring import Criterion
 from ..runs.budget import Budget
-from ..runs.config import differences
+from ..runs.config import add_later_settings, differences
 from ..training.planning import Plan, plan
 
 FORMAT = 1
@@ -107,10 +107,11 @@ def describe(settings: Settings, plans: Mapping[str, Plan], pictures: str) -> di
     }
 
 
-def refuse_other(out: Path, wanted: Mapping[str, Any]) -> None:
+def refuse_other(out: Path, wanted: Mapping[str, Any], plans: Mapping[str, Plan]) -> None:
     """Raise `UsageError` unless a comparison can be begun in `out` or the one that is there may go on as `wanted`.
 
-    More recipes and more seeds are welcome; all else must be as it was. Says what differs.
+    More recipes and more seeds are welcome, and settings that came later and stand at their defaults; all else must be as
+    it was. Says what differs.
     """
     if not (out / FILE).exists():
         if out.exists() and (not out.is_dir() or any(path.name != ".lock" for path in out.iterdir())):
@@ -124,8 +125,9 @@ def refuse_other(out: Path, wanted: Mapping[str, Any]) -> None:
         lines.append(f"seeds: {found['seeds']} in the comparison, {wanted['seeds']} now")
     if wanted["pictures"] and wanted["pictures"] != found["pictures"]:
         lines.append("the pictures themselves: others than those that it was begun with")
-    changed = {name: differences(old, wanted["recipes"].get(name, old), where) for name, old in found["recipes"].items()}
-    shared = set.intersection(*map(set, changed.values()))
+    known = {name: add_later_settings(old, plans[name].config) for name, old in found["recipes"].items() if name in plans}
+    changed = {name: differences(old, wanted["recipes"][name], where) for name, old in known.items()}
+    shared = set.intersection(*map(set, changed.values())) if changed else set()
     lines += sorted(shared)
     lines += [f"{name}: {line}" for name, of_one in changed.items() for line in of_one if line not in shared]
     if lines:

@@ -24,7 +24,7 @@ from .cells import Bench
 from .claims import disk_time
 from .configuration import Cell, read_board, row_of
 from .measuring import open_measures
-from .planning import plan_row
+from .planning import keep_row, plan_row
 from .results import Result, read_result, result_file
 from .summary import CHECKS, Standing, check_file, read_leaderboard
 
@@ -147,7 +147,7 @@ def check_leaderboard(
     if standing.value(column).deviation is None:
         why = standing.reason or f"{plural(standing.done, 'seed')} of it {'is' if standing.done == 1 else 'are'} done"
         raise UsageError(f"{standing.name} has no spread to compare with: {why}", hint="the least is two seeds")
-    planned = plan_row(board, standing.recipe, standing.dataset, device)
+    planned = keep_row(rows[standing.name], plan_row(board, standing.recipe, standing.dataset, device))
     if planned.plan is None or planned.row.hash != standing.hash:
         old, new = rows[standing.name].configuration, planned.row.configuration
         lines = differences(old, new, "the board") if planned.plan else [planned.row.problem]

@@ -22,7 +22,7 @@ from ..models.config import NETWORKS
 from ..names import dataset_not_found, recipe_not_found
 from ..packs.request import parse_options
 from ..packs.selection import dataset_options
-from ..runs.config import differences
+from ..runs.config import add_later_settings, differences
 from ..training.planning import Plan, plan
 from .configuration import FEATURES, METRICS, Board, Cell, Row, hash_row, is_board, read_board, refuse_other, write_board
 from .results import read_result
@@ -105,6 +105,7 @@ def _resolve(
     names = {Cell(*row, 0).row for row in board.rows}
     if planned is None or set(planned) != names:
         planned = plan_rows(board, device)
+    planned = {name: keep_row(before.get(name), one) for name, one in planned.items()}
     _refuse_changed(folder, board, before, planned, renew=renew)
     return board, before, planned
 
@@ -218,6 +219,17 @@ def plan_row(board: Board, recipe: str, dataset: str, device: str) -> PlannedRow
     identity = {key: value for key, value in made.config.identity().items() if key not in _OWN}
     identity["channels"] = made.config.channels
     return PlannedRow(Row(hash_row(board, identity), identity), made)
+
+
+def keep_row(old: Row | None, planned: PlannedRow) -> PlannedRow:
+    """Return a row as the board names it already, if all that is new in its configuration are settings at their defaults
+    which the version that measured it did not have.
+    """
+    if old is None or not old.hash or planned.plan is None:
+        return planned
+    whole = add_later_settings(old.configuration, planned.plan.config)
+    same = {key: whole.get(key) for key in planned.row.configuration} == planned.row.configuration
+    return PlannedRow(old, planned.plan) if same and set(old.configuration) <= set(planned.row.configuration) else planned
 
 
 def _keys(recipe: str, dataset: str) -> set[str]:

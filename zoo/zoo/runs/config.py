@@ -209,6 +209,19 @@ class RunConfig:
             flat.update({"from": self.parent["model"], "from.sha256": self.parent.get("sha256", {}), "freeze": self.frozen})
         return _plain(flat)
 
+    def defaults(self) -> dict[str, Any]:
+        """Return what `identity` holds of options and settings where nobody, no recipe either, has chosen any."""
+        flat: dict[str, Any] = {}
+        for part, component in {"algorithm": self.algorithm, **self.parts, "dataset": self.dataset}.items():
+            if component is not None:
+                name = f"{component['distribution']}:{component['name']}"
+                known = dataset_options(name) if part == "dataset" else schema(registry.load(component["kind"], name))
+                flat.update({f"{part}.{key}": option.default for key, option in known.items()})
+        for part in self.optimizer:
+            flat.update({f"optimizer.{part}.{key}": value for key, value in asdict(OptimizerSettings()).items()})
+        flat.update({f"training.{key}": value for key, value in asdict(TrainingSettings()).items()})
+        return _plain(flat)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `run.json`."""
         return {**_plain(asdict(self)), "versions": versions()}
@@ -285,6 +298,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "th
             words = ["nothing" if value is absent else repr(value) for value in (before, now)]
             lines.append(f"{key}: {words[0]} in {where}, {words[1]} now")
     return lines
+
+
+def add_later_settings(old: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
+    """Return what an earlier version wrote of a configuration, with the settings that it did not know yet at their defaults.
+
+    Only those are added that `config` leaves at their defaults too; a recipe that uses a later setting is another one.
+    """
+    defaults, new = config.defaults(), config.identity()
+    return {**{key: value for key, value in defaults.items() if key in new and new[key] == value}, **old}
 
 
 def model_config(

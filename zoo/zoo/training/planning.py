@@ -28,7 +28,7 @@ from ..packs.selection import limit_options
 from ..reports.displaying import Displayed
 from ..runs.budget import Budget, Kind
 from ..runs.command import DEFAULT_SEED, name_place, replace_budget, replace_option, write_command
-from ..runs.config import RunConfig, differences
+from ..runs.config import RunConfig, add_later_settings, differences
 from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
 from .finetuning import Parent, open_parent, resolve_child
@@ -269,7 +269,8 @@ def continue_run(folder: Path, config: RunConfig, planned: Plan) -> Plan:
     """Return `planned`, of a new run, as a plan to go on with the run in `folder` that was begun with this configuration."""
     record = read_run(folder)
     # Known only since its pictures were looked at, or decided by its budget, which the name tells.
-    old, new = ({k: v for k, v in c.identity().items() if not _LATER.search(k)} for c in (record.config, config))
+    known = add_later_settings(record.config.identity(), config)
+    old, new = ({k: v for k, v in found.items() if not _LATER.search(k)} for found in (known, config.identity()))
     if differences(old, new):  # two configurations of one name, or of one that a part counts differently today
         refuse_existing(folder, config)
     free = {key: getattr(config.training, key) for key in FREE}
