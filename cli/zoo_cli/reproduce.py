@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +34,12 @@ _COLORS = {"holds": "green", "does not hold here": "red", "failed": "red", "cann
 @click.option("--markdown", metavar="FILE", help="Write Markdown too.")
 @device_option
 @precision_option()
+@click.option(
+    "--processes",
+    type=int,
+    metavar="N",
+    help="How many measure claims at the same time. [default: one for each core, one where a GPU computes]",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and how each claim is judged.")
 @json_option
 def reproduce(
@@ -45,6 +51,7 @@ def reproduce(
     markdown: str | None,
     device: str,
     precision: str | None,
+    processes: int | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -71,7 +78,8 @@ def reproduce(
     names = [name.strip() for text in only for name in text.split(",") if name.strip()]
     if dry_run:
         report = reporter_for_terminal()
-        planned = plan_reproduction(paper, profile=profile, data=given, only=names, device=device, out=folder, report=report)
+        chosen: dict[str, Any] = {"profile": profile, "data": given, "only": names, "device": device, "processes": processes}
+        planned = plan_reproduction(paper, **chosen, out=folder, report=report)
         if as_json:
             print_json(planned.to_json())
             return
@@ -90,6 +98,7 @@ def reproduce(
         out=folder,
         device=device,
         precision=precision,
+        processes=processes,
         markdown=markdown,
     )
     print_json({**done.to_json(), "out": str(done.path), "report": str(done.page)}) if as_json else _say(done)

@@ -38,7 +38,9 @@ def test_what_matters_stands_at_any_width(columns: int) -> None:
             time.sleep(0.2)  # less than a second tells nothing of the time that is left
             terminal.type("step\n")
         terminal.wait_for(lambda lines: any("11,152/" in line for line in lines))
-        shown = lines = terminal.wait_for(lambda lines: any(re.search(r"left \d", line) for line in lines))
+        shown = lines = terminal.wait_for(
+            lambda lines: re.search(r"left \d", lines[0]) is not None and len(lines) > 1 and "g loss" in lines[1]
+        )
         assert is_whole(shown[0])
         assert shown[1].startswith("images per s 41  d loss 0.127  g loss 3.456")
         assert ("D(fake) 0.123" in shown[1]) == (columns >= 80)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import fmean
 from typing import Any
-
-import torch
 
 from zoo_core import UsageError
 from zoo_core.options import write_value
@@ -21,7 +18,7 @@ from ..files import Place, read_use, remove_folder
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
 from ..reports.page import number
-from ..training.processor import count_granted
+from ..training.processor import compute_with, count_granted
 from ..training.threads import check_threads
 from .cells import Bench, StoppedError, run_cell
 from .claims import claim, disk_time
@@ -243,14 +240,3 @@ def _knows(recipe: str, key: str, rows: Mapping[str, PlannedRow]) -> bool:
     group, _, option = key.rpartition(".")
     every = [one.row.configuration for name, one in rows.items() if name.startswith(f"{recipe}/") and one.plan is not None]
     return not every or any(k.startswith(group) and k.endswith(f".{option}") for one in every for k in one)
-
-
-@contextmanager
-def compute_with(number: int) -> Iterator[None]:
-    """Let torch compute with as many threads, also while it measures."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

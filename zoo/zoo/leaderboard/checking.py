@@ -19,7 +19,8 @@ from ..progress import Reporter
 from ..reports.displaying import Displayed
 from ..reports.page import number
 from ..runs.config import differences
-from .building import CELLS, compute_with, fill_cells
+from ..training.processor import compute_with
+from .building import CELLS, fill_cells
 from .cells import Bench
 from .claims import disk_time
 from .configuration import Cell, read_board, row_of

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.filesize import decimal
 from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
-from zoo_core import Generator, ImageSpec, ModelError, PluginError, UnknownNameError, UsageError, registry
+from zoo_core import Generator, ImageSpec, ModelError, PluginError, UnknownNameError, UsageError, ZooError, registry
 from zoo_core.discovery import normalize
 from zoo_core.records import SINGULAR
 
@@ -109,15 +108,23 @@ def enough_memory(stored: Sequence[Mapping[str, Stored]], file: Path) -> Iterato
     """Build networks for what some headers describe; raises `ModelError` where so much memory is not free."""
     needs = sum(4 * math.prod(entry.shape) for header in stored for entry in header.values())
     free = free_memory(torch.device("cpu"))
-    wrong = f"its weights need {decimal(needs)} of memory" + (f", and {decimal(free)} are free" if free is not None else "")
+
+    def too_large() -> ZooError:
+        from rich.filesize import decimal  # here, as hubconf.py does without rich
+
+        wrong = f"its weights need {decimal(needs)} of memory" + (
+            f", and {decimal(free)} are free" if free is not None else ""
+        )
+        return fault(file, wrong, error=ModelError)
+
     if free is not None and needs > free:
-        raise fault(file, wrong, error=ModelError)
+        raise too_large()
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise fault(file, wrong, error=ModelError) from None
+        raise too_large() from None
 
 
 @contextmanager

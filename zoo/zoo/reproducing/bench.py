@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from filelock import FileLock
 from PIL import Image
 from torch import Tensor
 
@@ -53,6 +54,7 @@ class Shop:
     Args:
         data: dataset → where it lies, as somebody said.
         workers: processes that decode pictures.
+        threads: of each training; None chooses.
         trainings: what was asked for so far, by the names of run folders.
         packs: the images that were opened, by what was asked for.
         references: what the data of each pack are worth to the metric.
@@ -64,6 +66,7 @@ class Shop:
     device: str = "cpu"
     precision: str | None = None
     workers: int | None = None
+    threads: int | None = None
     report: Reporter = SILENT
     trainings: dict[str, Training] = field(default_factory=dict)
     packs: dict[str, Pack] = field(default_factory=dict)
@@ -86,6 +89,7 @@ class Shop:
             out=self.folder / "new",
             device=self.device,
             precision=self.precision,
+            threads=self.threads,
             watch=False,
             rescue=False,
         )
@@ -151,7 +155,7 @@ class WorkBench(Bench):
     def picture(self, name: str, image: Any, *, columns: int | None = None) -> Path:
         image = grid_picture(image, columns=columns) if isinstance(image, Tensor) else image
         file = self.find_picture(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         return save_picture(cast(Image.Image, image), file)
 
     def find_picture(self, name: str) -> Path:
@@ -164,9 +168,13 @@ class WorkBench(Bench):
         return self.folder / folder / f"{self.claim}-{key}.{ending}"
 
     def _run(self, training: Training, points: int, *, measured: bool) -> Course:
-        """Train in so many stages, and measure after each if that is wanted."""
+        """Train in so many stages, and measure after each if that is wanted; wait where another process does that."""
         name = name_run(training, points)
         self.shop.trainings[name] = training
+        with FileLock(make_folder(self.folder / COURSES) / f".{name}.lock"):
+            return self._run_stages(name, training, points, measured=measured)
+
+    def _run_stages(self, name: str, training: Training, points: int, *, measured: bool) -> Course:
         run, file = self.folder / RUNS / name, self.folder / COURSES / f"{name}.json"
         kept = read_json(file) or {"points": [], "diverged": "", "done": False, "seconds": 0.0}
         while not kept["diverged"] and (len(kept["points"]) < points if measured else not kept["done"]):
@@ -208,6 +216,12 @@ class WorkBench(Bench):
         return Point(*shown, distance, reference.floor, diversity, nearest, collapsed)
 
 
+def make_folder(folder: Path) -> Path:
+    """Return a folder, made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def name_run(training: Training, points: int = 1) -> str:
     """Return the name of a training's run folder; one that is measured on its way is another."""
     return training.name if points == 1 else f"{training.name}-in-{points}"
@@ -237,5 +251,5 @@ def read_json(file: Path) -> dict[str, Any] | None:
 
 def write_kept(file: Path, value: Mapping[str, Any]) -> None:
     """Write a file of ours, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     write_json(file, value)

@@ -90,7 +90,7 @@ def write_markdown(file: Path, done: Reproduction, entry: Paper, shop: Shop) -> 
 
 def summarize(done: Reproduction) -> str:
     """Return how many claims have which verdict, in a sentence."""
-    counts = ", ".join(f"{count} {kind}" for kind, count in done.counts.items())
+    counts = ", ".join(f"{kind} {count}" for kind, count in done.counts.items())
     return f"Of {plural(len(done.rows), 'claim')}: {counts}."
 
 

@@ -16,6 +16,7 @@ from zoo_core.words import duration, plural
 from ..devices import check_device
 from ..progress import SILENT, Reporter
 from ..runs.config import RunConfig
+from ..training.processor import count_granted
 from ..training.speed import bench, flop_per_image
 from .bench import CLAIMS, Shop, WorkBench, find_data, name_run, read_json, write_kept
 
@@ -62,12 +63,14 @@ class ReproductionPlan:
     device: str
     claims: tuple[PlannedClaim, ...]
     data: Mapping[str, str] = field(default_factory=dict)
+    processes: int = 1
 
     @property
     def seconds(self) -> float | None:
-        """Of all claims together; None where nobody knows."""
+        """Until all claims are measured, by so many processes; None where nobody knows."""
         found = [planned.seconds for planned in self.claims if not planned.why_not]
-        return None if any(seconds is None for seconds in found) else sum(seconds or 0.0 for seconds in found)
+        known = [seconds for seconds in found if seconds is not None]
+        return None if len(known) < len(found) else max([sum(known) / self.processes, *known])
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return the plan as a table: claim, trainings, what else, how long; the head first, the sum last."""
@@ -80,7 +83,9 @@ class ReproductionPlan:
             told = f"{plural(len(planned.trainings), 'training')} of {images:,} images" if planned.trainings else "none"
             told += f", {planned.shared} shared" if planned.shared else ""
             rows.append((planned.name, told, ", ".join(work.words for work in planned.works) or "–", _time(planned.seconds)))
-        return [*rows, ("all", "", f"on {self.device}, profile {self.profile}", _time(self.seconds))]
+        where = f"on {self.device}, profile {self.profile}"
+        where += f", by {self.processes} processes" if self.processes > 1 else ""
+        return [*rows, ("all", "", where, _time(self.seconds))]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `--dry-run --json`."""
@@ -99,6 +104,7 @@ class ReproductionPlan:
             for planned in self.claims
         ]
         told = {"paper": self.paper, "profile": self.profile, "device": self.device, "data": dict(self.data)}
+        told["processes"] = self.processes
         return {**told, "seconds": self.seconds, "claims": claims}
 
 
@@ -110,13 +116,17 @@ def plan_reproduction(
     only: Sequence[str] = (),
     device: str = "auto",
     out: Path,
+    processes: int | None = None,
     forecast: bool = True,
     report: Reporter = SILENT,
 ) -> ReproductionPlan:
     """Plan a reproduction; computes nothing but, with `forecast`, how fast this machine trains (a few seconds, once).
 
+    Args:
+        processes: how many measure claims at the same time, as `zoo.reproduce` takes them.
+
     Raises:
-        UsageError: no such paper, profile, claim, dataset or device.
+        UsageError: no such paper, profile, claim, dataset or device; a number that cannot be.
         PluginError: a claim is broken.
     """
     claims, where = registry.claims(paper), str(check_device(device))
@@ -127,7 +137,8 @@ def plan_reproduction(
             raise unknown(f"claim of {paper}", name, claims)
     for name in data or {}:
         registry.find("datasets", name)
-    shop = Shop(out, profile, data=dict(data or {}), device=where, report=report)
+    count = choose_processes(processes, where)
+    shop = Shop(out, profile, data=dict(data or {}), device=where, threads=choose_threads(count, where), report=report)
     known: set[str] = set()
     found: list[PlannedClaim] = []
     for name, claim in claims.items():
@@ -142,8 +153,20 @@ def plan_reproduction(
         known |= set(asked)
         works = tuple(step for step in steps if isinstance(step, Work))
         found.append(PlannedClaim(name, claim, True, (), fresh, len(asked) - len(fresh), works))
-    planned = ReproductionPlan(paper, profile, where, tuple(found), shop.data)
+    planned = ReproductionPlan(paper, profile, where, tuple(found), shop.data, count)
     return foresee(planned, shop) if forecast else planned
+
+
+def choose_processes(asked: int | None, device: str) -> int:
+    """Return how many processes measure claims at the same time: by default one for each core, one where a GPU computes."""
+    if asked is not None and asked < 1:
+        raise UsageError(f"--processes must be at least 1, not {asked}")
+    return asked or (count_granted() if device == "cpu" else 1)
+
+
+def choose_threads(processes: int, device: str) -> int | None:
+    """Return the threads of each process's trainings, its share of the cores; None leaves the choice to each training."""
+    return max(1, count_granted() // processes) if processes > 1 and device == "cpu" else None
 
 
 def foresee(planned: ReproductionPlan, shop: Shop) -> ReproductionPlan:
@@ -180,7 +203,7 @@ def measure_speed(training: Training, shop: Shop) -> float:
     """Return the operations a second with which this machine trains, as measured for the reproduction once."""
     file = shop.folder / SPEED
     kept = read_json(file)
-    if kept is None or kept.get("device") != shop.device:
+    if kept is None or (kept.get("device"), kept.get("threads")) != (shop.device, shop.threads):
         found = bench(
             training.recipe,
             size=training.size,
@@ -188,10 +211,12 @@ def measure_speed(training: Training, shop: Shop) -> float:
             options=training.options,
             device=shop.device,
             compile=False,
+            threads=shop.threads,
             rounds=3,
             report=shop.report,
         )
-        kept = {"device": shop.device, "recipe": training.recipe, "images_per_s": found.images_per_s, "flops": found.flops}
+        kept = {"device": shop.device, "threads": shop.threads, "recipe": training.recipe}
+        kept |= {"images_per_s": found.images_per_s, "flops": found.flops}
         if shop.folder.is_dir():
             write_kept(file, kept)
     return float(kept["flops"])

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
-from zoo_core import Paper, UsageError, ZooError, registry
-from zoo_core.words import duration, name_error, plural
+import torch
+
+from zoo_core import Paper, UsageError, registry
+from zoo_core.words import duration, plural
 
 from ..devices import check_device, resolve_precision
 from ..files import Place, remove_unfinished, translate_errors
 from ..locks import lock_folder
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
-from .bench import FOLDERS, Interrupted, Shop, WorkBench, read_json, write_kept
+from ..training.processor import compute_with
+from .bench import FOLDERS, Interrupted, Shop, read_json, write_kept
+from .helpers import Helpers
+from .measuring import measure_claims
 from .page import write_markdown, write_report
-from .planning import PlannedClaim, ReproductionPlan, plan_reproduction
+from .planning import ReproductionPlan, choose_threads, plan_reproduction
 from .rows import FORMAT, PAGE, RESULTS, Reproduction, claim_file, read_rows
 
 FILE = "reproduction.json"
+WORTH_PROCESSES = 60.0  # seconds of work below which no other processes are started
 
 
 def reproduce(
@@ -36,6 +40,7 @@ def reproduce(
     precision: str | None = None,
     markdown: Place | None = None,
     workers: int | None = None,
+    processes: int | None = None,
     report: Reporter | None = None,
 ) -> Reproduction:
     """Reproduce a paper: measure its claims, judge each by the rule that it states, and write one page about all.
@@ -52,6 +57,8 @@ def reproduce(
         device, precision: of trainings, as `zoo.train` takes them.
         markdown: a file to write the results into as Markdown, too.
         workers: processes that decode pictures.
+        processes: how many measure claims at the same time and share the cores; by default one for each core, one where a
+            GPU computes.
         report: hears the plan and the progress; by default the notebook or standard error does.
 
     Returns:
@@ -81,9 +88,11 @@ def reproduce(
         kept = refuse_other(folder, described)
         described["data"] = given = {**kept, **given}
         write_kept(folder / FILE, described)
-        planned = plan_reproduction(paper, profile=profile, data=given, only=only, device=device, out=folder, report=report)
+        chosen: dict[str, Any] = {"profile": profile, "data": given, "only": only, "device": device, "processes": processes}
+        planned = plan_reproduction(paper, **chosen, out=folder, report=report)
         say_plan(planned, report)
-        shop = Shop(folder, profile, given, str(where), precision, workers, report)
+        threads = choose_threads(planned.processes, str(where))
+        shop = Shop(folder, profile, given, str(where), precision, workers, threads, report)
         entry = cast(Paper, registry.find("papers", paper).value)
         signal = ""
 
@@ -94,41 +103,27 @@ def reproduce(
             return found
 
         done = {row.name: row for row in read_rows(folder, planned)}
-        for one in planned.claims:
-            if one.why_not or done[one.name].verdict is not None:
-                continue
-            report.note(f"{one.name}: {one.claim.statement}")
+        wanted = [one for one in planned.claims if not one.why_not and done[one.name].verdict is None]
+        if planned.processes > 1:
+            wanted.sort(key=lambda one: -(one.seconds or 0.0))  # so that none waits for a long one in the end
+        claims = {one.name: one.claim for one in wanted}
+        for name in claims:
+            claim_file(folder, name).unlink(missing_ok=True)  # of what failed
+        worth = (planned.seconds or 0.0) > WORTH_PROCESSES
+        others = min(planned.processes, len(claims)) - 1 if worth else 0
+        with compute_with(threads or torch.get_num_threads()):
             try:
-                measure_claim(one, shop)
+                with Helpers(paper, list(claims), shop, others) as helpers:
+                    measure_claims(claims, shop, then=write)
+                    helpers.wait()
+                    measure_claims(claims, shop, then=write)  # those of a helper that came to no end
             except Interrupted as interrupted:
                 signal = interrupted.signal
-                break
-            write()
         found = write()
         write_report(found, entry, shop)
         if markdown is not None:
             write_markdown(Path(markdown), found, entry, shop)
         return found
-
-
-def measure_claim(planned: PlannedClaim, shop: Shop) -> None:
-    """Measure one claim and keep what came of it; an error is kept too, and is no error."""
-    bench, begun, facts, error = WorkBench(shop, planned.name), time.monotonic(), None, ""
-    try:
-        facts = json.loads(json.dumps(dict(planned.claim.measure(bench)), allow_nan=False))
-        verdict = planned.claim.judge(facts)
-        shop.report.note(f"{planned.name}: {verdict.kind}: {verdict.why}")
-    except (Interrupted, KeyboardInterrupt):
-        raise
-    except ZooError as failure:
-        error = " ".join(filter(None, (failure.message, failure.hint)))
-    except Exception as failure:  # a claim of anybody's: the others go on
-        error = name_error(failure)
-    if error:
-        shop.report.warn(f"{planned.name}: {error}")
-    cost = bench.cost
-    told = {"facts": facts or {}, "error": error, "measuring": round(cost.measuring, 2), "trainings": cost.trainings}
-    write_kept(claim_file(shop.folder, planned.name), {**told, "elapsed": round(time.monotonic() - begun, 2)})
 
 
 def say_plan(planned: ReproductionPlan, report: Reporter) -> None:

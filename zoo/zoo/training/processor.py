@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,3 +71,16 @@ def count_granted() -> int:
         return min(count_processors(), max(1, math.ceil(quota / period)))
     except (OSError, ValueError):
         return count_processors()
+
+
+@contextmanager
+def compute_with(number: int) -> Iterator[None]:
+    """Let torch compute with as many threads, also while it measures."""
+    import torch  # here, as readings of the processor need none
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -116,7 +116,7 @@ class Features(Claim):
                 kmeans = found["k-means"][0]
                 sides.append(-1 if ours[1] < kmeans else 1)
                 words += f", {'below' if ours[1] < kmeans else 'not below'} K-means, {kmeans:.1%}"
-            told.append(f"{words} ({facts['labels'][name]} labels)")
+            told.append(f"{words} ({_say_labels(facts, name)})")
         kind: Kind = "does not hold here" if -1 in sides else "holds" if all(side > 0 for side in sides) else "cannot tell"
         note = f"drawn faces stand in for CIFAR-10, classified by their {STAND_IN}: " if facts["stand_in"] else ""
         return Verdict(kind, note + "; ".join(told))
@@ -124,7 +124,7 @@ class Features(Claim):
     def ours(self, facts: Facts) -> str:
         what = f"stand-in, {STAND_IN}s of drawn faces" if facts["stand_in"] else "CIFAR-10"
         each = [
-            f"{_percent(found['trained'])} with {facts['labels'][name]} labels (random weights "
+            f"{_percent(found['trained'])} with {_say_labels(facts, name)} (random weights "
             f"{fmean(found['random']):.1%}, K-means {fmean(found['k-means']):.1%})"
             for name, found in (("many", facts["many"]), ("few", facts["few"]))
         ]
@@ -133,7 +133,7 @@ class Features(Claim):
     def figures(self, facts: Facts, bench: Bench) -> Sequence[Shown]:
         shown: list[Shown] = [
             Estimates(
-                f"Test images that are right, {facts['labels'][name]} labels",
+                f"Test images that are right, {_say_labels(facts, name)}",
                 {who: (fmean(values), mean_interval(values)) for who, values in facts[name].items()},
                 f"share, over seeds; guessing {facts['chance']:.2f}",
             )
@@ -155,9 +155,14 @@ class Features(Claim):
         return [first, f"{first} --untrained"] if first else []
 
 
+def _say_labels(facts: Facts, name: str) -> str:
+    count, _, a_class = str(facts["labels"][name]).partition(" ")
+    return f"{count} labels {a_class}".rstrip()
+
+
 def count_seeds(bench: Bench) -> int:
     """Return how many trainings are tested."""
-    return int(bench.choose(seconds=2, minutes=3))
+    return int(bench.choose(seconds=2, minutes=5, hour=3))
 
 
 def choose_subject(bench: Bench) -> Subject:

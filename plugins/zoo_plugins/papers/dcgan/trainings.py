@@ -17,7 +17,7 @@ def main_training(bench: Bench, seed: int = 0) -> Training:
     """Return the DCGAN that is looked at: what most claims are about."""
     return Training(
         bench.choose(seconds="dcgan", full="dcgan-paper"),
-        images=bench.choose(seconds=1_280, minutes=40_000, hour=400_000, gpu=250_000, full=8_750_000),
+        images=bench.choose(seconds=1_280, minutes=60_000, hour=400_000, gpu=250_000, full=8_750_000),
         size=bench.choose(seconds=16, minutes=32, gpu=64),
         seed=seed,
         options={**bench.choose(seconds=NARROW, gpu={}), **drawn_images(bench)},
