@@ -15,7 +15,7 @@ from zoo.runs.command import replace_budget, replace_option
 
 pytestmark = pytest.mark.slow
 OURS = [entry for entry in read_catalog() if entry.plugin.distribution.startswith("dcgan-zoo")]
-FEW = 128  # images to draw, where a dataset can be told how many
+FEW = 64  # images to draw, where a dataset can be told how many
 
 
 @pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.name)
@@ -25,7 +25,7 @@ def test_the_command_of_a_card_starts(entry: object, tmp_path: Path) -> None:
     provenance = read_config(folder)["provenance"]
     command = provenance["command"]
     assert f"--images {provenance['images']}" in command
-    command = replace_option(replace_budget(command, ["--images", "128"]), "--out", str(tmp_path / "run"))
+    command = replace_option(replace_budget(command, ["--images", "32"]), "--out", str(tmp_path / "run"))
     words = shlex.split(command)[1:]
     if "count" in dataset_options(provenance["dataset"]["name"]):
         words += ["--set", f"dataset.count={FEW}"]
