@@ -137,7 +137,7 @@ def fit_before(
     features: Tensor, labels: Tensor, fit: Tensor, held: Tensor, some: int, report: Reporter
 ) -> tuple[Classifier, dict[str, float]]:
     """Do as `zoo probe` did."""
-    sample, matrices.SAMPLE = matrices.SAMPLE, 2048
+    choose_size, matrices.sample_size = matrices.sample_size, lambda images, features: 2048
     try:
         start = time.perf_counter()
         problem, scored = old_problem(features, labels, fit, some), []
@@ -150,7 +150,7 @@ def fit_before(
         chosen = time.perf_counter()
         found = old_problem(features, labels, torch.arange(len(features)), some).solve(-max(scored)[1])
     finally:
-        matrices.SAMPLE = sample
+        matrices.sample_size = choose_size
     return found, {"choosing": chosen - start, "fitting": time.perf_counter() - chosen}
 
 

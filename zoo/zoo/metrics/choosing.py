@@ -40,7 +40,8 @@ def choose_c(
         solver, device, report: as of `Problem` and `zoo.evaluate`.
     """
     shown, truth = features[held], labels[held]
-    some = choose_some(fit, labels[fit], GRAM) if solver != "sklearn" else fit
+    many = solver != "sklearn" and len(fit) > 2 * GRAM
+    some = choose_some(fit, labels[fit], GRAM) if many else fit
     best = _climb(Problem(features, labels, classes, rows=some, solver=solver, device=device), shown, truth, report)
     if len(some) == len(fit):
         return best

@@ -19,7 +19,7 @@ from zoo_core import ZooError
 
 from ..devices import CPU, free_bytes, move_to, rows_that_fit
 
-SAMPLE, FEW = 4096, 1024  # images by which the steepness is estimated; the second where an evaluation costs little
+SAMPLE, FEW = 4096, 1024  # most images by which the steepness is estimated; those of a Gram matrix
 WITHIN = 0.1  # share of images that is taken to lie within the margin, in that estimate
 ROWS = 512  # rows of a Gram matrix that are made together
 CHUNK = 32  # vectors that are turned into single precision together: so few that they stay in the processor's cache
@@ -63,7 +63,11 @@ class Streamed(Matrix):
 
     def __init__(self, features: Tensor, rows: Tensor, scale: float, device: torch.device = CPU) -> None:
         self.features, self.rows, self.scale = features, rows, scale
-        x = move_to(features[rows[_spread(len(rows), SAMPLE)]], device).float().mul_(scale)
+        x = (
+            move_to(features[rows[_spread(len(rows), sample_size(len(rows), features.shape[1]))]], device)
+            .float()
+            .mul_(scale)
+        )
         super().__init__(torch.cat([x, x.new_ones(len(x), 1)], dim=1), len(rows))
         self.chunk = CHUNK if device.type == "cpu" else rows_that_fit(device, 4 * features.shape[1], CHUNK_ON_DEVICE)
         size = len(rows) * features.shape[1] * features.element_size()
@@ -125,6 +129,14 @@ class Gram(Matrix):
         scores = self.features @ (weights / self.scale).T + bias
         found: Tensor = torch.linalg.solve_triangular(self.factor, scores.double(), upper=False)
         return found.T.contiguous()
+
+
+def sample_size(images: int, features: int) -> int:
+    """Return of how many images the steep directions are told: of more, they would cost more than the steps they save.
+
+    The eigenvectors of s images take about 10 s³ operations, as many as ten evaluations of the objective.
+    """
+    return min(SAMPLE, round((4 * _COLUMNS * images * features) ** (1 / 3)))
 
 
 def _spread(count: int, wanted: int) -> Tensor:
