@@ -1,9 +1,9 @@
 """AC-GAN: a discriminator that is told no label, and says which one a picture has.
 
 Odena, Olah and Shlens, "Conditional Image Synthesis with Auxiliary Classifier GANs", 2017, arXiv:1610.09585. Both networks
-learn to have pictures classified rightly: the discriminator real and generated ones, the generator its own. The discriminator
-is that of the appendix: six 3×3 convolutions of which every other halves height and width, with dropout. The recipe's
-generator is DCGAN's, which is told the label at every layer, where the paper's is told it at its input alone.
+learn to have pictures classified rightly: the discriminator real and generated ones, the generator its own. The former is
+that of the appendix: six 3×3 convolutions of which every other halves height and width, with dropout. The recipe's generator
+is DCGAN's, which is told the label at every layer, where the paper's is told it at its input alone.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ codes and pictures: the log-likelihood of the codes under Q, which shares all la
 are DCGAN's, as the paper's for SVHN and CelebA are but for one small layer of Q.
 
 A latent begins with `categorical` groups of `categories` numbers, and the largest of a group says which value that code has;
-then come `continuous` codes, as they are; the rest is noise. So codes are as independent as the paper's, and categorical ones
-uniform, whatever the latents' distribution is; uniform latents have the paper's U(−1, 1) in all others.
+then come `continuous` codes, as they are; the rest is noise. So categorical codes are uniform, whatever the latents'
+distribution is, and uniform latents have the paper's U(−1, 1) in all others.
 """
 
 from __future__ import annotations
