@@ -81,7 +81,7 @@ def test_what_both_minimize() -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(OptionError, match="more outputs than a logit"):
+    with pytest.raises(OptionError, match="a discriminator that reads"):
         ACGAN().phases({**parts(), "discriminator": registry.create("discriminators", "dcgan", image=IMAGE)})
     with pytest.raises(OptionError, match="acgan wants a loss of logits alone"):
         ACGAN().phases(parts("non-saturating-r1"))
