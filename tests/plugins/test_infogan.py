@@ -31,7 +31,7 @@ def parts(loss: str = "non-saturating", **other: int) -> dict[str, Any]:
 def test_networks_of_the_recipe() -> None:
     """The paper's latent of 62 numbers, ten values and two continuous codes, and widths for 32×32."""
     recipe = registry.recipe("infogan").options
-    assert (recipe["optimizer.generator.lr"], recipe["training.batch"], recipe["training.latent"]) == (1e-3, 128, "uniform")
+    assert (recipe["optimizer.generator.lr"], recipe["training.latent"]) == (1e-3, "uniform")
     generator = registry.create("generators", "infogan", image=ImageSpec(32))
     discriminator = registry.create("discriminators", "infogan", image=ImageSpec(32))
     plain = registry.create("generators", "dcgan", {"latent_dim": 74}, image=ImageSpec(32))

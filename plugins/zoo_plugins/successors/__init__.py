@@ -127,7 +127,6 @@ plugin = Plugin(
                 "generator.max_width": 384,
                 "generator.kernel": 5,
                 "training.size": 32,
-                "training.batch": 100,
             },
             summary="conditional: D says which label a picture has, and both learn that it be right",
             paper=ODENA,
@@ -141,7 +140,6 @@ plugin = Plugin(
             options={
                 "optimizer.generator.lr": 1e-3,
                 "training.size": 32,
-                "training.batch": 128,
                 "training.latent": "uniform",
             },
             summary="codes in the latent that D reads off the picture: zoo walk --along shows what each means",
