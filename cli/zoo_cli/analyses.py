@@ -51,7 +51,9 @@ def walk(**choices: Any) -> None:
       zoo walk runs/infogan-drawings --along 0-9
     """
     found: Walk | None = analyze("walk", **choices)
-    for space, s in found.smoothness.items() if found else ():
+    if found is None:
+        return
+    for space, s in found.smoothness.items():
         echo(f"smoothness in {space}: {s.verdict(found.images.shape[1])}")
         echo(f"  largest step: {s.jump:.2f} × the difference of unrelated pictures (worst path: {s.worst:.2f})")
         echo(f"  largest step: {s.path:.2f} × the mean step (frames shuffled: {s.shuffled:.2f})")

@@ -65,7 +65,7 @@ class ACGANDiscriminator(ReadingDiscriminator):
         side, inputs = image.size, image.channels
         for number in range(6):
             maps, halves = width << number, number % 2 == 0
-            layers = down(inputs, maps, 3) if halves else [same(inputs, maps, 3)]
+            layers: list[nn.Module] = down(inputs, maps, 3) if halves else [same(inputs, maps, 3)]
             side, inputs = side // (1 + halves), maps
             block = stage(layers, maps, 1e-5 if number else None, 0.2)
             self.blocks[f"{side}x{side}" if halves else f"{side}x{side}-plain"] = block.append(nn.Dropout(dropout))

@@ -51,12 +51,13 @@ class CodedLinear(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         first = torch.arange(self.shape[0], device=z.device) * self.shape[1]  # place of each code's values
         x: Tensor = self.linear(z[:, self.shape[0] * self.shape[1] :])  # [N, units]
-        return x + self.values(choose(z, *self.shape) + first).sum(1).to(x.dtype)
+        chosen: Tensor = self.values(choose(z, *self.shape) + first)
+        return x + chosen.sum(1).to(x.dtype)
 
 
 def choose(z: Tensor, categorical: int, categories: int) -> Tensor:
     """Return the values [N, categorical], int64, of the categorical codes of latents [N, D]."""
-    return z[:, : categorical * categories].unflatten(1, (categorical, categories)).argmax(2)
+    return z[:, : categorical * categories].reshape(-1, categorical, categories).argmax(2)
 
 
 class InfoGANGenerator(DCGANGenerator):
@@ -129,7 +130,7 @@ class InfoGAN(Reading):
         wrong = (fake[:, known:] - step.z[:, known : known + continuous]).square().sum(1).mean() / 2
         if categorical:
             chosen = choose(step.z, categorical, categories)
-            scores = fake[:, :known].unflatten(1, (categorical, categories))  # [n, categorical, categories]
+            scores = fake[:, :known].reshape(-1, categorical, categories)
             wrong = wrong + categorical * cross_entropy(scores.flatten(0, 1), chosen.flatten())
             step.log(code_right=(scores.argmax(2) == chosen).float().mean())
         step.log(code_loss=wrong)

@@ -115,7 +115,8 @@ class ResidualDiscriminator(Discriminator):
         logits: Tensor = self.to_logit(summed).squeeze(1)  # [N]
         if self.label is None:
             return logits
-        return logits + (self.label(check_labels(labels)).to(summed.dtype) * summed).sum(1)
+        wanted: Tensor = self.label(check_labels(labels))
+        return logits + (wanted.to(summed.dtype) * summed).sum(1)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.blocks.items())
