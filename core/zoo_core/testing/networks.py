@@ -82,13 +82,17 @@ def trained(subject: Subject, *, seed: int = 0) -> nn.Module:
 
 
 def gradients(network: nn.Module) -> None:
-    """Fail unless a gradient reaches every trainable parameter, and the input where it can have one."""
+    """Fail unless a gradient reaches every trainable parameter, and the input where it can have one; from all that `forward`
+    returns for an algorithm that asks for more, by flags that are False where nothing is said.
+    """
     moved(network).train()
     first, labels = inputs(network)
     first.requires_grad_()
-    out = call(network, (first, labels))
+    outs = [call(network, (first, labels))]
+    if flags := [p.name for p in inspect.signature(network.forward).parameters.values() if p.default is False]:
+        outs.append(network(first, labels, **dict.fromkeys(flags, True)))
     torch.manual_seed(2)
-    torch.autograd.backward((out * torch.rand_like(out)).sum())
+    torch.autograd.backward([(out * torch.rand_like(out)).sum() for out in outs])
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     lost = [name for name, p in named if p.grad is None or not p.grad.any()]
     require(not lost, f"no gradient reaches {listed(lost)}, expected one for every parameter of {type(network).__name__}")

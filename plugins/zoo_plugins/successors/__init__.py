@@ -9,6 +9,7 @@ MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
 KOYAMA = "Miyato and Koyama 2018, arXiv:1802.05637"
 ODENA = "Odena et al. 2017, arXiv:1610.09585"
 CHEN = "Chen et al. 2016, arXiv:1606.03657"
+LIU = "Liu et al. 2021, arXiv:2101.04775"
 FOR_32 = {
     "training.size": 32,
     **{"generator.width": 256, "generator.max_width": 256},
@@ -32,6 +33,7 @@ plugin = Plugin(
     algorithms={
         "acgan": Component(f"{HERE}.acgan:ACGAN", "the discriminator reads the label", ODENA),
         "infogan": Component(f"{HERE}.infogan:InfoGAN", "the discriminator reads codes of the latent", CHEN),
+        "fastgan": Component(f"{HERE}.fastgan:FastGAN", "the discriminator rebuilds real images too", LIU),
     },
     generators={
         "sngan": Component(f"{HERE}.sngan:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO),
@@ -39,6 +41,7 @@ plugin = Plugin(
         "projection": Component(f"{HERE}.projection:ProjectionGenerator", "with conditional batch normalization", KOYAMA),
         "infogan": Component(f"{HERE}.infogan:InfoGANGenerator", "DCGAN's, of a latent with codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANGenerator", "residual blocks that nothing normalizes", HUANG),
+        "fastgan": Component(f"{HERE}.fastgan:FastGANGenerator", "small maps excite large ones", LIU),
     },
     discriminators={
         "sngan": Component(f"{HERE}.sngan:SNGANDiscriminator", "3×3 and strided 4×4, spectrally normalized", MIYATO),
@@ -51,6 +54,7 @@ plugin = Plugin(
         "acgan": Component(f"{HERE}.acgan:ACGANDiscriminator", "six convolutions, a logit and the label's scores", ODENA),
         "infogan": Component(f"{HERE}.infogan:InfoGANDiscriminator", "DCGAN's, a logit and what it reads of codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANDiscriminator", "residual blocks that nothing normalizes", HUANG),
+        "fastgan": Component(f"{HERE}.fastgan:FastGANDiscriminator", "a logit for each place, and decoders", LIU),
     },
     recipes=[
         Recipe(
@@ -172,6 +176,19 @@ plugin = Plugin(
             options={"training.augment": ["color", "translation", "cutout"]},
             summary="differentiable augmentation, for a few hundred pictures",
             paper="Zhao et al. 2020, arXiv:2006.10738",
+        ),
+        Recipe(
+            "fastgan",
+            algorithm="fastgan",
+            generator="fastgan",
+            discriminator="fastgan",
+            loss="hinge",
+            options={
+                **{"training.size": 256, "training.batch": 8, "training.epochs": 1000.0, "training.mirror": True},
+                "training.augment": ["color", "translation"],
+            },
+            summary="small networks whose D rebuilds what it sees, for a few hundred pictures at 256×256",
+            paper=LIU,
         ),
         *ROADMAP,
         Recipe(
