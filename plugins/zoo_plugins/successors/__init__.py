@@ -9,6 +9,7 @@ MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
 KOYAMA = "Miyato and Koyama 2018, arXiv:1802.05637"
 ODENA = "Odena et al. 2017, arXiv:1610.09585"
 CHEN = "Chen et al. 2016, arXiv:1606.03657"
+ZHANG = "Zhang et al. 2018, arXiv:1805.08318"
 LIU = "Liu et al. 2021, arXiv:2101.04775"
 FOR_32 = {
     "training.size": 32,
@@ -39,6 +40,7 @@ plugin = Plugin(
         "sngan": Component(f"{HERE}.sngan:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO),
         "resnet-sngan": Component(f"{HERE}.residual:ResidualGenerator", "residual blocks with batch normalization", MIYATO),
         "projection": Component(f"{HERE}.projection:ProjectionGenerator", "with conditional batch normalization", KOYAMA),
+        "sagan": Component(f"{HERE}.sagan:SAGANGenerator", "projection's, with attention", ZHANG),
         "infogan": Component(f"{HERE}.infogan:InfoGANGenerator", "DCGAN's, of a latent with codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANGenerator", "residual blocks that nothing normalizes", HUANG),
         "fastgan": Component(f"{HERE}.fastgan:FastGANGenerator", "small maps excite large ones", LIU),
@@ -51,6 +53,7 @@ plugin = Plugin(
         "projection": Component(
             f"{HERE}.projection:ProjectionDiscriminator", "residual blocks and the label's own vector", KOYAMA
         ),
+        "sagan": Component(f"{HERE}.sagan:SAGANDiscriminator", "projection's, with attention", ZHANG),
         "acgan": Component(f"{HERE}.acgan:ACGANDiscriminator", "six convolutions, a logit and the label's scores", ODENA),
         "infogan": Component(f"{HERE}.infogan:InfoGANDiscriminator", "DCGAN's, a logit and what it reads of codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANDiscriminator", "residual blocks that nothing normalizes", HUANG),
@@ -120,6 +123,15 @@ plugin = Plugin(
             options=FOR_32,
             summary="the same for 32×32: as many maps in all blocks",
             paper=KOYAMA,
+        ),
+        Recipe(
+            "sagan",
+            base="resnet-sngan",
+            generator="sagan",
+            discriminator="sagan",
+            options=_two_rates(1e-4, 4e-4),
+            summary="residual networks with self-attention, spectrally normalized on both sides",
+            paper=ZHANG,
         ),
         Recipe(
             "acgan",

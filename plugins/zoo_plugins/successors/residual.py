@@ -76,6 +76,7 @@ class ResidualDiscriminator(Discriminator):
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 4}
     takes_labels: ClassVar[bool] = False
+    widens_early: ClassVar[bool] = False  # whether a block's first convolution makes more maps, not its second
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class ResidualDiscriminator(Discriminator):
             outputs, halved = min(width << number, max_width), number < (halvings or most)
             side //= 1 + halved
             name = f"{side}x{side}" if halved else f"{side}x{side}-plain-{number - (halvings or most) + 1}"
-            self.blocks[name] = DownBlock(inputs, outputs, pool=halved, first=not number)
+            self.blocks[name] = DownBlock(inputs, outputs, pool=halved, first=not number, early=self.widens_early)
             inputs = outputs
         self.to_logit = initialize(nn.Linear(inputs, 1))
         self.label = nn.Embedding(image.num_classes, inputs) if image.num_classes else None
@@ -148,10 +149,10 @@ class DownBlock(nn.Module):
     which it does not rectify. A 1×1 convolution is cheaper behind the pooling, and gives the same.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, pool: bool, first: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, *, pool: bool, first: bool, early: bool = False) -> None:
         super().__init__()
         self.pool, self.is_first = pool, first
-        between = outputs if first else inputs
+        between = outputs if first or early else inputs
         self.first, self.second = square(inputs, between), square(between, outputs)
         self.shortcut = initialize(nn.Conv2d(inputs, outputs, 1)) if pool or inputs != outputs else nn.Identity()
 
