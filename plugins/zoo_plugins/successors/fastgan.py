@@ -141,7 +141,7 @@ class FastGAN(Algorithm):
         self,
         *,
         rebuild: Annotated[float, "weight of what the discriminator's decoders miss; 0: none", Range(0, 1e6)] = 1.0,
-        slack: Annotated[float, "most by which D's margins are narrower, at random; 0: none", Range(0, 1e6)] = 0.2,
+        slack: Annotated[float, "most by which D's margins are narrower, at random; 0: none", Range(0, 1)] = 0.2,
     ) -> None:
         check_at_least(0, rebuild=rebuild, slack=slack)
         self.rebuild, self.slack = rebuild, slack
