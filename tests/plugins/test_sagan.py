@@ -28,7 +28,6 @@ def make(role: str, size: int, classes: int = 0, **options: Any) -> Any:
     [
         (32, 10, FOR_32, [4_386_308, 1_075_586]),  # as many as PyTorch-StudioGAN's for CIFAR10
         (128, 1000, ({"attention": 64}, {"attention": 64}), [42_017_412, 39_448_258]),  # and for ImageNet
-        (128, 1000, ({}, {}), [42_078_852, 39_463_618]),  # with attention where the authors' code has it
     ],
 )
 def test_parameters(size: int, classes: int, options: tuple[dict[str, Any], ...], expected: list[int]) -> None:
