@@ -1,15 +1,10 @@
 """FastGAN for images of 16 to 512 pixels, powers of two and three times powers of two: a few hundred pictures, one GPU.
 
 Liu, Zhu, Song and Elgammal, "Towards Faster and Stabilized GAN Training for High-fidelity Few-shot Image Synthesis", 2021,
-arXiv:2101.04775, section 3. The generator's small maps excite its large ones, by a factor for each of these ("skip-layer
-excitation"), and noise is added within every other block. The discriminator's maps must hold enough to rebuild real images
-from, whole ones and quarters, and each place of its last maps gives a logit of its own. Convolutions of both are spectrally
-normalized. Neither knows labels.
-
-Widths are the authors' 256×256 where the generator has 32 maps at the full size and the discriminator 16. Three things are
-not the authors': their discriminator has a second path for pictures of half the size, which their generator draws besides
-and the paper does not tell of; they measure what is rebuilt by a network trained on ImageNet, here it is the mean absolute
-difference; and noise is left out when a trained generator draws, so that a latent is one image.
+arXiv:2101.04775, section 3. Small maps of the generator excite large ones by a factor each ("skip-layer excitation"). The
+discriminator's maps must hold what real images, and quarters of them, can be rebuilt from; each place of the last gives a
+logit. Convolutions of both are spectrally normalized. Neither knows labels. Widths are those of the authors' 256×256 where
+the generator has 32 maps at the full size and the discriminator 16; docs/training.md says what differs from their code.
 """
 
 from __future__ import annotations
@@ -103,11 +98,9 @@ class FastGANDiscriminator(Discriminator):
         *_, before, last = widths
         hidden = normalized(nn.Conv2d(last, 2 * last, 1, bias=False))
         self.to_logits = nn.Sequential(*hidden, prepare(nn.Conv2d(2 * last, 1, side, bias=False)))
-        decoders = {
-            name: make_decoder(n, last, len(widths) - 2, image.channels)
-            for name, n in (("whole", last), ("quarter", before))
-        }
-        self.decoders = nn.ModuleDict(decoders)
+        self.decoders = nn.ModuleDict()
+        for name, maps in (("whole", last), ("quarter", before)):
+            self.decoders[name] = make_decoder(maps, last, len(widths) - 2, image.channels)
 
     def forward(self, x: Tensor, labels: Tensor | None = None, everywhere: bool = False, rebuild: bool = False) -> Tensor:
         """Return logits [N]; those of all places, [N, P], where asked for; behind them what `rebuild` misses, [N, P + 1]."""
@@ -132,8 +125,7 @@ class FastGANDiscriminator(Discriminator):
 
 
 class FastGAN(Algorithm):
-    """A game in which the discriminator also learns to rebuild real images, and margins are random, so that it is not sure
-    of itself: each logit is compared as if it were a random amount better."""
+    """A game in which the discriminator also learns to rebuild real images, and is content with random margins."""
 
     tiny: ClassVar[Mapping[str, Any]] = {"parts": {"generator": "fastgan", "discriminator": "fastgan", "loss": "hinge"}}
 
@@ -156,7 +148,6 @@ class FastGAN(Algorithm):
         return self._discriminator(step) if phase == "discriminator" else self._generator(step)
 
     def _discriminator(self, step: Step) -> Iterator[Tensor]:
-        """The discriminator learns to tell places apart, and to keep what real images are made of."""
         discriminator, loss = step.parts["discriminator"], step.parts["loss"]
         with torch.set_grad_enabled(step.pieces == 1):
             fake = step.memory["fake"] = step.parts["generator"](step.z)
@@ -179,7 +170,7 @@ class FastGAN(Algorithm):
 
 
 class Gated(nn.Module):
-    """Layers, whose maps are multiplied by what `excite` makes of smaller (or, in a discriminator, of larger) ones."""
+    """Layers, whose maps are multiplied by what `excite` makes of others."""
 
     def __init__(self, *layers: nn.Module, excite: nn.Module | None = None) -> None:
         super().__init__()
@@ -191,7 +182,7 @@ class Gated(nn.Module):
 
 
 def run_gated(blocks: nn.ModuleDict, x: Tensor, reach: int) -> list[Tensor]:
-    """Return the maps of blocks that run one after another, each told those of `reach` blocks before it, if there are."""
+    """Return the maps of blocks that run one after another, each told those of `reach` blocks before it."""
     maps: list[Tensor] = []
     for number, block in enumerate(blocks.values()):
         x = block(x, maps[number - reach]) if number >= reach else block(x)
