@@ -74,10 +74,11 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.block, few, half = block, max(1, maps // 8), max(1, maps // 2)
         pairs = {"query": (maps, few), "key": (maps, few), "value": (maps, half), "project": (half, maps)}
-        self.layers = nn.ModuleDict({name: nn.Conv2d(*pair, 1, bias=False) for name, pair in pairs.items()})
-        for layer in self.layers.values():
+        layers = {name: nn.Conv2d(*pair, 1, bias=False) for name, pair in pairs.items()}
+        for layer in layers.values():
             nn.init.xavier_uniform_(layer.weight)
-        normalize(self.layers.values())
+        self.layers = nn.ModuleDict(layers)
+        normalize(layers.values())
         self.share = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor, *told: Tensor | None) -> Tensor:
@@ -86,8 +87,9 @@ class SelfAttention(nn.Module):
         query: Tensor = self.layers["query"](x).flatten(2)  # [N, maps / 8, H W]
         key, value = (max_pool2d(self.layers[name](x), 2).flatten(2) for name in ("key", "value"))  # [N, …, H W / 4]
         weights = (query.transpose(1, 2) @ key).softmax(2)  # [N, H W, H W / 4]
-        seen = (value @ weights.transpose(1, 2)).unflatten(2, x.shape[2:])  # [N, maps / 2, H, W]
-        return x + self.share * self.layers["project"](seen)
+        seen = (value @ weights.transpose(1, 2)).reshape(len(x), -1, *x.shape[2:])  # [N, maps / 2, H, W]
+        projected: Tensor = self.layers["project"](seen)
+        return x + self.share * projected
 
 
 def attend(blocks: nn.ModuleDict, most: int) -> None:
