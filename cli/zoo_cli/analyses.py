@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Interpolation: spherical or linear.",
 )
+@click.option(
+    "--along",
+    metavar="N",
+    help="Instead move number N of each latent from end to end (the first is 0), or with 0-9 make each of ten the largest.",
+)
 @analysis_options("samples", out="walk.png")
 def walk(**choices: Any) -> None:
     """Walk through MODEL's latent space: a row of pictures from each latent to the next.
@@ -43,10 +48,13 @@ def walk(**choices: Any) -> None:
     Examples:
       zoo walk runs/dcgan-faces --out walk.png
       zoo walk runs/dcgan-faces --how linear --out walk.gif --json
+      zoo walk runs/infogan-drawings --along 0-9
     """
     found: Walk | None = analyze("walk", **choices)
-    for space, s in found.smoothness.items() if found else ():
-        echo(f"smoothness in {space}: {s.verdict(choices['steps'])}")
+    if found is None:
+        return
+    for space, s in found.smoothness.items():
+        echo(f"smoothness in {space}: {s.verdict(found.images.shape[1])}")
         echo(f"  largest step: {s.jump:.2f} × the difference of unrelated pictures (worst path: {s.worst:.2f})")
         echo(f"  largest step: {s.path:.2f} × the mean step (frames shuffled: {s.shuffled:.2f})")
 

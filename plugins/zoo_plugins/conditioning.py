@@ -29,11 +29,35 @@ def with_label(x: Tensor, label: Tensor | None) -> Tensor:
     return torch.cat([x, label if x.ndim == 2 else label[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
 
 
+def check_labels(labels: Tensor | None) -> Tensor:
+    """Return the labels; raise `ValueError` where a conditional network is given none."""
+    if labels is None:
+        raise ValueError("this network is conditional and needs labels")
+    return labels
+
+
 def check_at_least(least: int, **options: float) -> None:
     """Raise `OptionError` for an option below the least that is valid."""
     for name, value in options.items():
         if value < least:
             raise OptionError(f"{name} must be at least {least}, not {value}")
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch normalization whose gains and shifts, at first 1 and 0, are a label's own (Dumoulin et al. 2017,
+    arXiv:1610.07629)."""
+
+    def __init__(self, maps: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(maps, affine=False)
+        self.gains, self.shifts = nn.Embedding(classes, maps), nn.Embedding(classes, maps)
+        nn.init.ones_(self.gains.weight)
+        nn.init.zeros_(self.shifts.weight)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """x [N, maps, H, W] with labels [N]."""
+        gains, shifts = (table(labels)[:, :, None, None].to(x.dtype) for table in (self.gains, self.shifts))
+        return torch.addcmul(shifts, self.norm(x), gains)
 
 
 class StagedGenerator(Generator):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -58,9 +59,31 @@ def test_without_a_discriminator_pixels_remain() -> None:
     assert set(found.smoothness) == {"pixels"}
 
 
+@pytest.mark.parametrize(("latent", "end"), [("normal", 2.0), ("uniform", 1.0)])
+def test_along_one_number(model: Model, latent: Literal["normal", "uniform"], end: float) -> None:
+    model.generator.latent = latent
+    found = zoo.walk(model, latents=3, steps=5, along="1", seed=2)
+    own = latents_for(model.generator, 2, range(3))
+    assert found.images.shape == (3, 5, 3, 16, 16)
+    assert found.latents[:, :, 1].equal(torch.linspace(-end, end, 5).expand(3, 5))
+    others = [n for n in range(own.shape[1]) if n != 1]
+    assert found.latents[:, :, others].equal(own[:, None, others].expand(-1, 5, -1))
+    assert found.to_json()["interpolation"] == "along 1"
+    assert set(found.smoothness) == {"pixels", "features"}
+
+
+def test_along_numbers_of_which_the_largest_counts(model: Model) -> None:
+    found = zoo.walk(model, latents=2, along="1-3")
+    assert found.images.shape == (2, 3, 3, 16, 16)
+    assert found.latents[:, :, 1:4].argmax(2).tolist() == [[0, 1, 2]] * 2
+    assert found.latents[:, :, 0].equal(latents_for(model.generator, 0, range(2))[:, :1].expand(2, 3))
+    assert found.smoothness == {}  # values have no order
+
+
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
+        *(({"along": text}, "are no numbers of this latent") for text in ("x", "-1", "3-1", "2-2", "0-999", "9" * 99, "²")),
         ({"latents": 1}, "the number of latents"),
         ({"steps": 2}, "the number of steps"),
         ({"how": "cubic"}, "unknown interpolation"),

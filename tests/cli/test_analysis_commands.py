@@ -41,6 +41,7 @@ def test_walk(painted: Path, tmp_path: Path) -> None:
     assert "smoothness in pixels: " in result.stdout
     assert Image.open(tmp_path / "walk.png").width > 0
     assert run_json("walk", painted, "--latents", 3)["smoothness"]["features"]["path"] >= 1
+    assert run_json("walk", painted, "--latents", 3, "--along", "0-2")["steps"] == 3
 
 
 def test_arithmetic(painted: Path, tmp_path: Path) -> None:

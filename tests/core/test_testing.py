@@ -159,6 +159,23 @@ class InPlaceAfterStage(GoodDiscriminator):
         return logits.squeeze(1)
 
 
+class Reading(GoodDiscriminator):
+    """Has a head that is asked for by a flag."""
+
+    def __init__(self, *, image: ImageSpec, width: int = 6) -> None:
+        super().__init__(image=image, width=width)
+        self.scores = nn.Linear(1, 3)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None, read: bool = False) -> Tensor:
+        logits = super().forward(x, labels)
+        return torch.cat([logits[:, None], self.scores(logits[:, None])], dim=1) if read else logits
+
+
+class Unread(Reading):
+    def forward(self, x: Tensor, labels: Tensor | None = None, read: bool = False) -> Tensor:
+        return super().forward(x, labels)
+
+
 class Sigmoid(GoodDiscriminator):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         return torch.sigmoid(super().forward(x, labels))
@@ -240,6 +257,7 @@ NETWORKS: list[tuple[str, dict[str, Any] | type, str, str]] = [
         "logits .N",
     ),
     ("discriminators", {"forward": noisy}, "same input", "global random numbers"),
+    ("discriminators", Unread, "gradients", "no gradient reaches scores.weight"),
     ("discriminators", Sigmoid, "logits are no probabilities", "no sigmoid"),
     ("discriminators", InPlaceAfterStage, "features", "work in place"),
     ("discriminators", {"features": lambda s, x, labels=None: [x]}, "features", "one for each of 2 stages"),
@@ -259,6 +277,10 @@ NETWORKS: list[tuple[str, dict[str, Any] | type, str, str]] = [
 @pytest.mark.parametrize(("kind", "change", "check", "words"), NETWORKS)
 def test_a_broken_network_is_named(kind: str, change: Any, check: str, words: str, match: Any) -> None:
     match(problems(kind, change if isinstance(change, type) else make(kind, **change)), check, words)
+
+
+def test_a_head_that_a_flag_asks_for_is_reached() -> None:
+    assert problems("discriminators", Reading) == {}
 
 
 @pytest.fixture

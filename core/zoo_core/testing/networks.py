@@ -49,17 +49,17 @@ def inputs(network: nn.Module, n: int = N, *, seed: int = 1) -> Inputs:
     return torch.rand(n, *image.shape, generator=rng) * 2 - 1, labels
 
 
-def call(network: nn.Module, given: Inputs) -> Tensor:
+def call(network: nn.Module, given: Inputs, **flags: bool) -> Tensor:
     """One forward pass, labels only where there are some. Other networks are given latents for each further argument; what
     they return comes as one tensor [N, …].
     """
     first, labels = given
     if not isinstance(network, Network):
-        out: Tensor = network(first) if labels is None else network(first, labels)
+        out: Tensor = network(first, **flags) if labels is None else network(first, labels, **flags)
         return out
     more = {name: _latents(network, len(first), first.device) for name in takes(network)[1:]}
     takes_labels = "labels" in inspect.signature(network.forward).parameters
-    found = network(first, **more, **({"labels": labels} if takes_labels else {}))
+    found = network(first, **more, **({"labels": labels} if takes_labels else {}), **flags)
     found = list(found.values()) if isinstance(found, Mapping) else [found] if isinstance(found, Tensor) else list(found)
     return torch.cat([out.flatten(1) if out.dim() > 1 else out[:, None] for out in found], dim=1)
 
@@ -82,13 +82,17 @@ def trained(subject: Subject, *, seed: int = 0) -> nn.Module:
 
 
 def gradients(network: nn.Module) -> None:
-    """Fail unless a gradient reaches every trainable parameter, and the input where it can have one."""
+    """Fail unless a gradient reaches every trainable parameter, and the input where it can have one; from all that `forward`
+    returns for an algorithm that asks for more, by flags that are False where nothing is said.
+    """
     moved(network).train()
     first, labels = inputs(network)
     first.requires_grad_()
-    out = call(network, (first, labels))
+    outs = [call(network, (first, labels))]
+    if flags := [p.name for p in inspect.signature(network.forward).parameters.values() if p.default is False]:
+        outs.append(call(network, (first, labels), **dict.fromkeys(flags, True)))
     torch.manual_seed(2)
-    torch.autograd.backward((out * torch.rand_like(out)).sum())
+    torch.autograd.backward([(out * torch.rand_like(out)).sum() for out in outs])
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     lost = [name for name, p in named if p.grad is None or not p.grad.any()]
     require(not lost, f"no gradient reaches {listed(lost)}, expected one for every parameter of {type(network).__name__}")

@@ -6,6 +6,17 @@ from .roadmap import HUANG, ROADMAP, UNNORMALIZED
 
 HERE = "zoo_plugins.successors"
 MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
+KOYAMA = "Miyato and Koyama 2018, arXiv:1802.05637"
+ODENA = "Odena et al. 2017, arXiv:1610.09585"
+CHEN = "Chen et al. 2016, arXiv:1606.03657"
+ZHANG = "Zhang et al. 2018, arXiv:1805.08318"
+LIU = "Liu et al. 2021, arXiv:2101.04775"
+FOR_32 = {
+    "training.size": 32,
+    **{"generator.width": 256, "generator.max_width": 256},
+    **{"discriminator.width": 128, "discriminator.max_width": 128},
+    **{"discriminator.halvings": 2, "discriminator.plain": 2},
+}
 
 
 def _adam(lr: float, beta1: float, beta2: float) -> dict[str, float]:
@@ -19,18 +30,34 @@ def _two_rates(generator: float, discriminator: float) -> dict[str, float]:
 
 
 plugin = Plugin(
-    summary="What came after DCGAN: losses, penalties, augmentation, residual networks",
+    summary="What came after DCGAN: losses, penalties, augmentation, residual networks, labels and codes",
+    algorithms={
+        "acgan": Component(f"{HERE}.acgan:ACGAN", "the discriminator reads the label", ODENA),
+        "infogan": Component(f"{HERE}.infogan:InfoGAN", "the discriminator reads codes of the latent", CHEN),
+        "fastgan": Component(f"{HERE}.fastgan:FastGAN", "the discriminator rebuilds real images too", LIU),
+    },
     generators={
         "sngan": Component(f"{HERE}.sngan:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO),
         "resnet-sngan": Component(f"{HERE}.residual:ResidualGenerator", "residual blocks with batch normalization", MIYATO),
+        "projection": Component(f"{HERE}.projection:ProjectionGenerator", "with conditional batch normalization", KOYAMA),
+        "sagan": Component(f"{HERE}.sagan:SAGANGenerator", "projection's, with attention", ZHANG),
+        "infogan": Component(f"{HERE}.infogan:InfoGANGenerator", "DCGAN's, of a latent with codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANGenerator", "residual blocks that nothing normalizes", HUANG),
+        "fastgan": Component(f"{HERE}.fastgan:FastGANGenerator", "small maps excite large ones", LIU),
     },
     discriminators={
         "sngan": Component(f"{HERE}.sngan:SNGANDiscriminator", "3×3 and strided 4×4, spectrally normalized", MIYATO),
         "resnet-sngan": Component(
             f"{HERE}.residual:ResidualDiscriminator", "residual blocks, spectrally normalized", MIYATO
         ),
+        "projection": Component(
+            f"{HERE}.projection:ProjectionDiscriminator", "residual blocks and the label's own vector", KOYAMA
+        ),
+        "sagan": Component(f"{HERE}.sagan:SAGANDiscriminator", "projection's, with attention", ZHANG),
+        "acgan": Component(f"{HERE}.acgan:ACGANDiscriminator", "six convolutions, a logit and the label's scores", ODENA),
+        "infogan": Component(f"{HERE}.infogan:InfoGANDiscriminator", "DCGAN's, a logit and what it reads of codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANDiscriminator", "residual blocks that nothing normalizes", HUANG),
+        "fastgan": Component(f"{HERE}.fastgan:FastGANDiscriminator", "a logit for each place, and decoders", LIU),
     },
     recipes=[
         Recipe(
@@ -77,14 +104,62 @@ plugin = Plugin(
         Recipe(
             "resnet-sngan-32",
             base="resnet-sngan",
-            options={
-                "training.size": 32,
-                **{"generator.width": 256, "generator.max_width": 256},
-                **{"discriminator.width": 128, "discriminator.max_width": 128},
-                **{"discriminator.halvings": 2, "discriminator.plain": 2},
-            },
+            options=FOR_32,
             summary="the same for 32×32: as many maps in all blocks",
             paper=MIYATO,
+        ),
+        Recipe(
+            "projection",
+            base="resnet-sngan",
+            generator="projection",
+            discriminator="projection",
+            options={"algorithm.conditional": True},
+            summary="resnet-sngan with labels: a projection in D, conditional batch normalization in G",
+            paper=KOYAMA,
+        ),
+        Recipe(
+            "projection-32",
+            base="projection",
+            options=FOR_32,
+            summary="the same for 32×32: as many maps in all blocks",
+            paper=KOYAMA,
+        ),
+        Recipe(
+            "sagan",
+            base="resnet-sngan",
+            generator="sagan",
+            discriminator="sagan",
+            options=_two_rates(1e-4, 4e-4),
+            summary="residual networks with self-attention, spectrally normalized on both sides",
+            paper=ZHANG,
+        ),
+        Recipe(
+            "acgan",
+            base="dcgan",
+            algorithm="acgan",
+            discriminator="acgan",
+            options={
+                "generator.width": 96,
+                "generator.max_width": 384,
+                "generator.kernel": 5,
+                "training.size": 32,
+            },
+            summary="conditional: D says which label a picture has, and both learn that it be right",
+            paper=ODENA,
+        ),
+        Recipe(
+            "infogan",
+            base="dcgan",
+            algorithm="infogan",
+            generator="infogan",
+            discriminator="infogan",
+            options={
+                "optimizer.generator.lr": 1e-3,
+                "training.size": 32,
+                "training.latent": "uniform",
+            },
+            summary="codes in the latent that D reads off the picture: zoo walk --along shows what each means",
+            paper=CHEN,
         ),
         Recipe(
             "dcgan-sn",
@@ -113,6 +188,19 @@ plugin = Plugin(
             options={"training.augment": ["color", "translation", "cutout"]},
             summary="differentiable augmentation, for a few hundred pictures",
             paper="Zhao et al. 2020, arXiv:2006.10738",
+        ),
+        Recipe(
+            "fastgan",
+            algorithm="fastgan",
+            generator="fastgan",
+            discriminator="fastgan",
+            loss="hinge",
+            options={
+                **{"training.size": 256, "training.batch": 8, "training.epochs": 1000.0, "training.mirror": True},
+                "training.augment": ["color", "translation"],
+            },
+            summary="small networks whose D rebuilds what it sees, for a few hundred pictures at 256×256",
+            paper=LIU,
         ),
         *ROADMAP,
         Recipe(

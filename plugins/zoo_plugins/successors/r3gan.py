@@ -29,7 +29,7 @@ from torch.nn.functional import conv_transpose2d
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
 from zoo_core.options import Range
 
-from ..conditioning import check_at_least
+from ..conditioning import check_at_least, check_labels
 from ..dcgan.networks import FullWidth, check_channels, smallest_side
 from ..twice import SLOPE, convolve, rectify
 from .sngan import MaxWidth, list_widths
@@ -217,10 +217,3 @@ def _make_embedding(classes: int, units: int, gain: float = 1.0) -> nn.Embedding
     embedding = nn.Embedding(classes, units)
     nn.init.normal_(embedding.weight, 0.0, gain / sqrt(classes))
     return embedding
-
-
-def check_labels(labels: Tensor | None) -> Tensor:
-    """Return the labels; raise `ValueError` where a conditional network is given none."""
-    if labels is None:
-        raise ValueError("this network is conditional and needs labels")
-    return labels

@@ -4,7 +4,7 @@ Miyato, Kataoka, Koyama and Yoshida, "Spectral Normalization for Generative Adve
 appendix B, in the sizes of Lee and Town's Mimicry (2020, arXiv:2005.02494): blocks of two 3×3 convolutions beside a 1×1 one.
 Those of the generator normalize and rectify before each convolution, and upsample bilinearly. Every weight of the
 discriminator is divided by an estimate of its largest singular value, its blocks rectify before each convolution and pool
-after the second, and its last maps are summed over their positions. Neither knows labels.
+after the second, and its last maps are summed over their positions. Neither knows labels; those of `projection.py` do.
 
 `width` doubles with each halving up to `max_width`. The generator counts it at the images' full size, the discriminator at
 half of it: 64 and 1024 are the papers' for 64×64, and for 128×128, whose discriminator has five halvings and a plain block.
@@ -25,7 +25,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from zoo_core import Discriminator, Generator, ImageSpec, OptionError
 from zoo_core.options import Range
 
-from ..conditioning import check_at_least
+from ..conditioning import ConditionalBatchNorm, check_at_least, check_labels
 from ..dcgan.networks import FullWidth, Width, check_channels, smallest_side
 from .sngan import MaxWidth, list_widths
 
@@ -34,6 +34,7 @@ class ResidualGenerator(Generator):
     """A linear layer to 4×4 (or 3×3), residual blocks that double height and width, and a 3×3 convolution to colors."""
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 4, "latent_dim": 8}
+    takes_labels: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -44,21 +45,22 @@ class ResidualGenerator(Generator):
         max_width: MaxWidth = 1024,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
-        check_image(image)
+        check_image(image, self.takes_labels)
         check_at_least(1, latent_dim=latent_dim)
         widths, side = list_widths(image.size, width, max_width), smallest_side(image.size)
         first = initialize(nn.Linear(latent_dim, widths[0] * side**2))
         self.blocks = nn.ModuleDict({f"{side}x{side}": nn.Sequential(first, nn.Unflatten(1, (widths[0], side, side)))})
         for inputs, outputs in pairwise(widths):
             side *= 2
-            self.blocks[f"{side}x{side}"] = UpBlock(inputs, outputs)
+            self.blocks[f"{side}x{side}"] = UpBlock(inputs, outputs, image.num_classes)
         colors = initialize(nn.Conv2d(widths[-1], image.channels, 3, padding=1))
         self.to_image = nn.Sequential(nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True), colors, nn.Tanh())
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = z
-        for block in self.blocks.values():
-            x = block(x)  # [N, maps, side, side]
+        first, *others = self.blocks.values()
+        x = first(z)
+        for block in others:
+            x = block(x, labels)  # [N, maps, side, side]
         images: Tensor = self.to_image(x)
         return images  # [N, C, S, S]
 
@@ -73,6 +75,8 @@ class ResidualDiscriminator(Discriminator):
     """
 
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 4}
+    takes_labels: ClassVar[bool] = False
+    widens_early: ClassVar[bool] = False  # whether a block's first convolution makes more maps, not its second
 
     def __init__(
         self,
@@ -84,7 +88,7 @@ class ResidualDiscriminator(Discriminator):
         plain: Annotated[int, "blocks after them that keep both", Range(0, 100)] = 0,
     ) -> None:
         super().__init__(image=image)
-        check_image(image)
+        check_image(image, self.takes_labels)
         check_at_least(0, halvings=halvings, plain=plain)
         list_widths(image.size, width, max_width)  # checks the size
         most = (image.size // (3 if image.size % 3 == 0 else 2)).bit_length() - 1
@@ -96,36 +100,47 @@ class ResidualDiscriminator(Discriminator):
             outputs, halved = min(width << number, max_width), number < (halvings or most)
             side //= 1 + halved
             name = f"{side}x{side}" if halved else f"{side}x{side}-plain-{number - (halvings or most) + 1}"
-            self.blocks[name] = DownBlock(inputs, outputs, pool=halved, first=not number)
+            self.blocks[name] = DownBlock(inputs, outputs, pool=halved, first=not number, early=self.widens_early)
             inputs = outputs
         self.to_logit = initialize(nn.Linear(inputs, 1))
-        for module in [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]:
+        self.label = nn.Embedding(image.num_classes, inputs) if image.num_classes else None
+        if self.label is not None:
+            nn.init.xavier_uniform_(self.label.weight)
+        for module in [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.Embedding)]:
             spectral_norm(module)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         for block in self.blocks.values():
             x = block(x)  # [N, maps, side, side]
-        logits: Tensor = self.to_logit(relu(x).sum((2, 3)))
-        return logits.squeeze(1)  # [N]
+        summed = relu(x).sum((2, 3))  # [N, maps]
+        logits: Tensor = self.to_logit(summed).squeeze(1)  # [N]
+        if self.label is None:
+            return logits
+        wanted: Tensor = self.label(check_labels(labels))
+        return logits + (wanted.to(summed.dtype) * summed).sum(1)
 
     def stages(self) -> Mapping[str, nn.Module]:
         return dict(self.blocks.items())
 
 
 class UpBlock(nn.Module):
-    """Batch normalization, ReLU, upsampling, 3×3, and again without upsampling; beside them a 1×1 convolution, upsampled."""
+    """Batch normalization, ReLU, upsampling, 3×3, and again without upsampling; beside them a 1×1 convolution, upsampled.
+    With `classes` batch normalization is conditional."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, classes: int = 0) -> None:
         super().__init__()
-        self.norms = nn.ModuleList([nn.BatchNorm2d(inputs), nn.BatchNorm2d(outputs)])
+        self.classes = classes
+        pair = (inputs, outputs)
+        self.norms = nn.ModuleList([ConditionalBatchNorm(n, classes) if classes else nn.BatchNorm2d(n) for n in pair])
         self.first, self.second = square(inputs, outputs), square(outputs, outputs)
         self.shortcut = initialize(nn.Conv2d(inputs, outputs, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """x [N, inputs, side, side] → [N, outputs, 2 side, 2 side]. A 1×1 convolution is cheaper before the upsampling, and
         gives the same."""
-        y: Tensor = self.first(upsample(relu(self.norms[0](x))))
-        y = self.second(relu(self.norms[1](y)))
+        told = (check_labels(labels),) if self.classes else ()
+        y: Tensor = self.first(upsample(relu(self.norms[0](x, *told))))
+        y = self.second(relu(self.norms[1](y, *told)))
         return y + upsample(self.shortcut(x))
 
 
@@ -134,10 +149,10 @@ class DownBlock(nn.Module):
     which it does not rectify. A 1×1 convolution is cheaper behind the pooling, and gives the same.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, pool: bool, first: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, *, pool: bool, first: bool, early: bool = False) -> None:
         super().__init__()
         self.pool, self.is_first = pool, first
-        between = outputs if first else inputs
+        between = outputs if first or early else inputs
         self.first, self.second = square(inputs, between), square(between, outputs)
         self.shortcut = initialize(nn.Conv2d(inputs, outputs, 1)) if pool or inputs != outputs else nn.Identity()
 
@@ -169,8 +184,8 @@ def initialize(layer: Any, gain: float = 1.0) -> Any:
     return layer
 
 
-def check_image(image: ImageSpec) -> None:
-    """Raise `OptionError` for images of other channels than 1 and 3, or with classes."""
+def check_image(image: ImageSpec, takes_labels: bool = False) -> None:
+    """Raise `OptionError` for images of other channels than 1 and 3, or with classes that nobody takes."""
     check_channels(image)
-    if image.num_classes:
-        raise OptionError("these networks know no labels", hint="try: a conditional recipe such as cdcgan")
+    if image.num_classes and not takes_labels:
+        raise OptionError("these networks know no labels", hint="try: a conditional recipe such as projection")

@@ -12,6 +12,7 @@ rest as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -64,10 +65,10 @@ class Walk(Displayed):
     latents: Tensor  # [P, steps, latent_dim], path p from latent p to latent p + 1
     images: Tensor  # [P, steps, C, S, S] in [−1, 1]
     smoothness: Mapping[str, Smoothness]  # space ("pixels", "features" where the model has a discriminator) → numbers
-    how: str  # "linear" or "spherical"
+    how: str  # "linear", "spherical", or "along 0-9"
 
     def _describe(self) -> str:
-        return f"of {self.images.shape[0]} {self.how} paths of {self.images.shape[1]} pictures"
+        return f"of {self.images.shape[0]} paths of {self.images.shape[1]} pictures, {self.how}"
 
     def picture(self) -> Image.Image:
         """Return a row for each path."""
@@ -89,19 +90,22 @@ def walk(
     latents: int = 9,
     steps: int = 10,
     how: Literal["linear", "spherical"] = "spherical",
+    along: str | None = None,
     seed: int = 0,
     label: Label = None,
     device: str = "auto",
     out: Place | None = None,
     report: Reporter = AUTOMATIC,
 ) -> Walk:
-    """Interpolate between a series of random latents.
+    """Interpolate between a series of random latents, or move each of them along one of its numbers.
 
     Args:
         model: a model, or where one lies.
         latents: how many; the paper has 9. The paths go from each to the next.
         steps: frames of a path, both ends included.
         how: "linear" is the paper's; "spherical" keeps to the lengths that latents have (White 2016, arXiv:1609.04468).
+        along: "12" moves number 12 of each latent (the first is 0) from −1 to 1 where latents are uniform, else from −2 to
+            2; "0-9" makes each of these ten the largest in turn, for codes that are one of several values (`infogan`).
         seed: the latents are those of samples 0, 1, … of `zoo sample --seed SEED`.
         label: of a conditional model; class 0 by default.
         device: where a model that is named by its place goes; see `zoo.load`.
@@ -117,10 +121,15 @@ def walk(
         raise UsageError(f"unknown interpolation {how!r}; valid: linear, spherical")
     loaded, file = open_model(model, device, out)
     ends = latents_for(loaded.generator, seed, range(latents))
-    between = interpolate(ends[:-1], ends[1:], steps, how)  # [P, steps, D]
+    if along is None:
+        between, name = interpolate(ends[:-1], ends[1:], steps, how), str(how)  # [P, steps, D]
+    else:
+        reach = 1.0 if loaded.generator.latent == "uniform" else 2.0
+        between, name = _move_along(along, ends, steps, reach), f"along {along}"
     images = draw(loaded, between.flatten(0, 1), label, report=report, on_device=True)
-    frames = {"pixels": images.flatten(1)}
-    if loaded.discriminator is not None:
+    steps, values = between.shape[1], along is not None and "-" in along  # which have no order
+    frames = {} if values else {"pixels": images.flatten(1)}
+    if loaded.discriminator is not None and not values:
         batches, last = batches_for(loaded.discriminator, images, loaded.labels_of([0] * len(images), label)), []
         with torch.no_grad():
             for batch in batches:
@@ -131,7 +140,7 @@ def walk(
         frames["features"] = torch.cat(last)  # [N, F]
     smoothness = {space: _measure_smoothness(f.view(-1, steps, f.shape[1]), seed) for space, f in frames.items()}
     images = images.cpu()
-    found = Walk(between, images.view(-1, steps, *images.shape[1:]), smoothness, how)
+    found = Walk(between, images.view(-1, steps, *images.shape[1:]), smoothness, name)
     if file is not None and file.suffix.lower() == ".gif":
         side = -(-128 // images.shape[-1]) * images.shape[-1]  # whole pixels, at least 128
         pictures = [p.resize((side, side), Image.Resampling.NEAREST) for p in to_pictures(images)]
@@ -151,6 +160,24 @@ def interpolate(a: Tensor, b: Tensor, steps: int, how: str = "spherical") -> Ten
     angle = torch.arccos(F.cosine_similarity(a, b, dim=2).clamp(-1, 1))[..., None]
     curved = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
     return torch.where(torch.sin(angle).abs() < 1e-4, straight, curved)  # (anti)parallel: there is no one arc
+
+
+def _move_along(along: str, z: Tensor, steps: int, reach: float) -> Tensor:
+    """Return latents [P, steps, D] of z [P, D] with one number from end to end, or each of several in turn the largest;
+    raises `UsageError` where there are no such numbers.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", along)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if not first <= last < z.shape[1] or (found and found[2] == found[1]):
+        raise UsageError(
+            f"{along!r} are no numbers of this latent, which are 0 to {z.shape[1] - 1}",
+            hint="for example: --along 12, or --along 0-9 for the largest of ten in turn",
+        )
+    count = last + 1 - first
+    ends = torch.linspace(-reach, reach, steps)[:, None] if count == 1 else reach * (2 * torch.eye(count) - 1)
+    moved = z[:, None].repeat(1, len(ends), 1)
+    moved[:, :, first : last + 1] = ends
+    return moved
 
 
 def _measure_smoothness(frames: Tensor, seed: int) -> Smoothness:
