@@ -5,7 +5,9 @@ from zoo_core import Component, Plugin, Recipe
 from .roadmap import HUANG, ROADMAP, UNNORMALIZED
 
 HERE = "zoo_plugins.successors"
+KARRAS = "Karras et al. 2020, arXiv:1912.04958"
 MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
+NARROW = {"width": 32, "max_width": 256}
 
 
 def _adam(lr: float, beta1: float, beta2: float) -> dict[str, float]:
@@ -24,6 +26,7 @@ plugin = Plugin(
         "sngan": Component(f"{HERE}.sngan:SNGANGenerator", "DCGAN's, and a 3×3 convolution to colors", MIYATO),
         "resnet-sngan": Component(f"{HERE}.residual:ResidualGenerator", "residual blocks with batch normalization", MIYATO),
         "r3gan": Component(f"{HERE}.r3gan:R3GANGenerator", "residual blocks that nothing normalizes", HUANG),
+        "stylegan2": Component(f"{HERE}.stylegan2:StyleGAN2Generator", "convolutions that styles scale, and noise", KARRAS),
     },
     discriminators={
         "sngan": Component(f"{HERE}.sngan:SNGANDiscriminator", "3×3 and strided 4×4, spectrally normalized", MIYATO),
@@ -31,6 +34,9 @@ plugin = Plugin(
             f"{HERE}.residual:ResidualDiscriminator", "residual blocks, spectrally normalized", MIYATO
         ),
         "r3gan": Component(f"{HERE}.r3gan:R3GANDiscriminator", "residual blocks that nothing normalizes", HUANG),
+        "stylegan2": Component(
+            f"{HERE}.stylegan2:StyleGAN2Discriminator", "residual blocks, and how much images differ", KARRAS
+        ),
     },
     recipes=[
         Recipe(
@@ -115,6 +121,19 @@ plugin = Plugin(
             paper="Zhao et al. 2020, arXiv:2006.10738",
         ),
         *ROADMAP,
+        Recipe(
+            "stylegan2-small",
+            generator="stylegan2",
+            discriminator="stylegan2",
+            loss="path-length",
+            options={
+                **{f"{role}.{key}": value for role in ("generator", "discriminator") for key, value in NARROW.items()},
+                **{"generator.latent_dim": 128, "generator.style_dim": 128, "generator.layers": 2},
+                **{"loss.r1": 0.05, "training.batch": 64, "training.ema": 0.998, **_adam(2.5e-3, 0.0, 0.99)},
+            },
+            summary="StyleGAN2 for one small GPU, or a CPU at 32×32: styles, noise, path length",
+            paper=KARRAS,
+        ),
         Recipe(
             "cdcgan",
             base="dcgan",
