@@ -53,6 +53,7 @@ class Model(Displayed):
     discriminator: Discriminator | None  # None for a model that was published without one
     config: dict[str, Any] = field(default_factory=dict)
     others: dict[str, nn.Module] = field(default_factory=dict)  # by role: an encoder, say
+    sampler: Any = None  # what chooses the latents of samples, if something does: `zoo.models.samplers.Choosing`
 
     def _describe(self) -> str:
         name = (self.config.get("recipe") or {}).get("name") or type(self.generator).__name__
@@ -165,9 +166,10 @@ class Model(Displayed):
         for start in range(first - first % CHUNK, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             labels = self.labels_of(numbers, label)
-            z = move_to(latents_for(self.generator, seed, numbers).to(dtype), self.device)
+            z = latents_for(self.generator, seed, numbers) if self.sampler is None else self.sampler(numbers, seed, label)
+            z, draw = move_to(z.to(dtype), self.device), self.sampler.draw if self.sampler else self.generator
             with seeded(seed, f"sample {start}", self.device), exact_float32():  # for what a network draws by itself
-                images = self.generator(z, labels)
+                images = draw(z, labels)
             drawn = images[max(0, first - start) : n - start].float()
             yield drawn if on_device else drawn.cpu()
 
