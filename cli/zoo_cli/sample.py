@@ -60,14 +60,13 @@ def sample(
     """
     import zoo
     from zoo.models.config import describe_choice, note_choice
-    from zoo.models.samplers import choose_by
     from zoo.models.sampling import sample_to
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
     given = strip_group(options, "sampler")
     loaded, report = zoo.load(model, device=device, raw=raw, last=last, at=at), reporter_for_terminal()
-    loaded = choose_by(loaded, sampler, given)
+    loaded = loaded.with_sampler(sampler, given)
     note_choice(loaded.config, report)
     written = sample_to(loaded, Path(out), n, seed=seed, label=label, numbered=numbered, report=report)
     if as_json:

@@ -17,7 +17,6 @@ from torch import Tensor
 
 import zoo
 from helpers.packs import pictures
-from zoo.models.samplers import choose_by
 from zoo.randomness import latents_for
 from zoo_cli.main import zoo as command
 from zoo_core import OptionError, Sampling, UsageError, registry
@@ -112,9 +111,9 @@ def test_truncation_of_latents_and_of_styles() -> None:
     z = latents_for(plain.generator, 5, range(4))
     with torch.no_grad():
         shorter = plain.generator(0.5 * z)
-    assert torch.allclose(choose_by(plain, "truncation", {"psi": "0.5"}).sample(4, seed=5), shorter, atol=1e-5)
+    assert torch.allclose(plain.with_sampler("truncation", {"psi": "0.5"}).sample(4, seed=5), shorter, atol=1e-5)
     for _ in range(2):  # and nothing is left behind
-        alike = choose_by(styled, "truncation", {"psi": 0.0}).sample(4)
+        alike = styled.with_sampler("truncation", {"psi": 0.0}).sample(4)
         assert alike.var(0).max() < 1e-8
         assert styled.generator.truncation == 1
         assert styled.sample(4).var(0).max() > 1e-6
@@ -127,22 +126,22 @@ def test_truncation_of_latents_and_of_styles() -> None:
 @pytest.mark.parametrize("classes", [0, 3])
 def test_a_sample_is_the_same_whatever_is_drawn_beside_it(name: str, options: dict[str, Any], classes: int) -> None:
     model = made("cdcgan" if classes else "dcgan", classes)
-    chosen = choose_by(model, name, options)
+    chosen = model.with_sampler(name, options)
     many = chosen.sample(40, seed=3)
-    assert torch.equal(many[:5], choose_by(model, name, options).sample(5, seed=3))
-    assert torch.equal(many[35:], torch.cat(list(choose_by(model, name, options).batches(40, seed=3, first=35))))
+    assert torch.equal(many[:5], model.with_sampler(name, options).sample(5, seed=3))
+    assert torch.equal(many[35:], torch.cat(list(model.with_sampler(name, options).batches(40, seed=3, first=35))))
     assert not torch.equal(many[:5], chosen.sample(5, seed=4))
     assert not torch.equal(many[:5], model.sample(5, seed=3))
     assert model.sampler is None
     if classes and name != "drs":  # whose estimates would be of that class alone
-        assert torch.allclose(choose_by(model, name, options).sample(4, seed=3, label="1")[1], many[1], atol=1e-5)
+        assert torch.allclose(model.with_sampler(name, options).sample(4, seed=3, label="1")[1], many[1], atol=1e-5)
 
 
 def test_what_it_costs_is_counted() -> None:
-    chosen = choose_by(made(), "top-k", {"k": 1, "of": 3})
+    chosen = made().with_sampler("top-k", {"k": 1, "of": 3})
     chosen.sample(40)  # two chunks of 32
     assert chosen.sampler.tell_cost(40) == "top-k: 192 images judged, for 40 samples"
-    chosen = choose_by(made(), "ddls", {"steps": 2})
+    chosen = made().with_sampler("ddls", {"steps": 2})
     chosen.sample(1)
     assert chosen.sampler.tell_cost(1) == "ddls: 64 images judged, 64 of them with their gradient, for 1 sample"
 
@@ -151,15 +150,15 @@ def test_what_cannot_be() -> None:
     alone = made()
     alone.discriminator = None
     with pytest.raises(UsageError, match="sampler drs asks a discriminator, and this model has none"):
-        choose_by(alone, "drs")
-    assert choose_by(alone, "truncation").sample(2).shape == (2, 3, 16, 16)
-    assert choose_by(alone, None) is alone
+        alone.with_sampler("drs")
+    assert alone.with_sampler("truncation").sample(2).shape == (2, 3, 16, 16)
+    assert alone.with_sampler(None) is alone
     with pytest.raises(UsageError, match="options of a sampler, and no sampler"):
-        choose_by(alone, None, {"psi": "1"})
+        alone.with_sampler(None, {"psi": "1"})
     with pytest.raises(UsageError, match="unknown sampler 'dsr'; did you mean drs"):
-        choose_by(made(), "dsr")
+        made().with_sampler("dsr")
     with pytest.raises(UsageError, match=r"sampler.steps is 0; it must be at least 1"):
-        choose_by(made(), "ddls", {"steps": "0"})
+        made().with_sampler("ddls", {"steps": "0"})
 
 
 def test_it_is_measured_too(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from ..metrics.images import choose_images, generate_images, open_data
 from ..metrics.measuring import DEFAULT, check_counts, measure, open_metrics, pick_number
 from ..models.config import note_choice
 from ..models.model import Model, ModelLike
-from ..models.samplers import choose_by
 from ..names import refuse_other_kinds
 from ..notebook import AUTOMATIC
 from ..progress import Reporter
@@ -73,7 +72,7 @@ def evaluate(
     asked = open_metrics(metrics)
     loaded = open_model(model, device=device, raw=raw, last=last, at=at)
     note_choice(loaded.config, report)
-    loaded = choose_by(loaded, sampler, sampler_options)
+    loaded = loaded.with_sampler(sampler, sampler_options)
     images = choose_data(model, loaded, dataset, data, split, report=report)
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
     bare = extractor.name.rpartition(":")[2]

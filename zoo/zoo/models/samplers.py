@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,18 +14,19 @@ from zoo_core.words import plural
 
 from ..devices import exact_float32, move_to
 from ..randomness import generator_for, seeded
-from .model import CHUNK, Model
+
+CHUNK = 32  # images that are judged together
 
 
 class Choosing:
-    """A sampler that chooses for a model, and what that has cost.
+    """A sampler that chooses for a `Model`, and what that has cost.
 
     Attributes:
         judged: images that were drawn for the discriminator, besides those that were kept.
         differentiated: of these, those whose logit was differentiated.
     """
 
-    def __init__(self, model: Model, name: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, model: Any, name: str, options: Mapping[str, Any]) -> None:
         target = registry.load("samplers", name)
         self.name, self.model = name, model
         self.options = complete(target, options, where="sampler", hint=f"to see them: zoo show {name}", texts=True)
@@ -46,7 +46,6 @@ class Choosing:
             return move_to(torch.cat(drawn).to(next(model.generator.parameters()).dtype), model.device)
 
         def judge(z: Tensor, numbers: Sequence[int]) -> Tensor:
-            assert model.discriminator is not None
             self.judged += len(z)
             self.differentiated += len(z) * z.requires_grad
             logits = []
@@ -80,20 +79,3 @@ class Choosing:
     def describe(self) -> str:
         """Return name and options in one line."""
         return " ".join([self.name, *(f"{key}={value}" for key, value in self.options.items())])
-
-
-def choose_by(model: Model, name: str | None, options: Mapping[str, Any] | None = None) -> Model:
-    """Return a model of the same networks whose samples a sampler chooses; the model itself where `name` is None.
-
-    Args:
-        options: of the sampler; texts are read as `--set sampler.KEY=VALUE` reads them.
-
-    Raises:
-        UnknownNameError, OptionError: no such sampler or option. UsageError: it asks a discriminator that is not there, or
-            there are options and no sampler.
-    """
-    if name is None:
-        if options:
-            raise UsageError("options of a sampler, and no sampler", hint="name one: --sampler drs")
-        return model
-    return replace(model, sampler=Choosing(model, name, options or {}))
