@@ -159,14 +159,15 @@ class Scaled(nn.Module):
 
 
 class Activation(nn.Module):
-    """A bias, LeakyReLU, and the gain that keeps variance."""
+    """A bias, LeakyReLU, and the gain that keeps variance, which can come first."""
 
     def __init__(self, units: int, rate: float = 1.0) -> None:
         super().__init__()
         self.bias, self.rate = nn.Parameter(torch.zeros(units)), rate
 
     def forward(self, x: Tensor) -> Tensor:
-        return rectify(x + self.bias.view(-1, *[1] * (x.ndim - 2)) * self.rate) * sqrt(2)
+        bias = self.bias.view(-1, *[1] * (x.ndim - 2)) * (self.rate * sqrt(2))
+        return rectify(torch.add(bias, x, alpha=sqrt(2)))
 
 
 class Mapping(nn.Module):
