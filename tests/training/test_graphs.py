@@ -190,6 +190,12 @@ def test_weights_cast_once_an_update_are_what_autocast_makes(pack: Pack) -> None
     assert [key for key in b if not torch.equal(a[key], b[key])] == []
 
 
+def test_a_network_whose_layers_are_all_its_own_is_cast_by_autocast_alone(pack: Pack) -> None:
+    state, _ = trained(resolved("stylegan2-small"), pack, 3, graphs=None, precision="bf16")
+    assert state.updates["generator"] == 3
+    assert all(weight.isfinite().all() for weight in state.generator.parameters())
+
+
 def test_weights_that_an_algorithm_changes_itself_are_cast_again(pack: Pack) -> None:
     config = resolved("dcgan", **{"training.ema": 0.0})
     where = Runtime(CPU, "bf16", static=True)

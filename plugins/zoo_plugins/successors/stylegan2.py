@@ -98,7 +98,7 @@ class StyleGAN2Generator(Generator):
     def draw(self, w: Tensor) -> Tensor:
         """Draw images [N, C, S, S] of styles [N, 2 · resolutions, style_dim]. The first block takes one, others two; the
         next one is its colors', and the next block's too."""
-        x, image = self.constant.expand(len(w), -1, -1, -1), None
+        x, image = self.constant.to(w.dtype).expand(len(w), -1, -1, -1), None
         for number, (name, block) in enumerate(self.blocks.items()):
             x = block(x, w[:, max(0, 2 * number - 1) : 2 * number + 1])  # [N, maps, side, side]
             colors = self.colors[name](x, w[:, 2 * number + 1])
@@ -167,7 +167,7 @@ class Activation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = self.bias.view(-1, *[1] * (x.ndim - 2)) * (self.rate * sqrt(2))
-        return rectify(torch.add(bias, x, alpha=sqrt(2)))
+        return rectify(torch.add(bias.to(x.dtype), x, alpha=sqrt(2)))
 
 
 class Mapping(nn.Module):
@@ -217,7 +217,7 @@ class Modulated(nn.Module):
         if self.bias is not None:
             return x + self.bias
         lengths = linear(style.square(), self.weight.square().sum((2, 3)))  # [N, outputs], squared
-        return x * (lengths + 1e-8).rsqrt()[:, :, None, None]
+        return x * (lengths + 1e-8).rsqrt().to(x.dtype)[:, :, None, None]
 
 
 class Styled(nn.Module):
@@ -248,7 +248,7 @@ class Noise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         noise = torch.randn_like(x[:, :1]) if self.training else self.fixed.to(x.dtype)
-        return x + noise * self.strength
+        return x + noise * self.strength.to(x.dtype)
 
 
 class Convolve(nn.Module):
