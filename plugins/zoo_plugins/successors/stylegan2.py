@@ -1,11 +1,10 @@
 """StyleGAN2's networks for images of 16 to 512 pixels, powers of two and three times powers of two.
 
-Karras, Laine, Aittala, Hellsten, Lehtinen and Aila, "Analyzing and Improving the Image Quality of StyleGAN", 2020,
-arXiv:1912.04958, as its configurations E and F have it: a mapping network makes styles of latents; each convolution of the
-generator scales its weights by a style and divides them by the length that its outputs then have; what all resolutions add
-to the colors is summed. The discriminator has residual blocks, and sees how much images that come together differ. Weights
-begin at N(0, 1) and are scaled as they are used (Karras et al. 2018, arXiv:1710.10196). Labels are told as in the authors'
-code: a vector beside the latent, and one logit for each class.
+Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, arXiv:1912.04958, configurations E and F: a
+mapping network makes styles of latents; each convolution of the generator scales its weights by a style and divides them by
+the length that its outputs then have; what all resolutions add to the colors is summed. The discriminator has residual
+blocks, and sees how much images that come together differ. Weights begin at N(0, 1) and are scaled as they are used (Karras
+et al. 2018, arXiv:1710.10196). Labels are told as in the authors' code: by a vector beside the latent, by a logit for each.
 
 `width` counts the feature maps at the images' full size and doubles with each halving up to `max_width`: the paper's 256×256
 has 64 and 512. What is not the paper's: images are bounded by Tanh, and styles are mixed for each image by itself. In
@@ -33,8 +32,6 @@ from ..twice import convolve, rectify
 from .r3gan import Resample, check_labels
 from .sngan import MaxWidth, list_widths
 
-Length = Annotated[int, "length of a latent", Range(1, 65_536)]
-
 
 class StyleGAN2Generator(Generator):
     """A learned map of 4×4 (or 3×3), convolutions with styles and noise, and colors from each resolution.
@@ -53,7 +50,7 @@ class StyleGAN2Generator(Generator):
         self,
         *,
         image: ImageSpec,
-        latent_dim: Length = 512,
+        latent_dim: Annotated[int, "length of a latent", Range(1, 65_536)] = 512,
         width: FullWidth = 64,
         max_width: MaxWidth = 512,
         style_dim: Annotated[int, "length of a style", Range(1, 65_536)] = 512,
@@ -64,8 +61,7 @@ class StyleGAN2Generator(Generator):
         check_channels(image)
         check_at_least(1, latent_dim=latent_dim, style_dim=style_dim, layers=layers)
         widths, side = list_widths(image.size, width, max_width), smallest_side(image.size)
-        self.mixing = mixing
-        self.mapping = Mapping(latent_dim, style_dim, layers, image.num_classes)
+        self.mixing, self.mapping = mixing, Mapping(latent_dim, style_dim, layers, image.num_classes)
         self.constant = nn.Parameter(torch.randn(widths[0], side, side))
         self.blocks, self.colors, self.upsample = nn.ModuleDict(), nn.ModuleDict(), Resample(up=True)
         for number, (inputs, maps) in enumerate(pairwise(widths[:1] + widths)):
@@ -221,12 +217,12 @@ class Modulated(nn.Module):
 
 
 class Styled(nn.Module):
-    """Two modulated convolutions, the first to twice the height and width, or the second alone; after each of them noise."""
+    """Two modulated convolutions, the first to twice the height and width, or the second alone; noise after each."""
 
     def __init__(self, inputs: int, outputs: int, style_dim: int, side: int, *, first: bool) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([] if first else [Modulated(inputs, outputs, style_dim, 3, up=True)])
-        self.layers.append(Modulated(outputs, outputs, style_dim, 3))
+        grown = [] if first else [Modulated(inputs, outputs, style_dim, 3, up=True)]
+        self.layers = nn.ModuleList([*grown, Modulated(outputs, outputs, style_dim, 3)])
         self.noises = nn.ModuleList(Noise(side) for _ in self.layers)
         self.activations = nn.ModuleList(Activation(outputs) for _ in self.layers)
 
