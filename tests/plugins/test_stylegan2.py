@@ -55,7 +55,7 @@ def test_as_many_parameters_as_the_authors_networks(
 
 def test_defaults_are_those_of_the_paper() -> None:
     options = schema(registry.load("generators", "stylegan2"))
-    wanted = {"latent_dim": 512, "style_dim": 512, "max_width": 512, "layers": 8, "mixing": 0.9}
+    wanted = {"latent_dim": 512, "style_dim": 512, "max_width": 512, "layers": 8, "mixing": 0.9, "noise_rate": 1.0}
     assert {name: options[name].default for name in wanted} == wanted
 
 
@@ -193,6 +193,9 @@ def test_noise_is_new_in_training_and_fixed_in_evaluation() -> None:
     assert torch.equal(block(x, w), block(x, w))
     ones = torch.ones(2, 3, 8, 8)
     assert torch.equal(block.noises[0](ones), ones + block.noises[0].fixed)
+    slower = make("generators", 16, noise_rate=0.1).blocks["4x4"].noises[0].eval()
+    nn.init.ones_(slower.strength)
+    assert torch.allclose(slower(torch.ones(1, 3, 4, 4)), 1 + 0.1 * slower.fixed)
 
 
 @pytest.mark.parametrize("classes", [0, 3])

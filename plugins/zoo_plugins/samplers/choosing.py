@@ -129,10 +129,11 @@ class Truncation(Sampler):
         return z if hasattr(sampling.generator, "truncation") else self.psi * z
 
     def draw(self, generator: Generator, z: Tensor, labels: Tensor | None) -> Tensor:
-        if not hasattr(generator, "truncation"):
+        styled: Any = generator
+        if not hasattr(styled, "truncation"):
             return super().draw(generator, z, labels)
-        before, generator.truncation = generator.truncation, self.psi
+        before, styled.truncation = styled.truncation, self.psi
         try:
             return super().draw(generator, z, labels)
         finally:
-            generator.truncation = before
+            styled.truncation = before

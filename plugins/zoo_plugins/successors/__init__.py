@@ -129,7 +129,8 @@ plugin = Plugin(
             options={
                 **{f"{role}.{key}": value for role in ("generator", "discriminator") for key, value in NARROW.items()},
                 **{"generator.latent_dim": 128, "generator.style_dim": 128, "generator.layers": 2},
-                **{"loss.r1": 0.05, "training.batch": 64, "training.ema": 0.998, **_adam(2.5e-3, 0.0, 0.99)},
+                "generator.noise_rate": 0.1,
+                **{"loss.r1": 0.05, "training.batch": 32, "training.ema": 0.998, **_adam(2.5e-3, 0.0, 0.99)},
             },
             summary="StyleGAN2 for one small GPU, or a CPU at 32×32: styles, noise, path length",
             paper=KARRAS,

@@ -56,6 +56,9 @@ class StyleGAN2Generator(Generator):
         style_dim: Annotated[int, "length of a style", Range(1, 65_536)] = 512,
         layers: Annotated[int, "of the mapping network", Range(1, 100)] = 8,
         mixing: Annotated[float, "share of images in training whose styles come from two latents", Range(0, most=1)] = 0.9,
+        noise_rate: Annotated[
+            float, "how fast strengths of noise learn, beside other weights", Range(above=0, most=1)
+        ] = 1.0,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
         check_channels(image)
@@ -66,7 +69,7 @@ class StyleGAN2Generator(Generator):
         self.blocks, self.colors, self.upsample = nn.ModuleDict(), nn.ModuleDict(), Resample(up=True)
         for number, (inputs, maps) in enumerate(pairwise(widths[:1] + widths)):
             name = f"{side << number}x{side << number}"
-            self.blocks[name] = Styled(inputs, maps, style_dim, side << number, first=not number)
+            self.blocks[name] = Styled(inputs, maps, style_dim, side << number, noise_rate, first=not number)
             self.colors[name] = Modulated(maps, image.channels, style_dim, 1, demodulate=False)
         self.register_buffer("center", torch.zeros(style_dim))
         self.register_buffer("path_length", torch.zeros([]))
@@ -94,7 +97,8 @@ class StyleGAN2Generator(Generator):
     def draw(self, w: Tensor) -> Tensor:
         """Draw images [N, C, S, S] of styles [N, 2 · resolutions, style_dim]. The first block takes one, others two; the
         next one is its colors', and the next block's too."""
-        x, image = self.constant.to(w.dtype).expand(len(w), -1, -1, -1), None
+        x: Tensor = self.constant.to(w.dtype).expand(len(w), -1, -1, -1)
+        image: Any = None
         for number, (name, block) in enumerate(self.blocks.items()):
             x = block(x, w[:, max(0, 2 * number - 1) : 2 * number + 1])  # [N, maps, side, side]
             colors = self.colors[name](x, w[:, 2 * number + 1])
@@ -219,11 +223,11 @@ class Modulated(nn.Module):
 class Styled(nn.Module):
     """Two modulated convolutions, the first to twice the height and width, or the second alone; noise after each."""
 
-    def __init__(self, inputs: int, outputs: int, style_dim: int, side: int, *, first: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, style_dim: int, side: int, rate: float = 1.0, *, first: bool) -> None:
         super().__init__()
         grown = [] if first else [Modulated(inputs, outputs, style_dim, 3, up=True)]
         self.layers = nn.ModuleList([*grown, Modulated(outputs, outputs, style_dim, 3)])
-        self.noises = nn.ModuleList(Noise(side) for _ in self.layers)
+        self.noises = nn.ModuleList(Noise(side, rate) for _ in self.layers)
         self.activations = nn.ModuleList(Activation(outputs) for _ in self.layers)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -237,14 +241,14 @@ class Noise(nn.Module):
 
     fixed: Tensor
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, rate: float) -> None:
         super().__init__()
-        self.strength = nn.Parameter(torch.zeros([]))
+        self.strength, self.rate = nn.Parameter(torch.zeros([])), rate
         self.register_buffer("fixed", torch.randn(side, side))
 
     def forward(self, x: Tensor) -> Tensor:
         noise = torch.randn_like(x[:, :1]) if self.training else self.fixed.to(x.dtype)
-        return x + noise * self.strength.to(x.dtype)
+        return x + noise * (self.strength * self.rate).to(x.dtype)
 
 
 class Convolve(nn.Module):

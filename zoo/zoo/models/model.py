@@ -180,11 +180,12 @@ class Model(Displayed):
         if n < 1:
             raise UsageError(f"cannot draw {n} images; the least is 1", hint="for example: -n 64")
         dtype = next(self.generator.parameters()).dtype
+        draw: Any = self.sampler.draw if self.sampler else self.generator
         for start in range(first - first % CHUNK, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             labels = self.labels_of(numbers, label)
             z = latents_for(self.generator, seed, numbers) if self.sampler is None else self.sampler(numbers, seed, label)
-            z, draw = move_to(z.to(dtype), self.device), self.sampler.draw if self.sampler else self.generator
+            z = move_to(z.to(dtype), self.device)
             with seeded(seed, f"sample {start}", self.device), exact_float32():  # for what a network draws by itself
                 images = draw(z, labels)
             drawn = images[max(0, first - start) : n - start].float()
