@@ -302,7 +302,7 @@ class Spread(nn.Module):
         spread = self.mean.to(x.dtype).expand(len(x))
         if self.training:
             group = gcd(len(x), self.group)
-            found = x.unflatten(0, (-1, group)).var(1, correction=0).add(1e-8).sqrt().mean((1, 2, 3))  # [N / group]
+            found = x.view(-1, group, *x.shape[1:]).var(1, correction=0).add(1e-8).sqrt().mean((1, 2, 3))  # [N / group]
             self.mean.lerp_(found.detach().mean().float(), 0.01)
             spread = found[:, None].expand(-1, group).flatten()
         return torch.cat([x, spread[:, None, None, None].expand(-1, 1, *x.shape[2:])], dim=1)
