@@ -93,6 +93,7 @@ def kinds(folder: Path, env: dict[str, str]) -> None:
     track = "--track my-trackers --evaluate-every 160 --metric my-metrics --set training.augment=my-augmentations"
     sh(f"zoo train my-algorithms --dataset my-datasets {small}{BUDGET}", folder, env)
     sh(f"zoo train my-losses --dataset faces {small} {track}{BUDGET}", folder, env)
+    sh("zoo sample my-models -n 4 --sampler my-samplers", folder, env)
     sh("pip uninstall -y " + " ".join(names.values()), folder, env)
 
 

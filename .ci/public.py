@@ -102,7 +102,7 @@ PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
             "Augmentation",
         ),
         "Data": ("ImageDataset", "FileDataset", "Listing", "Record", "Picture", "open_picture"),
-        "Measuring and tracking": ("FeatureExtractor", "Metric", "Measurement", "Tracker"),
+        "Measuring and tracking": ("FeatureExtractor", "Metric", "Measurement", "Tracker", "Sampler", "Sampling"),
         "Papers": (
             "Paper",
             "Bench",

@@ -288,7 +288,7 @@ def results_page() -> str:
 
 
 BEGIN, END = "<!-- recipes: python .ci/reference.py --write -->", "<!-- end of recipes -->"
-SHOWN = ("losses", "augmentations", "datasets", "features", "metrics", "trackers")  # kinds that the README lists
+SHOWN = ("losses", "augmentations", "datasets", "features", "metrics", "trackers", "samplers")  # kinds that the README lists
 
 
 def readme_table() -> str:

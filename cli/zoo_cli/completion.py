@@ -80,6 +80,7 @@ def completing_settings(*groups: str, features: bool = False) -> Complete:
             run=said.get("resume"),
             dataset=said.get("dataset") or said.get("named"),
             features=extractor if features or "features" in groups else None,
+            sampler=said.get("sampler") if "sampler" in groups else None,
             groups=groups or None,
         )
         return _items(found, incomplete)

@@ -46,7 +46,7 @@ def list_command(kind: str | None, hub: bool, author: str | None, search: str | 
     """List what is installed: recipes, and what they and trainings are made of, by kind.
 
     KIND is recipes, algorithms, generators, discriminators, networks, losses, augmentations, datasets, features, metrics,
-    trackers, models or papers.
+    trackers, samplers, models or papers.
 
     \b
     Examples:

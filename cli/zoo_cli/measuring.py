@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -18,20 +18,25 @@ from .options import (
     model_argument,
     out_option,
     raw_option,
+    sampler_option,
     samples_option,
     seed_option,
     set_option,
     split_option,
+    strip_group,
 )
 from .output import echo, json_option, print_json, print_table, warn_about_plugins
 
 
-def measuring_options(*, dataset: str | None = None, features: str | None = None) -> Callable[[F], F]:
+def measuring_options(
+    *, dataset: str | None = None, features: str | None = None, groups: Sequence[str] = ("features",)
+) -> Callable[[F], F]:
     """Return a decorator that adds --dataset, --data, --seed, --device and --json to a command.
 
     Args:
         dataset: default of --dataset; None for the images that a run was trained on.
         features: default of --features, which comes with --split, --raw and --set; None adds none of them.
+        groups: first words of keys that --set takes.
     """
     options: list[Any] = [
         dataset_option(default=dataset) if dataset else dataset_option(OWN),
@@ -51,7 +56,7 @@ def measuring_options(*, dataset: str | None = None, features: str | None = None
                 shell_complete=completing("features"),
                 help="What describes an image; zoo list features shows all.",
             ),
-            set_option("those that zoo show FEATURES lists", completing_settings("features")),
+            set_option(f"those that zoo show {' or '.join(map(str.upper, groups))} lists", completing_settings(*groups)),
             raw_option,
         ]
 
@@ -116,9 +121,10 @@ def _split_names(ctx: click.Context, param: click.Parameter, value: str) -> list
 @click.option("--real", metavar="N", default=50_000, show_default=True, help="Real images, at most; chosen at random.")
 @click.option("--resamples", metavar="N", default=10, show_default=True, help="Random halves for standard errors; 0: none.")
 @out_option("the result as JSON", otherwise="in the model folder alone")
+@sampler_option
 @checkpoint_options
-@measuring_options(features="inception")
-def evaluate(**choices: Any) -> None:
+@measuring_options(features="inception", groups=("features", "sampler"))
+def evaluate(options: dict[str, str], **choices: Any) -> None:
     """Measure how close MODEL's samples come to real images, with the protocol beside each number.
 
     The result goes into the model folder and its card. Features are kept, so that the same command goes on after an
@@ -130,7 +136,9 @@ def evaluate(**choices: Any) -> None:
       zoo evaluate runs/dcgan-faces --metrics fid,kid --features scattering
       zoo evaluate my-model --features discriminator --set features.model=runs/x
     """
-    measure("evaluate", **choices)
+    chosen = {key: value for key, value in options.items() if key.startswith("sampler.")}
+    others = {key: value for key, value in options.items() if key not in chosen}
+    measure("evaluate", options=others, sampler_options=strip_group(chosen, "sampler"), **choices)
 
 
 def _read_labels(ctx: click.Context, param: click.Parameter, value: str | None) -> int | str | None:

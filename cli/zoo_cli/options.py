@@ -5,7 +5,7 @@ The first words of its help are the same wherever it stands; what follows is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -41,6 +41,16 @@ def read_settings(ctx: click.Context, param: click.Parameter, values: tuple[str,
             raise click.BadParameter(f"{text!r} is not KEY=VALUE; for example: --set generator.width=128")
         settings[key.strip()] = value.strip()
     return settings
+
+
+def strip_group(settings: Mapping[str, str], group: str) -> dict[str, str]:
+    """Return settings without the word before the dot; raises `UsageError` for one of another group."""
+    from zoo_core import UsageError
+
+    for key in settings:
+        if not key.startswith(f"{group}."):
+            raise UsageError(f"--set {key} is no option of the {group}", hint=f"for example: --set {group}.NAME=VALUE")
+    return {key.removeprefix(f"{group}."): value for key, value in settings.items()}
 
 
 def default_words(otherwise: str) -> str:
@@ -208,6 +218,12 @@ device_option = click.option(
     help="What computes: auto, cpu, cuda, cuda:1, mps, …",
 )
 label_option = click.option("--label", metavar="CLASS", help="Class to draw, for a conditional model: its name or number.")
+sampler_option = click.option(
+    "--sampler",
+    metavar="NAME",
+    shell_complete=completing("samplers"),
+    help="What chooses the samples; zoo list samplers shows all.  [default: nothing]",
+)
 raw_option = click.option("--raw", is_flag=True, help="Take the weights that are not averaged (run folders only).")
 
 

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import click
 
-from .options import checkpoint_options, device_option, label_option, model_argument, out_option, raw_option, seed_option
+from .completion import completing_settings
+from .options import (
+    checkpoint_options,
+    device_option,
+    label_option,
+    model_argument,
+    out_option,
+    raw_option,
+    sampler_option,
+    seed_option,
+    set_option,
+    strip_group,
+)
 from .output import echo, json_option, print_json, warn_about_plugins
 
 
@@ -17,6 +29,8 @@ from .output import echo, json_option, print_json, warn_about_plugins
 @out_option("the grid; a folder gets single pictures", "samples.png")
 @click.option("--numbered", is_flag=True, help="Write each picture's number below it (grids only).")
 @label_option
+@sampler_option
+@set_option("those that zoo show SAMPLER lists", completing_settings("sampler"))
 @raw_option
 @checkpoint_options
 @device_option
@@ -28,6 +42,8 @@ def sample(
     out: str,
     numbered: bool,
     label: str | None,
+    sampler: str | None,
+    options: dict[str, str],
     raw: bool,
     last: bool,
     at: int | None,
@@ -40,6 +56,7 @@ def sample(
     Examples:
       zoo sample runs/dcgan-faces --out samples.png
       zoo sample runs/dcgan-faces -n 1000 --seed 7 --out samples/
+      zoo sample runs/dcgan-faces --sampler drs --set sampler.percentile=90
     """
     import zoo
     from zoo.models.config import describe_choice, note_choice
@@ -47,10 +64,15 @@ def sample(
     from zoo.progress import reporter_for_terminal
 
     warn_about_plugins()
+    given = strip_group(options, "sampler")
     loaded, report = zoo.load(model, device=device, raw=raw, last=last, at=at), reporter_for_terminal()
+    loaded = loaded.with_sampler(sampler, given)
     note_choice(loaded.config, report)
     written = sample_to(loaded, Path(out), n, seed=seed, label=label, numbered=numbered, report=report)
     if as_json:
-        print_json({"out": written, "n": n, "seed": seed, "checkpoint": describe_choice(loaded.config) or None})
+        found = {"out": written, "n": n, "seed": seed, "checkpoint": describe_choice(loaded.config) or None}
+        print_json({**found, **({"sampler": loaded.sampler.to_json()} if loaded.sampler else {})})
     else:
         echo(written)
+        if loaded.sampler and loaded.sampler.judged:
+            echo(loaded.sampler.tell_cost(n))

@@ -48,3 +48,5 @@ from .records import Recipe as Recipe
 from .records import Score as Score
 from .registries import Registry as Registry
 from .registries import registry as registry
+from .samplers import Sampler as Sampler
+from .samplers import Sampling as Sampling

@@ -25,6 +25,7 @@ SINGULAR = {
     "features": "feature extractor",
     "metrics": "metric",
     "trackers": "tracker",
+    "samplers": "sampler",
     "models": "model",
     "papers": "paper",
     "recipes": "recipe",
@@ -378,6 +379,7 @@ class Plugin:
     features: Mapping[str, str | Component] = field(default_factory=dict)
     metrics: Mapping[str, str | Component] = field(default_factory=dict)
     trackers: Mapping[str, str | Component] = field(default_factory=dict)
+    samplers: Mapping[str, str | Component] = field(default_factory=dict)
     models: Mapping[str, PretrainedModel] = field(default_factory=dict)
     papers: Mapping[str, Paper] = field(default_factory=dict)
     recipes: Sequence[Recipe] = ()

@@ -7,6 +7,7 @@ import random
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -339,6 +340,7 @@ def replacing(self: nn.Module, x: Tensor) -> Any:
     return self.out(x)
 
 
+COUNTING = count()
 OTHERS: list[tuple[str, Any, str, str]] = [
     ("networks", ImageLost, "image", "hand it to super"),
     ("networks", Unused, "gradients", "reaches spare.weight"),
@@ -379,6 +381,13 @@ OTHERS: list[tuple[str, Any, str, str]] = [
     ("networks", {"forward": lambda s, x: s.out(x) + torch.arange(3)[:1]}, "stays on", "aten.arange has data on the cpu"),
     ("networks", {"forward": replacing}, "stays on", "replaces a buffer or a parameter, expected it to be changed in place"),
     ("trackers", {"scalars": lambda s, values: None}, "scalars", "TypeError"),
+    ("samplers", {"needs_discriminator": False}, "chosen", "needs_discriminator is False"),
+    ("samplers", {"__call__": lambda s, a, n: torch.randn(len(n), 8)}, "chosen", "global random numbers"),
+    ("samplers", {"__call__": lambda s, a, n: a.latents(n, 0)[:1]}, "chosen", r"latents \[n, latent_dim\]"),
+    ("samplers", {"__call__": lambda s, a, n: a.latents(n, next(COUNTING))}, "chosen", "others the second time"),
+    ("samplers", {"__call__": lambda s, a, n: a.latents(n, 0) + len(n)}, "chosen", "samples beside it"),
+    ("samplers", {"__call__": lambda s, a, n: a.latents([0] * len(n), 0)}, "chosen", "same latent"),
+    ("samplers", {"draw": lambda s, g, z, labels: z}, "chosen", "images"),
 ]
 
 

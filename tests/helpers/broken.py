@@ -26,6 +26,8 @@ from zoo_core import (
     Phase,
     Picture,
     Record,
+    Sampler,
+    Sampling,
     Step,
     Tracker,
 )
@@ -178,12 +180,23 @@ class GoodTracker(Tracker):
         Path(self.folder, f"{name}-{images}.txt").write_text(str(image.tolist()))
 
 
+class GoodSampler(Sampler):
+    def __init__(self, *, more: int = 1) -> None:
+        self.more = more
+
+    def __call__(self, sampling: Sampling, numbers: Sequence[int]) -> Tensor:
+        tried = [sampling.latents(numbers, turn) for turn in range(1 + self.more)]
+        logits = torch.stack([sampling.logits(z, numbers) for z in tried])
+        return torch.stack(tried)[logits.argmax(0), torch.arange(len(numbers))]
+
+
 GOOD: dict[str, type] = {
     "algorithms": GoodAlgorithm,
     "networks": GoodNetwork,
     "augmentations": GoodAugmentation,
     "metrics": GoodMetric,
     "trackers": GoodTracker,
+    "samplers": GoodSampler,
     "generators": GoodGenerator,
     "discriminators": GoodDiscriminator,
     "losses": GoodLoss,

@@ -83,6 +83,7 @@ def suggest_settings(
     run: str | None = None,
     dataset: str | None = None,
     features: str | None = None,
+    sampler: str | None = None,
     groups: Iterable[str] | None = None,
 ) -> Suggestions:
     """Return what `--set` can go on with: groups of keys, the keys of a group, or the values of a key.
@@ -90,13 +91,15 @@ def suggest_settings(
     Args:
         typed: what stands there so far ("", "generator.", "generator.norm=").
         recipes: whose parts have the keys; `run` names a run folder whose recipe it is instead.
-        dataset, features: whose options `dataset.*` and `features.*` are; None for those that every dataset has, and none.
+        dataset, features, sampler: whose options `dataset.*`, `features.*` and `sampler.*` are; None for those that every
+            dataset has, and none.
         groups: which first words of a key the command takes; None for all.
     """
     sources = [*_training_sources(recipes if run is None else _recipe_of_run(run))]
     sources.append(("dataset", partial(_dataset_options, dataset), {}))
-    if features is not None:
-        sources.append(("features", partial(_component_options, "features", features), {}))
+    for group, kind, name in (("features", "features", features), ("sampler", "samplers", sampler)):
+        if name is not None:
+            sources.append((group, partial(_component_options, kind, name), {}))
     chosen = [source for source in sources if groups is None or _first(source[0]) in groups]
     if "." not in typed:
         return {f"{_first(group)}.": "settings" for group, _, _ in chosen}

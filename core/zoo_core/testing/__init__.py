@@ -44,6 +44,7 @@ _CHECKS: dict[str, Sequence[Callable[[Subject], str | None]]] = {
     "features": other_kinds.FEATURES,
     "metrics": metrics.CHECKS,
     "trackers": other_kinds.TRACKERS,
+    "samplers": other_kinds.SAMPLERS,
 }
 
 

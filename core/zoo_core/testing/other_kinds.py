@@ -1,22 +1,24 @@
-"""Checks of augmentations, feature extractors, trackers and pretrained models."""
+"""Checks of augmentations, feature extractors, trackers, samplers and pretrained models."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.resources
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..records import PretrainedModel
+from ..records import ImageSpec, PretrainedModel
+from ..samplers import Sampling
 from ..words import plural
 from . import networks
-from .algorithms import never_waiting, without_numbers
+from .algorithms import SmallDiscriminator, SmallGenerator, never_waiting, without_numbers
 from .placement import staying_on
-from .subjects import Failed, N, Subject, as_tensor, listed, require, same
+from .subjects import Failed, N, Subject, as_tensor, listed, require, require_no_draws, same
 
 PUBLISHED = (".safetensors", ".json", ".png")  # endings of files that a model may consist of, besides `README.md`
 
@@ -133,6 +135,37 @@ def scalars_and_pictures(subject: Subject) -> None:
             tracker.close()
 
 
+@torch.no_grad()
+def chosen(subject: Subject) -> None:
+    """Latents [n, latent_dim] and images, from whatever random state; each by its own number alone."""
+    sampler: Any = subject.build()
+    torch.manual_seed(1)
+    generator, judge = SmallGenerator(image=ImageSpec(8)).eval(), SmallDiscriminator(image=ImageSpec(8)).eval()
+
+    def draw(numbers: Sequence[int], turn: int) -> Tensor:
+        seeds = [1000 * number + turn + 10**6 for number in numbers]
+        return torch.cat([generator.sample_latent(1, torch.Generator().manual_seed(seed)) for seed in seeds])
+
+    def discriminate(z: Tensor, numbers: Sequence[int]) -> Tensor:
+        require(sampler.needs_discriminator, "it asks for logits, and needs_discriminator is False")
+        with torch.set_grad_enabled(z.requires_grad):
+            return torch.cat([judge(generator(one[None])) for one in z])  # one by one: no rounding of its own
+
+    def choose(numbers: Sequence[int]) -> Tensor:
+        asked = Sampling(generator, draw, discriminate, lambda number: torch.Generator().manual_seed(number))
+        z = require_no_draws("it", lambda: sampler(asked, numbers))
+        return as_tensor(z, "it", shape=[len(numbers), generator.latent_dim], meaning="latents [n, latent_dim]")
+
+    whole = choose([0, 1, 2, 3])
+    require(same(whole, choose([0, 1, 2, 3])), "it chooses others the second time, expected the same")
+    alone = torch.cat([choose([3]), choose([1])])
+    require(same(whole[[3, 1]], alone, tolerance=1e-5), "what it chooses depends on the samples beside it")
+    require(not same(whole[0], whole[1]), "two samples have the same latent")
+    as_tensor(sampler.draw(generator, whole, None), "draw", shape=[N, 3, 8, 8], meaning="images [n, C, S, S]")
+    left = [name for net in (generator, judge) for name, p in net.named_parameters() if p.grad is not None]
+    require(not left, f"it leaves a gradient in {listed(left)}: it must not call backward")
+
+
 def stated(record: PretrainedModel) -> None:
     """What is said of it: a license, and files of kinds that hold no code."""
     require(bool(record.license), "its license is not stated, expected that of the weights")
@@ -163,4 +196,5 @@ def files(record: PretrainedModel) -> str:
 
 
 TRACKERS = (scalars_and_pictures,)
+SAMPLERS = (chosen,)
 MODELS = (stated, files)

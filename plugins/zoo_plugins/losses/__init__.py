@@ -7,6 +7,7 @@ GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
 MESCHEDER = "Mescheder et al. 2018, arXiv:1801.04406"
 SALIMANS = "Salimans et al. 2016, arXiv:1606.03498"
 HUANG = "Huang et al. 2024, arXiv:2501.05441"
+KARRAS = "Karras et al. 2020, arXiv:1912.04958"
 GULRAJANI = "Gulrajani et al. 2017, arXiv:1704.00028"
 
 plugin = Plugin(
@@ -16,6 +17,9 @@ plugin = Plugin(
         "non-saturating": Component(f"{HERE}:NonSaturating", "G maximizes log D(G(z)); DCGAN's", GOODFELLOW),
         "non-saturating-r1": Component(
             f"{HERE}:NonSaturatingR1", "non-saturating, with a gradient penalty on real images", MESCHEDER
+        ),
+        "path-length": Component(
+            f"{HERE}:PathLength", "non-saturating with R1, and images that change evenly with styles", KARRAS
         ),
         "feature-matching": Component(f"{HERE}:FeatureMatching", "G matches the mean features of real images", SALIMANS),
         "least-squares": Component(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -101,6 +101,41 @@ class NonSaturatingR1(NonSaturating, ZeroCentered):
     ) -> None:
         super().__init__(smoothing=smoothing, smoothing_fake=smoothing_fake)
         self.penalize(r1, r2, every)
+
+
+class PathLength(NonSaturatingR1):
+    """Non-saturating with R1, and images that change evenly with the styles that they are drawn of: Karras et al. 2020,
+    arXiv:1912.04958, section 3.2.
+
+    Lengths |Jᵀy| of random y, for half of a minibatch, are drawn to their moving average, which the generator keeps as
+    `path_length`. J is the derivative of its `draw` by its `styles`; of a generator without them, by its latents.
+    """
+
+    def __init__(
+        self,
+        *,
+        r1: R1 = 1.0,
+        every: Every = 16,
+        path: Annotated[float, "weight of the path lengths' penalty", Range(0, 1e6)] = 2.0,
+        path_every: Annotated[int, "generator steps between two of these", Range(1, 1_000_000)] = 4,
+    ) -> None:
+        super().__init__(r1=r1, every=every)
+        self.path, self.generator_penalty_every = path, path_every
+
+    def generator_penalty(self, generator: Any, z: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
+        if not self.path:
+            return None
+        half, has_styles = (len(z) + 1) // 2, hasattr(generator, "styles")
+        z, labels = z[:half], None if labels is None else labels[:half]
+        w = generator.styles(z, labels) if has_styles else z.detach()[:, None].requires_grad_()
+        images = generator.draw(w) if has_styles else generator(w[:, 0], labels)
+        y = torch.randn_like(images) / images[0, 0].numel() ** 0.5
+        (found,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
+        lengths = found.square().sum(2).mean(1).add(1e-12).sqrt()  # [n]
+        mean, kept = lengths.mean(), getattr(generator, "path_length", torch.zeros_like(lengths[0]))
+        mean = torch.where(kept > 0, kept.lerp(mean, 0.01), mean)  # begins where the lengths are, not at 0
+        kept.copy_(mean.detach())
+        return self.path * self.generator_penalty_every * (lengths - mean).square().mean()
 
 
 class Relativistic(ZeroCentered):

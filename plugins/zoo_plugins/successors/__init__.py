@@ -5,6 +5,7 @@ from zoo_core import Component, Plugin, Recipe
 from .roadmap import HUANG, ROADMAP, UNNORMALIZED
 
 HERE = "zoo_plugins.successors"
+KARRAS = "Karras et al. 2020, arXiv:1912.04958"
 MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
 KOYAMA = "Miyato and Koyama 2018, arXiv:1802.05637"
 ODENA = "Odena et al. 2017, arXiv:1610.09585"
@@ -17,6 +18,7 @@ FOR_32 = {
     **{"discriminator.width": 128, "discriminator.max_width": 128},
     **{"discriminator.halvings": 2, "discriminator.plain": 2},
 }
+NARROW = {"width": 32, "max_width": 256}
 
 
 def _adam(lr: float, beta1: float, beta2: float) -> dict[str, float]:
@@ -44,6 +46,7 @@ plugin = Plugin(
         "infogan": Component(f"{HERE}.infogan:InfoGANGenerator", "DCGAN's, of a latent with codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANGenerator", "residual blocks that nothing normalizes", HUANG),
         "fastgan": Component(f"{HERE}.fastgan:FastGANGenerator", "small maps excite large ones", LIU),
+        "stylegan2": Component(f"{HERE}.stylegan2:StyleGAN2Generator", "convolutions that styles scale, and noise", KARRAS),
     },
     discriminators={
         "sngan": Component(f"{HERE}.sngan:SNGANDiscriminator", "3×3 and strided 4×4, spectrally normalized", MIYATO),
@@ -58,6 +61,9 @@ plugin = Plugin(
         "infogan": Component(f"{HERE}.infogan:InfoGANDiscriminator", "DCGAN's, a logit and what it reads of codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANDiscriminator", "residual blocks that nothing normalizes", HUANG),
         "fastgan": Component(f"{HERE}.fastgan:FastGANDiscriminator", "a logit for each place, and decoders", LIU),
+        "stylegan2": Component(
+            f"{HERE}.stylegan2:StyleGAN2Discriminator", "residual blocks, and how much images differ", KARRAS
+        ),
     },
     recipes=[
         Recipe(
@@ -203,6 +209,20 @@ plugin = Plugin(
             paper=LIU,
         ),
         *ROADMAP,
+        Recipe(
+            "stylegan2-small",
+            generator="stylegan2",
+            discriminator="stylegan2",
+            loss="path-length",
+            options={
+                **{f"{role}.{key}": value for role in ("generator", "discriminator") for key, value in NARROW.items()},
+                **{"generator.latent_dim": 128, "generator.style_dim": 128, "generator.layers": 2},
+                "generator.noise_rate": 0.1,
+                **{"loss.r1": 0.05, "training.batch": 32, "training.ema": 0.998, **_adam(2.5e-3, 0.0, 0.99)},
+            },
+            summary="StyleGAN2 for one small GPU, or a CPU at 32×32: styles, noise, path length",
+            paper=KARRAS,
+        ),
         Recipe(
             "cdcgan",
             base="dcgan",

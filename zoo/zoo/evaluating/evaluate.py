@@ -38,6 +38,8 @@ def evaluate(
     raw: bool = False,
     last: bool = False,
     at: int | None = None,
+    sampler: str | None = None,
+    sampler_options: Mapping[str, Any] | None = None,
     resamples: int = 10,
     device: str = "auto",
     out: Place | None = None,
@@ -57,6 +59,7 @@ def evaluate(
         seed: of the samples and of all that is random in the metrics.
         raw: the weights that are not averaged.
         last, at: of a run, its newest checkpoint instead of its best, or the one after so many images.
+        sampler, sampler_options: what chooses the samples; `zoo list samplers` shows those there are.
         resamples: random halves whose spread gives standard errors; below 2 for none.
         out, write: a JSON file for the result, and whether it goes into the model folder too.
 
@@ -69,6 +72,7 @@ def evaluate(
     asked = open_metrics(metrics)
     loaded = open_model(model, device=device, raw=raw, last=last, at=at)
     note_choice(loaded.config, report)
+    loaded = loaded.with_sampler(sampler, sampler_options)
     images = choose_data(model, loaded, dataset, data, split, report=report)
     extractor = open_extractor(features, model=loaded, options=feature_options, device=loaded.device)
     bare = extractor.name.rpartition(":")[2]
@@ -81,6 +85,9 @@ def evaluate(
     found = measure(asked, extractor, there, drawn, resamples=resamples, seed=seed, report=report)
     own = {"samples": samples, "sample_rounding": "8 bits", "seed": seed}
     protocol = describe("evaluate", images, there.count, own, pack=pack, model=loaded, extractor=extractor)
+    if loaded.sampler:
+        protocol["sampler"] = loaded.sampler.describe()
+        report.note(loaded.sampler.tell_cost(samples))
     for module in filter(None, (metric.requires for metric in asked.values())):
         with suppress(metadata.PackageNotFoundError):  # not every module is called as its distribution
             protocol[module] = metadata.version(module)
@@ -95,5 +102,6 @@ def evaluate(
         if (scale := asked[name].scale) is not None
     }
     other = raw or ((last or at is not None) and not holds_checkpoint(model, loaded))  # than the model folder's
+    other = other or loaded.sampler is not None
     results = Results(values, spread, protocol, verdicts=verdicts)
     return publish(results, model, raw=other, write=write, out=out, report=report)

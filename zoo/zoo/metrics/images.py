@@ -68,6 +68,7 @@ def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
     part = model.config["parts"]["generator"]
     made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": part}
     device = model.device.type  # kernels of another device round differently
+    made |= {"sampler": model.sampler.describe()} if model.sampler else {}
     return Images(hash_json({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
 
 

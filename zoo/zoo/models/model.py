@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -21,6 +21,7 @@ from ..randomness import generator_for, latents_for, seeded
 from ..reports.displaying import Displayed
 from ..reports.pictures import grid
 from .batch_norm import estimate_batch_norm
+from .samplers import Choosing
 
 CHUNK = 32
 """Images that are always drawn together. Kernels round differently for different batch sizes; with a fixed one, an image is
@@ -53,6 +54,7 @@ class Model(Displayed):
     discriminator: Discriminator | None  # None for a model that was published without one
     config: dict[str, Any] = field(default_factory=dict)
     others: dict[str, nn.Module] = field(default_factory=dict)  # by role: an encoder, say
+    sampler: Choosing | None = None  # what chooses the latents of samples, if something does
 
     def _describe(self) -> str:
         name = (self.config.get("recipe") or {}).get("name") or type(self.generator).__name__
@@ -143,6 +145,22 @@ class Model(Displayed):
             network.to(*args, **kwargs)
         return self
 
+    def with_sampler(self, name: str | None, options: Mapping[str, Any] | None = None) -> Model:
+        """Return a model of the same networks whose samples a sampler chooses; this one where `name` is None.
+
+        Args:
+            name: "drs", "ddls", …; `zoo list samplers` shows those there are.
+            options: of the sampler; texts are read as `--set sampler.KEY=VALUE` reads them.
+
+        Raises:
+            UsageError: no such sampler or option, a sampler asks a discriminator that is not there, options without one.
+        """
+        if name is None:
+            if options:
+                raise UsageError("options of a sampler, and no sampler", hint="name one: --sampler drs")
+            return self
+        return replace(self, sampler=Choosing(self, name, options or {}))
+
     def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> Tensor:
         """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed` and i alone.
 
@@ -162,12 +180,14 @@ class Model(Displayed):
         if n < 1:
             raise UsageError(f"cannot draw {n} images; the least is 1", hint="for example: -n 64")
         dtype = next(self.generator.parameters()).dtype
+        draw: Any = self.sampler.draw if self.sampler else self.generator
         for start in range(first - first % CHUNK, n, CHUNK):
             numbers = range(start, start + CHUNK)  # always whole chunks, see CHUNK
             labels = self.labels_of(numbers, label)
-            z = move_to(latents_for(self.generator, seed, numbers).to(dtype), self.device)
+            z = latents_for(self.generator, seed, numbers) if self.sampler is None else self.sampler(numbers, seed, label)
+            z = move_to(z.to(dtype), self.device)
             with seeded(seed, f"sample {start}", self.device), exact_float32():  # for what a network draws by itself
-                images = self.generator(z, labels)
+                images = draw(z, labels)
             drawn = images[max(0, first - start) : n - start].float()
             yield drawn if on_device else drawn.cpu()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
@@ -44,7 +44,7 @@ class NetworkCall:
         one_pass: bool = False,
     ) -> None:
         self.network, self.runtime, self.augment = network, runtime, tuple(augment)
-        self.weights = CastWeights(network, runtime.dtype) if cast else None
+        self.weights = CastWeights(network, runtime.dtype) if cast and list(CastWeights.find(network)) else None
         self.call: Any = torch.compile(network, dynamic=False) if compile else network
         self.fast: type[AbstractContextManager[Any]] = FastConvolutions if fast else nullcontext
         self.judges = isinstance(network, Discriminator)
@@ -113,11 +113,15 @@ class CastWeights:
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         self.network = network
-        plain = [(name, module) for name, module in network.named_modules() if type(module) in self.KINDS]
-        self.own = {f"{name}.weight".lstrip("."): cast(Tensor, module.weight) for name, module in plain}
+        self.own = {f"{name}.weight".lstrip("."): cast(Tensor, module.weight) for name, module in self.find(network)}
         self.copies = [torch.empty_like(weight, dtype=dtype, requires_grad=False) for weight in self.own.values()]
         self.versions: list[int] = []
         self.refresh()
+
+    @classmethod
+    def find(cls, network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        """Yield the layers whose weights autocast would cast, by name."""
+        return ((name, module) for name, module in network.named_modules() if type(module) in cls.KINDS)
 
     @torch.no_grad()
     def refresh(self) -> None:
