@@ -21,7 +21,7 @@ from harness import fuzz, set_up
 
 TRIES = {
     **{"model_folders": 5000, "run_folders": 2000, "image_packs": 1000, "picture_archives": 500},
-    **{"hub_conversations": 300, "plugin_metadata": 1000, "names": 5000},
+    **{"hub_conversations": 300, "plugin_metadata": 1000, "names": 5000, "other_files": 1000},
 }
 """Module → how many tries a whole run has."""
 

@@ -135,7 +135,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:  # what YAML has and JSON has not: dates, sets, bytes, keys that are no text
         return dict(parse_json(json.dumps(found).encode()))
     except (ValueError, TypeError, RecursionError) as error:
-        raise fault(path, f"it holds what no JSON can: {error}", error=UsageError, hint=hint) from error
+        raise fault(path, f"it holds what no JSON can: {str(error) or 'too deep a nest'}", error=UsageError, hint=hint) from error
 
 
 def _count(value: Any) -> int:
