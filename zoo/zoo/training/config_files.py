@@ -135,7 +135,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:  # what YAML has and JSON has not: dates, sets, bytes, keys that are no text
         return dict(parse_json(json.dumps(found).encode()))
     except (ValueError, TypeError, RecursionError) as error:
-        raise fault(path, f"it holds what no JSON can: {str(error) or 'too deep a nest'}", error=UsageError, hint=hint) from error
+        what = f"it holds what no JSON can: {str(error) or 'too deep a nest'}"
+        raise fault(path, what, error=UsageError, hint=hint) from error
 
 
 def _count(value: Any) -> int:
