@@ -83,12 +83,13 @@ def _interpret(found: dict[str, Any], path: Path) -> dict[str, Any]:
         return {**_spell(config, path), **_budget(found.get("budget"), path), **_watch(found, path)}
     if isinstance(found.get("recipe"), dict):
         _check(found, _CONFIG + _PLAN, path)
+        track = found.get("track")
+        if track and (problem := find_problem(track, MapOf(dict), "track")):
+            raise fault(path, problem, error=UsageError)
         how = {key: found[key] for key in _HOW if found.get(key) is not None}
         threads = {} if found.get("threads") in (None, "auto") else {"threads": found["threads"]}
         arguments = {**_spell(found, path), **_budget(found.get("budget"), path), **_watch(found, path), **how, **threads}
-        if track := found.get("track"):
-            if problem := find_problem(track, MapOf(dict), "track"):
-                raise fault(path, problem, error=UsageError)
+        if track:
             arguments["track"] = [*track]
             settings = {f"tracker.{name}.{key}": v for name, given in track.items() for key, v in given.items()}
             arguments["options"] = {**arguments["options"], **{k: v for k, v in settings.items() if v is not None}}
