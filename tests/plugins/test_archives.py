@@ -444,3 +444,14 @@ def test_a_kept_index_that_says_something_else_is_made_anew(
     kept.write_bytes(gzip.compress(b"[" * 100_000))
     assert tars.tar_members(file) == first
     assert tars.tar_members(file) == first  # as kept
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_an_archive_that_may_not_be_read(kind: str, nobody: Path) -> None:
+    file = pack(nobody / f"photos.{kind}", PICTURES)
+    file.chmod(0)
+    try:
+        with pytest.raises(DataError, match=r"photos\.\S+ cannot be read: Permission denied"):
+            dataset("folder", file).listing()
+    finally:
+        file.chmod(0o600)
