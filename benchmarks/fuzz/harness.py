@@ -32,7 +32,7 @@ from zoo_core import ZooError
 SECONDS, MEMORY, LETTERS = 20.0, 2 << 30, 300
 """Seconds of a processor that a try may take, bytes beyond what was there, characters of a message."""
 
-WAITING = 6  # times as long by the clock, for others may be busy; what waits for something takes no processor's time
+WAITING, MOST_WAITING = 6, 60  # times as long by the clock, for others may be busy; the latter while it would compute
 
 KEEPING = 20.0  # seconds between two times that what came so far is kept
 
@@ -140,6 +140,8 @@ def fuzz(
             while True:
                 try:
                     if not ours.poll(WAITING * seconds):
+                        if _is_starved(child.pid or 0, seconds) and time.monotonic() - began < MOST_WAITING * seconds:
+                            continue
                         os.kill(child.pid or 0, signal.SIGUSR1)  # so that it says where it is
                         if not ours.poll(2 * seconds):
                             child.kill()
@@ -157,6 +159,7 @@ def fuzz(
                     break
                 if isinstance(told, str):
                     doing, began = told, time.monotonic()
+                    _STARTED[child.pid or 0] = _processor_time(child.pid or 0)[0]
                 else:
                     summary.add(following, doing, *told)
                     following, doing = following + 1, "before it began"
@@ -166,6 +169,25 @@ def fuzz(
             ours.close()
             child.join()
     return summary
+
+
+_STARTED: dict[int, float] = {}
+"""Process → the seconds of a processor that it had taken when its try began."""
+
+
+def _is_starved(process: int, seconds: float) -> bool:
+    """Return whether a process would compute, and others keep it from it."""
+    taken, state = _processor_time(process)
+    return state == "R" and taken - _STARTED.get(process, 0.0) < seconds
+
+
+def _processor_time(process: int) -> tuple[float, str]:
+    """Return the seconds of a processor that a process has taken, and its state, as Linux tells them; 0 and "" elsewhere."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0]
+    except (OSError, IndexError, ValueError):
+        return 0.0, ""
 
 
 def _make_tries(
