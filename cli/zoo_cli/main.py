@@ -195,6 +195,8 @@ class Zoo(click.Group):
                 raise Failure(
                     "there is not enough memory for this\nclose other programs, or raise the limit: ulimit -v"
                 ) from error
+            if isinstance(error, OSError) and error.strerror and error.filename:
+                raise Failure(printable_message(f"{os.fsdecode(error.filename)}: {error.strerror}")) from error
             what = printable_message(f"{type(error).__name__}: {error}")
             raise Failure(f"unexpected {what}\nto see where: zoo --debug {ctx.invoked_subcommand} …") from error
 

@@ -215,3 +215,13 @@ def test_too_little_memory_is_said_in_words(error: Exception, monkeypatch: pytes
     found = run("sample")
     assert found.exit_code == 1
     assert "error: there is not enough memory for this\nclose other programs, or raise the limit" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "dcgan", "--dataset", "faces", "--out"], ["train", "--resume"], ["diagnose"], ["sample"]]
+)
+def test_a_name_that_no_file_can_have(words: list[str]) -> None:
+    found = run(*words, "y" * 300, *(["--images", "8", "--size", "16"] if "--out" in words else []))
+    assert found.exit_code in (1, 2)
+    assert "error: " in found.stderr
+    assert "unexpected" not in found.stderr

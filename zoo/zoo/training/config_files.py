@@ -71,6 +71,11 @@ def read_config(file: str | Path) -> dict[str, Any]:
     if problem := find_problem(arguments, {f"{key}?": kind for key, kind in _ARGUMENTS.items()}):
         key, rest = problem.partition(" ")[::2]
         raise fault(path, f"{_SPELLED.get(key, key)} {rest}", error=UsageError)
+    names = [*(arguments.get("options") or ()), *(arguments.get("track") or ()), *(arguments.get("freeze") or ())]
+    texts = {key: value for key, value in arguments.items() if isinstance(value, str)}
+    for key, text in (*texts.items(), *(("name", name) for name in names)):  # which messages repeat
+        if len(text) > (most := 1000 if key in ("data", "out", "base") else 100):
+            raise fault(path, f"{show(text[:40])}… has {len(text):,} characters; the most is {most}", error=UsageError)
     return arguments
 
 
