@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -221,12 +222,21 @@ def import_all(environment: dict[str, str]) -> None:
     os.environ.update(environment)
     import torch
 
-    import zoo
-    import zoo.training.train
-    from zoo_cli import compare, data, export, measuring, pull, push, sample, train  # noqa: F401
+    from zoo_core import registry
 
+    for name in ("compare", "data", "export", "measuring", "pull", "push", "sample", "train"):
+        import_module(f"zoo_cli.{name}")
+    for name in (
+        "training.train",
+        "comparing.running",
+        "comparing.runs",
+        "evaluating.evaluate",
+        "hub.publishing",
+        "packs.build",
+    ):
+        import_module(f"zoo.{name}")
     torch.set_num_threads(1)
-    zoo.list("recipes")
+    registry.names("recipes")
 
 
 class Forked:
