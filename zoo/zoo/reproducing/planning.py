@@ -104,7 +104,7 @@ class ReproductionPlan:
             }
             for planned in self.claims
         ]
-        told = {"paper": self.paper, "profile": self.profile, "device": self.device, "data": dict(self.data)}
+        told: dict[str, Any] = {"paper": self.paper, "profile": self.profile, "device": self.device, "data": dict(self.data)}
         told["processes"] = self.processes
         return {**told, "seconds": self.seconds, "claims": claims}
 
