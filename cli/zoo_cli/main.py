@@ -192,9 +192,8 @@ class Zoo(click.Group):
             if ctx.params.get("debug"):
                 raise
             if isinstance(error, MemoryError) or _SCARCE.search(str(error)):
-                raise Failure(
-                    "there is not enough memory for this\nclose other programs, or raise the limit: ulimit -v"
-                ) from error
+                hint = "ask for less at once, close other programs, or raise the limit: ulimit -v"
+                raise Failure(f"there is not enough memory for this\n{hint}") from error
             if isinstance(error, OSError) and error.strerror and error.filename:
                 raise Failure(printable_message(f"{os.fsdecode(error.filename)}: {error.strerror}")) from error
             what = printable_message(f"{type(error).__name__}: {error}")

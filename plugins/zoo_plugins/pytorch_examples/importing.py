@@ -105,8 +105,10 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     if (size := file.stat().st_size) > LARGEST:
         raise DataError(f"{file} has {size:,} bytes, more than any network of the example")
     try:
-        if is_zipfile(file) and sum(info.file_size for info in ZipFile(file).infolist()) > size:
-            raise ValueError("it is compressed, which torch.save never does")
+        if is_zipfile(file):
+            with ZipFile(file) as archive:
+                if sum(info.file_size for info in archive.infolist()) > size:
+                    raise ValueError("it is compressed, which torch.save never does")
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can end in nearly any
         hint = "a whole network that was pickled is not read: save network.state_dict()"
