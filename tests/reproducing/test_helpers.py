@@ -77,5 +77,5 @@ def test_processes_share_the_cores(
 
 
 def test_less_than_one_process_is_refused() -> None:
-    with pytest.raises(UsageError, match="processes.* must be at least 1, not 0"):
+    with pytest.raises(UsageError, match=r"processes.* must be at least 1, not 0"):
         choose_processes(0, "cpu")
