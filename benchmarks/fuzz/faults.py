@@ -158,17 +158,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="a JSON file whose pairs of these names are replaced")
     parser.add_argument("--json", action="store_true", help="print only the last line")
     given = parser.parse_args()
-    found = try_all(given.commands.split(","), given.faults.split(","), told=not given.json, forked=given.forked)
-    if given.out is not None:
-        before = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
-        whole = {**before.get("faults", {}), **found["ends"]}
-        text = json.dumps({**before, "faults": dict(sorted(whole.items()))}, indent=1)
-        given.out.write_text(text + "\n", encoding="utf-8")
+    chosen: dict[str, Any] = {"told": not given.json, "forked": given.forked, "out": given.out}
+    found = try_all(given.commands.split(","), given.faults.split(","), **chosen)
     print(json.dumps({key: value for key, value in found.items() if key != "ends"}))
     return 1 if found["violations"] else 0
 
 
-def try_all(commands: list[str], faults: list[str], *, told: bool = False, forked: bool = False) -> dict[str, Any]:
+def try_all(
+    commands: list[str], faults: list[str], *, told: bool = False, forked: bool = False, out: Path | None = None
+) -> dict[str, Any]:
     """Try every pair; return what `main` prints."""
     from helpers.hub_server import HubServer
     from helpers.hub_server.fixtures import TOKEN, environment
@@ -186,6 +184,7 @@ def try_all(commands: list[str], faults: list[str], *, told: bool = False, forke
                 place = Place(root, root / f"{command}-{name}" / FAULTS[name].work, root / FAULTS[name].data)
                 why = try_one(place, command, FAULTS[name], base, forked)
                 found["ends"][f"{name}/{command}"] = "could not be tried" if why is None else why or "as promised"
+                write(out, found["ends"])
                 if why is None:
                     found["untried"].append(f"{command}/{name}")
                     continue
@@ -215,6 +214,14 @@ def prepare(root: Path, environment: dict[str, str]) -> None:
         done = subprocess.run([sys.executable, "-m", "zoo_cli", *words], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     shutil.copytree(root / "run", root / "other")
+
+
+def write(out: Path | None, ends: dict[str, str]) -> None:
+    """Add what came of pairs to those that a file holds."""
+    if out is not None:
+        before = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+        whole = dict(sorted({**before.get("faults", {}), **ends}.items()))
+        out.write_text(json.dumps({**before, "faults": whole}, indent=1) + "\n", encoding="utf-8")
 
 
 def import_all(environment: dict[str, str]) -> None:
