@@ -13,7 +13,7 @@ from zoo_core import Paper, UsageError, registry
 from zoo_core.words import duration, plural
 
 from ..devices import check_device, resolve_precision
-from ..documents import MapOf, show
+from ..documents import MapOf, brief
 from ..files import Place, remove_unfinished, translate_errors
 from ..locks import lock_folder
 from ..notebook import reporter_for_caller
@@ -153,14 +153,14 @@ def refuse_other(folder: Path, wanted: Mapping[str, Any]) -> dict[str, str]:
     hint = "choose another folder: --out DIR"
     found = read_kept(folder / FILE, {"data": MapOf(str), "*": Any}, UsageError, hint) or {}
     lines = [
-        f"{key}: {show(found.get(key))} there, {wanted[key]} now"
+        f"{key}: {brief(str(found.get(key)), 80)} there, {wanted[key]} now"
         for key in ("format", "paper", "profile", "device")
         if found.get(key) != wanted[key]
     ]
     known: dict[str, str] = found["data"]
     for name, place in wanted["data"].items():
         if known.get(name, place) != place:
-            lines.append(f"data of {name}: {show(known[name])} there, {place} now")
+            lines.append(f"data of {name}: {brief(known[name], 80)} there, {place} now")
     if lines:
         hint = f"to go on with it, say the same; or {hint}"
         raise UsageError(f"{folder} holds another reproduction:\n  " + "\n  ".join(lines), hint=hint)
