@@ -300,6 +300,8 @@ def try_one(place: Place, command: str, fault: Fault, base: dict[str, str], fork
         ends = [finish(process, fault, endless=command in ENDLESS) for process in processes]
         problems = [judge(code, errors, fault) for code, errors in ends]
         if command in AGAIN and (fault.signals or fault.limit or fault.twice):
+            if command == "train" and (place.work / "run" / "run.json").exists():
+                words = ["train", "--resume", f"{place.work}/run"]
             code, errors = finish(start(words, environment, FAULTS["none"], stack, forked), FAULTS["none"], endless=False)
             problems += [f"called again: {why}" for why in [judge(code, errors, FAULTS["none"])] if why]
         left = [path.name for path in place.work.rglob(".unfinished-*")] if place.work.exists() else []
