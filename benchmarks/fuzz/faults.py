@@ -303,7 +303,8 @@ def try_one(place: Place, command: str, fault: Fault, base: dict[str, str], fork
             if command == "train" and (place.work / "run" / "run.json").exists():
                 words = ["train", "--resume", f"{place.work}/run"]
             code, errors = finish(start(words, environment, FAULTS["none"], stack, forked), FAULTS["none"], endless=False)
-            problems += [f"called again: {why}" for why in [judge(code, errors, FAULTS["none"])] if why]
+            why = "" if " is finished: " in errors else judge(code, errors, FAULTS["none"])
+            problems += [f"called again: {why}"] if why else []
         left = [path.name for path in place.work.rglob(".unfinished-*")] if place.work.exists() else []
     if left and not fault.signals:
         problems.append(f"half-written: {left[0]}")
