@@ -123,10 +123,22 @@ def resolve(wheel: Path, requirements: list[Requirement], extras: list[str]) -> 
             # A bound such as 0.4 means the first release of that series that this Python and machine have.
             constraints.write_text("".join(f"{name}>={low},<={low}.9999\n" for name, low in bounds.items()))
             target = f"{wheel}[{extra}]" if extra else str(wheel)
-            command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "-c"]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--dry-run",
+                "--ignore-installed",
+                "--only-binary",
+                ":all:",
+                "-c",
+            ]
             done = subprocess.run([*command, str(constraints), target], capture_output=True, text=True)
-        lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
-        found[extra or "itself"] = "" if done.returncode == 0 else (lines or ["pip failed"])[0][:300]
+        said = f"{done.stdout}\n{done.stderr}"
+        reasons = said.partition("The conflict is caused by:")[2].partition("\n\n")[0].split("\n")
+        reasons = reasons if any(reasons) else [line for line in said.splitlines() if "ERROR" in line] or ["pip failed"]
+        found[extra or "itself"] = "" if done.returncode == 0 else "; ".join(filter(None, map(str.strip, reasons)))[:300]
     return found
 
 

@@ -3,8 +3,8 @@
     python benchmarks/fuzz/every.py [--share X] [--seed S] [--targets A,B] [--out FILE] [--json]
 
 The last line of standard output is one JSON object: target → its summary; `--out` puts it into a file, beside what other
-targets had there. With --share 1 each target has the tries that are
-named in `TRIES`; the tests take less.
+targets had there, while it goes on: a target whose tries of this seed began there goes on where it was. With --share 1 each
+target has the tries that are named in `TRIES`; the tests take less.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from harness import fuzz, set_up
+from harness import Summary, fuzz, set_up
 
 TRIES = {
     **{"model_folders": 5000, "run_folders": 2000, "image_packs": 1000, "picture_archives": 500},
-    **{"hub_conversations": 300, "plugin_metadata": 1000, "names": 5000},
+    **{"hub_conversations": 300, "plugin_metadata": 1000, "names": 5000, "other_files": 1000},
 }
 """Module → how many tries a whole run has."""
 
@@ -38,14 +38,26 @@ def main() -> int:
     tell: Callable[[str], None] = (lambda line: None) if given.json else partial(print, flush=True)
     found = {}
     for name in given.targets.split(","):
-        summary = fuzz(import_module(name).TARGET, max(1, round(TRIES[name] * given.share)), given.seed).to_json()
-        found[name] = summary
+        keep = partial(write, given.out, name)
+        tries = max(1, round(TRIES[name] * given.share))
+        whole = fuzz(import_module(name).TARGET, tries, given.seed, before=read(given.out, name, given.seed), keep=keep)
+        keep(whole)
+        summary = found[name] = whole.to_json()
         tell(f"{name}: {summary['as_promised']} of {summary['tries']} as promised; {summary['examples'] or ''}")
-    if given.out is not None:
-        before = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
-        given.out.write_text(json.dumps({**before, **found}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found))
     return 1 if any(summary["violations"] for summary in found.values()) else 0
+
+
+def read(file: Path | None, name: str, seed: int) -> Summary | None:
+    """Return what came of the tries of a seed so far."""
+    before = json.loads(file.read_text(encoding="utf-8")) if file is not None and file.exists() else {}
+    return Summary.from_json(before[name]) if name in before and before[name]["seed"] == seed else None
+
+
+def write(file: Path | None, name: str, summary: Summary) -> None:
+    if file is not None:
+        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        file.write_text(json.dumps({**before, name: summary.to_json()}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ from zoo_core import ZooError
 SECONDS, MEMORY, LETTERS = 20.0, 2 << 30, 300
 """Seconds of a processor that a try may take, bytes beyond what was there, characters of a message."""
 
-WAITING = 6  # times as long by the clock, for others may be busy; what waits for something takes no processor's time
+WAITING, MOST_WAITING = 6, 60  # times as long by the clock, for others may be busy; the latter while it would compute
+
+KEEPING = 20.0  # seconds between two times that what came so far is kept
 
 NOBODY = 65534
 
@@ -100,16 +102,35 @@ class Summary:
         promised = sum(self.outcomes.values())
         return {**vars(self), "outcomes": dict(self.outcomes), "violations": dict(self.violations), "as_promised": promised}
 
+    @staticmethod
+    def from_json(found: dict[str, Any]) -> Summary:
+        values = {key: value for key, value in found.items() if key != "as_promised"}
+        counts = {key: Counter(values[key]) for key in ("outcomes", "violations")}
+        return Summary(**{**values, **counts})
 
-def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seconds: float = SECONDS) -> Summary:
-    """Make the tries; those that end the process are counted, and the next one begins in another."""
-    summary = Summary(target.name, seed)
+
+def fuzz(
+    target: Target,
+    tries: int,
+    seed: int,
+    *,
+    only: int | None = None,
+    seconds: float = SECONDS,
+    before: Summary | None = None,
+    keep: Callable[[Summary], object] = lambda summary: None,
+) -> Summary:
+    """Make the tries; those that end the process are counted, and the next one begins in another.
+
+    `before` is what came of the first ones of them; `keep` is told what came so far, every now and then.
+    """
+    summary = before or Summary(target.name, seed)
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="zf-") as place, quiet() if not os.environ.get("FUZZ_LOUD") else nullcontext():
         folder = Path(place)
         folder.chmod(0o755)
         known = target.prepare(folder)
-        following, end = (0, tries) if only is None else (only, only + 1)
+        following, end = (summary.tries, tries) if only is None else (only, only + 1)
+        kept = time.monotonic()
         while following < end:
             ours, theirs = context.Pipe()
             child = context.Process(target=_make_tries, args=(theirs, target, folder, known, seed, following, end, seconds))
@@ -119,6 +140,8 @@ def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seco
             while True:
                 try:
                     if not ours.poll(WAITING * seconds):
+                        if _is_starved(child.pid or 0, seconds) and time.monotonic() - began < MOST_WAITING * seconds:
+                            continue
                         os.kill(child.pid or 0, signal.SIGUSR1)  # so that it says where it is
                         if not ours.poll(2 * seconds):
                             child.kill()
@@ -136,12 +159,35 @@ def fuzz(target: Target, tries: int, seed: int, *, only: int | None = None, seco
                     break
                 if isinstance(told, str):
                     doing, began = told, time.monotonic()
+                    _STARTED[child.pid or 0] = _processor_time(child.pid or 0)[0]
                 else:
                     summary.add(following, doing, *told)
                     following, doing = following + 1, "before it began"
+                if time.monotonic() > kept + KEEPING:
+                    keep(summary)
+                    kept = time.monotonic()
             ours.close()
             child.join()
     return summary
+
+
+_STARTED: dict[int, float] = {}
+"""Process → the seconds of a processor that it had taken when its try began."""
+
+
+def _is_starved(process: int, seconds: float) -> bool:
+    """Return whether a process would compute, and others keep it from it."""
+    taken, state = _processor_time(process)
+    return state == "R" and taken - _STARTED.get(process, 0.0) < seconds
+
+
+def _processor_time(process: int) -> tuple[float, str]:
+    """Return the seconds of a processor that a process has taken, and its state, as Linux tells them; 0 and "" elsewhere."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0]
+    except (OSError, IndexError, ValueError):
+        return 0.0, ""
 
 
 def _make_tries(
@@ -156,7 +202,11 @@ def _make_tries(
             restore_rights(place)
             shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(folder / target.fresh, place, symlinks=True)
-        attempt = target.attempt(place, draw, known)
+        try:
+            attempt = target.attempt(place, draw, known)
+        except Exception:  # the fuzzer itself is at fault
+            pipe.send(("not made", traceback.format_exc()[-300:], 0.0, 0))
+            continue
         pipe.send(attempt.how)
         pipe.send(judge(attempt, target.raises, seconds, str(folder)))
     restore_rights(folder / "try")

@@ -23,8 +23,9 @@ set_up()
 import torch  # noqa: E402
 
 import zoo  # noqa: E402
+from zoo.catalog.records import describe_model_folder  # noqa: E402
 from zoo.files import sha256  # noqa: E402
-from zoo.models.card import model_card  # noqa: E402
+from zoo.models.card import model_card, read_metrics  # noqa: E402
 from zoo.models.config import digest, note_choice  # noqa: E402
 from zoo.models.folder import write_model  # noqa: E402
 from zoo.progress import Reporter  # noqa: E402
@@ -48,6 +49,12 @@ def prepare(folder: Path) -> dict[str, Any]:
             "parent": {"model": "ada/other", "license": "mit", "images": 5, "sha256": {}, "parent": None},
         }
         write_model(model, folder / "models" / recipe)
+        block = {
+            "metrics": {"fid": 12.3},
+            "spread": {"fid": 0.2},
+            "protocol": {"measure": "evaluate", "features": "inception"},
+        }
+        (folder / "models" / recipe / "metrics.json").write_text(json.dumps({**block, "others": [block]}))
         pixels[recipe] = zoo.load(folder / "models" / recipe).sample(1)
     give_away(folder)
     return pixels
@@ -93,7 +100,7 @@ def attempt(folder: Path, draw: random.Random, pixels: dict[str, Any]) -> Try:
         hows.append(f"{file.name}: {how}")
     if redo:
         redo_checksums(place)
-    after = draw.choice(("card", "note", "repr", "pull", "none", "none"))
+    after = draw.choice(("card", "note", "repr", "pull", "catalog", "none"))
 
     def act() -> None:
         model = zoo.load(place)
@@ -103,7 +110,9 @@ def attempt(folder: Path, draw: random.Random, pixels: dict[str, Any]) -> Try:
         if not redo and not torch.equal(found, pixels[recipe]):
             raise Difference("other pixels, though the checksums are those of before")
         if after == "card":
-            model_card(model)
+            model_card(model, metrics=read_metrics(place))
+        elif after == "catalog":
+            describe_model_folder(place)
         elif after == "note":
             note_choice(model.config, Reporter())
         elif after == "repr":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import Any
 
@@ -86,6 +87,7 @@ class Misuse(Failure):
     exit_code = 2
 
 
+_SCARCE = re.compile(r"(?i)failed to map segment|can(no|')t allocate|bad_alloc|start new thread|out of memory")
 FAILURES = {1: Failure, 2: Misuse}  # exit code → class
 _HELPS: tuple[type[click.UsageError], ...] = tuple(
     getattr(click.exceptions, name) for name in ("NoArgsIsHelpError",) if hasattr(click.exceptions, name)
@@ -189,6 +191,11 @@ class Zoo(click.Group):
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
+            if isinstance(error, MemoryError) or _SCARCE.search(str(error)):
+                hint = "ask for less at once, close other programs, or raise the limit: ulimit -v"
+                raise Failure(f"there is not enough memory for this\n{hint}") from error
+            if isinstance(error, OSError) and error.strerror and error.filename:
+                raise Failure(printable_message(f"{os.fsdecode(error.filename)}: {error.strerror}")) from error
             what = printable_message(f"{type(error).__name__}: {error}")
             raise Failure(f"unexpected {what}\nto see where: zoo --debug {ctx.invoked_subcommand} …") from error
 

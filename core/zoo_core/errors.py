@@ -92,4 +92,5 @@ def unknown(what: str, name: str, valid: Iterable[str], *, hint: str = "") -> Un
         advice = f"valid: {', '.join(valid)}" if valid else "there is none"
     else:
         advice = f"{len(valid)} exist, for example {', '.join(valid[:5])}"
-    return UnknownNameError(f"unknown {what} {name!r}; {advice}", hint=hint)
+    shown = repr(name) if len(name) <= 60 else f"{name[:60]!r}…"
+    return UnknownNameError(f"unknown {what} {shown}; {advice}", hint=hint)

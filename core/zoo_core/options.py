@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -133,7 +134,7 @@ def parse(option: Option, text: str, *, key: str) -> Any:
     if any(typing.get_origin(m) is typing.Literal and text in typing.get_args(m) for m in members(option.type)):
         return text  # also where it is "none" or "true"
     for read in _READERS:
-        with suppress(KeyError, ValueError, OptionError):
+        with suppress(KeyError, ValueError, RecursionError, OptionError):
             value = _check_type(option, read(text), key)
             break
     else:
@@ -163,7 +164,7 @@ def _check_type(option: Option, value: Any, key: str) -> Any:
         if member is type(None) and value is None:
             return None
         if member is float and isinstance(value, int | float) and not isinstance(value, bool):
-            if math.isfinite(value):
+            if abs(value) <= sys.float_info.max:  # a whole number may be one that no float can have
                 return float(value)
         elif member is Any or (member in (int, bool, str) and type(value) is member):
             return value

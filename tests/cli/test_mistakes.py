@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from helpers.workplace import run, workplace, write_noise
@@ -194,3 +195,33 @@ def test_a_command_that_asks_a_hub_where_nothing_answers_says_so_once(
         assert "the connection to the Hub failed (ConnectError)" in result.stderr
         assert len(naps) <= 4
     forget_silence()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_too_little_memory_is_said_in_words(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def hungry() -> None:
+        raise error
+
+    monkeypatch.setattr("zoo_cli.main.Zoo.get_command", lambda self, ctx, name: hungry)
+    found = run("sample")
+    assert found.exit_code == 1
+    assert "error: there is not enough memory for this\nask for less at once, close" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "dcgan", "--dataset", "faces", "--out"], ["train", "--resume"], ["diagnose"], ["sample"]]
+)
+def test_a_name_that_no_file_can_have(words: list[str]) -> None:
+    found = run(*words, "y" * 300, *(["--images", "8", "--size", "16"] if "--out" in words else []))
+    assert found.exit_code in (1, 2)
+    assert "error: " in found.stderr
+    assert "unexpected" not in found.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from click.testing import Result
 import zoo
 from helpers.browser import measure, needs_chromium
 from helpers.workplace import run, workplace, write_noise
-from zoo_core import UsageError
+from zoo.documents import read_bytes
+from zoo_core import UsageError, ZooError
 
 SMALL = ["--batch", "8", "--device", "cpu", "--precision", "fp32", "--set", "training.log_every=1"]
 SMALL += ["--set", "generator.width=4", "--set", "discriminator.width=4"]
@@ -137,6 +139,26 @@ def test_what_is_missing_or_broken(tmp_path: Path) -> None:
     result = compare("runs/slow", tmp_path / "bad")
     assert result.exit_code == 1
     assert f"{tmp_path}/bad/run.json is damaged" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_samples_that_are_no_file(tmp_path: Path) -> None:
+    """A page that was waiting for a pipe, or took in a file without end, would never be written."""
+    shutil.copytree("runs/slow", tmp_path / "odd")
+    newest = sorted((tmp_path / "odd" / "samples").glob("*.png"))[-1]
+    newest.unlink()
+    os.mkfifo(newest)
+    with pytest.raises(ZooError, match=f"{newest.name} cannot be read: it is a named pipe, not a file"):
+        zoo.compare_runs([tmp_path / "odd"], out=tmp_path / "out")
+    newest.unlink()
+    newest.symlink_to("/dev/zero")
+    with pytest.raises(ZooError, match="it is a device"):
+        read_bytes(newest)
+    newest.unlink()
+    newest.touch()
+    os.truncate(newest, 1 << 40)
+    with pytest.raises(ZooError, match="the most is 67,108,864"):
+        read_bytes(newest)
 
 
 @pytest.mark.parametrize(

@@ -270,3 +270,14 @@ def test_a_value_is_written_as_it_is_read(kind: Any, value: Any, text: str) -> N
     assert write_value(value) == text
     if kind is not dict:
         assert parse(Option("x", kind, None), text, key="x") == value
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "-" + "9" * 400, "[" * 100_000, '{"a":' * 5000, "9" * 5000])
+def test_texts_that_no_number_can_be(text: str) -> None:
+    with pytest.raises(OptionError, match=r"value must be (float|list of int), not") as caught:
+        parse(option(float, 0.5), text, key="value")
+    assert len(str(caught.value)) < 300
+    with pytest.raises(OptionError):
+        parse(option(list[int], [1]), text, key="value")
+    with pytest.raises(OptionError):
+        check(option(float, 0.5), 10**400, key="value")

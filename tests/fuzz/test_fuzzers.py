@@ -29,7 +29,7 @@ def test_a_few_tries_of_each() -> None:
     found = run("every.py", "--share", "0.01", "--seed", "7")
     assert set(found) == {
         *("model_folders", "run_folders", "image_packs", "picture_archives", "hub_conversations"),
-        *("plugin_metadata", "names"),
+        *("plugin_metadata", "names", "other_files"),
     }
     assert {name: summary["examples"] for name, summary in found.items() if summary["violations"]} == {}
     assert all(summary["as_promised"] == summary["tries"] > 0 for summary in found.values())

@@ -14,6 +14,7 @@ from helpers.hub_server.fixtures import make_model
 from helpers.packs import pictures
 from zoo.models.card import ELSEWHERE, model_card, name_metric, read_metrics
 from zoo.models.folder import rewrite_card
+from zoo_core import ModelError
 
 INCEPTION = {"features": "dcgan-zoo:inception", "feature_options": "layer 2048, weights None"}
 SCATTERING = {"features": "dcgan-zoo:scattering", "feature_options": "none"}
@@ -38,7 +39,7 @@ def results_of(header: dict[str, Any]) -> list[tuple[str, str, str, str, float]]
 
 def measure(folder: Path, metrics: dict[str, Any], protocol: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
     block = {"metrics": metrics, "protocol": {"measure": "evaluate", "dataset": "faces", **protocol}}
-    (folder / "metrics.json").write_text(json.dumps({**block, "others": list(others)}))
+    (folder / "metrics.json").write_text(json.dumps({**block, "others": [*others]}))
     rewrite_card(folder)
     return header_of(folder)
 
@@ -149,3 +150,25 @@ def test_a_card_of_the_catalog_that_is_written_anew() -> None:
     header = yaml.safe_load(text.split("---\n")[1])
     assert "datasets" not in header
     assert {name for _, _, name, _, _ in results_of(header)}.isdisjoint({"fid", "kid"})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metrics": 5}, "metrics must be an object, not 5"),
+        ({"protocol": None}, "protocol must be an object, not None"),
+        ({"spread": [1]}, r"spread must be an object, not \[1\]"),
+        ({"others": 7}, "others must be a list, not 7"),
+        ({"others": [{"metrics": {}}]}, "others.0.protocol is missing"),
+        ({"others": [[]] * 10_000}, "others.0 must be an object"),
+        ({"x" * 10_000: float("nan")}, "not finite"),
+    ],
+)
+def test_results_are_checked_before_anybody_reads_them(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+    block = {"metrics": {"fid": 1.0}, "protocol": {"measure": "evaluate"}, "spread": {"fid": "small"}}
+    (tmp_path / "metrics.json").write_text(json.dumps({**block, "others": [block]}))
+    assert read_metrics(tmp_path)
+    (tmp_path / "metrics.json").write_text(json.dumps({**block, **change}))
+    with pytest.raises(ModelError, match=words) as caught:
+        read_metrics(tmp_path)
+    assert len(str(caught.value)) <= 300

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from helpers.pack_samples import Counted, Drawn
 from helpers.packs import Heard, pictures, request, samples, unfinished
@@ -107,7 +109,7 @@ def test_grays_survive_an_interruption_after_the_first_color(tmp_path: Path, mon
     assert len(log.read_text().splitlines()) == 31 + 16  # the 24 grays in complete files are not decoded again
 
 
-@pytest.mark.parametrize("damage", ["pixels", "table", "another key"])
+@pytest.mark.parametrize("damage", ["pixels", "table", "another key", '"name": "imag', '"channels": ', '"skipped": ['])
 def test_a_finished_file_that_is_not_right_is_made_again(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +124,14 @@ def test_a_finished_file_that_is_not_right_is_made_again(
     work = pack.with_name(f"{TEMPORARY}{pack.name}")
     if damage == "another key":
         monkeypatch.setattr("zoo.packs.write.Shard.load", lambda path, key: None)
+    elif damage not in ("pixels", "table"):  # what the file says of itself
+        path = work / "1-complete" / "images-00001.safetensors"
+        with safe_open(str(path), "np") as file:
+            tables, told = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        value = {'"name": "imag': '"name": "../', '"skipped": [': '"skipped": [[{}], '}.get(damage, f"{damage}[")
+        spoiled = told["shard"].replace(damage, value)
+        assert spoiled != told["shard"]
+        save_file(tables, path, {"shard": spoiled})
     else:
         path = work / {"pixels": "1", "table": "1-complete"}[damage] / "images-00001.safetensors"
         path.write_bytes(path.read_bytes()[:-1] + b"?")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import pickle
 import struct
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,9 @@ import pytest
 
 from helpers.datasets import dataset, decoded, encoded, tar_bytes, write_zip
 from zoo_core import DataError, UsageError
+from zoo_core.places import indexes
 from zoo_core.testing import assert_conforms
-from zoo_plugins.datasets.archives import formats, reading
+from zoo_plugins.datasets.archives import formats, reading, tars
 
 PICTURES = [
     (f"{name}/{i}.png", encoded(10 * k + i, form="PNG")) for k, name in enumerate(("cats", "dogs")) for i in range(3)
@@ -409,3 +413,45 @@ def test_pointers_of_git_lfs_are_named(tmp_path: Path, plugin: str, name: str) -
     with pytest.raises(DataError, match="not the file but its pointer in Git LFS") as caught:
         dataset(plugin, tmp_path).listing()
     assert "git lfs pull" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda found: [],
+        lambda found: {**found, "pictures": []},
+        lambda found: {**found, "pictures": {name: ["", 0] for name in found["pictures"]}},
+        lambda found: {**found, "pictures": {name: ["", -1, 5] for name in found["pictures"]}},
+        lambda found: {**found, "pictures": {name: [5, 0, 5] for name in found["pictures"]}},
+        lambda found: {**found, "left": {"because": 1}},
+        lambda found: {**found, "left": {"other": 1}},
+        lambda found: {**found, "folders": [[]]},
+        lambda found: {**found, "damage": [5]},
+        lambda found: {**found, "path": "elsewhere"},
+    ],
+)
+def test_a_kept_index_that_says_something_else_is_made_anew(
+    spoil: Callable[[Any], Any], tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tars, "INDEXED", 1)
+    file = pack(tmp_path / "x.tar", [*PICTURES, ("notes.txt", b"x")])
+    first = tars.tar_members(file)
+    (kept,) = indexes().iterdir()
+    good = kept.read_bytes()
+    kept.write_bytes(gzip.compress(json.dumps(spoil(json.loads(gzip.decompress(good)))).encode()))
+    assert tars.tar_members(file) == first
+    assert json.loads(gzip.decompress(kept.read_bytes())) == json.loads(gzip.decompress(good))
+    kept.write_bytes(gzip.compress(b"[" * 100_000))
+    assert tars.tar_members(file) == first
+    assert tars.tar_members(file) == first  # as kept
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_an_archive_that_may_not_be_read(kind: str, nobody: Path) -> None:
+    file = pack(nobody / f"photos.{kind}", PICTURES)
+    file.chmod(0)
+    try:
+        with pytest.raises(DataError, match=r"photos\.\S+ cannot be read: Permission denied"):
+            dataset("folder", file).listing()
+    finally:
+        file.chmod(0o600)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import shutil
 import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import lmdb
@@ -299,3 +302,39 @@ def test_a_category_without_a_database_may_be_exported_pictures(rooms: Path) -> 
     assert len(dataset("lsun", rooms, category="bedroom").listing().records) == 5  # those of the database
     with pytest.raises(UsageError, match="3 categories: bedroom, dining_room, kitchen"):
         dataset("lsun", rooms).listing()
+
+
+def readers() -> int:
+    """Return how many processes that read databases are children of this one."""
+    mine = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            _, _, rest = file.read_bytes().rpartition(b")")
+            command = file.with_name("cmdline").read_bytes()
+            mine += int(rest.split()[1]) == os.getpid() and b"lmdb_process" in command
+    return mine
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_readers_end_when_nobody_holds_them(rooms: Path) -> None:
+    before = readers()
+    found = dataset("lsun", rooms, split="val")
+    other = dataset("lsun", rooms, split="val")
+    record = found.listing().records[0]
+    other.decode(record)
+    assert readers() == before + 1  # one for both
+    del found
+    other.decode(record)
+    assert readers() == before + 1
+    child = os.fork()
+    if child == 0:  # has the pipes too, and ends nothing
+        del other
+        gc.collect()
+        time.sleep(30)
+        os._exit(0)
+    other.decode(record)
+    del other
+    gc.collect()
+    assert readers() == before
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)

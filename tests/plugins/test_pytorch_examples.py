@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,29 @@ def test_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(DataError, match="plain weights"):
         build_model(tmp_path / "noise.pth")
     assert not (tmp_path / "ran").exists()
+
+
+def test_few_bytes_that_claim_to_be_large_networks(tmp_path: Path) -> None:
+    """A tensor whose strides are 0 has any shape for nothing, and a file may be deflated: neither asks for memory."""
+    state = theirs()[0].state_dict()
+    for name, odd in (
+        ("main.0.weight", torch.zeros(1, 1, 1, 1).expand(10**6, 8 * 10**6, 4, 4)),
+        ("main.12.weight", torch.zeros(10**6, 3, 4, 4).to_sparse()),
+    ):
+        torch.save({**state, name: odd}, tmp_path / "odd.pth")
+        with pytest.raises(DataError, match="fewer numbers than its tensors claim"):
+            build_model(tmp_path / "odd.pth")
+    torch.save({**state, "main.0.weight": torch.zeros(100, 4096, 4, 4)}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(tmp_path / "plain.pth") as plain, zipfile.ZipFile(tmp_path / "odd.pth", "w", 8) as deflated:
+        for info in plain.infolist():
+            deflated.writestr(info.filename, plain.read(info))
+    assert (tmp_path / "odd.pth").stat().st_size < 1 << 20
+    with pytest.raises(DataError, match="plain weights"):
+        build_model(tmp_path / "odd.pth")
+    torch.save({**state, "main.²." + "x" * 5000: torch.zeros(1)}, tmp_path / "odd.pth")
+    with pytest.raises(DataError, match="it has 'main") as caught:
+        build_model(tmp_path / "odd.pth")
+    assert len(caught.value.message) <= 300
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from helpers.claims import MEASURED, TRAINING, Failing, Good, Needy, Trained, Wa
 from helpers.reporters import Heard
 from helpers.workplace import run as type_command
 from zoo.training import callbacks
-from zoo_core import UnknownNameError, UsageError, registry
+from zoo_core import CheckpointError, UnknownNameError, UsageError, registry
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +117,20 @@ def test_another_reproduction_in_the_folder_is_refused(tmp_path: Path) -> None:
     (out / "reproduction.json").write_text("{")
     with pytest.raises(UsageError, match="damaged"):
         reproduce(out, {"good": Good})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"facts": 5}', '{"error": NaN}', "[" * 5000, '{"trainings": {"a": -1}}'])
+def test_what_a_claim_has_kept_is_checked(text: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    reproduce(out, {"good": Good})
+    (out / "claims" / "good.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"claims/good\.json is damaged") as caught:
+        reproduce(out, {"good": Good})
+    assert len(str(caught.value)) <= 300
+    assert "delete it" in caught.value.hint
+    (out / "claims" / "good.json").unlink()
+    (out / "measurements" / "good-count.json").write_text(text)
+    assert "measurements/good-count.json is damaged" in reproduce(out, {"good": Good}).rows[0].error
 
 
 @pytest.mark.parametrize(

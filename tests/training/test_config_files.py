@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -83,6 +84,49 @@ def test_bad_files(text: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text(text)
     with pytest.raises(UsageError, match=says):
         zoo.read_config(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("recipe: [dcgan]", r"recipe must be a text or null, not \['dcgan'\]"),
+        ("size: wide", "size must be a whole number or null, not 'wide'"),
+        ("images: [1]", r"images must be a number, not \[1\]"),
+        ("set: 5", "set must be an object, not 5"),
+        ("from: 3", "from must be a text or null"),
+        (f"recipe: {'x' * 101}", "x…?'?… has 101 characters; the most is 100"),
+        (f"data: {'x' * 1001}", "has 1,001 characters; the most is 1000"),
+        (f"set: {{{'x' * 200}: 1}}", "has 200 characters; the most is 100"),
+        (f"track: [{'x' * 200}]", "has 200 characters; the most is 100"),
+        ("freeze: [1]", "freeze.0 must be a text, not 1"),
+        ("seed: 2020-01-01", "it holds what no JSON can"),
+        ("seed: .nan", "a number that is not finite"),
+        (f"seed: 1{'0' * 40}", "a number of more than 30 digits"),
+        ("seed: !!timestamp x", "neither YAML nor JSON"),
+        ("seed: !!bool x", "neither YAML nor JSON"),
+        ("seed: !!int ''", "neither YAML nor JSON"),
+        ("a: &a {b: *a}", "more than 100,000 values"),
+        (f"a: &a {'x' * 900_000}\nb: [*a, *a, *a]", "more than 100,000 values"),
+        ("[" * 900 + "]" * 900, "neither YAML nor JSON|holds no configuration"),
+        ('{"recipe": "dcgan", "recipe": "mlp-gan"}', "a key stands twice"),
+        ("\n".join(f"{'k' * 50}{i}: 1" for i in range(50)), "keys that mean nothing: k"),
+        (json.dumps({"recipe": {"name": "x"}, "track": {"wandb": 5}}), "track.wandb must be an object"),
+        (json.dumps({"config": {"recipe": {}, "x" * 5000: 1}}), "a key that means nothing|no run.json"),
+        (json.dumps({"recipe": {"name": "x"}, "budget": {"images": "y" * 5000}}), "is no whole configuration|budget"),
+    ],
+)
+def test_values_of_a_wrong_type(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(UsageError, match=says) as caught:
+        zoo.read_config(tmp_path / "file")
+    assert str(tmp_path / "file")[-100:] in caught.value.message
+    assert len(str(caught.value)) <= 300
+
+
+def test_arguments_of_a_file_are_those_of_a_training() -> None:
+    from zoo.training.config_files import _ARGUMENTS
+
+    assert {*_ARGUMENTS} == {*inspect.signature(zoo.plan).parameters} - {"resume"}
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

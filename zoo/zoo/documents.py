@@ -35,6 +35,8 @@ LETTERS = 300
 LARGEST = 2**63 - 1
 """Largest whole number; all that count something stay far below."""
 
+_HUGE = 10**30
+
 _WORDS = {int: "a whole number", float: "a number", str: "a text", dict: "an object", list: "a list", bool: "true or false"}
 
 
@@ -183,9 +185,15 @@ def read_json(
 def read_text(file: Path, limit: int = LIMIT, *, error: type[ZooError], hint: str = "") -> str:
     """Return a regular file of at most `limit` bytes as text; raises `error` where it is none."""
     try:
-        return _read_bytes(file, limit).decode("utf-8")
+        return read_bytes(file, limit, error=error, hint=hint).decode("utf-8")
     except UnicodeDecodeError:
-        wrong = "it is no text"
+        raise error(f"{shorten_path(file)} cannot be read: it is no text", hint=hint) from None
+
+
+def read_bytes(file: Path, limit: int = 64 << 20, *, error: type[ZooError] = ZooError, hint: str = "") -> bytes:
+    """Return all of a regular file of at most `limit` bytes, a picture's by default; raises `error` where it is none."""
+    try:
+        return _read_bytes(file, limit)
     except _UnfitError as problem:
         wrong = str(problem)
     except OSError as problem:
@@ -198,7 +206,7 @@ def parse_json(data: bytes, *, finite: bool = True) -> Any:
     number = _finite if finite else float
     value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=number, parse_float=number)
     json.dumps(value, ensure_ascii=False).encode()  # which text that is no Unicode does not survive
-    if _depth(value) > DEPTH:
+    if _check(value) > DEPTH:
         raise RecursionError
     return value
 
@@ -236,9 +244,12 @@ def _finite(text: str) -> float:
     return number
 
 
-def _depth(value: Any) -> int:
+def _check(value: Any) -> int:
+    """Return how deeply a value is nested; raises ValueError for a number that is no float."""
+    if isinstance(value, int) and abs(value) >= _HUGE:
+        raise ValueError("it holds a number of more than 30 digits")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
+    return 1 + max(map(_check, inner), default=0)
 
 
 def find_problem(value: Any, schema: Any, where: str = "") -> str:

@@ -6,9 +6,10 @@ import itertools
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from weakref import WeakValueDictionary
 
 from zoo_core.datasets import CAREFUL, WHITE, FileDataset, Fill, Fit, ImageDataset, LazyRecords, Listing, Record
 from zoo_core.errors import DataError, OptionError, UsageError, unknown
@@ -74,6 +75,10 @@ class LSUN(ImageDataset):
             raise OptionError("dataset.category and dataset.classes are the same for LSUN", hint="leave one of them out")
         named = category if category is not None else classes
         self.category = named.split(",") if isinstance(named, str) else named
+        self._readers: dict[str, LMDBReader] = {}  # which live as long as somebody holds them
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_readers": {}}
 
     def listing(self) -> Listing:
         refused = self._refused()
@@ -92,7 +97,7 @@ class LSUN(ImageDataset):
         for name in chosen:
             if name not in there:
                 raise unknown(f"LSUN category for split {self.split!r} in {self.data}:", name, there, hint=ORIGIN.hint)
-        parts = [_Part(there[name].resolve()) for name in chosen]
+        parts = [_Part(there[name].resolve(), self._open) for name in chosen]
         starts = list(itertools.accumulate(map(len, parts), initial=0))
         several = len(chosen) > 1
 
@@ -113,9 +118,13 @@ class LSUN(ImageDataset):
         folder, key = record.source
         if isinstance(key, str):
             return open_picture(os.path.join(folder, key))
-        if (value := _open(Path(folder)).get(key)) is None:
+        if (value := self._open(Path(folder)).get(key)) is None:
             raise KeyError(f"{key!r} is no longer in {folder}")
         return open_picture(value)
+
+    def _open(self, folder: Path) -> LMDBReader:
+        reader = self._readers[str(folder)] = _open(folder)
+        return reader
 
     def read_jpeg(self, record: Record) -> bytes | None:
         folder, key = record.source
@@ -160,13 +169,13 @@ class LSUN(ImageDataset):
 class _Part:
     """What a category's folder holds: keys of a database, all alone as there are millions, or files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, open: Callable[[Path], LMDBReader]) -> None:
         self.folder = folder
         self.notes: tuple[str, ...] = ()
         self._keys: list[bytes] = []
         self._files: Sequence[Record] = ()
         if (folder / "data.mdb").is_file():
-            self._keys, self._stamp = _open(folder).keys(), file_stamp(folder / "data.mdb")
+            self._keys, self._stamp = open(folder).keys(), file_stamp(folder / "data.mdb")
         else:
             listing = FileDataset(data=str(folder)).listing()
             self._files, self.notes = listing.records, listing.notes
@@ -199,17 +208,14 @@ def _has_pictures(folder: Path) -> bool:
     return any(is_picture(name) for _, _, names in os.walk(folder) for name in names)
 
 
-# folder → process that opened it, stamp, and reader: each process opens a database once
-_OPEN: dict[str, tuple[int, str, LMDBReader]] = {}
+# process, folder and stamp → reader: each process opens a database once
+_OPEN: WeakValueDictionary[tuple[int, str, str], LMDBReader] = WeakValueDictionary()
 
 
 def _open(folder: Path) -> LMDBReader:
     """Return the reader of a folder's database, one for each process; raises `DataError` where it is none or cut short."""
-    stamp = file_stamp(folder / "data.mdb")
-    if (known := _OPEN.get(str(folder))) and known[:2] == (os.getpid(), stamp) and known[2].is_alive():
-        return known[2]
-    if known and known[0] == os.getpid():
-        known[2].close()
-    reader = LMDBReader(folder)
-    _OPEN[str(folder)] = (os.getpid(), stamp, reader)
+    key = os.getpid(), str(folder), file_stamp(folder / "data.mdb")
+    reader = _OPEN.get(key)
+    if reader is None or not reader.is_alive():
+        reader = _OPEN[key] = LMDBReader(folder)
     return reader

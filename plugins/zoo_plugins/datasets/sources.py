@@ -113,15 +113,19 @@ def file_stamp(path: Path) -> str:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise `DataError` where a file is only a pointer of Git LFS, as a clone without its large files holds, or no file."""
+    """Raise `DataError` where a file is only a pointer of Git LFS, as a clone without its large files holds, no file, or
+    cannot be read; what is missing is said by whoever wants it.
+    """
     from zoo_core.pictures.signatures import LFS
 
     refuse_special(path)
     try:
         with open(path, "rb") as file:
             start = file.read(len(LFS))
-    except OSError:  # whoever reads it says why
+    except FileNotFoundError:
         return
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if start == LFS:
         raise DataError(f"{path} is not the file but its pointer in Git LFS", hint="to get what it stands for: git lfs pull")
 

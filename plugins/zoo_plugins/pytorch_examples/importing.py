@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile, is_zipfile
 
 import torch
 from torch import Tensor
@@ -101,15 +102,21 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
         raise UsageError(f"{file} {what}", hint="name the file: netG_epoch_24.pth")
-    if file.stat().st_size > LARGEST:
-        raise DataError(f"{file} has {file.stat().st_size:,} bytes, more than any network of the example")
+    if (size := file.stat().st_size) > LARGEST:
+        raise DataError(f"{file} has {size:,} bytes, more than any network of the example")
     try:
+        if is_zipfile(file):
+            with ZipFile(file) as archive:
+                if sum(info.file_size for info in archive.infolist()) > size:
+                    raise ValueError("it is compressed, which torch.save never does")
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can end in nearly any
         hint = "a whole network that was pickled is not read: save network.state_dict()"
         raise DataError(f"{file} cannot be read as plain weights", hint=hint) from error
     if not isinstance(state, Mapping) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise DataError(f"{file} is no dictionary of tensors", hint="save network.state_dict()")
+    if any(t.layout != torch.strided for t in state.values()) or sum(t.numel() * t.itemsize for t in state.values()) > size:
+        raise DataError(f"{file} shows fewer numbers than its tensors claim to have")  # by strides of 0, say
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}  # as nn.DataParallel calls it
 
 
@@ -118,8 +125,8 @@ def translate(weights: Mapping[str, Tensor], names: Mapping[int, str], file: Pat
     found = {}
     for name, tensor in weights.items():
         layer, _, what = name.removeprefix("main.").partition(".")
-        if not name.startswith("main.") or not layer.isdigit() or int(layer) not in names or not what:
-            raise _other_network(file, f"it has {name}")
+        if not name.startswith("main.") or not layer.isdecimal() or int(layer) not in names or not what:
+            raise _other_network(file, f"it has {name[:60]!r}")
         ours = names[int(layer)]
         if ours.endswith("linear") and tensor.ndim == 4:
             tensor = tensor.flatten(1).T  # [latents, maps, 4, 4] → [maps · 16, latents]
@@ -143,7 +150,7 @@ def _fill(network: torch.nn.Module, weights: Mapping[str, Tensor], file: Path) -
             raise DataError(f"{file} holds numbers that are not finite")
         target.copy_(tensor)
     if extra := sorted(weights.keys() - own.keys()):
-        raise _other_network(file, f"it has {', '.join(extra[:3])} besides")
+        raise _other_network(file, f"it has {', '.join(name[:30] for name in extra[:3])} besides")
 
 
 def _shape(weights: Mapping[str, Tensor], name: str, file: Path) -> tuple[int, ...]:

@@ -11,6 +11,8 @@ from pathlib import Path
 def recall(file: Path) -> dict[str, str]:
     """Return what an earlier sitting kept in `file`; {} where there was none, or the file is damaged."""
     try:
+        if not file.is_file():  # a named pipe would keep us waiting
+            return {}
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}

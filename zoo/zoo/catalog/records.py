@@ -138,10 +138,9 @@ def _rounded(value: float | None) -> float | None:
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[Score]:
     """Yield every number of a `metrics.json`, in its order."""
-    others = metrics.get("others") or ()
-    for block in (metrics, *others) if metrics else ():
+    for block in (metrics, *metrics.get("others", ())) if metrics else ():
         features = str(block["protocol"].get("features") or "").rpartition(":")[2]
-        spread = block.get("spread") or {}
+        spread = {key: one for key, one in block.get("spread", {}).items() if isinstance(one, int | float)}
         for name, value in block["metrics"].items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 # The formula is one; the field calls it FID of Inception's features alone.

@@ -14,6 +14,7 @@ import torch
 
 from zoo_core.words import cell
 
+from ..documents import read_bytes
 from ..files import atomic_file
 from ..models.curves import NETWORKS, curve
 from ..packs import Pack
@@ -179,7 +180,7 @@ def _samples(pack: Pack, trials: Sequence[Trial]) -> list[Picture]:
         path = trial.samples(len(trial.points))
         if trial.points and path.exists():
             note = f"{trial.points[-1].images:,} images, distance {number(trial.points[-1].distance)}"
-            found.append(Picture(path.read_bytes(), f"samples of {trial}", str(trial), note))
+            found.append(Picture(read_bytes(path), f"samples of {trial}", str(trial), note))
     return found
 
 
@@ -189,6 +190,6 @@ def _history(trials: Sequence[Trial]) -> dict[str, list[tuple[Picture | None, fl
     for trial in trials:
         for i, point in enumerate(trial.points if trial.seed == 0 else (), 1):
             path, alt = trial.samples(i), f"samples of {trial.recipe} after {point.images:,} images"
-            picture = Picture(path.read_bytes(), alt) if path.exists() else None
+            picture = Picture(read_bytes(path), alt) if path.exists() else None
             found.setdefault(trial.recipe, []).append((picture, point.distance))
     return found

@@ -13,6 +13,7 @@ from typing import Any
 from zoo_core import UsageError
 from zoo_core.words import cell, printable
 
+from ..documents import read_bytes
 from ..files import atomic_file
 from ..models.building import build_networks, meta_device
 from ..models.card import name_metric, read_metrics
@@ -249,7 +250,7 @@ def _samples(row: ComparedRun) -> Picture | None:
     if not drawn:
         return None
     images = int(drawn[-1].stem) if drawn[-1].stem.isdigit() else row.images
-    return Picture(drawn[-1].read_bytes(), f"samples of {row.name}", row.name, f"{images:,} images")
+    return Picture(read_bytes(drawn[-1]), f"samples of {row.name}", row.name, f"{images:,} images")
 
 
 def list_measures(rows: Sequence[ComparedRun]) -> list[str]:

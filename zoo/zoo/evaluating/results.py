@@ -188,8 +188,7 @@ def write_results(folder: Path, results: Results) -> Path:
             raise ZooError(f"{name} is {value}, which is no result")
     found = read_metrics(folder) or {}
     others = found.pop("others", [])
-    blocks = [found] if found else []
-    blocks += [other for other in others if isinstance(other, dict)] if isinstance(others, list) else []
+    blocks = [found, *others] if found else []
     first, *rest = _merge(blocks, results.block())
     file = folder / METRICS
     write_json(file, {**first, **({"others": rest} if rest else {})})

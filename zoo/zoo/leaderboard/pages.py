@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo_core.words import printable
 
+from ..documents import read_bytes
 from ..files import Place, atomic_file
 from ..reports.figures import COLORS, Intervals, svg
 from ..reports.page import Picture, write_page
@@ -112,7 +113,7 @@ def _samples(board: Leaderboard, dataset: str, sort: str | None) -> list[Picture
         file = picture_file(board.path, Cell(row.recipe, row.dataset, 0))
         if row.possible and file.is_file():
             words = f"samples of {row.recipe} on {dataset}, seed 0"
-            found.append(Picture(file.read_bytes(), words, row.recipe))
+            found.append(Picture(read_bytes(file), words, row.recipe))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo_core import ModelError
 from zoo_core.words import printable
 
-from ..documents import read_json
+from ..documents import ListOf, read_document
 from ..reports.numbers import format_value
 from .config import describe_choice
 
@@ -24,6 +24,8 @@ LIBRARY = "dcgan-zoo"
 PIPELINE = "unconditional-image-generation"
 METRICS = "metrics.json"
 METRICS_LIMIT = 1 << 20
+_BLOCK = {"metrics": dict, "protocol": dict, "spread?": dict, "*": Any}
+_METRICS = {**_BLOCK, "others?": ListOf(_BLOCK)}
 LARGEST = 1e300
 """What a metric is below; beyond it, it is no result."""
 ON_THE_HUB = "dataset_on_the_hub"
@@ -94,10 +96,7 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
     file = folder / METRICS
     if not file.exists():
         return None
-    found = read_json(file, METRICS_LIMIT, error=ModelError)
-    if not _is_block(found):
-        raise ModelError(f'{file} must hold {{"metrics": {{…}}, "protocol": {{…}}}}', hint="zoo evaluate writes it")
-    return dict(found)
+    return dict(read_document(file, _METRICS, error=ModelError, limit=METRICS_LIMIT, hint="zoo evaluate writes it"))
 
 
 def escape(text: object) -> str:
@@ -143,20 +142,13 @@ def _header(model: Model, name: str, blocks: list[Mapping[str, Any]]) -> str:
     ).to_yaml()
 
 
-def _is_block(value: Any) -> bool:
-    """Return whether it is a result with the protocol that is its own."""
-    return isinstance(value, dict) and all(isinstance(value.get(key), dict) for key in ("metrics", "protocol"))
-
-
 def _blocks(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    others = metrics.get("others")
-    return [block for block in (metrics, *(others if isinstance(others, list) else ())) if _is_block(block)]
+    return [metrics, *metrics.get("others", ())]
 
 
 def _measured(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rows of a result's table."""
-    spread = block.get("spread")
-    spread = spread if isinstance(spread, dict) else {}
+    spread = block.get("spread", {})
     values = {
         _title(key, block["protocol"]): format_value(value, spread[key] if isinstance(spread.get(key), float) else None)
         for key, value in _numbers(block)

@@ -7,7 +7,6 @@ configuration nor a lying header costs memory. Each tensor is then read to where
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from zoo_core import ModelError, ZooError
 
-from ..documents import brief, fault, shorten_path, show
+from ..documents import brief, fault, parse_json, shorten_path, show
 
 HEADER_LIMIT = 16 << 20
 """Most bytes of a safetensors header; that of a GAN has some thousands."""
@@ -75,7 +74,7 @@ def read_header(file: Path, error: type[ZooError] = ModelError) -> dict[str, Sto
         with safe_open(file, framework="np"):  # checks that the offsets tile the file and fit the shapes
             pass
         found = {}
-        for name, entry in json.loads(text).items():
+        for name, entry in parse_json(text).items():
             if name == "__metadata__":
                 continue
             if entry["dtype"] not in DTYPES:

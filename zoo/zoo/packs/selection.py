@@ -68,7 +68,7 @@ def split_selection(name: str, options: Mapping[str, Any]) -> tuple[dict[str, An
 def _read_classes(text: str) -> list[str]:
     """Return names that are separated by commas, or stand in a JSON list."""
     if text.lstrip().startswith("["):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             names = json.loads(text)
             if isinstance(names, list) and all(isinstance(name, str) for name in names):
                 return names

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from ..documents import ListOf, OneOf, Row, Text, Whole, find_problem, parse_json
 from ..files import atomic_file, sha256
 from .workers import Chunk
 
@@ -23,6 +24,8 @@ _BLOCK = 16 << 20
 _TABLES = ("records", "boxes", "sides", "remarks", "grays")
 
 
+_ABOUT = {"key": str, "name": Text(plain=True), "channels": OneOf((1, 3)), "end": Whole(0), "sha256": str}
+_ABOUT |= {"skipped": ListOf(Row((Whole(0), str)))}
 _Rows = tuple[NDArray[Any], ...]
 """Records [n] int64, boxes [n, B, 4] int16 and sides [n] int32 of some images, as in `labels.safetensors`; remarks
 [n] uint8 and grays [n, 2] float32."""
@@ -58,12 +61,12 @@ class Shard:
         """Return what `save` wrote, None where it is not of the pack `key` or cannot be read."""
         try:
             with safe_open(str(path), framework="np") as file:
-                about = json.loads((file.metadata() or {})["shard"])
+                about = parse_json((file.metadata() or {})["shard"].encode())
                 row: Any = tuple(file.get_tensor(name) for name in _TABLES)
-            if about.pop("key") != key:
+            if find_problem(about, _ABOUT) or about.pop("key") != key:
                 return None
             return Shard(**{**about, "rows": [row], "skipped": dict(about["skipped"])})
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        except (OSError, SafetensorError, ValueError, KeyError, RecursionError):
             return None
 
 

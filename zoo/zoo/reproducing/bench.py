@@ -14,10 +14,22 @@ from filelock import FileLock
 from PIL import Image
 from torch import Tensor
 
-from zoo_core import Bench, Course, ImageDataset, Point, Training, TrainingError, UsageError, registry
+from zoo_core import (
+    Bench,
+    CheckpointError,
+    Course,
+    ImageDataset,
+    Point,
+    Training,
+    TrainingError,
+    UsageError,
+    ZooError,
+    registry,
+)
 
 from ..comparing.measuring import COLLAPSED, REAL, REPEATING, Reference, measure, measure_data
 from ..comparing.training import NamedReporter, has_diverged, train_to
+from ..documents import ListOf, MapOf, Number, Whole, read_document
 from ..files import write_json
 from ..loading import load
 from ..metrics.measuring import FEATURES, Criterion, open_criterion
@@ -36,6 +48,12 @@ FOLDERS = CLAIMS, RUNS, COURSES, MEASUREMENTS, PICTURES = "claims", "runs", "cou
 
 COUNTS = {"seconds": (128, 512), "minutes": (512, 2048)}  # samples and real images of a measurement, by profile
 MOST = 2048, REAL  # in all other profiles
+_SECONDS = Number(0)
+_POINT = {"images": Whole(0), "seconds": _SECONDS, "collapsed": bool}
+_POINT |= dict.fromkeys(("distance", "floor", "diversity", "nearest"), Number())
+_COURSE = {"points": ListOf(_POINT), "diverged": str, "done": bool, "seconds": _SECONDS}
+CLAIM = {"facts": dict, "error": str, "measuring": _SECONDS, "trainings": MapOf(_SECONDS), "*": Any}
+"""What the file of a claim says."""
 _KEY = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
@@ -141,7 +159,7 @@ class WorkBench(Bench):
 
     def remember(self, key: str, measure: Callable[[], Any]) -> Any:
         file = self._file(MEASUREMENTS, key, "json")
-        kept = read_json(file)
+        kept = read_kept(file, {"seconds": _SECONDS, "value": Any})
         if kept is None:
             begun, before = time.monotonic(), self.cost.total
             value = measure()
@@ -176,7 +194,7 @@ class WorkBench(Bench):
 
     def _run_stages(self, name: str, training: Training, points: int, *, measured: bool) -> Course:
         run, file = self.folder / RUNS / name, self.folder / COURSES / f"{name}.json"
-        kept = read_json(file) or {"points": [], "diverged": "", "done": False, "seconds": 0.0}
+        kept = read_kept(file, _COURSE) or {"points": [], "diverged": "", "done": False, "seconds": 0.0}
         while not kept["diverged"] and (len(kept["points"]) < points if measured else not kept["done"]):
             stage = min(len(kept["points"]) + 1, points)
             begun = time.monotonic()
@@ -240,13 +258,17 @@ def find_data(dataset: str, given: Mapping[str, str]) -> str | None:
     return str(fetched) if fetched.is_dir() else None
 
 
-def read_json(file: Path) -> dict[str, Any] | None:
-    """Return what a file of ours holds, None where there is none or it is damaged: then it is made again."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+def read_kept(
+    file: Path,
+    schema: Mapping[str, Any],
+    error: type[ZooError] = CheckpointError,
+    hint: str = "delete it, and it is made again",
+) -> dict[str, Any] | None:
+    """Return what a file of ours holds, None where there is none; raises `error` where it is not as the schema says."""
+    if not file.exists() and not file.is_symlink():
         return None
-    return found if isinstance(found, dict) else None
+    found: dict[str, Any] = read_document(file, schema, error=error, hint=hint, limit=64 << 20, ours=True)
+    return found
 
 
 def write_kept(file: Path, value: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from zoo_core import Estimates, Figure, Lines, Paper, Table, ZooError
 from zoo_core.papers import PROFILES, Shown
 from zoo_core.words import duration, plural, printable
 
+from ..documents import read_bytes
 from ..files import atomic_file
 from ..reports.figures import OTHERS, Curves, Intervals, Line, svg
 from ..reports.numbers import format_value
@@ -120,7 +121,7 @@ def list_commands(row: Row, folder: Path) -> list[str]:
     commands = []
     for name in row.trainings:
         run = folder / RUNS / name
-        if is_run(run):
+        if run.name == name and is_run(run):
             try:
                 commands.append(f"{leave_out(read_run(run).command, '--out')} --out {RUNS}/{name}")
             except ZooError:
@@ -145,7 +146,7 @@ def _items(figures: Sequence[Shown], row: Row, shop: Shop) -> Iterator[Item]:
         if isinstance(shown, Figure):
             file = WorkBench(shop, row.name).find_picture(shown.name)
             if file.is_file():
-                pictures.append(Picture(file.read_bytes(), shown.alt, shown.caption))
+                pictures.append(Picture(read_bytes(file), shown.alt, shown.caption))
             continue
         if pictures:
             yield Item("pictures", pictures=pictures)

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from zoo_core import Claim, ImageSpec, Training, UsageError, Work, ZooError, registry
+from zoo_core import CheckpointError, Claim, ImageSpec, Training, UsageError, Work, ZooError, registry
 from zoo_core.errors import unknown
 from zoo_core.papers import PROFILES
 from zoo_core.words import duration, plural
 
 from ..devices import check_device
+from ..documents import Number
 from ..progress import SILENT, Reporter
 from ..runs.config import RunConfig
 from ..training.processor import count_granted
 from ..training.speed import bench, flop_per_image
-from .bench import CLAIMS, Shop, WorkBench, find_data, name_run, read_json, write_kept
+from .bench import CLAIMS, Shop, WorkBench, find_data, name_run, read_kept, write_kept
 
 SPEED = "speed.json"  # how fast this machine trains, measured once
 START = 1.5  # seconds that a training takes besides its steps: to begin, to save, to be loaded
@@ -103,7 +104,7 @@ class ReproductionPlan:
             }
             for planned in self.claims
         ]
-        told = {"paper": self.paper, "profile": self.profile, "device": self.device, "data": dict(self.data)}
+        told: dict[str, Any] = {"paper": self.paper, "profile": self.profile, "device": self.device, "data": dict(self.data)}
         told["processes"] = self.processes
         return {**told, "seconds": self.seconds, "claims": claims}
 
@@ -202,8 +203,10 @@ def foresee(planned: ReproductionPlan, shop: Shop) -> ReproductionPlan:
 def measure_speed(training: Training, shop: Shop) -> float:
     """Return the operations a second with which this machine trains, as measured for the reproduction once."""
     file = shop.folder / SPEED
-    kept = read_json(file)
-    if kept is None or (kept.get("device"), kept.get("threads")) != (shop.device, shop.threads):
+    kept = None
+    with suppress(CheckpointError):  # then it is measured again
+        kept = read_kept(file, {"device": str, "flops": Number(above=0), "*": Any})
+    if kept is None or (kept["device"], kept.get("threads")) != (shop.device, shop.threads):
         found = bench(
             training.recipe,
             size=training.size,

@@ -12,7 +12,7 @@ from zoo_core.words import name_error
 
 from ..reports.displaying import Displayed
 from ..version import __version__
-from .bench import CLAIMS, read_json
+from .bench import CLAIM, CLAIMS, read_kept
 from .planning import ReproductionPlan
 
 RESULTS, PAGE = "results.json", "report.html"
@@ -114,7 +114,7 @@ def read_rows(folder: Path, planned: ReproductionPlan) -> tuple[Row, ...]:
     paid: set[str] = set()
     rows = []
     for one in planned.claims:
-        kept = read_json(claim_file(folder, one.name))
+        kept = read_kept(claim_file(folder, one.name), CLAIM)
         if kept is None or (kept["error"] and one.why_not):
             why = one.why_not
             rows.append(Row(one.name, one.claim, Verdict("not tried", why) if why else None))

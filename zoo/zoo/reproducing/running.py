@@ -13,12 +13,13 @@ from zoo_core import Paper, UsageError, registry
 from zoo_core.words import duration, plural
 
 from ..devices import check_device, resolve_precision
+from ..documents import MapOf, brief
 from ..files import Place, remove_unfinished, translate_errors
 from ..locks import lock_folder
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
 from ..training.processor import compute_with
-from .bench import FOLDERS, Interrupted, Shop, read_json, write_kept
+from .bench import FOLDERS, Interrupted, Shop, read_kept, write_kept
 from .helpers import Helpers
 from .measuring import measure_claims
 from .page import write_markdown, write_report
@@ -149,19 +150,18 @@ def refuse_other(folder: Path, wanted: Mapping[str, Any]) -> dict[str, str]:
         if folder.exists() and (not folder.is_dir() or any(path.name != ".lock" for path in folder.iterdir())):
             raise UsageError(f"{folder} exists and holds no reproduction", hint="choose another folder: --out DIR")
         return {}
-    found = read_json(folder / FILE)
-    if found is None or not isinstance(found.get("data"), dict):
-        raise UsageError(f"{folder / FILE} is damaged", hint="choose another folder: --out DIR")
+    hint = "choose another folder: --out DIR"
+    found = read_kept(folder / FILE, {"data": MapOf(str), "*": Any}, UsageError, hint) or {}
     lines = [
-        f"{key}: {found.get(key)} there, {wanted[key]} now"
+        f"{key}: {brief(str(found.get(key)), 80)} there, {wanted[key]} now"
         for key in ("format", "paper", "profile", "device")
         if found.get(key) != wanted[key]
     ]
     known: dict[str, str] = found["data"]
     for name, place in wanted["data"].items():
         if known.get(name, place) != place:
-            lines.append(f"data of {name}: {known[name]} there, {place} now")
+            lines.append(f"data of {name}: {brief(known[name], 80)} there, {place} now")
     if lines:
-        hint = "to go on with it, say the same; or choose another folder: --out DIR"
+        hint = f"to go on with it, say the same; or {hint}"
         raise UsageError(f"{folder} holds another reproduction:\n  " + "\n  ".join(lines), hint=hint)
     return known

@@ -17,6 +17,7 @@ from zoo_core.errors import unknown
 from zoo_core.options import complete, parse, schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
+from ..documents import brief
 from ..models.building import build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
 from ..models.config import NETWORKS
@@ -295,8 +296,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "th
     for key in sorted({*old, *new}):
         before, now = old.get(key, absent), new.get(key, absent)
         if before != now:
-            words = ["nothing" if value is absent else repr(value) for value in (before, now)]
-            lines.append(f"{key}: {words[0]} in {where}, {words[1]} now")
+            words = ["nothing" if value is absent else brief(repr(value), 80) for value in (before, now)]
+            lines.append(f"{brief(key, 60)}: {words[0]} in {where}, {words[1]} now")
     return lines
 
 

@@ -28,7 +28,10 @@ _ANYTHING = ("folder", "hub", "faces")  # datasets that read whatever they are g
 
 def is_run(folder: Path) -> bool:
     """Return whether `folder` is a run folder."""
-    return (folder / "run.json").is_file()
+    try:
+        return (folder / "run.json").is_file()
+    except (OSError, ValueError):  # a name that no file can have; whoever writes there says so
+        return False
 
 
 def is_training(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 
 from zoo_core import UsageError, ZooError
 
-from ..documents import read_json, shorten_path
+from ..documents import parse_json, read_json, shorten_path
 from ..files import measure_folder, remove_folder
 from .budget import Budget
 from .documents import LIMIT, read_run_document
@@ -231,7 +230,7 @@ def _last_line(file: Path) -> dict[str, Any]:
         return {}
     for line in reversed(lines):
         try:
-            value = json.loads(line)
+            value = parse_json(line, finite=False)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict) and isinstance(value.get("step"), int):

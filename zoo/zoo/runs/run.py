@@ -22,6 +22,7 @@ import torch
 from zoo_core import CheckpointError, ModelError
 from zoo_core.words import duration
 
+from ..documents import read_bytes
 from ..files import atomic_file, write_json
 from ..models.building import build_networks
 from ..models.config import read_config
@@ -81,7 +82,7 @@ class Run(Displayed):
             if log.exists() and save_curves(read_log(log), file := Path(place, "curves.png")):
                 yield file.read_bytes()
         if grids:
-            yield grids[-1].read_bytes()
+            yield read_bytes(grids[-1])
 
     def __fspath__(self) -> str:  # a run stands wherever its folder may
         return str(self.path)

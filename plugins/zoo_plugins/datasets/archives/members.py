@@ -18,7 +18,7 @@ from zoo_core.words import printable
 from ..sources import few
 from .formats import is_compressed, suffix_of
 
-_WHY = {
+WHY = {
     "outside": ("has a name that leads out of the archive", "have names that lead out of the archive"),
     "archive": ("is an archive itself", "are archives themselves"),
     "other": ("is no picture by its name", "are no pictures by their names"),
@@ -44,7 +44,7 @@ class Members:
     path: Path
     pictures: dict[str, list[Any]] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)  # that the archive mentions
-    left: Counter[str] = field(default_factory=Counter)  # why members were left out (of `_WHY`) → how many
+    left: Counter[str] = field(default_factory=Counter)  # why members were left out (of `WHY`) → how many
     examples: dict[str, list[str]] = field(default_factory=dict)  # why → the first names
     damage: list[str] = field(default_factory=list)  # what could not be listed
 
@@ -80,7 +80,7 @@ class Members:
         return [
             *self.damage,
             *(
-                f"{n:,} {'members' if n > 1 else 'member'} {_WHY[why][n > 1]} and {'were' if n > 1 else 'was'} left out: "
+                f"{n:,} {'members' if n > 1 else 'member'} {WHY[why][n > 1]} and {'were' if n > 1 else 'was'} left out: "
                 f"{few(self.examples[why], number=n)}"
                 for why, n in self.left.items()
                 if why != "hidden" or not self.pictures  # litter beside pictures is nothing to speak of

@@ -9,10 +9,11 @@ import os
 import tarfile
 import uuid
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zoo_core.errors import DataError
 from zoo_core.places import indexes
@@ -20,12 +21,13 @@ from zoo_core.words import printable
 
 from ..sources import AGAIN, file_stamp, refuse_pointer
 from .formats import DAMAGE, is_compressed, limit_inflation, open_stream
-from .members import Members, is_inside
+from .members import WHY, Members, is_inside
 
 INDEXED = 10_000
 """Pictures from which on what a tar holds is kept in the zoo's cache: going through a million headers takes minutes."""
 
 _MOST_HEADER = 1 << 20  # bytes; a name may be long
+_MOST_INDEX = 1 << 30  # letters; a million names take a tenth
 _VERSION = 4  # of the kept indexes
 
 
@@ -41,8 +43,13 @@ def tar_members(path: Path) -> Members:
     refuse_pointer(path)
     identity = json.dumps([_VERSION, str(path.resolve()), file_stamp(path)])
     kept = indexes() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json.gz"
-    with suppress(OSError, EOFError, ValueError, TypeError, zlib.error), gzip.open(kept, "rt", encoding="utf-8") as file:
-        return Members(path, **json.load(file))
+    with (
+        suppress(OSError, EOFError, ValueError, RecursionError, zlib.error),
+        gzip.open(kept, "rt", encoding="utf-8") as file,
+    ):
+        if _is_index(found := json.loads(file.read(_MOST_INDEX))):
+            found["left"] = Counter(found["left"])
+            return Members(path, **found)
     members = _list_tar(path)
     if len(members.pictures) >= INDEXED:
         temporary = kept.with_name(f"{kept.name}-{uuid.uuid4().hex[:8]}")
@@ -55,6 +62,21 @@ def tar_members(path: Path) -> Members:
             with suppress(OSError):
                 temporary.unlink()
     return members
+
+
+def _is_index(found: Any) -> bool:
+    """Return whether JSON is what `tar_members` keeps of an archive."""
+    kinds = {"pictures": dict, "folders": list, "left": dict, "examples": dict, "damage": list}
+    if not isinstance(found, dict) or {key: type(value) for key, value in found.items()} != kinds:
+        return False
+    lists = [found["folders"], found["damage"], *found["examples"].values(), [*found["pictures"]]]
+    texts = all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists)
+    counts = all(why in WHY and type(n) is int and found["examples"].get(why) for why, n in found["left"].items())
+    return texts and counts and all(_is_place(where) for where in found["pictures"].values())
+
+
+def _is_place(where: Any) -> bool:
+    return isinstance(where, list) and [*map(type, where)] == [str, int, int] and min(where[1:]) >= 0
 
 
 def _list_tar(path: Path) -> Members:

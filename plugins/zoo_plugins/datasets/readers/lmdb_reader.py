@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +33,7 @@ _START = (
 
 
 class LMDBReader:
-    """The database in a folder.
+    """The database in a folder; the process that reads it ends with the reader, at the latest.
 
     Raises:
         DataError: it is none, is cut short, or so damaged that the process that reads it has ended.
@@ -43,6 +44,8 @@ class LMDBReader:
         check_length(self.file)
         command = [sys.executable, "-I", "-c", _START, json.dumps(sys.path), str(folder)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.close = weakref.finalize(self, _end, self._process, os.getpid())
+        """End the process that reads."""
         self._answer("it was opened")
 
     def keys(self) -> list[bytes]:
@@ -66,14 +69,6 @@ class LMDBReader:
         """Return whether the process that reads has not ended."""
         return self._process.poll() is None
 
-    def close(self) -> None:
-        """End the process that reads."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        self._process.wait()
-
     def _ask(self, key: bytes) -> None:
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # said when its answer does not come
@@ -93,6 +88,13 @@ class LMDBReader:
             words = body.decode("utf-8", "replace")
             raise DataError(f"{self.file} is damaged or no LMDB database: {words}", hint=_AGAIN)
         return None if head[:1] == b"N" else body
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End a process, unless it is another one's: a fork has the pipes too, which would keep it waiting for their end."""
+    if os.getpid() == owner:
+        with suppress(OSError), process:
+            process.kill()
 
 
 def check_length(file: Path) -> None:
