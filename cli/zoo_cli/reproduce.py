@@ -38,7 +38,8 @@ _COLORS = {"holds": "green", "does not hold here": "red", "failed": "red", "cann
     "--processes",
     type=int,
     metavar="N",
-    help="How many measure claims at the same time. [default: one for each core, one where a GPU computes]",
+    show_default="one for each core, one where a GPU computes",
+    help="How many processes measure claims at the same time.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and how each claim is judged.")
 @json_option

@@ -26,10 +26,10 @@ from torch.nn.functional import conv_transpose2d, linear
 from zoo_core import Discriminator, Generator, ImageSpec
 from zoo_core.options import Range
 
-from ..conditioning import check_at_least
+from ..conditioning import check_at_least, check_labels
 from ..dcgan.networks import FullWidth, check_channels, smallest_side
 from ..twice import convolve, rectify
-from .r3gan import Resample, check_labels
+from .r3gan import Resample
 from .sngan import MaxWidth, list_widths
 
 

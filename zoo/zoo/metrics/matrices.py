@@ -136,7 +136,8 @@ def sample_size(images: int, features: int) -> int:
 
     The eigenvectors of s images take about 10 s³ operations, as many as ten evaluations of the objective.
     """
-    return min(SAMPLE, round((4 * _COLUMNS * images * features) ** (1 / 3)))
+    pays: float = (4 * _COLUMNS * images * features) ** (1 / 3)
+    return min(SAMPLE, round(pays))
 
 
 def _spread(count: int, wanted: int) -> Tensor:
