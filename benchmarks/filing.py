@@ -105,9 +105,10 @@ def shrink_pictures(folder: Path) -> None:
 
 def draw_samples(folder: Path) -> Image.Image:
     """Return the samples of a model folder's `samples.png`, pixel by pixel."""
-    pictures = zoo.to_pictures(zoo.load(folder).sample(COLUMNS * COLUMNS))
+    rows = COLUMNS if folder.parent != CORE else 5  # the core's wheel is small
+    pictures = zoo.to_pictures(zoo.load(folder).sample(COLUMNS * rows))
     step = pictures[0].width + GAP
-    sheet = Image.new("RGB", (step * COLUMNS + GAP, step * COLUMNS + GAP), "white")
+    sheet = Image.new("RGB", (step * COLUMNS + GAP, step * rows + GAP), "white")
     for i, picture in enumerate(pictures):
         sheet.paste(picture, (GAP + i % COLUMNS * step, GAP + i // COLUMNS * step))
     return sheet

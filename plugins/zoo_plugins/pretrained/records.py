@@ -10,7 +10,7 @@ MODELS = {
             "generator.safetensors": "41e339f084d6c4982ac6b0975e46171b2e6ce886f3c46ad4b055c159cf044f54",
             "discriminator.safetensors": "83ce91358bb618919a3e733582e9697000d0e840489d455e97f57fe532dc5b74",
             "README.md": "5dddddbfbee12101538b68358c243341624bb2f10f2849abeae90088c379bc3d",
-            "samples.png": "c32b11e86c1bc7e805c5e8e87236154abd3c4f853b02b63a8fd1dd6f58fb259f",
+            "samples.png": "90428d8e677c74092de179a3aa7b89a5ac1fd71d74cd6832cf9299cf4a22f5e6",
             "metrics.json": "8bda03b6b360f9b1bb250bab68797876f83661efe478cdabf0e35e5ee0418e60",
             "curves.png": "852a451e89cd96962bc3ecf4aa6ace39c444da940d901bbc55e038963b6ef5eb",
         },
@@ -19,7 +19,7 @@ MODELS = {
         license="apache-2.0",
         summary="dcgan on faces, 64×64, after 120,000 images",
         size=64,
-        bytes=619561,
+        bytes=594984,
         paper="Radford, Metz and Chintala 2015, arXiv:1511.06434, as in the authors' Torch port",
         images=120000,
         scores=[
