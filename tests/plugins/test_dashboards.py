@@ -48,6 +48,10 @@ def test_wandb_offline(faces: Path) -> None:
     second.scalars({"d_loss": 0.25}, 192)
     second.close()
 
+    deadline = time.monotonic() + 60  # a process of wandb's own writes, which a busy machine may let wait
+    while not all(any(r.WhichOneof("record_type") == "run" for r in records) for records in wandb_runs(faces)):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
     sittings = wandb_runs(faces)
     begun = [next(r.run for r in records if r.WhichOneof("record_type") == "run") for records in sittings]
     assert [(run.run_id, run.project, run.display_name) for run in begun] == [(begun[0].run_id, "try", "faces")] * 2

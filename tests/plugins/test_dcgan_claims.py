@@ -208,4 +208,4 @@ def test_seeds_share_the_main_training() -> None:
     for profile in ("seconds", "minutes", "gpu"):
         bench = PlanBench(profile, at_hand=False)
         first = {step.name for step in Features().plan(bench) if isinstance(step, Training)}
-        assert first == {training.name for training in filters.list_trainings(bench)}
+        assert first >= {training.name for training in filters.list_trainings(bench)}

@@ -96,7 +96,7 @@ def test_samples_are_heard_while_it_trains(tmp_path: Path, monkeypatch: pytest.M
     assert "data:image/png" in model._repr_html_()
     assert zoo.load(model) is model
     walk = zoo.walk(run, latents=2, steps=3)
-    assert repr(walk) == "<Walk of 1 spherical paths of 3 pictures>"
+    assert repr(walk) == "<Walk of 1 paths of 3 pictures, spherical>"
     assert walk._repr_html_().count("<img") == 1
     assert zoo.diagnose(run).run == run.path
     assert zoo.evaluate(run, metrics="swd", features="pixels", samples=16, real=16, resamples=0).metrics.keys() == {"swd"}
