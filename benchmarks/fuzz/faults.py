@@ -146,7 +146,7 @@ FAULTS: dict[str, Fault] = {
     "two": Fault(codes=(0, 1, 2), twice=True),
     "small-disk": Fault(mount="size=1m"),
     "no-inodes": Fault(mount="size=64m,nr_inodes=4"),
-    "read-only": Fault(mount="ro"),
+    "read-only": Fault(codes=(0, 1, 2), mount="ro"),
 }
 
 

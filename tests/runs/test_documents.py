@@ -18,6 +18,7 @@ from helpers.packs import pictures
 from helpers.training import resume, train
 from zoo.documents import LETTERS
 from zoo.files import sha256
+from zoo.packs import open_pack
 from zoo.runs.checkpoints import checkpoints
 from zoo.runs.run import read_log, read_run
 from zoo_core import CheckpointError, ZooError
@@ -176,3 +177,18 @@ def test_lines_of_a_log(tmp_path: Path) -> None:
         read_log(log)
     log.write_text('{"step": 1, "images": 8}\n' + "x" * (1 << 20) + '\n{"step": 2, "images": 16}\n')
     assert [line["step"] for line in read_log(log)] == [1, 2]
+
+
+def test_a_place_whose_name_is_no_text(run: Path, tmp_path: Path) -> None:
+    """Names of files are bytes on Linux, and libraries that map files may want text."""
+    place = tmp_path / "a\udcff b'c"
+    try:
+        place.mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("this disk has no such names")
+    shutil.copytree(run, place / "run")
+    assert torch.equal(zoo.load(place / "run").sample(2), zoo.load(run).sample(2))
+    resume(place / "run", images=32)
+    (pack,) = (path for path in (tmp_path / "cache" / "packs").iterdir() if (path / "pack.json").exists())
+    shutil.copytree(pack, place / "pack")
+    assert torch.equal(open_pack(place / "pack").gather(torch.arange(4)), open_pack(pack).gather(torch.arange(4)))

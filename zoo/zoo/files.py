@@ -83,6 +83,18 @@ def translate_errors(path: Path, *, hint: str = "") -> Iterator[None]:
 
 
 @contextmanager
+def name_in_text(path: Path) -> Iterator[Path]:
+    """Yield a name of a file that is text, which safetensors wants for its maps."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with open(path, "rb") as file:
+            yield Path(f"/dev/fd/{file.fileno()}")
+    else:
+        yield path
+
+
+@contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """Yield a temporary name beside `target`; what has it after an error is deleted."""
     with translate_errors(target):

@@ -23,7 +23,7 @@ from zoo_core import DataError, UsageError
 
 from ..devices import CPU, exact_float32, move_to
 from ..documents import ListOf, MapOf, Number, Whole, read_document
-from ..files import atomic_folder, cache_folder, note_use
+from ..files import atomic_folder, cache_folder, name_in_text, note_use
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
@@ -185,7 +185,8 @@ def read_classifier(folder: Path, device: torch.device = CPU) -> AttributeClassi
     """Return the classifier that a folder holds, in float32; raises one of `DAMAGED` where it does not hold one."""
     info = read_document(folder / INFO, _SCHEMA, error=DataError, ours=True)
     info |= {"attributes": {name: tuple(v) for name, v in info["attributes"].items()}, "boxed": tuple(info["boxed"])}
-    weights = load_file(folder / WEIGHTS)
+    with name_in_text(folder / WEIGHTS) as name:
+        weights = load_file(name)
     channels = weights["low.0.0.weight"].shape[1]
     network = AttributeNetwork(channels, sum(map(len, info["attributes"].values())), len(info["boxed"]))
     network.load_state_dict(weights)

@@ -33,7 +33,7 @@ from ..documents import (
     shorten_path,
     show,
 )
-from ..files import Place, atomic_folder, sha256, write_json
+from ..files import Place, atomic_folder, name_in_text, sha256, write_json
 from ..locks import hold
 from ..reports.displaying import Displayed
 from ..reports.pictures import grid
@@ -241,7 +241,10 @@ def _tensors(path: Path, name: str) -> dict[str, Tensor]:
             raise _damaged(path, f"{name} is missing")
         if not (path / name).is_file():
             raise _damaged(path, f"{name} is no file")
-        with safe_open(str(path / name), framework="pt", device="cpu") as file:  # which checks lengths before it maps
+        with (
+            name_in_text(path / name) as text,
+            safe_open(str(text), framework="pt", device="cpu") as file,  # which checks lengths before it maps
+        ):
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError, ValueError, RuntimeError, MemoryError, TypeError) as error:
         raise _damaged(path, f"{name} cannot be read: {error}") from error

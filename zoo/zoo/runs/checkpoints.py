@@ -26,7 +26,7 @@ from torch import Tensor
 from zoo_core import CheckpointError, UsageError
 
 from ..documents import fault, read_json
-from ..files import atomic_folder, remove_folder, sha256
+from ..files import atomic_folder, name_in_text, remove_folder, sha256
 from ..models.weights import read_header
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
@@ -80,7 +80,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Ten
         try:
             if sha256(path / file) != checksums.get(file):
                 raise CheckpointError(f"{path / file} is damaged: its checksum differs")
-            tensors[file] = load_file(path / file)
+            with name_in_text(path / file) as name:
+                tensors[file] = load_file(name)
         except (OSError, SafetensorError, ValueError, KeyError, RuntimeError, MemoryError) as error:
             raise fault(path / file, f"it cannot be read: {error}", error=CheckpointError, ours=True) from error
     return check_state(described, path), upgrade_checkpoint_tensors(tensors, described["format"])
