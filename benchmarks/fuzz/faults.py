@@ -77,7 +77,7 @@ COMMANDS: dict[str, Callable[[Place], list[str]]] = {
     "compare": lambda p: ["compare", str(p.run), f"{p.root}/other", "--out", f"{p.work}/compared"],
     "contest": lambda p: ["compare", "dcgan", *FOLDER, str(p.data), *TINY, *CONTEST, "--out", f"{p.work}/contest"],
     "list": lambda p: ["list", "recipes"],
-    "demo": lambda p: ["demo", str(p.model), "--port", "0"],
+    "demo": lambda p: ["demo", str(p.model)],
 }
 ENDLESS = ("demo",)
 AGAIN = ("train", "build", "contest")  # what goes on where it was
