@@ -77,7 +77,7 @@ COMMANDS: dict[str, Callable[[Place], list[str]]] = {
     "compare": lambda p: ["compare", str(p.run), f"{p.root}/other", "--out", f"{p.work}/compared"],
     "contest": lambda p: ["compare", "dcgan", *FOLDER, str(p.data), *TINY, *CONTEST, "--out", f"{p.work}/contest"],
     "list": lambda p: ["list", "recipes"],
-    "demo": lambda p: ["demo", str(p.model), "--port", "0"],
+    "demo": lambda p: ["demo", str(p.model)],
 }
 ENDLESS = ("demo",)
 AGAIN = ("train", "build", "contest")  # what goes on where it was
@@ -305,7 +305,7 @@ def try_one(place: Place, command: str, fault: Fault, base: dict[str, str], fork
             code, errors = finish(start(words, environment, FAULTS["none"], stack, forked), FAULTS["none"], endless=False)
             why = "" if " is finished: " in errors else judge(code, errors, FAULTS["none"])
             problems += [f"called again: {why}"] if why else []
-        left = [path.name for path in place.work.rglob(".unfinished-*")] if place.work.exists() else []
+        left = [path.name for path in place.work.rglob(".unfinished-*")] if os.path.exists(place.work) else []
     if left and not fault.signals:
         problems.append(f"half-written: {left[0]}")
     return "; ".join(filter(None, problems))
