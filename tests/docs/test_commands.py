@@ -47,7 +47,7 @@ BUDGETS = {
 
 NOT_RUN = {
     "needs the network": r"--to html|--hub|user/|ada/",
-    "needs data that nobody draws": r"lsun|cifar|svhn|imagenet",
+    "needs data that nobody draws": r"lsun|cifar|svhn|imagenet|mnist",
     "ends when a person ends it": r"^zoo demo",
     "needs another machine": r"cuda|torchrun",
     "is run by tests/plugins/test_trackers.py": r"--track",

@@ -26,7 +26,7 @@ def run(name: str, *arguments: str) -> Any:
 
 
 def test_a_few_tries_of_each() -> None:
-    found = run("every.py", "--share", "0.01", "--seed", "7")
+    found = run("every.py", "--share", "0.005", "--seed", "7")
     assert set(found) == {
         *("model_folders", "run_folders", "image_packs", "picture_archives", "hub_conversations"),
         *("plugin_metadata", "names", "other_files"),

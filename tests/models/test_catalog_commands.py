@@ -15,7 +15,7 @@ from zoo.runs.command import replace_budget, replace_option
 
 pytestmark = pytest.mark.slow
 OURS = [entry for entry in read_catalog() if entry.plugin.distribution.startswith("dcgan-zoo")]
-FEW = 64  # images to draw, where a dataset can be told how many
+FEW = 128  # images to draw, where a dataset can be told how many
 
 
 @pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.name)

@@ -115,7 +115,7 @@ class TestConfiguration:
             (("format",), 99, "reads up to 2"),
             (("format",), 0, "never existed"),
             (("format",), True, "states no format"),
-            (("format",), 10**400, "more than 30 digits"),
+            (("format",), 10**400, "more than 300 digits"),
             (("provenance", "images"), "many", "must be a whole number"),
             (("provenance", "dataset"), {"count": "<script>"}, "must be a whole number"),
             (("recipe",), {"code": "x"}, "unknown key"),

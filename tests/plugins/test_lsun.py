@@ -317,6 +317,7 @@ def readers() -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
 def test_readers_end_when_nobody_holds_them(rooms: Path) -> None:
+    gc.collect()
     before = readers()
     found = dataset("lsun", rooms, split="val")
     other = dataset("lsun", rooms, split="val")

@@ -77,7 +77,7 @@ def change(value: Any, keys: str, new: Any) -> None:
         ("interventions", [{"settings": {}}], "interventions.0."),
         ("watch", {"name": "x"}, "watch.paced is missing"),
         ("format", True, "format must be a whole number"),
-        ("format", 10**400, "more than 30 digits"),
+        ("format", 10**400, "more than 300 digits"),
     ],
 )
 def test_run_json(keys: str, value: Any, words: str, run: Path) -> None:

@@ -35,7 +35,7 @@ LETTERS = 300
 LARGEST = 2**63 - 1
 """Largest whole number; all that count something stay far below."""
 
-_HUGE = 10**30
+_HUGE = 10**300  # no float is larger than 10**309
 
 _WORDS = {int: "a whole number", float: "a number", str: "a text", dict: "an object", list: "a list", bool: "true or false"}
 
@@ -247,7 +247,7 @@ def _finite(text: str) -> float:
 def _check(value: Any) -> int:
     """Return how deeply a value is nested; raises ValueError for a number that is no float."""
     if isinstance(value, int) and abs(value) >= _HUGE:
-        raise ValueError("it holds a number of more than 30 digits")
+        raise ValueError("it holds a number of more than 300 digits")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return 1 + max(map(_check, inner), default=0)
 

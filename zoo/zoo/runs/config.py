@@ -80,6 +80,8 @@ class RunConfig:
         """Put a recipe, the flags and the `--set` options (texts are read as `--set` reads them) together, later ones
         winning, and check all of it; raises `UsageError` for a name, key or value that is not valid.
         """
+        if abs(seed) >= 10**300:  # more cannot be read again
+            raise OptionError("--seed must have at most 300 digits")
         found = registry.recipe(recipe)
         roles = registry.parts(found)
         learning = [role for role, (kind, _) in roles.items() if kind in NETWORKS]

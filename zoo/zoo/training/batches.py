@@ -133,9 +133,11 @@ class Batches:
         return tensor.to(self.device, non_blocking=True)
 
     def _permutation(self, epoch: int) -> Tensor:
-        if epoch != self._newest[0]:
-            self._newest = epoch, torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
-        return self._newest[1]
+        newest = self._newest  # once: another thread may be at another epoch
+        if epoch != newest[0]:
+            newest = epoch, torch.randperm(len(self.pack), generator=generator_for(self.seed, "order", epoch))
+            self._newest = newest
+        return newest[1]
 
 
 @contextmanager
