@@ -137,8 +137,8 @@ def examples(folder: Path, env: dict[str, str]) -> None:
             picture.putpixel((number, number), (number, 0, 0))
             picture.save(folder / "pictures" / label / f"{number}.png")
     small = "--set generator.width=16 --set discriminator.width=16 --images 320 --batch 32"
-    sh(f"zoo train acgan --dataset folder --data pictures {small}", folder, env)
-    sh("zoo sample runs/acgan-pictures -n 4 --label cats --out acgan.png", folder, env)
+    sh(f"zoo train acgan-apart --dataset folder --data pictures {small}", folder, env)
+    sh("zoo sample runs/acgan-apart-pictures -n 4 --label cats --out acgan.png", folder, env)
     code = """
 import torch
 from zoo_core import registry

@@ -15,30 +15,30 @@ def test_component(kind, name):
 
 
 def test_recipe():
-    assert_recipe("zoo-acgan:acgan")
+    assert_recipe("zoo-acgan:acgan-apart")
 
 
 def test_what_is_impossible_is_refused():
     with pytest.raises(OptionError, match="labeled images"):
-        registry.create("networks", "zoo-acgan:acgan", image=ImageSpec(16))
+        registry.create("networks", "zoo-acgan:acgan-apart", image=ImageSpec(16))
     with pytest.raises(OptionError, match="depth 9"):
-        registry.create("networks", "zoo-acgan:acgan", {"depth": 9}, image=ImageSpec(16, num_classes=2))
+        registry.create("networks", "zoo-acgan:acgan-apart", {"depth": 9}, image=ImageSpec(16, num_classes=2))
     with pytest.raises(OptionError, match=r"algorithm\.weight is -1"):
-        registry.create("algorithms", "zoo-acgan:acgan", {"weight": -1.0})
+        registry.create("algorithms", "zoo-acgan:acgan-apart", {"weight": -1.0})
 
 
 def test_the_classifier_is_weighed_in_the_generators_loss():
     image = ImageSpec(16, num_classes=2)
     parts = {
         "generator": registry.create("generators", "dcgan", {"width": 8}, image=image),
-        "discriminator": registry.create("discriminators", "zoo-acgan:acgan", {"width": 8}, image=image),
-        "classifier": registry.create("networks", "zoo-acgan:acgan", {"width": 8}, image=image),
+        "discriminator": registry.create("discriminators", "zoo-acgan:acgan-apart", {"width": 8}, image=image),
+        "classifier": registry.create("networks", "zoo-acgan:acgan-apart", {"width": 8}, image=image),
         "loss": registry.create("losses", "non-saturating"),
     }
     z, labels = torch.randn(4, parts["generator"].latent_dim), torch.tensor([0, 1, 0, 1])
     totals, logged = [], {}
     for weight in (0.0, 3.0):
-        algorithm = registry.create("algorithms", "zoo-acgan:acgan", {"weight": weight})
+        algorithm = registry.create("algorithms", "zoo-acgan:acgan-apart", {"weight": weight})
         step = Step(torch.rand(4, 3, 16, 16), labels, z, parts, frozenset({"generator"}), record=logged.__setitem__)
         (total,) = algorithm.losses("generator", step)
         totals.append(total.item())

@@ -20,7 +20,9 @@ class ACGAN(Algorithm):
     """
 
     parts: ClassVar[Mapping[str, str]] = {**Algorithm.parts, "classifier": "networks"}
-    tiny: ClassVar[Mapping[str, Any]] = {"parts": {"discriminator": "zoo-acgan:acgan", "classifier": "zoo-acgan:acgan"}}
+    tiny: ClassVar[Mapping[str, Any]] = {
+        "parts": {"discriminator": "zoo-acgan:acgan-apart", "classifier": "zoo-acgan:acgan-apart"}
+    }
     conditional = True
 
     def __init__(self, *, weight: Annotated[float, "of the classifier's loss in that of the generator"] = 1.0) -> None:
