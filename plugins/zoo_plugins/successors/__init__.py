@@ -147,7 +147,6 @@ plugin = Plugin(
             options={
                 "generator.width": 96,
                 "generator.max_width": 384,
-                "generator.kernel": 5,
                 "training.size": 32,
             },
             summary="conditional: D says which label a picture has, and both learn that it be right",
