@@ -125,7 +125,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     with workplace(folder) as patch:
         patch.setenv("HOME", str(folder))
         pack = zoo.build_pack(zoo.PackRequest("faces", size=64, channels=3, options={"count": FACES}), workers=1).path
-        small = {"generator.width": 8, "discriminator.width": 8, "dataset.count": 48}
+        small = {"generator.width": 8, "discriminator.width": 8, "dataset.count": 48, "training.samples_every": 16}
         zoo.train("dcgan", dataset="faces", size=16, batch=16, images=48, options=small, workers=1)
         yield folder, pack
 
