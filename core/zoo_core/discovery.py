@@ -83,7 +83,7 @@ def _find_odd_files(path: list[str] | None) -> Iterator[str]:
     for file in _files(path):
         try:
             status = os.stat(file)
-        except OSError:  # a link that leads nowhere, which nobody opens
+        except OSError:  # a broken link, which nobody opens
             continue
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
             yield file

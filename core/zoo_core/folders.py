@@ -64,7 +64,7 @@ def special_kind(mode: int) -> str:
 
 
 def is_here(data: str | Path) -> bool:
-    """Return whether `data` is a path on this machine, even one that cannot be read or a link that leads nowhere."""
+    """Return whether `data` is a path on this machine, even one that cannot be read or a broken link."""
     place = Path(os.path.expanduser(data))
     try:
         os.lstat(place)
@@ -80,7 +80,7 @@ def locate(data: str | Path) -> Path:
 
     Raises:
         UsageError: it is empty.
-        DataError: what lies there cannot be read, or links lead nowhere or in a circle.
+        DataError: what lies there cannot be read, or links are broken or go in a circle.
     """
     if not str(data).strip():
         raise UsageError("--data is empty", hint="a variable that is not set? For the current folder: --data .")
@@ -286,7 +286,7 @@ def _sort_in(found: Found, folder: str, prefix: str, name: str) -> None:
             found.others[suffix] += 1
         return
     path = os.path.join(folder, name)
-    stamp = "unreadable"  # a link that leads nowhere, or in a circle: decoding it will say so
+    stamp = "unreadable"  # a link that is broken or goes in a circle: decoding it will say so
     with suppress(OSError):
         status = os.stat(path)
         if kind := special_kind(status.st_mode):

@@ -79,3 +79,10 @@ def test_processes_share_the_cores(
 def test_less_than_one_process_is_refused() -> None:
     with pytest.raises(UsageError, match=r"processes.* must be at least 1, not 0"):
         choose_processes(0, "cpu")
+
+
+def test_a_helper_that_fails_is_told(tmp_path: Path) -> None:
+    heard = Heard()
+    with Helpers("no-such-paper", ["walks"], shop(tmp_path, heard), 1) as helpers:
+        helpers.wait()
+    assert "a process that helped ended with exit code 1; this one measures what it left" in heard.text

@@ -206,7 +206,7 @@ def parse_json(data: bytes, *, finite: bool = True) -> Any:
     number = _finite if finite else float
     value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=number, parse_float=number)
     json.dumps(value, ensure_ascii=False).encode()  # which text that is no Unicode does not survive
-    if _check(value) > DEPTH:
+    if _measure_depth(value) > DEPTH:
         raise RecursionError
     return value
 
@@ -244,12 +244,12 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check(value: Any) -> int:
+def _measure_depth(value: Any) -> int:
     """Return how deeply a value is nested; raises ValueError for a number that is no float."""
     if isinstance(value, int) and abs(value) >= _HUGE:
         raise ValueError("it holds a number of more than 300 digits")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_check, inner), default=0)
+    return 1 + max(map(_measure_depth, inner), default=0)
 
 
 def find_problem(value: Any, schema: Any, where: str = "") -> str:

@@ -51,8 +51,8 @@ def refuse_other_kinds(name: str | Path) -> None:
 
 
 def looks_local(name: str) -> bool:
-    """Return whether a name that could be user/name on the Hub is rather a path here that leads nowhere: it begins as paths
-    do, or with a folder here that holds runs. With a revision (user/name@main) it is a name on the Hub.
+    """Return whether a name that could be user/name on the Hub is rather a path here that does not exist: it begins as
+    paths do, or with a folder here that holds runs. With a revision (user/name@main) it is a name on the Hub.
     """
     if "@" in name:
         return False

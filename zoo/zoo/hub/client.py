@@ -196,7 +196,7 @@ def explain(error: Exception, what: str, repo: str = "") -> HubError:
 
 @contextmanager
 def _progress_bars() -> Iterator[None]:
-    """Let the client draw its progress bars on a terminal, and nowhere else."""
+    """Let the client draw its progress bars on a terminal alone."""
     quiet = not sys.stderr.isatty() and not are_progress_bars_disabled()
     if quiet:
         disable_progress_bars()

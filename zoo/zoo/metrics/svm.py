@@ -5,7 +5,7 @@ For each class, with y = ±1, a vector x scaled by one number s for all, and 1 a
     ½ (‖w‖² + b²) + C Σ max(0, 1 − y (w · s x + b))²
 
 This is the objective of scikit-learn's `LinearSVC` (liblinear: Fan et al. 2008), which solves it where the data are few.
-Else L-BFGS does, to the same optimum: how far the objective may lie above its minimum is told by its dual, which is nowhere
+Else L-BFGS does, to the same optimum: how far the objective may lie above its minimum is told by its dual, which is never
 above it (α ≥ 0, one number for each image, y = ±1, u = Σ α y (s x, 1)),
 
     Σ α − ½ ‖u‖² − Σ α² / 4C

@@ -70,7 +70,7 @@ def build_component(kind: str, config: Mapping[str, Any], image: ImageSpec, *, l
         elif problems:
             raise
         elif distribution == "local":
-            what = ", which was registered in the process that trained it and nowhere else"
+            what = ", which was registered only in the process that trained it"
             hint = "register it here too (zoo.registry.add), or ask its author for a package"
         else:
             what = f" of {distribution}, which is not installed"

@@ -69,10 +69,13 @@ class Helpers:
                 self.shop.report.note(text)
 
     def wait(self) -> None:
-        """Wait until all have no claim left; raises `Interrupted` at Ctrl-C."""
+        """Wait until all have no claim left, and warn of those that failed; raises `Interrupted` at Ctrl-C."""
         try:
             for process, listening in zip(self.processes, self.listening, strict=True):
-                process.wait()
+                if code := process.wait():
+                    self.shop.report.warn(
+                        f"a process that helped ended with exit code {code}; this one measures what it left"
+                    )
                 listening.join()
         except KeyboardInterrupt:
             raise Interrupted("SIGINT") from None
@@ -108,7 +111,7 @@ def main() -> None:
     threading.Thread(target=stop_with_parent, daemon=True).start()
     shop = Shop(Path(told["folder"]), report=_Lines(), **{key: told[key] for key in _TOLD})
     known = registry.claims(told["paper"])
-    with suppress(Interrupted, KeyboardInterrupt), compute_with(shop.threads or 1):
+    with suppress(Interrupted, KeyboardInterrupt), compute_with(shop.threads):
         measure_claims({name: known[name] for name in told["claims"]}, shop)
 
 

@@ -7,8 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from zoo_core import Paper, UsageError, registry
 from zoo_core.words import duration, plural
 
@@ -112,7 +110,7 @@ def reproduce(
             claim_file(folder, name).unlink(missing_ok=True)  # of what failed
         worth = (planned.seconds or 0.0) > WORTH_PROCESSES
         others = min(planned.processes, len(claims)) - 1 if worth else 0
-        with compute_with(threads or torch.get_num_threads()):
+        with compute_with(threads):
             try:
                 with Helpers(paper, list(claims), shop, others) as helpers:
                     measure_claims(claims, shop, then=write)

@@ -74,12 +74,12 @@ def count_granted() -> int:
 
 
 @contextmanager
-def compute_with(number: int) -> Iterator[None]:
-    """Let torch compute with as many threads, also while it measures."""
+def compute_with(threads: int | None) -> Iterator[None]:
+    """Let torch compute with so many threads, also while it measures; None leaves their number as it is."""
     import torch  # here, as readings of the processor need none
 
     before = torch.get_num_threads()
-    torch.set_num_threads(number)
+    torch.set_num_threads(threads or before)
     try:
         yield
     finally:

@@ -112,7 +112,7 @@ def zip_members(path: Path) -> Members:
     limit, total = limit_inflation(path.stat().st_size), sum(info.file_size for info in archive.infolist())
     if total > limit:
         raise DataError(f"{path} is no archive of pictures: it would inflate to {total:,} bytes, more than {limit:,}")
-    # Some programs on Windows write backslashes between folders, and then nowhere a slash.
+    # Some programs on Windows write backslashes between folders, and then no slash at all.
     separator = "/" if any("/" in info.filename for info in archive.infolist()) else "\\"
     for info in archive.infolist():
         name = info.filename.replace(separator, "/")
