@@ -1,6 +1,6 @@
 """Runs that are killed at random moments and resumed: each must end as if nothing had happened.
 
-    python benchmarks/kill_resume.py [--runs 100] [--failing] [--finetuned] [--json]
+    python benchmarks/kill_resume.py [--runs 100] [--failing] [--finetuned] [--processes 2] [--json]
 
 A tiny model is trained once undisturbed. Then each run is a process that gets SIGKILL at a random moment: a third anywhere,
 a third while a checkpoint is written (there is one for every step), a third while a sample grid is written. It is resumed
@@ -8,7 +8,8 @@ and must end with the same bits: networks, average, moments, random states, coun
 Nothing temporary may stay. With --failing its learning rate rises until it diverges, so that it is rescued, by going back to
 the best of the checkpoints that it measured; killed before, during or after that, it must take the same rungs. With
 --finetuned each begins with another tiny model's weights, one stage of them frozen, and is watched; with both, that one
-diverges and is rescued. Needs a system that can fork (Linux, macOS). Keys of the JSON object on the last line:
+diverges and is rescued. With --processes 2 each training is that of two processes, as torchrun starts them, killed at once.
+Needs a system that can fork (Linux, macOS). Keys of the JSON object on the last line:
 
 - `identical`: runs that ended bit for bit as the undisturbed one, of `runs`;
 - `stray`: temporary files left behind;
@@ -24,6 +25,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -105,7 +107,8 @@ class Case:
 class Shared:
     """What a child does, in memory that outlives it: its phase, and how often it came to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int = 1) -> None:
+        self.processes = processes
         self.memory = mmap.mmap(-1, 2)
 
     def say(self, phase: str) -> None:
@@ -131,12 +134,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--failing", action="store_true", help="let each be watched, diverge and be rescued")
     parser.add_argument("--finetuned", action="store_true", help="let each be watched, and begin with a model's weights")
+    parser.add_argument("--processes", type=int, default=1, help="of each training")
     parser.add_argument("--json", action="store_true", help="print the last line only")
     given = parser.parse_args()
     if not hasattr(os, "fork"):
         sys.exit("this system cannot fork")
     torch.set_num_threads(1)
-    rng, shared, killed = random.Random(given.seed), Shared(), Counter[str]()
+    rng, shared, killed = random.Random(given.seed), Shared(given.processes), Counter[str]()
     wrong: list[dict[str, Any]] = []
     stray = again = 0
     begun = time.monotonic()
@@ -176,6 +180,7 @@ def main() -> None:
     result = {
         "identical": given.runs - sum(bool(entry["different"]) for entry in wrong),
         "runs": given.runs,
+        "processes": given.processes,
         "stray": stray,
         "rescues": taken,
         "killed_in": dict(sorted(killed.items())),
@@ -195,22 +200,50 @@ def brightness(generator: Generator) -> float:
 
 
 def child(work: Callable[[], None], shared: Shared) -> int:
-    """Do the work in a process of its own, which says what it does; its number."""
+    """Do the work in a process of its own, which says what it does, and in others of its group; its number."""
     shared.reset()
+    port = _free_port() if shared.processes > 1 else 0
     number = os.fork()
     if number:
         return number
     status = 1
     try:
+        os.setsid()
         torch.set_num_threads(1)
+        others = []
+        if port:
+            where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(shared.processes)}
+            os.environ.update(where, RANK="0", LOCAL_RANK="0")
+            others = [_other(work, rank) for rank in range(1, shared.processes)]
         _observed(shared)
         with open(os.devnull, "w") as nobody, redirect_stderr(nobody):
             work()
-        status = 0
+        status = int(any(os.waitpid(other, 0)[1] for other in others))
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def _other(work: Callable[[], None], rank: int) -> int:
+    """Do the work as another process of a training; its number."""
+    number = os.fork()
+    if number:
+        return number
+    status = 1
+    try:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
+        with open(os.devnull, "w") as nobody, redirect_stderr(nobody):
+            work()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
 
 
 def _observed(shared: Shared) -> None:
@@ -246,7 +279,7 @@ def kill(work: Callable[[], None], shared: Shared, target: str, usual: float, rn
     else:
         return "", time.monotonic() - begun
     with suppress(ProcessLookupError):
-        os.kill(number, signal.SIGKILL)
+        os.killpg(number, signal.SIGKILL)
     _, status = os.waitpid(number, 0)
     return shared.phase if os.WIFSIGNALED(status) else "", time.monotonic() - begun
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -177,6 +178,9 @@ def test_lines_of_a_log(tmp_path: Path) -> None:
         read_log(log)
     log.write_text('{"step": 1, "images": 8}\n' + "x" * (1 << 20) + '\n{"step": 2, "images": 16}\n')
     assert [line["step"] for line in read_log(log)] == [1, 2]
+    os.truncate(log, 1 << 40)  # one long hole, which takes no room on a disk
+    with pytest.raises(ZooError, match="has a line of more than 65,5"):
+        read_log(log)
 
 
 def test_a_place_whose_name_is_no_text(run: Path, tmp_path: Path) -> None:

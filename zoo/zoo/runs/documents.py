@@ -190,7 +190,7 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
         if file.exists() and not file.is_file():
             raise ZooError(f"{file} is no file")
         with open(file, "rb") as stream:
-            for number, line in enumerate(_split(stream), 1):
+            for number, line in enumerate(_split(stream, file), 1):
                 try:
                     value = parse_json(line, finite=False)
                 except (ValueError, RecursionError):
@@ -205,12 +205,16 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
         raise ZooError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _split(stream: Any) -> Iterator[bytes]:
-    """Yield the lines of a file that are no longer than `LINE`."""
+def _split(stream: Any, file: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, an empty one for each longer than `LINE`; one long hole is refused."""
     while line := stream.readline(LINE + 1):
         if len(line) <= LINE:
             yield line
         else:
+            passed = 0
             while line and not line.endswith(b"\n"):
+                passed += len(line)
+                if passed > 1000 * LINE:
+                    raise ZooError(f"{file} has a line of more than {passed:,} characters, which no training writes")
                 line = stream.readline(LINE)
             yield b""
