@@ -137,6 +137,7 @@ def test_state_json(keys: str, value: Any, words: str, run: Path) -> None:
         ("optimizers", "generator.0.exp_avg", torch.zeros(3), "its parameter is"),
         ("optimizers", "generator.99.exp_avg", torch.zeros(3), "belongs to no parameter"),
         ("optimizers", "generator.x.exp_avg", torch.zeros(3), "belongs to no parameter"),
+        ("optimizers", "generator.1.exp_avg_sq", None, "other parameters have"),
         ("random", "0.torch", torch.zeros(9, dtype=torch.uint8), "is no state of a random generator"),
         ("random", "0.numpy_keys", None, "is no state of a random generator"),
         ("random", "0.numpy_rest", torch.tensor([1e9, 0, 0], dtype=torch.float64), "numpy's random generator"),

@@ -60,6 +60,7 @@ def check_checkpoint_fits(config: RunConfig, tensors: Mapping[str, Mapping[str, 
     file = path / "optimizers.safetensors"
     for role, network in networks.items():
         shapes = [tuple(parameter.shape) for parameter in network.parameters()]
+        moments: dict[str, set[str]] = {}
         for key, tensor in tensors_below(tensors["optimizers.safetensors"], role).items():
             found = _MOMENT.fullmatch(key)
             if found is None or int(found[1]) >= len(shapes):
@@ -68,6 +69,11 @@ def check_checkpoint_fits(config: RunConfig, tensors: Mapping[str, Mapping[str, 
             if tuple(tensor.shape) not in (wanted, ()) or not tensor.is_floating_point():
                 what = f"{role}.{key} is {tensor.dtype} {list(tensor.shape)}, its parameter is {list(wanted)}"
                 raise fault(file, what, error=CheckpointError, ours=True)
+            moments.setdefault(found[1], set()).add(found[2])
+        first = next(iter(moments.values()), set())
+        if other := next((number for number, names in moments.items() if names != first), ""):
+            what = f"{role}.{other} has {show(sorted(moments[other]))}, and other parameters have {show(sorted(first))}"
+            raise fault(file, what, error=CheckpointError, ours=True)
     check_all_finite(tensors["optimizers.safetensors"], file)
     _check_random(tensors["random.safetensors"], path / "random.safetensors")
 
