@@ -13,8 +13,9 @@ from click.shell_completion import CompletionItem
 
 from zoo_core.words import printable, printable_message
 
-from .mistakes import TYPED, explain
+from .mistakes import explain
 from .output import echo
+from .typed import TYPED
 
 SECTIONS = {
     "Train": {

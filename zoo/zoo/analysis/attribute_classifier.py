@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from zoo_core import DataError, UsageError
 
 from ..devices import CPU, exact_float32, move_to
-from ..documents import ListOf, MapOf, Number, Whole, read_document
+from ..documents import read_document
 from ..files import atomic_folder, cache_folder, name_in_text, note_use
 from ..packs import Pack, to_images
 from ..progress import SILENT, Reporter
 from ..randomness import generator_for, seeded
+from ..schemas import ListOf, MapOf, Number, Whole
 from .labels import Vocabulary, attribute_labels, vocabulary_of
 
 INFO, WEIGHTS = "classifier.json", "classifier.safetensors"

@@ -20,8 +20,9 @@ from zoo_core import DataError, UsageError
 from zoo_core.pictures import PictureError, read_picture
 
 from ..devices import exact_float32, move_to
-from ..documents import ListOf, MapOf, Maybe, Number, fault, read_document, shorten_path
+from ..documents import fault, read_document, shorten_path
 from ..randomness import generator_for
+from ..schemas import ListOf, MapOf, Maybe, Number
 from .attribute_classifier import AttributeClassifier, shrink
 from .feature_maps import capture_activations
 from .labels import Fact

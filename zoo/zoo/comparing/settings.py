@@ -10,10 +10,11 @@ from typing import Any
 
 from zoo_core import CheckpointError, UsageError, registry
 
-from ..documents import MapOf, Whole, fault, find_problem, read_json
+from ..documents import fault, read_json
 from ..metrics.measuring import Criterion
 from ..runs.budget import Budget
 from ..runs.config import add_later_settings, differences
+from ..schemas import MapOf, Whole, find_problem
 from ..training.planning import Plan, plan
 
 FORMAT = 1

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from zoo_core import TrainingError, ZooError
 
-from ..documents import ListOf, Number, Row, Whole, read_document
+from ..documents import read_document
 from ..files import write_json
 from ..loading import load
 from ..models.grids import save_grid
 from ..progress import SILENT, Reporter
 from ..runs.checkpoints import newest_checkpoint
 from ..runs.run import read_log
+from ..schemas import ListOf, Number, Row, Whole
 from ..training.planning import Plan
 from .measuring import Point, Reference, measure
 from .settings import Settings

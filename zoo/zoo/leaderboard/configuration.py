@@ -12,8 +12,9 @@ from typing import Any
 
 from zoo_core import CheckpointError, UsageError
 
-from ..documents import ListOf, MapOf, Maybe, OneOf, Whole, fault, find_problem, read_json
+from ..documents import fault, read_json
 from ..files import write_json
+from ..schemas import ListOf, MapOf, Maybe, OneOf, Whole, find_problem
 from .spelling import read_choice
 
 FORMAT = 1

@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 from zoo_core import CheckpointError
 from zoo_core.words import plural
 
-from ..documents import MapOf, Number, OneOf, Whole, fault, find_problem, read_json
+from ..documents import fault, read_json
 from ..files import write_json
+from ..schemas import MapOf, Number, OneOf, Whole, find_problem
 from .configuration import Cell
 
 State = Literal["done", "diverged", "failed", "not applicable"]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from zoo_core import ModelError
 from zoo_core.words import printable
 
-from ..documents import ListOf, read_document
+from ..documents import read_document
 from ..reports.numbers import format_value
+from ..schemas import ListOf
 from .config import describe_choice
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from typing import Any
 from zoo_core import ImageSpec, ModelError, PluginError, UsageError
 from zoo_core.records import check_name, check_role
 
-from ..documents import ListOf, MapOf, Maybe, Number, Whole, fault, find_problem, read_json, show
+from ..documents import fault, read_json
 from ..progress import Reporter
+from ..schemas import ListOf, MapOf, Maybe, Number, Whole, find_problem, show
 from .upgrading import upgrade_format_1
 
 FORMAT = 2

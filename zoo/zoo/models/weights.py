@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from zoo_core import ModelError, ZooError
 
-from ..documents import brief, fault, parse_json, shorten_path, show
+from ..documents import fault, parse_json, shorten_path
+from ..schemas import brief, show
 
 HEADER_LIMIT = 16 << 20
 """Most bytes of a safetensors header; that of a GAN has some thousands."""

@@ -18,25 +18,12 @@ from torch import Tensor
 from zoo_core import DataError, ImageSpec, UsageError
 from zoo_core.words import plural
 
-from ..documents import (
-    LETTERS,
-    ListOf,
-    MapOf,
-    Maybe,
-    OneOf,
-    Text,
-    Whole,
-    brief,
-    fault,
-    find_problem,
-    read_json,
-    shorten_path,
-    show,
-)
+from ..documents import LETTERS, fault, read_json, shorten_path
 from ..files import Place, atomic_folder, name_in_text, sha256, write_json
 from ..locks import hold
 from ..reports.displaying import Displayed
 from ..reports.pictures import grid
+from ..schemas import ListOf, MapOf, Maybe, OneOf, Text, Whole, brief, find_problem, show
 from .cache import LIMIT, read_info
 
 FORMAT = 2  # version of what lies in a pack's folder

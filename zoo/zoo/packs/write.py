@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..documents import ListOf, OneOf, Row, Text, Whole, find_problem, parse_json
+from ..documents import parse_json
 from ..files import atomic_file, sha256
+from ..schemas import ListOf, OneOf, Row, Text, Whole, find_problem
 from .workers import Chunk
 
 SHARD_BYTES = 1 << 30  # about how large one file of images becomes

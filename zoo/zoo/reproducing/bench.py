@@ -29,7 +29,7 @@ from zoo_core import (
 
 from ..comparing.measuring import COLLAPSED, REAL, REPEATING, Reference, measure, measure_data
 from ..comparing.training import NamedReporter, has_diverged, train_to
-from ..documents import ListOf, MapOf, Number, Whole, read_document
+from ..documents import read_document
 from ..files import write_json
 from ..loading import load
 from ..metrics.measuring import FEATURES, Criterion, open_criterion
@@ -41,6 +41,7 @@ from ..progress import SILENT, Reporter
 from ..reports.pictures import save_picture
 from ..runs.budget import Budget
 from ..runs.checkpoints import newest_checkpoint
+from ..schemas import ListOf, MapOf, Number, Whole
 from ..training.planning import Plan, plan
 
 FOLDERS = CLAIMS, RUNS, COURSES, MEASUREMENTS, PICTURES = "claims", "runs", "courses", "measurements", "pictures"

@@ -14,9 +14,9 @@ from zoo_core.papers import PROFILES
 from zoo_core.words import duration, plural
 
 from ..devices import check_device
-from ..documents import Number
 from ..progress import SILENT, Reporter
 from ..runs.config import RunConfig
+from ..schemas import Number
 from ..training.processor import count_granted
 from ..training.speed import bench, flop_per_image
 from .bench import CLAIMS, Shop, WorkBench, find_data, name_run, read_kept, write_kept

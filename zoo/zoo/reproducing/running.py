@@ -11,11 +11,11 @@ from zoo_core import Paper, UsageError, registry
 from zoo_core.words import duration, plural
 
 from ..devices import check_device, resolve_precision
-from ..documents import MapOf, brief
 from ..files import Place, remove_unfinished, translate_errors
 from ..locks import lock_folder
 from ..notebook import reporter_for_caller
 from ..progress import Reporter
+from ..schemas import MapOf, brief
 from ..training.processor import compute_with
 from .bench import FOLDERS, Interrupted, Shop, read_kept, write_kept
 from .helpers import Helpers

@@ -17,13 +17,13 @@ from zoo_core.errors import unknown
 from zoo_core.options import complete, parse, schema
 from zoo_core.settings import FREE, OptimizerSettings, TrainingSettings
 
-from ..documents import brief
 from ..models.building import build_networks, component_config, meta_device
 from ..models.config import FORMAT as MODEL_FORMAT
 from ..models.config import NETWORKS
 from ..packs import PackRequest
 from ..packs.selection import SELECTION, dataset_options, split_selection
 from ..randomness import seeded
+from ..schemas import brief
 from ..version import __version__
 from .budget import Budget
 from .folders import name_run

@@ -15,8 +15,9 @@ from zoo_core.options import complete
 from zoo_core.registries import PART_KINDS
 from zoo_core.settings import OptimizerSettings, TrainingSettings
 
-from ..documents import ListOf, MapOf, Maybe, Number, OneOf, Row, Whole, fault, find_problem, parse_json, read_json, show
+from ..documents import fault, parse_json, read_json
 from ..models.config import LARGEST, find_problem_of_names
+from ..schemas import ListOf, MapOf, Maybe, Number, OneOf, Row, Whole, find_problem, show
 from .budget import Kind
 from .upgrading import upgrade_checkpoint, upgrade_command, upgrade_config
 

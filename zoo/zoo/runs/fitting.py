@@ -12,9 +12,10 @@ from torch import Tensor
 
 from zoo_core import CheckpointError, PluginError, UsageError
 
-from ..documents import fault, show
+from ..documents import fault
 from ..models.building import build_networks, meta_device
 from ..models.weights import check_all_finite, compare
+from ..schemas import show
 from .checkpoints import tensors_below
 from .config import RunConfig
 

@@ -13,21 +13,9 @@ import yaml
 from zoo_core import UsageError
 from zoo_core.errors import near
 
-from ..documents import (
-    LETTERS,
-    ListOf,
-    MapOf,
-    Maybe,
-    Number,
-    brief,
-    fault,
-    find_problem,
-    parse_json,
-    read_text,
-    shorten_path,
-    show,
-)
+from ..documents import LETTERS, fault, parse_json, read_text, shorten_path
 from ..runs.upgrading import upgrade_config
+from ..schemas import ListOf, MapOf, Maybe, Number, brief, find_problem, show
 
 LIMIT = 1 << 20
 MOST = 100_000  # values
