@@ -45,3 +45,8 @@ def test_a_few_faults() -> None:
     found = run("faults.py", "--commands", "train", "--faults", "full-stdout,hangup")
     assert found["violations"] == {}
     assert found["as_promised"] == found["pairs"] == 2
+
+
+def test_the_page_has_the_numbers_of_the_file() -> None:
+    done = subprocess.run([sys.executable, str(FUZZERS / "page.py"), "--check"], check=False)
+    assert done.returncode == 0, "python benchmarks/fuzz/page.py writes it"
