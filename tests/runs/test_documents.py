@@ -72,6 +72,7 @@ def change(value: Any, keys: str, new: Any) -> None:
         ("config.parts.loss.kind", "datasets", "config.parts.loss.kind must be one of"),
         ("config.image.size", 10**9, "config.image.size must be a whole number of at least 1 and at most 8,192"),
         ("config.facts.classes", [1], "config.facts.classes.0 must be a text, not 1"),
+        ("config.facts", {}, "config.facts.count is missing"),
         ("config.surprise", 1, "unknown key 'config.surprise'"),
         ("precision", "fp8", "precision must be one of auto, fp32, bf16, fp16, not 'fp8'"),
         ("threads", 0, "threads must be auto or a whole number"),

@@ -126,6 +126,8 @@ def _find_problem_of_run(found: Mapping[str, Any]) -> str:
         return problem
     if config.get("parent") and "model" not in config["parent"]:
         return "config.parent.model is missing"
+    if config.get("pack") and "count" not in config.get("facts", {}):
+        return "config.facts.count is missing"
     named = {"algorithm": config["algorithm"], **{f"parts.{role}": part for role, part in config["parts"].items()}}
     if config["dataset"] is not None:
         named["dataset"] = config["dataset"]
