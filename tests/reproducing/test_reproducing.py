@@ -78,8 +78,11 @@ def test_one_claim_alone_and_then_the_others(tmp_path: Path) -> None:
     first = reproduce(tmp_path / "out", given, only=["needy"])
     assert [row.why for row in first.rows] == ["not asked for (--only)", "cifar10 not at hand: --data cifar10=PATH"]
     (tmp_path / "cifar").mkdir()
-    again = reproduce(tmp_path / "out", given, data={"cifar10": tmp_path / "cifar"})
+    text = tmp_path / "results.md"
+    again = reproduce(tmp_path / "out", given, data={"cifar10": tmp_path / "cifar"}, markdown=text)
     assert kinds(again) == {"good": "holds", "needy": "holds"}
+    assert "`zoo reproduce claims --profile seconds --data cifar10=DIR --out out --markdown results.md`" in text.read_text()
+    assert str(tmp_path) not in text.read_text()
 
 
 @pytest.mark.slow

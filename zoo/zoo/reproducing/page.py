@@ -61,7 +61,8 @@ def write_report(done: Reproduction, entry: Paper, shop: Shop) -> None:
 
 def write_markdown(file: Path, done: Reproduction, entry: Paper, shop: Shop) -> None:
     """Write the same as Markdown, tables for charts and no pictures; raises `ZooError` where it cannot be written."""
-    command = f"zoo reproduce {done.paper} --profile {done.profile} --out {done.path.name}"
+    data = "".join(f" --data {name}=DIR" for name in shop.data)  # where it lies here is nobody's business
+    command = f"zoo reproduce {done.paper} --profile {done.profile}{data} --out {done.path.name}"
     lines = [f"# {_escape(entry.title)}, claim by claim", ""]
     lines += [
         f"{_escape(entry.authors)}, <{entry.url}>. Written by `{command} --markdown {file.name}`; typed by nobody.",
