@@ -3,8 +3,8 @@
     python benchmarks/probe_gap.py --data DIR [--epochs 100] [--trial NAME …] [--model NAME=PATH …] [--out DIR] [--json]
     python benchmarks/probe_gap.py --data DIR --tiny
 
-DIR holds CIFAR-10. Each trial is recipe `dcgan-imagenet32` with one thing changed, trained on the 50,000 training images
-without labels; --list shows them. `random` is the control, and --model NAME=PATH probes a model that is there (that of the
+DIR holds CIFAR-10. Each trial is recipe `dcgan-imagenet32` with one thing changed (`ssgan` has its networks), trained on the 50,000 training
+images without labels; --list shows them. `random` is the control, and --model NAME=PATH probes a model that is there (that of the
 authors, which `zoo import newmu` makes). Each is probed as `zoo probe` does, with all labels, stage by stage (--per-layer)
 and once more with features that are means of an image's and its mirror image's. `gain` is in points beside `as it is`.
 
@@ -37,13 +37,15 @@ TRIALS: dict[str, dict[str, Any]] = {
     "R1": {"loss": "non-saturating-r1"},
     "least squares": {"loss": "least-squares"},
     "augmented": {"training.augment": "color,translation,cutout"},
+    "turns": {"base": "ssgan"},
+    "turns, mirror": {"base": "ssgan", "training.mirror": True},
     "mirror, augmented, R1": {
         "training.mirror": True,
         "training.augment": "color,translation,cutout",
         "loss": "non-saturating-r1",
     },
 }
-"""Name → what is changed; "loss" is the recipe's, the others are settings."""
+"""Name → what is changed; "base" and "loss" are the recipe's, the others are settings."""
 
 
 def main() -> None:
@@ -87,7 +89,7 @@ def main() -> None:
 def as_recipe(name: str) -> Recipe:
     """Return a trial as a recipe."""
     changes = dict(TRIALS[name])
-    return Recipe(key(name), base=RECIPE, loss=changes.pop("loss", None), options=changes)
+    return Recipe(key(name), base=changes.pop("base", RECIPE), loss=changes.pop("loss", None), options=changes)
 
 
 def key(name: str) -> str:

@@ -10,6 +10,7 @@ MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
 KOYAMA = "Miyato and Koyama 2018, arXiv:1802.05637"
 ODENA = "Odena et al. 2017, arXiv:1610.09585"
 CHEN = "Chen et al. 2016, arXiv:1606.03657"
+CHEN_2019 = "Chen et al. 2019, arXiv:1811.11212"
 ZHANG = "Zhang et al. 2018, arXiv:1805.08318"
 LIU = "Liu et al. 2021, arXiv:2101.04775"
 FOR_32 = {
@@ -36,6 +37,7 @@ plugin = Plugin(
     algorithms={
         "acgan": Component(f"{HERE}.acgan:ACGAN", "the discriminator reads the label", ODENA),
         "infogan": Component(f"{HERE}.infogan:InfoGAN", "the discriminator reads codes of the latent", CHEN),
+        "ssgan": Component(f"{HERE}.ssgan:SSGAN", "the discriminator reads how images are turned", CHEN_2019),
         "fastgan": Component(f"{HERE}.fastgan:FastGAN", "the discriminator rebuilds real images too", LIU),
     },
     generators={
@@ -58,6 +60,7 @@ plugin = Plugin(
         ),
         "sagan": Component(f"{HERE}.sagan:SAGANDiscriminator", "projection's, with attention", ZHANG),
         "acgan": Component(f"{HERE}.acgan:ACGANDiscriminator", "six convolutions, a logit and the label's scores", ODENA),
+        "ssgan": Component(f"{HERE}.ssgan:SSGANDiscriminator", "that of pairs, a logit and scores of turns", CHEN_2019),
         "infogan": Component(f"{HERE}.infogan:InfoGANDiscriminator", "DCGAN's, a logit and what it reads of codes", CHEN),
         "r3gan": Component(f"{HERE}.r3gan:R3GANDiscriminator", "residual blocks that nothing normalizes", HUANG),
         "fastgan": Component(f"{HERE}.fastgan:FastGANDiscriminator", "a logit for each place, and decoders", LIU),
@@ -151,6 +154,14 @@ plugin = Plugin(
             },
             summary="conditional: D says which label a picture has, and both learn that it be right",
             paper=ODENA,
+        ),
+        Recipe(
+            "ssgan",
+            base="dcgan-imagenet32",
+            algorithm="ssgan",
+            discriminator="ssgan",
+            summary="dcgan-imagenet32, whose D also says how images are turned: its features tell more of their content",
+            paper=CHEN_2019,
         ),
         Recipe(
             "infogan",

@@ -78,6 +78,11 @@ class Reading(Algorithm):
     def __init__(self, *, weight: Weight = 1.0) -> None:
         self.weight = weight
 
+    def read(self, discriminator: Discriminator, images: Tensor, aside: bool = False) -> tuple[Tensor, Tensor]:
+        """Return logits [n] and scores of images; `aside`: of generated ones in the discriminator's phase."""
+        outputs = discriminator(images, None, True)  # [n, 1 + S]
+        return outputs[:, 0], outputs[:, 1:]
+
     @abstractmethod
     def misread(self, step: Step, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return how wrong scores [n, S] of generated images are, and those of real ones in the discriminator's phase."""
@@ -95,17 +100,18 @@ class Reading(Algorithm):
             with torch.set_grad_enabled(phase == "generator" or step.pieces == 1):
                 fake = step.parts["generator"](step.z, step.labels)
         if phase == "generator":
-            drawn = discriminator(fake, None, True)  # [n, 1 + S]
-            g_loss = loss.generator(drawn[:, 0])
-            yield g_loss + self.weight * self.misread(step, drawn[:, 1:])
+            logits, scores = self.read(discriminator, fake)
+            g_loss = loss.generator(logits)
+            yield g_loss + self.weight * self.misread(step, scores)
             step.log(g_loss=g_loss)
             return
         step.memory["fake"] = fake  # the generator's phase goes on with its graph
-        real, drawn = (discriminator(images, None, True) for images in (step.real, fake.detach()))
-        d_loss = loss.discriminator(real[:, 0], drawn[:, 0])
-        yield d_loss + self.weight * self.misread(step, drawn[:, 1:], real[:, 1:])
+        real_logits, real_scores = self.read(discriminator, step.real)
+        fake_logits, fake_scores = self.read(discriminator, fake.detach(), aside=True)
+        d_loss = loss.discriminator(real_logits, fake_logits)
+        yield d_loss + self.weight * self.misread(step, fake_scores, real_scores)
         step.log(d_loss=d_loss)
-        log_logits(step, real[:, 0].detach(), drawn[:, 0].detach())
+        log_logits(step, real_logits.detach(), fake_logits.detach())
 
 
 class ACGAN(Reading):
