@@ -13,7 +13,7 @@ from zoo_core import CheckpointError, UsageError, registry
 from ..documents import fault, read_json
 from ..metrics.measuring import Criterion
 from ..runs.budget import Budget
-from ..runs.config import add_later_settings, differences
+from ..runs.config import add_later_settings, differences, list_lines
 from ..schemas import MapOf, Whole, find_problem
 from ..training.planning import Plan, plan
 
@@ -133,7 +133,7 @@ def refuse_other(out: Path, wanted: Mapping[str, Any], plans: Mapping[str, Plan]
     lines += [f"{name}: {line}" for name, of_one in changed.items() for line in of_one if line not in shared]
     if lines:
         raise UsageError(
-            f"{out} holds a comparison with other settings:\n  " + "\n  ".join(lines),
+            f"{out} holds a comparison with other settings" + list_lines(lines),
             hint="to go on with it, give it the same settings (more recipes and seeds may be named); "
             "or choose another folder: --out DIR",
         )

@@ -22,7 +22,7 @@ from ..models.config import NETWORKS
 from ..names import dataset_not_found, recipe_not_found
 from ..packs.request import parse_options
 from ..packs.selection import dataset_options
-from ..runs.config import add_later_settings, differences
+from ..runs.config import add_later_settings, differences, list_lines
 from ..training.planning import Plan, plan
 from .configuration import FEATURES, METRICS, Board, Cell, Row, hash_row, is_board, read_board, refuse_other, write_board
 from .results import read_result
@@ -157,7 +157,7 @@ def _extend(folder: Path, old: Board, asked: dict[str, Any]) -> Board:
     board = replace(old, **asked)
     if lines := old.differences(board):
         raise UsageError(
-            f"{folder} holds a board with other settings:\n  " + "\n  ".join(lines),
+            f"{folder} holds a board with other settings" + list_lines(lines),
             hint="leave them out to go on with it (more recipes, datasets and seeds may be named), or choose another folder",
         )
     return board
@@ -258,6 +258,6 @@ def _refuse_changed(
             lines += [f"{cell.row}: {line}" for line in what]
     if lines:
         raise UsageError(
-            f"recipes of {folder} have changed since they were measured:\n  " + "\n  ".join(lines),
+            f"recipes of {folder} have changed since they were measured" + list_lines(lines),
             hint="--renew trains what has changed anew; or choose another folder",
         )

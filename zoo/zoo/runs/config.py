@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import Any
@@ -291,6 +291,9 @@ def _try_one(networks: Mapping[str, Any], image: ImageSpec) -> None:
         pass
 
 
+ROOM = 125  # characters of a message for what differs
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "the run") -> list[str]:
     """Return a line for each key whose value differs: "generator.width: 64 in the run, 128 now"."""
     absent = object()
@@ -298,9 +301,20 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "th
     for key in sorted({*old, *new}):
         before, now = old.get(key, absent), new.get(key, absent)
         if before != now:
-            words = ["nothing" if value is absent else brief(repr(value), 80) for value in (before, now)]
+            words = ["nothing" if value is absent else brief(repr(value), 45) for value in (before, now)]
             lines.append(f"{brief(key, 60)}: {words[0]} in {where}, {words[1]} now")
     return lines
+
+
+def list_lines(lines: Sequence[str]) -> str:
+    """Return differences as an error ends in them: so many that it stays short, and how many more there are."""
+    kept = [brief(lines[0], ROOM)]
+    for line in lines[1:]:
+        if len("".join([*kept, line])) > ROOM:
+            kept.append(f"and {len(lines) - len(kept)} more")
+            break
+        kept.append(line)
+    return ":\n  " + "\n  ".join(kept)
 
 
 def add_later_settings(old: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from ..packs.selection import limit_options
 from ..reports.displaying import Displayed
 from ..runs.budget import Budget, Kind
 from ..runs.command import DEFAULT_SEED, name_place, replace_budget, replace_option, write_command
-from ..runs.config import RunConfig, add_later_settings, differences
+from ..runs.config import RunConfig, add_later_settings, differences, list_lines
 from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
 from .finetuning import Parent, open_parent, resolve_child
@@ -247,7 +247,7 @@ def refuse_existing(folder: Path, config: RunConfig) -> None:
     if is_run(folder):  # how many channels the pictures turned out to have is no matter
         old, new = ({**c.identity(), "channels": None} for c in (read_run(folder).config, config))
         lines = differences(old, new)
-        what = "with another configuration:\n  " + "\n  ".join(lines) if lines else "with this very configuration"
+        what = "with another configuration" + list_lines(lines) if lines else "with this very configuration"
         hint = f"go on with it: zoo train --resume {shlex.quote(str(folder))}; or choose another folder: --out DIR"
         raise UsageError(f"{folder} holds a run {what}", hint=hint)
     if folder.exists() and not folder.is_dir():
@@ -302,7 +302,7 @@ def _resumed(
         config = replace(config, training=replace(config.training, **free), dataset=moved)
     if lines:
         hint = "leave these out to go on with the run, or begin another: zoo train … without --resume"
-        raise UsageError(f"{folder} was begun otherwise:\n  " + "\n  ".join(lines), hint=hint)
+        raise UsageError(f"{folder} was begun otherwise" + list_lines(lines), hint=hint)
     return config
 
 
