@@ -104,6 +104,19 @@ def test_a_histogram_shows_shares() -> None:
     drawn(Histogram({"alike": [3.0, 3.0]}, "x"))
 
 
+@pytest.mark.parametrize(
+    ("names", "columns"), [(["dcgan-maxpool"] * 10, 2), (["d"] * 10, 4), (["a recipe of a name as long as this"] * 2, 1)]
+)
+def test_a_legend_does_not_squeeze_the_axes(names: list[str], columns: int) -> None:
+    figure = drawn(Curves([Line(name, [(0, 1), (40_000, 2)]) for name in names], "images"))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    legend: Any = axes.get_legend()
+    assert legend._ncols == columns
+    assert legend.get_window_extent().width < figure.bbox.width
+    assert axes.bbox.width > 0.75 * figure.bbox.width
+
+
 def test_thinning() -> None:
     assert thin([(0, 0), (1, 2), (2, 4)], 2) == [(0.5, 1.0), (2.0, 4.0)]
     many = Line("a", [(i, 1.0) for i in range(10_000)])

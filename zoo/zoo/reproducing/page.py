@@ -164,7 +164,12 @@ def _chart(shown: Estimates | Lines) -> Any:
     if isinstance(shown, Estimates):
         colors = dict.fromkeys(list(shown.values)[:1], OTHERS[0])
         return Intervals(shown.values, shown.x, colors)
-    lines = [Line(name, points, OTHERS[i % len(OTHERS)]) for i, (name, points) in enumerate(shown.lines.items()) if points]
+    count = len(OTHERS)
+    lines = [
+        Line(name, points, OTHERS[i % count], dashed=i >= count)
+        for i, (name, points) in enumerate(shown.lines.items())
+        if points
+    ]
     return Curves(lines, shown.x, shown.y)
 
 

@@ -102,11 +102,11 @@ class Guidelines(Claim):
             rows.append([recipe, BROKEN.get(recipe, "all are kept"), ends, *_distances(found)])
         curves = {recipe: _mean_curve(found) for recipe, found in courses.items()}
         longest = max((c["points"] for found in courses.values() for c in found), key=len)
-        head = ["recipe", "the guideline", "end well", *(f"distance at {point['images']:,}" for point in longest)]
+        head = ["recipe", "the guideline", "end well", *(f"at {point['images']:,}" for point in longest)]
         return [
             Estimates("Distance with a guideline broken over DCGAN's", values, "above 1 the guideline helps"),
             Lines("Distance to the data", curves, "real images shown", "distance"),
-            Table(f"Means over {len(courses[DCGAN])} seeds; random weights {chance:.3g}", head, rows),
+            Table(f"Distances to the data, means over {len(courses[DCGAN])} seeds; random weights {chance:.3g}", head, rows),
         ]
 
 
