@@ -270,7 +270,22 @@ class TestWeights:
         tensors = self.tensors(small_model)
         tensors[WEIGHT].fill_(3e38)  # their sum is not
         self.store(tensors, small_model)
-        assert zoo.load(small_model).generator.state_dict()[WEIGHT].max() > 2e38
+        model = zoo.load(small_model)
+        assert model.generator.state_dict()[WEIGHT].max() > 2e38
+        with torch.no_grad():  # what batch normalization would bring back
+            for name, tensor in model.generator.state_dict().items():
+                if "weight" in name:
+                    tensor.fill_(3e38)
+        with pytest.raises(ModelError, match="this model draws numbers that are not finite"):
+            model.sample(1)
+
+    def test_a_variance_is_not_negative(self, small_model: Path) -> None:
+        tensors = self.tensors(small_model)
+        name = next(name for name in tensors if name.endswith("running_var"))
+        tensors[name][0] = -1e-9
+        self.store(tensors, small_model)
+        with pytest.raises(ModelError, match=f"{name} holds variances below 0"):
+            zoo.load(small_model)
 
     def test_missing_unexpected_and_misshapen(self, small_model: Path) -> None:
         tensors = self.tensors(small_model)

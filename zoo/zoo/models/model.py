@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zoo_core import Discriminator, Generator, ImageSpec, UsageError
+from zoo_core import Discriminator, Generator, ImageSpec, ModelError, UsageError
 from zoo_core.errors import unknown
 
 from ..devices import bring_back, exact_float32, move_to
@@ -165,7 +165,8 @@ class Model(Displayed):
         """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed` and i alone.
 
         `label` is the name or index of a class, for a conditional model; by default image i has class i mod num_classes.
-        Raises `UsageError` for `n` below 1, and a label that does not exist or that the model knows nothing of.
+        Raises `UsageError` for `n` below 1, and a label that does not exist or that the model knows nothing of, `ModelError`
+        where numbers overflow.
         """
         return torch.cat(list(bring_back(self.batches(n, seed=seed, label=label, on_device=True))))
 
@@ -188,6 +189,10 @@ class Model(Displayed):
             z = move_to(z.to(dtype), self.device)
             with seeded(seed, f"sample {start}", self.device), exact_float32():  # for what a network draws by itself
                 images = draw(z, labels)
+            if (start < first + CHUNK or images.device.type == "cpu") and not images.isfinite().all():  # others would wait
+                raise ModelError(
+                    "this model draws numbers that are not finite", hint="its weights are too large, or damaged"
+                )
             drawn = images[max(0, first - start) : n - start].float()
             yield drawn if on_device else drawn.cpu()
 

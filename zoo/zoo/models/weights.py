@@ -167,6 +167,8 @@ def check_all_finite(tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def _check_finite(tensor: Tensor, name: str, file: Path) -> None:
+    if name.endswith("running_var") and bool((tensor < 0).any()):
+        raise fault(file, f"{ascii(name)[1:-1]} holds variances below 0", error=ModelError)
     # A sum takes no memory and settles nearly all; but it may overflow though every number is finite.
     if not tensor.is_floating_point() or tensor.detach().sum().isfinite():
         return
