@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,14 @@ def test_names_of_cells_are_files_of_their_own() -> None:
     assert names[:2] == ["dcgan--faces--seed-0", "dcgan--faces+style=a--seed-0"]
     assert len(set(names)) == len(names)
     assert all(len(name) < 150 and "/" not in name and ":" not in name for name in names)
+
+
+def test_a_result_with_other_values_is_damaged(tmp_path: Path) -> None:
+    make_board(tmp_path, {"dcgan": [10.0, 11.0]})
+    file = result_file(tmp_path, cell := Cell("dcgan", "faces", 0))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "machine": {"threads": {"nested": 1}}}))
+    with pytest.raises(CheckpointError, match=r"is damaged: machine\.threads must be a whole number"):
+        read_result(tmp_path, cell)
 
 
 def test_damaged_files_are_told_by_name(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from zoo_core.words import plural
 
 from ..documents import fault, read_json
 from ..files import write_json
-from ..schemas import MapOf, Number, OneOf, Whole, find_problem
+from ..schemas import MapOf, Maybe, Number, OneOf, Whole, find_problem
 from .configuration import Cell
 
 State = Literal["done", "diverged", "failed", "not applicable"]
@@ -20,7 +20,8 @@ FORMAT = 1
 _SCHEMA = {
     **{"format": Whole(1), "recipe": str, "dataset": str, "seed": Whole(0), "hash": str, "state": OneOf(get_args(State))},
     **{"reason?": str, "metrics?": MapOf(MapOf(Number())), "absent?": MapOf(str), "weights?": MapOf(str), "pictures?": str},
-    **{"images?": Whole(0), "parameters?": MapOf(Whole(0)), "machine?": MapOf(Any), "versions?": MapOf(str)},
+    **{"images?": Whole(0), "parameters?": MapOf(Whole(0)), "versions?": MapOf(str)},
+    "machine?": {"threads?": Maybe(Whole(0)), "*": Maybe(str)},
     **dict.fromkeys(("seconds?", "images_per_s?", "flop_per_image?", "measuring_seconds?"), Number(0)),
 }
 
