@@ -71,7 +71,7 @@ def test_the_probes_features(run: Path) -> None:
 
 @pytest.mark.slow
 def test_its_report(run: Path, tmp_path: Path) -> None:
-    found = zoo.report(run, out=tmp_path / "report.html")
+    found = zoo.report(run, searched=64, out=tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert found is not None
 
