@@ -41,7 +41,7 @@ sys.exit(any(zoo(["plugins", "check", name], standalone_mode=False) for name in 
 
 def overlay(folder: Path) -> Path:
     """Make an environment that has all of this one's packages, so that others may use this one meanwhile; its programs."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder, symlinks=True, with_pip=True)
     programs = folder / "bin"
     (found,) = folder.glob("lib/*/site-packages")
     (found / "below.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n", "utf-8")
