@@ -108,8 +108,8 @@ def budget(line: str, pack: Path, out: str) -> list[str]:
         more = more[:2] if "--resume" in words else [*more, "--images", "48", "--out", out]
         more += ["--set", "dataset.count=48"] if "--resume" not in words and "--data" not in words else []
         more += ["--set", "dataset.resolution=64"] if "dataset.resolution=128" in words else []
-    if "sampler.steps=200" in words:
-        more += ["--set", "sampler.steps=4"]
+    for sampler, few in (("drs", "sampler.estimated=64"), ("ddls", "sampler.steps=4")):
+        more += ["--set", few] if sampler in words else []
     if words[0] == "compare":
         words = ["mlp-gan" if word.startswith("dcgan-") else word for word in words]
     return [*words, *more]
