@@ -31,7 +31,7 @@ from zoo_core.records import KINDS  # noqa: E402
 
 BUDGET = " --images 320 --batch 32 --set dataset.count=96"
 TOKEN = "hf_standInForTheGuide"
-SCRIPTS = {"zoo": "from zoo_cli import main", "pytest": "from pytest import console_main as main"}
+SCRIPTS = {"zoo": "from zoo_cli import main", "pytest": "from pytest import main"}
 CHECKS = """
 import sys
 from zoo_cli.main import zoo
@@ -150,7 +150,7 @@ def examples(folder: Path, env: dict[str, str]) -> None:
     sh(f"pip wheel -q --no-deps --no-build-isolation -w wheels {' '.join(places)}", folder, env)
     sh("pip install -q wheels/*.whl", folder, env)
     check(names, folder, env)
-    sh(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(places)}", folder, env)
+    sh(f"pytest -p no:cacheprovider --import-mode=importlib {' '.join(places)}", folder, env)
     small = "--set generator.width=16 --set discriminator.width=16"
     sh(f"zoo train resgan --dataset faces {small}{BUDGET}", folder, env)
     sh("zoo sample runs/resgan-faces -n 4 --out resgan.png", folder, env)
