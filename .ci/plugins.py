@@ -2,10 +2,11 @@
 
     python .ci/plugins.py
 
-Runs in the environment of the interpreter that it is given, into which `zoo` was installed; packages are installed there.
-Every line of the guide's ```sh blocks is run by bash, in order, in an empty folder, with a stand-in for the Hub; `zoo train`
-gets a smaller budget. Before the block that pulls, the plugin is uninstalled, to see what is said where it is missing. Those
-of the pages are run too, but for their installations, which are one. The classes of all ```python blocks must conform.
+Packages are installed into an environment on top of that of the interpreter, into which `zoo` was installed. Every line of
+the guide's ```sh blocks is run by bash, in order, in an empty folder, with a stand-in for the Hub; `zoo train` gets a
+smaller budget. Before the block that pulls, the plugin is uninstalled, to see what is said where it is missing. Those of the
+pages are run too, but for their installations, which are one, and their checks, which are one process. The classes of all
+```python blocks must conform.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import venv
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +31,29 @@ from zoo_core.records import KINDS  # noqa: E402
 
 BUDGET = " --images 320 --batch 32 --set dataset.count=96"
 TOKEN = "hf_standInForTheGuide"
+SCRIPTS = {"zoo": "from zoo_cli import main", "pytest": "from pytest import main"}
+CHECKS = """
+import sys
+from zoo_cli.main import zoo
+sys.exit(any(zoo(["plugins", "check", name], standalone_mode=False) for name in sys.argv[1:]))
+"""
+
+
+def overlay(folder: Path) -> Path:
+    """Make an environment that has all of this one's packages, so that others may use this one meanwhile; its programs."""
+    venv.create(folder, symlinks=True, with_pip=True)
+    programs = folder / "bin"
+    (found,) = folder.glob("lib/*/site-packages")
+    (found / "below.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n", "utf-8")
+    for name, line in SCRIPTS.items():
+        (programs / name).write_text(f"#!{programs / 'python'}\nimport sys\n{line}\nsys.exit(main())\n", "utf-8")
+        (programs / name).chmod(0o755)
+    return programs
+
+
+def check(names: Iterable[str], folder: Path, env: dict[str, str]) -> None:
+    """Run `zoo plugins check` for each, in one process: alone it is mostly the import of torch."""
+    sh(f"python -c '{CHECKS}' {' '.join(names)}", folder, env)
 
 
 def sh(command: str, folder: Path, env: dict[str, str], *, fails: bool = False) -> str:
@@ -79,15 +105,14 @@ def kinds(folder: Path, env: dict[str, str]) -> None:
     names = {kind: f"zoo-my-{kind}" for kind in KINDS}
     lines = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGES, re.M | re.S) for line in block.splitlines()]
     wanted = [f"zoo plugins new {name} --kind {kind}" for kind, name in names.items()]
-    if sorted(line for line in lines if line.startswith("zoo plugins new ")) != sorted(wanted):
-        sys.exit("the pages do not begin a package of each kind once")
+    rest = [f"{begin}{name}" for name in names.values() for begin in ("pip install ./", "zoo plugins check ")]
+    if sorted(lines) != sorted(wanted + rest):
+        sys.exit("the pages do not begin, install and check a package of each kind once")
     for line in wanted:
         sh(line, folder, env)
-    sh("pip install -q hatchling pytest", folder, env)  # once, not for each package
+    sh("pip install -q hatchling", folder, env)  # once, not for each package
     sh(f"pip install -q --no-build-isolation {' '.join(f'./{name}' for name in names.values())}", folder, env)
-    with ThreadPoolExecutor(2) as pool:  # each is mostly the import of torch, on one core
-        checks = [line for line in lines if not line.startswith(("zoo plugins new ", "pip install "))]
-        list(pool.map(lambda line: sh(line, folder, env), checks))
+    check(names.values(), folder, env)
     sh(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(names.values())}", folder, env)
     small = "--set generator.width=8 --set discriminator.width=8"
     track = "--track my-trackers --evaluate-every 160 --metric my-metrics --set training.augment=my-augmentations"
@@ -121,12 +146,11 @@ def missing(folder: Path, env: dict[str, str]) -> None:
 def examples(folder: Path, env: dict[str, str]) -> None:
     """As wheels, installed beside zoo, and used."""
     names = ("zoo-features-efficientnet", "zoo-resgan", "zoo-acgan")
-    for name in names:
-        sh(f"pip wheel -q --no-deps -w wheels '{ROOT / 'examples' / name}'", folder, env)
-    sh("pip install -q wheels/*.whl pytest", folder, env)
-    with ThreadPoolExecutor(2) as pool:
-        tests = [f"pytest -q -p no:cacheprovider '{ROOT / 'examples' / name / 'tests'}'" for name in names]
-        list(pool.map(lambda line: sh(line, folder, env), [f"zoo plugins check {name}" for name in names] + tests))
+    places = [f"'{ROOT / 'examples' / name}'" for name in names]
+    sh(f"pip wheel -q --no-deps --no-build-isolation -w wheels {' '.join(places)}", folder, env)
+    sh("pip install -q wheels/*.whl", folder, env)
+    check(names, folder, env)
+    sh(f"pytest -p no:cacheprovider --import-mode=importlib {' '.join(places)}", folder, env)
     small = "--set generator.width=16 --set discriminator.width=16"
     sh(f"zoo train resgan --dataset faces {small}{BUDGET}", folder, env)
     sh("zoo sample runs/resgan-faces -n 4 --out resgan.png", folder, env)
@@ -156,7 +180,7 @@ def main() -> None:
         with HubServer(Path(temporary, "hub"), {TOKEN: "ada"}) as server:
             env = {
                 **os.environ,
-                "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+                "PATH": os.pathsep.join([str(overlay(Path(temporary, "env"))), os.environ.get("PATH", "")]),
                 "ZOO_CACHE": str(Path(temporary, "cache")),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "HF_ENDPOINT": server.url,

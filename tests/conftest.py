@@ -6,8 +6,10 @@ import os
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,25 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if sys.platform == "win32" and collection_path.suffix == ".py":
         return True if UNIX.search(collection_path.read_text("utf-8")) else None
     return None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a worker whole files, unless `--dist` says otherwise: what a file trains or imports once is not made by each."""
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.getoption("dist") != "load":
+        return None
+    config.option.loadscopereorder = False  # by how many tests they have; the order of below is by how long they take
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let workers begin with the files that have most slow tests: at the end none is to be waited for."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ BUDGETS = {
     "turn": "--searched 256 --samples 4 --steps 3",
     "forget": "--searched 256 --samples 32 --tested 16",
     "project": "--starts 2 --steps 3",
-    "sample": "-n 16",
+    "sample": "-n 4",
     "features": "--real 64 --show 2 --each 2 --dataset faces --data PACK",
     "evaluate": "--samples 64 --real 64 --resamples 2 --data PACK --metrics frechet,precision,recall",
     "neighbors": "--samples 100 --show 4 --data PACK",
@@ -108,6 +108,8 @@ def budget(line: str, pack: Path, out: str) -> list[str]:
         more = more[:2] if "--resume" in words else [*more, "--images", "48", "--out", out]
         more += ["--set", "dataset.count=48"] if "--resume" not in words and "--data" not in words else []
         more += ["--set", "dataset.resolution=64"] if "dataset.resolution=128" in words else []
+    for sampler, few in (("drs", "sampler.estimated=64"), ("ddls", "sampler.steps=4")):
+        more += ["--set", few] if sampler in words else []
     if words[0] == "compare":
         words = ["mlp-gan" if word.startswith("dcgan-") else word for word in words]
     return [*words, *more]

@@ -64,6 +64,11 @@ def screenshot(page: Path, width: int, height: int = 2000, *, dark: bool = False
             return np.asarray(picture.convert("RGB"))[:height, :width]
 
 
+def count_colors(pixels: NDArray[np.uint8]) -> int:
+    """How many colors there are among pixels [..., 3], which single numbers tell in a third of the time that rows take."""
+    return len(np.unique(pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)))
+
+
 @contextmanager
 def _framed(page: Path, width: int, height: int, more: str = "") -> Iterator[tuple[Path, list[str]]]:
     """A page that frames another: no window of Chromium is narrower than 500 pixels, but a frame is."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import zoo
 from helpers import claims
 from helpers.boards import make_board, make_result
+from zoo.analysis import attribute_classifier
 from zoo.leaderboard.configuration import Cell
 from zoo.leaderboard.results import picture_file, write_result
 from zoo.packs.curation import dedup
@@ -58,7 +60,10 @@ class Maker:
         ]
 
     def report(self) -> Path:
-        return zoo.report(self.runs[0].path, searched=64, device="cpu", out=self.folder / "report.html").path
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("LEAST_STEPS", "MOST_STEPS"):
+                patch.setattr(attribute_classifier, name, 20)
+            return zoo.report(self.runs[0].path, searched=64, device="cpu", out=self.folder / "report.html").path
 
     def compare_runs(self) -> Path:
         found = zoo.compare_runs([run.path for run in self.runs], out=self.folder / "runs")

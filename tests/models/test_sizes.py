@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
+from zoo.models.building import build_networks, meta_device
 from zoo.models.folder import read_model, write_config
 from zoo.models.weights import tensors_of
 from zoo.runs.config import RunConfig, model_config
@@ -78,3 +81,23 @@ def test_the_one_that_was_refused(tmp_path: Path) -> None:
     """Spectral normalization registers its weights several times over, which looked like a larger network."""
     model = zoo.create("sngan", size=32, options={"generator.width": 2, "discriminator.width": 2})
     assert zoo.load(model.save_pretrained(tmp_path / "model")).sample(1).shape == (1, 3, 32, 32)
+
+
+def test_networks_without_memory_compute_nothing() -> None:
+    """Spectral normalization would, in Python: for seconds where there are many layers."""
+    seen = set()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.add(str(function))
+            return function(*args, **(kwargs or {}))
+
+    options = {"generator.width": 2, "discriminator.width": 2}
+    config = RunConfig.resolve("sngan", size=32, options=options).with_image(ImageSpec(32, 3))
+    with Watch(), meta_device():
+        networks = build_networks(config.parts, ImageSpec(32, 3))
+    assert "aten.empty.memory_format" in seen
+    assert not {"aten.mv.default", "aten.linalg_vector_norm.default"} & seen
+    for role, network in config.build_networks().items():
+        told = {name: tensor.shape for name, tensor in networks[role].state_dict().items()}
+        assert told == {name: tensor.shape for name, tensor in network.state_dict().items()}

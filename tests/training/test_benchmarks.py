@@ -41,7 +41,8 @@ def test_killed_and_resumed(runs: int, flags: tuple[str, ...]) -> None:
 
 
 def test_first_minutes() -> None:
-    tiny = [word for key in ("generator", "discriminator") for word in ("--set", f"{key}.width=4")]
+    small = ("generator.width=4", "discriminator.width=4", "training.checkpoint_minutes=0.05")
+    tiny = [word for setting in small for word in ("--set", setting)]
     found = run("first_minutes.py", "--recipes", "dcgan", "--size", 16, "--count", 64, *tiny)
     row = found["recipes"]["dcgan"]
     assert 0 < row["begun"] <= row["grid"]

@@ -178,6 +178,28 @@ def test_buffers_that_are_no_average_are_the_generators_own() -> None:
     assert made.inference_copy().norm.num_batches_tracked == 8
 
 
+def test_statistics_are_estimated_once_for_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = state()
+    source = made.averages.get("generator", made.generator)
+    first, counted = made.inference_copy(), []
+    monkeypatch.setattr("zoo.training.state.estimate_statistics", lambda *given: counted.append(estimate_statistics(*given)))
+    again = made.inference_copy()
+    assert not counted
+    assert not again.training
+    assert all(again.state_dict()[key].equal(tensor) for key, tensor in first.state_dict().items())
+    with torch.no_grad():
+        next(source.parameters()).mul_(2)
+    assert (
+        not made.inference_copy()
+        .state_dict()["blocks.4x4.norm.running_var"]
+        .equal(first.state_dict()["blocks.4x4.norm.running_var"])
+    )
+    made.step += 1  # what a graph replays raises no version
+    made.inference_copy()
+    made.inference_copy(latents=128)
+    assert len(counted) == 3
+
+
 def test_statistics_are_those_of_fixed_latents_and_of_nothing_else() -> None:
     from zoo.randomness import generator_for
 

@@ -12,6 +12,7 @@ from PIL import Image
 import zoo
 from helpers.packs import pictures
 from helpers.training import differing, resume, train
+from zoo.analysis import attribute_classifier
 from zoo.devices import Runtime
 from zoo.metrics.extractors import StageFeatures
 from zoo.runs.config import RunConfig
@@ -70,8 +71,10 @@ def test_the_probes_features(run: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_report(run: Path, tmp_path: Path) -> None:
-    found = zoo.report(run, out=tmp_path / "report.html")
+def test_its_report(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LEAST_STEPS", "MOST_STEPS"):
+        monkeypatch.setattr(attribute_classifier, name, 20)
+    found = zoo.report(run, searched=64, out=tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert found is not None
 

@@ -153,13 +153,16 @@ def test_a_compiler_that_fails_takes_nothing_with_it(monkeypatch: pytest.MonkeyP
     assert (found.way, found.compile) == ("eager", False)
 
 
-def test_labels_are_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("small_products")
+def test_labels_are_made_up() -> None:
     found = zoo.bench("conditional", size=16, batch=4, device="cpu", precision="fp32", rounds=1, steps=1)
     assert found.images_per_s > 0
 
 
-def test_peaks() -> None:
+def test_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert matmul_peak(torch.device("cpu"), "fp32", 0.01) > 1e8
+    monkeypatch.setattr(speed, "SIDES", (64, 10**9))  # of a size whose product takes longer than that, none is made
+    assert matmul_peak(torch.device("cpu"), "fp32", 0.01) > 1e6
     calls = []
     assert fastest(lambda: calls.append(1), torch.device("cpu"), 0.0) >= 0
     assert len(calls) == 4

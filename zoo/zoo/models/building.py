@@ -144,16 +144,20 @@ def meta_device() -> Iterator[None]:
 class _Uninitialized(TorchFunctionMode):
     """Leaves out random initial weights.
 
-    For tensors without memory it leaves out every way to draw them: torch would import its compiler for it, in seconds.
+    For tensors without memory it leaves out every way to draw them: torch would import its compiler for it, in seconds; and
+    the power iterations of spectral normalization.
     """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if getattr(function, "__name__", "") in RANDOM:
+        kwargs, name = kwargs or {}, getattr(function, "__name__", "")
+        if name in RANDOM:
             tensor = args[0] if args else kwargs.get("tensor")
             ours = getattr(function, "__module__", "") == "torch.nn.init"
             if isinstance(tensor, torch.Tensor) and (ours or tensor.is_meta):
                 return tensor
+        elif name in ("mv", "normalize") and args and args[0].is_meta:  # of spectral norms: in Python, and in seconds
+            out = args[0].new_empty(args[0].shape[:1]) if name == "mv" else kwargs.get("out")
+            return args[0] if out is None else out
         return function(*args, **kwargs)
 
 

@@ -49,7 +49,7 @@ class Speed(Displayed):
         way: the one that `zoo train` takes with the same choices, of which the numbers here are; all are in `ways`.
         rounds: readings whose median counts; each of `steps` steps.
         images_per_s, flop_per_image: of real images.
-        flops, peak_flops: achieved operations a second, and those of matrix products, the best of three sizes.
+        flops, peak_flops: achieved operations a second, and those of matrix products, the best of up to three sizes.
         warm_up_s: seconds of the first steps, which are not counted; with `compile` they compile.
     """
 
@@ -213,6 +213,8 @@ def matmul_peak(device: torch.device, precision: str, seconds: float = 0.5) -> f
     """Return the best rate of square matrix products here, in floating-point operations per second."""
     best = 0.0
     for side in SIDES:
+        if best and 2 * side**3 > best * seconds:
+            break  # one product would take longer
         a, b = (torch.randn(side, side, device=device, dtype=DTYPES[precision]) for _ in range(2))
         best = max(best, 2 * side**3 / fastest(partial(torch.mm, a, b, out=torch.empty_like(a)), device, seconds))
     return best

@@ -102,6 +102,7 @@ class State:
         anchor: the best of those that were due, without the one at the end of a budget: where a rescue goes back to.
         rung: how many interventions came before.
         threads: that compute, on a CPU.
+        estimated: of what the last inference copy was, and its buffers: a grid, a measure and the model share them.
     """
 
     algorithm: Algorithm
@@ -119,6 +120,7 @@ class State:
     threads: int | None = None
     anchor: Best | None = None
     rung: int = 0
+    estimated: tuple[object, list[Tensor]] = (None, [])
 
     @classmethod
     def create(cls, config: RunConfig, runtime: Runtime) -> State:
@@ -169,7 +171,14 @@ class State:
             for mine, theirs in zip(drawn.buffers(), self.networks[role].buffers(), strict=True):
                 mine.copy_(theirs)
         if isinstance(drawn, Generator):
-            estimate_statistics(drawn, latents)
+            tensors = [*source.parameters(), *self.networks[role].buffers()]
+            of = (role, raw, latents, self.step, sum(tensor._version for tensor in tensors))
+            if self.estimated[0] == of:
+                for mine, known in zip(drawn.buffers(), self.estimated[1], strict=True):
+                    mine.copy_(known)
+            else:
+                estimate_statistics(drawn, latents)
+                self.estimated = of, [buffer.clone() for buffer in drawn.buffers()]
         return drawn.eval()
 
 
