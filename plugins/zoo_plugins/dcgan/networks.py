@@ -300,6 +300,7 @@ class PairsDiscriminator(StagedDiscriminator):
     the 28,672 features of §5.1.
     """
 
+    to_logit: nn.Linear
     tiny: ClassVar[Mapping[str, Any]] = {"image": ImageSpec(16), "width": 4}
 
     def __init__(
