@@ -105,7 +105,7 @@ def shrink_pictures(folder: Path) -> None:
 
 def draw_samples(folder: Path) -> Image.Image:
     """Return the samples of a model folder's `samples.png`, pixel by pixel."""
-    rows = COLUMNS if folder.parent != CORE else 5  # the core's wheel is small
+    rows = COLUMNS if folder.parent != CORE else 4  # the core's wheel is small
     pictures = zoo.to_pictures(zoo.load(folder).sample(COLUMNS * rows))
     step = pictures[0].width + GAP
     sheet = Image.new("RGB", (step * COLUMNS + GAP, step * rows + GAP), "white")
