@@ -78,6 +78,13 @@ def test_a_share_of_the_images_is_turned() -> None:
         assert (logits.shape, scores.shape) == ((8,), (count, 4))
 
 
+def test_turned_images_do_not_tell_who_is_real() -> None:
+    """Batch normalization in training sees what comes together: real and generated images must come in the same company."""
+    discriminator, images = made()["discriminator"].train(), torch.rand(8, *IMAGE.shape)
+    logits = [SSGAN().read(discriminator, images, aside)[0] for aside in (False, True)]
+    assert logits[0].equal(logits[1])
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(OptionError, match="ssgan wants a discriminator that reads"):
         SSGAN().phases({**made(), "discriminator": registry.create("discriminators", "dcgan", image=IMAGE)})

@@ -38,7 +38,8 @@ class SSGANDiscriminator(ReadingDiscriminator):
 class SSGAN(Reading):
     """The discriminator learns to read turns of real images, the generator to have them read in its own.
 
-    A share of the images is shown in the other turns too. Logs `turn_real` and `turn_fake`, how often they are read rightly.
+    A share of the images is shown in all turns, apart from those that are judged. Logs `turn_real` and `turn_fake`, how
+    often they are read rightly.
     """
 
     tiny: ClassVar[Mapping[str, Any]] = {"parts": {"generator": "dcgan", "discriminator": "ssgan", "loss": "non-saturating"}}
@@ -55,12 +56,12 @@ class SSGAN(Reading):
 
     def read(self, discriminator: Discriminator, images: Tensor, aside: bool = False) -> tuple[Tensor, Tensor]:
         """Return logits [n] of the images as they are, and scores [4 m, 4] of m of them in all turns, by turn."""
+        logits = discriminator(images)  # by themselves: batch statistics with turned ones would tell who came with them
         if aside:
-            return discriminator(images), images.new_empty(0, TURNS)
-        n, m = len(images), max(1, round(self.share * len(images)))
-        turned = [images[:m].rot90(turn, (2, 3)) for turn in range(1, TURNS)]
-        outputs = discriminator(torch.cat([images, *turned]), None, True)
-        return outputs[:n, 0], torch.cat([outputs[:m], outputs[n:]])[:, 1:]
+            return logits, images.new_empty(0, TURNS)
+        some = images[: max(1, round(self.share * len(images)))]
+        turned = torch.cat([some.rot90(turn, (2, 3)) for turn in range(TURNS)])
+        return logits, discriminator(turned, None, True)[:, 1:]
 
     def misread(self, step: Step, fake: Tensor, real: Tensor | None = None) -> Tensor:
         scores = fake if real is None else real
