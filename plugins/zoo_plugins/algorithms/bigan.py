@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import Algorithm, Phase, Step
+from zoo_core.options import Range
 
 from .gan import check_plain_loss, log_logits
 
@@ -22,7 +23,8 @@ class BiGAN(Algorithm):
 
     The discriminator is called as (images, labels, latents). Generator and encoder learn together: the generator minimizes
     the loss's `generator` of its pairs' logits, the encoder that of its own pairs' negated ones, which swaps real and
-    generated for every loss that is symmetric (non-saturating, hinge).
+    generated for every loss that is symmetric (non-saturating, hinge). Pairs alone say little about which picture a code
+    draws: with `reconstruction` both learn that it be the encoded one (ALICE: Li et al. 2017, arXiv:1709.01215).
     """
 
     parts: ClassVar[Mapping[str, str]] = {
@@ -36,8 +38,15 @@ class BiGAN(Algorithm):
         "parts": {"generator": "dcgan", "encoder": "dcgan", "discriminator": "dcgan-joint", "loss": "non-saturating"},
     }
 
-    def __init__(self, *, conditional: Annotated[bool, "whether the networks are told the labels"] = False) -> None:
-        self.conditional = conditional
+    def __init__(
+        self,
+        *,
+        conditional: Annotated[bool, "whether the networks are told the labels"] = False,
+        reconstruction: Annotated[
+            float, "weight of the squared difference between a real image and what its code draws", Range(0, 1e6)
+        ] = 0.0,
+    ) -> None:
+        self.conditional, self.reconstruction = conditional, reconstruction
 
     def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
         check_plain_loss(parts["loss"], "bigan")
@@ -71,7 +80,11 @@ class BiGAN(Algorithm):
         g_loss = loss.generator(discriminator(fake, step.labels, step.z))
         yield g_loss
         e_loss = loss.generator(-discriminator(step.real, step.labels, code))
-        yield e_loss
+        rebuilt = torch.zeros_like(e_loss)
+        if self.reconstruction:
+            rebuilt = (step.parts["generator"](code, step.labels) - step.real).square().mean()
+            step.log(rebuilt=rebuilt)
+        yield e_loss + self.reconstruction * rebuilt
         step.log(g_loss=g_loss, e_loss=e_loss)
 
     @staticmethod
