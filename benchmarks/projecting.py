@@ -4,7 +4,7 @@
     python benchmarks/projecting.py … --markdown docs/results/projecting.md
     python benchmarks/projecting.py --models RUN …
 
-Trains `bigan` on the training split with each weight of the reconstruction, unless trained models are given, and projects
+Trains `bigan` on drawn faces with each weight of the reconstruction, unless trained models are given, and projects
 pictures of the test split twice with `zoo.project`: by the encoder, and by --steps steps of optimization from its usual
 starts, of the same generator, which is the baseline. What is trained is kept in --out; there the pictures are too, each
 given one above what the encoder and the steps found. Keys of the JSON object on the last line: `models`, and for each
@@ -46,8 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reconstruction", type=float, nargs="+", default=[0.0, 20.0], metavar="WEIGHT")
     parser.add_argument("--models", type=Path, nargs="+", help="trained already", metavar="RUN")
-    parser.add_argument("--dataset", default="faces")
-    parser.add_argument("--data", type=Path, help="where its pictures lie, if it wants that")
+    parser.add_argument("--count", type=int, default=10_000, help="faces that are drawn, and a tenth as many to project")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--images", type=int, default=200_000)
@@ -66,8 +65,8 @@ def main() -> None:
         found[model.name] = measure(model, given)
         if not given.json:
             print(json.dumps({model.name: found[model.name]}), flush=True)
-    result = {key: getattr(given, key) for key in ("dataset", "size", "width", "images", "pictures", "steps", "samples")}
-    result |= {"photographs": given.data is not None, "torch": torch.__version__, "models": found}
+    result = {key: getattr(given, key) for key in ("count", "size", "width", "images", "pictures", "steps", "samples")}
+    result |= {"torch": torch.__version__, "models": found}
     if given.markdown:
         given.markdown.write_text(page(result), encoding="utf-8")
     print(json.dumps(result))
@@ -75,23 +74,22 @@ def main() -> None:
 
 def train(weight: float, given: argparse.Namespace) -> Path:
     """Train, or go on, with a weight of the reconstruction."""
-    folder: Path = given.out / f"bigan-{given.dataset}-{given.size}-{given.width}-{given.images}-{weight:g}"
+    folder: Path = given.out / f"bigan-{given.size}-{given.width}-{given.images}-{weight:g}"
     quiet: dict[str, Any] = {"device": "cpu", "threads": 1, "report": SILENT, "watch": False, "rescue": False}
     if (folder / "run.json").exists():
         zoo.train(resume=folder, images=given.images, **quiet)
     else:
         options = {"algorithm.reconstruction": weight, **{f"{role}.width": given.width for role in ROLES}}
-        where = {"dataset": given.dataset, "data": given.data, "size": given.size, "seed": given.seed, "out": folder}
-        zoo.train("bigan", images=given.images, options=options, **where, **quiet)
+        options["dataset.count"] = given.count
+        own: dict[str, Any] = {"size": given.size, "seed": given.seed, "out": folder}
+        zoo.train("bigan", dataset="faces", images=given.images, options=options, **own, **quiet)
     return folder
 
 
 def measure(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Project held-out pictures both ways."""
-    where: dict[str, Any] = {"dataset": given.dataset, "data": given.data}
     model = zoo.load(folder)
-    image = model.image
-    request = zoo.PackRequest(**where, split="test", size=image.size, channels=image.channels)
+    request = zoo.PackRequest("faces", split="test", size=model.image.size, options={"count": given.count})
     test = zoo.build_pack(request, report=SILENT)
     chosen = torch.arange(given.pictures) * (len(test) // given.pictures)
     pictures = zoo.to_pictures(to_images(test.gather(chosen)))
@@ -110,7 +108,7 @@ def measure(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     sheets = [block(title, images, given.pictures) for title, images in zip(titles, shown, strict=True)]
     save_picture(sheet(sheets), given.out / f"{folder.name}.png")
     how = {"samples": given.samples, "resamples": 0, "device": "cpu", "write": False, "report": SILENT}
-    distance = zoo.evaluate(folder, **where, metrics=("frechet",), features="scattering", **how).metrics["frechet"]
+    distance = zoo.evaluate(folder, metrics=("frechet",), features="scattering", **how).metrics["frechet"]
     errors = {way: [one.error for one in each] for way, each in found.items()}
     ratios = [one / other for one, other in zip(errors["encoder"], errors["steps"], strict=True)]
     return {
@@ -129,13 +127,12 @@ SHOWN = (("encoder", "target"), ("encoder", "image"), ("steps", "image"))
 
 def page(result: dict[str, Any]) -> str:
     """Return what was measured as Markdown."""
-    source = f"{result['dataset']}{' from photographs' if result['photographs'] else ''}"
     head = "model", "by the encoder", f"by {result['steps']} steps", "nearest of 512 samples", "encoder / steps, by picture"
     lines = [
         HEAD,
-        f"`bigan`, {source}, {result['size']}×{result['size']}, width {result['width']}, {result['images']:,} images shown; "
-        f"{result['pictures']} pictures of the test split; seconds of one thread, torch {result['torch']}. The last number of a "
-        "model's name is the weight of the reconstruction, `algorithm.reconstruction`; 0 is the paper's BiGAN.\n",
+        f"`bigan`, drawn faces, {result['size']}×{result['size']}, width {result['width']}, {result['images']:,} images "
+        f"shown; {result['pictures']} pictures of the test split; seconds of one thread, torch {result['torch']}. The last "
+        "number of a model's name is the weight of the reconstruction, `algorithm.reconstruction`; 0 is the paper's BiGAN.\n",
         f"| {' | '.join(head)} | seconds | the encoder is faster | Fréchet distance (`scattering`) |",
         "|" + "---|" * (len(head) + 3),
     ]

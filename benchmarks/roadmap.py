@@ -8,9 +8,9 @@ Each recipe is trained with each seed on the same pictures, with one thread, and
 half and all of --images: Fréchet distance, precision and recall of --samples samples against --real pictures. At equal
 images they are compared after the last; at equal time after as many seconds of training as the fastest recipe takes for
 all of its images, on a line between the measurements before and after. On a CPU seconds are those that the training had a
-processor for, so that it may share its machine. --markdown writes a section of the page and leaves the others. --width counts maps at half the images' size;
-R3GAN's networks, which count them at the full size, are given half of it, groups of as many, and at most 4 times as many
-at any stage.
+processor for, so that it may share its machine. --markdown writes a section of the page and leaves the others. --width
+counts maps at half the images' size; R3GAN's networks, which count them at the full size, are given half of it, groups of as
+many, and at most 4 times as many at any stage.
 
 --costs measures something else instead: what a step with penalties takes, divided by a step without (`ratio`), by turns
 in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`, `precision`,

@@ -52,6 +52,10 @@ def test_an_encoder_answers_at_once_and_steps_refine_it(classes: int, tmp_path: 
         assert torch.allclose(found.latent, code[0], atol=1e-5)
         assert torch.allclose(found.image, bigan.generator(code, labels)[0], atol=1e-4)
     assert (found.how, found.errors) == ("by the encoder", (found.error,))
+    assert (
+        zoo.project(bigan, picture, label=label).nearest_sample
+        == zoo.project(bigan, picture, searched=64, label=label).nearest_sample
+    )
     assert found.to_json()["how"] == "by the encoder"
     refined = zoo.project(bigan, picture, searched=8, label=label, steps=20)
     assert refined.how == "by the encoder and 20 steps of optimization"
