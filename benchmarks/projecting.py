@@ -132,7 +132,7 @@ def page(result: dict[str, Any]) -> str:
         HEAD,
         f"`bigan`, drawn faces, {result['size']}×{result['size']}, width {result['width']}, {result['images']:,} images "
         f"shown; {result['pictures']} pictures of the test split; seconds of one thread, torch {result['torch']}. The last "
-        "number of a model's name is the weight of the reconstruction, `algorithm.reconstruction`; 0 is the paper's BiGAN.\n",
+        "number of a model's name is the reconstruction's weight, `algorithm.reconstruction`; 0 is the paper's BiGAN.\n",
         f"| {' | '.join(head)} | seconds | the encoder is faster | Fréchet distance (`scattering`) |",
         "|" + "---|" * (len(head) + 3),
     ]
