@@ -54,7 +54,7 @@ def test_an_encoder_answers_at_once_and_steps_refine_it(classes: int, tmp_path: 
     assert (found.how, found.errors) == ("by the encoder", (found.error,))
     assert (
         zoo.project(bigan, picture, label=label).nearest_sample
-        == zoo.project(bigan, picture, searched=64, label=label).nearest_sample
+        == zoo.project(bigan, picture, searched=32, label=label).nearest_sample
     )
     assert found.to_json()["how"] == "by the encoder"
     refined = zoo.project(bigan, picture, searched=8, label=label, steps=20)

@@ -59,8 +59,8 @@ class BiGAN(Algorithm):
         """The discriminator learns to tell the pairs apart; the other phase goes on with their graphs."""
         discriminator, loss = step.parts["discriminator"], step.parts["loss"]
         with torch.set_grad_enabled(step.pieces == 1):
-            code, fake = self._draw(step)
-        step.memory.update(code=code, fake=fake)
+            code, fake, rebuilt = self._draw(step)
+        step.memory.update(code=code, fake=fake, rebuilt=rebuilt)
         real_logits = discriminator(step.real, step.labels, code.detach())  # [n]
         if loss.separable:
             yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
@@ -74,20 +74,27 @@ class BiGAN(Algorithm):
     def _generator(self, step: Step) -> Iterator[Tensor]:
         """Each of the two learns to make its pairs look like the other's."""
         discriminator, loss = step.parts["discriminator"], step.parts["loss"]
-        code, fake = step.memory.pop("code"), step.memory.pop("fake")
+        code, fake, rebuilt = (step.memory.pop(name) for name in ("code", "fake", "rebuilt"))
         if step.pieces > 1:
-            code, fake = self._draw(step)
+            code, fake, rebuilt = self._draw(step)
         g_loss = loss.generator(discriminator(fake, step.labels, step.z))
-        yield g_loss
+        if rebuilt is None:
+            yield g_loss
         e_loss = loss.generator(-discriminator(step.real, step.labels, code))
-        rebuilt = torch.zeros_like(e_loss)
-        if self.reconstruction:
-            rebuilt = (step.parts["generator"](code, step.labels) - step.real).square().mean()
-            step.log(rebuilt=rebuilt)
-        yield e_loss + self.reconstruction * rebuilt
         step.log(g_loss=g_loss, e_loss=e_loss)
+        if rebuilt is None:
+            yield e_loss
+        else:
+            difference = (rebuilt - step.real).square().mean()
+            step.log(rebuilt=difference)
+            yield g_loss + e_loss + self.reconstruction * difference
 
-    @staticmethod
-    def _draw(step: Step) -> tuple[Tensor, Tensor]:
-        """Codes [n, latent_dim] of the real images, and images of the latents."""
-        return step.parts["encoder"](step.real, step.labels), step.parts["generator"](step.z, step.labels)
+    def _draw(self, step: Step) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Codes [n, latent_dim] of the real images, images of the latents, and of the codes if wanted: drawn together, as
+        batch normalization has the same statistics for both in evaluation."""
+        code, generator = step.parts["encoder"](step.real, step.labels), step.parts["generator"]
+        if not self.reconstruction:
+            return code, generator(step.z, step.labels), None
+        labels = None if step.labels is None else step.labels.repeat(2)
+        fake, rebuilt = generator(torch.cat([step.z, code.to(step.z.dtype)]), labels).chunk(2)
+        return code, fake, rebuilt

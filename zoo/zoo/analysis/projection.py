@@ -93,7 +93,7 @@ def project(
         picture: a file, or a PIL picture; its central square is taken and resized.
         starts: how many latents are optimized where there is no encoder; the best of them is the result.
         steps: of the optimizer (Adam) for each; by default none with an encoder, else 200.
-        searched: random samples of which the nearest are the starts: by default 512, and 64 with an encoder, which needs
+        searched: random samples of which the nearest are the starts: by default 512, and 32 with an encoder, which needs
             no starts and is compared with them alone.
         seed, label, device, out, report: as in `zoo.walk`.
 
@@ -109,7 +109,7 @@ def project(
     steps = steps if steps is not None else STEPS if encoder is None else 0
     check_count(starts, "the number of starts", 1)
     check_count(steps, "the number of steps", 1 if encoder is None else 0)
-    searched = searched if searched is not None else 512 if encoder is None else max(64, starts)
+    searched = searched if searched is not None else 512 if encoder is None else max(32, starts)
     check_count(searched, "the number of samples to search", starts)
     target = read_picture(picture, loaded.image.size, loaded.image.channels)
     pool = latents_for(loaded.generator, seed, range(searched))
