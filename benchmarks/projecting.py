@@ -1,6 +1,6 @@
 """Is an encoder's latent of a picture as good as one that is searched for, and how much sooner is it there?
 
-    python benchmarks/projecting.py [--reconstruction 0 20] [--size 32] [--width 16] [--images 200000] [--pictures 24]
+    python benchmarks/projecting.py [--reconstruction 0 100] [--size 32] [--width 16] [--images 200000] [--pictures 24]
     python benchmarks/projecting.py … --markdown docs/results/projecting.md
     python benchmarks/projecting.py --models RUN …
 
@@ -44,7 +44,7 @@ squares in levels of 255; those of the steps say what the generator can draw at 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reconstruction", type=float, nargs="+", default=[0.0, 20.0], metavar="WEIGHT")
+    parser.add_argument("--reconstruction", type=float, nargs="+", default=[0.0, 100.0], metavar="WEIGHT")
     parser.add_argument("--models", type=Path, nargs="+", help="trained already", metavar="RUN")
     parser.add_argument("--count", type=int, default=10_000, help="faces that are drawn, and a tenth as many to project")
     parser.add_argument("--size", type=int, default=32)

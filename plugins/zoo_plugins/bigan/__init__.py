@@ -16,7 +16,7 @@ plugin = Plugin(
             algorithm="bigan",
             discriminator="dcgan-joint",
             parts={"encoder": "dcgan"},
-            options={"training.size": 32, "algorithm.reconstruction": 20.0},
+            options={"training.size": 32, "algorithm.reconstruction": 100.0},
             summary="DCGAN with an encoder that learns to rebuild too: zoo project finds a picture's latent at once",
             paper=PAPER,
         )
