@@ -31,6 +31,7 @@ from zoo.comparing.spreads import Spread
 from zoo.packs import to_images
 from zoo.progress import SILENT
 from zoo.reports.pictures import save_picture, sheet
+from zoo.runs.run import read_log
 
 ROLES = ("generator", "discriminator", "encoder")
 
@@ -77,7 +78,8 @@ def train(weight: float, given: argparse.Namespace) -> Path:
     folder: Path = given.out / f"bigan-{given.size}-{given.width}-{given.images}-{weight:g}"
     quiet: dict[str, Any] = {"device": "cpu", "threads": 1, "report": SILENT, "watch": False, "rescue": False}
     if (folder / "run.json").exists():
-        zoo.train(resume=folder, images=given.images, **quiet)
+        if read_log(folder / "metrics.jsonl")[-1]["images"] < given.images:
+            zoo.train(resume=folder, images=given.images, **quiet)
     else:
         options = {"algorithm.reconstruction": weight, **{f"{role}.width": given.width for role in ROLES}}
         options["dataset.count"] = given.count
@@ -142,7 +144,11 @@ def page(result: dict[str, Any]) -> str:
         cells = [row["encoder"], row["steps"], row["nearest"], ratio]
         cells += [f"{row['encoder_seconds']:.3f}, {row['steps_seconds']:.2f}", f"{row['faster']:.0f} times", row["frechet"]]
         lines.append(f"| `{name}` | {' | '.join(map(str, cells))} |")
-    return "\n".join(lines) + "\n"
+    weights = " ".join(name.rpartition("-")[2] for name in result["models"])
+    usual = {"count": 10_000, "size": 32, "width": 16, "images": 200_000, "pictures": 24, "steps": 200, "samples": 1000}
+    changed = "".join(f" --{key} {result[key]}" for key, value in usual.items() if result[key] != value)
+    command = f"python benchmarks/projecting.py --reconstruction {weights}{changed} --markdown docs/results/projecting.md"
+    return "\n".join([*lines, "\nTo make it:\n", "```sh", command, "```"]) + "\n"
 
 
 if __name__ == "__main__":
