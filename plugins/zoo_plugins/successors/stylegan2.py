@@ -73,8 +73,8 @@ class StyleGAN2Generator(Generator):
         for number, (inputs, maps) in enumerate(pairwise(widths[:1] + widths)):
             name = f"{side << number}x{side << number}"
             self.blocks[name] = Styled(inputs, maps, style_dim, side << number, noise_rate, first=not number)
-            self.colors[name] = Modulated(maps, image.channels, style_dim, 1, demodulate=False)
-            self.colors[name].weight.data.mul_(contrast)
+            self.colors[name] = colors = Modulated(maps, image.channels, style_dim, 1, demodulate=False)
+            colors.weight.data.mul_(contrast)
         self.register_buffer("center", torch.zeros(style_dim))
         self.register_buffer("path_length", torch.zeros([]))
 
