@@ -46,6 +46,7 @@ class Projection(Displayed):
     errors: tuple[float, ...]  # of every start; the encoder's latent is the only one
     nearest_sample: float  # the error of the nearest of some random samples; without an encoder they are the starts
     how: str  # "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization"
+    searched: int = 512  # how many random samples those were
 
     @property
     def verdict(self) -> Verdict:
@@ -130,7 +131,7 @@ def project(
     best = int(reached.argmin())
     each = tuple(reached.view(2 if steps else 1, -1).amin(0).tolist())
     how = "by " + " and ".join(ways)
-    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()), how)
+    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()), how, searched)
     if file is not None:
         save_picture(found.picture(), file)
     return found
