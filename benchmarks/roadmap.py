@@ -1,15 +1,16 @@
 """What does each idea between `dcgan` and R3GAN buy, at equal images and at equal time?
 
     python benchmarks/roadmap.py [--dataset faces] [--size 32] [--width 16] [--images 20000] [--seeds 3] [--out DIR] [--json]
-    python benchmarks/roadmap.py … --markdown docs/results/roadmap.md
+    python benchmarks/roadmap.py [RECIPE …] --markdown docs/results/roadmap.md
     python benchmarks/roadmap.py --costs [--rounds 5]
 
 Each recipe is trained with each seed on the same pictures, with one thread, and measured after a 16th, an 8th, a quarter,
 half and all of --images: Fréchet distance, precision and recall of --samples samples against --real pictures. At equal
 images they are compared after the last; at equal time after as many seconds of training as the fastest recipe takes for
-all of its images, on a line between the measurements before and after. --width counts maps at half the images' size;
-R3GAN's networks, which count them at the full size, are given half of it, groups of as many, and at most 4 times as many
-at any stage.
+all of its images, on a line between the measurements before and after. On a CPU seconds are those that the training had a
+processor for, so that it may share its machine. --markdown writes a section of the page and leaves the others. --width
+counts maps at half the images' size; R3GAN's networks, which count them at the full size, are given half of it, groups of as
+many, and at most 4 times as many at any stage.
 
 --costs measures something else instead: what a step with penalties takes, divided by a step without (`ratio`), by turns
 in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`, `precision`,
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import time
 from itertools import pairwise
@@ -89,7 +91,8 @@ def main() -> None:
                 print(json.dumps({"recipe": name, "seed": seed, **found[name][-1]}), flush=True)
     result = {**describe(given), "recipes": summarize(found)}
     if given.markdown:
-        given.markdown.write_text(page(result), encoding="utf-8")
+        before = given.markdown.read_text(encoding="utf-8") if given.markdown.exists() else HEAD
+        given.markdown.write_text(insert(section(result), before), encoding="utf-8")
     print(json.dumps(result))
 
 
@@ -114,6 +117,7 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
         if "stopped" in found:
             break
         images = given.images // share
+        clock, worked = time.perf_counter(), time.process_time()
         try:
             if (folder / "run.json").exists():
                 zoo.train(resume=folder, images=images, **quiet)
@@ -124,11 +128,14 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
             found["stopped"] = error.message
             write_json(record, found)
             break
+        had = (time.process_time() - worked) / (time.perf_counter() - clock) if given.device == "cpu" else 1.0
         last = [line for line in read_log(folder / "metrics.jsonl") if "images_per_s" in line][-1]
         how = {"samples": given.samples, "real": given.real, "resamples": 0, "device": given.device, "write": False}
         values = zoo.evaluate(folder, **where, metrics=METRICS, features=given.features, report=SILENT, **how).metrics
         found["images"].append(last["images"])
-        found["seconds"].append(round(last["seconds"], 2))
+        passed = last["seconds"] - sum(found.get("passed", []))
+        found.setdefault("passed", []).append(passed)
+        found["seconds"].append(round(sum(found["seconds"][-1:]) + passed * min(1.0, had), 2))
         for metric in METRICS:
             found.setdefault(metric, []).append(round(float(values[metric]), 4))
         write_json(record, found)
@@ -162,14 +169,23 @@ def interpolate(trial: dict[str, Any], seconds: float) -> float | None:
 
 def describe(given: argparse.Namespace) -> dict[str, Any]:
     keys = ("dataset", "size", "width", "images", "seeds", "samples", "real", "features", "device", "precision")
-    return {**{key: getattr(given, key) for key in keys}, "torch": torch.__version__}
+    return {**{key: getattr(given, key) for key in keys}, "photographs": given.data is not None, "torch": torch.__version__}
 
 
-def page(result: dict[str, Any]) -> str:
-    """Return what was measured as Markdown."""
+def insert(section: str, page: str) -> str:
+    """Return the page with the section in place of that of the same title, or behind all others."""
+    head, *others = re.split(r"(?m)^(?=## )", page)
+    title = section.partition("\n")[0]
+    titles = [other.partition("\n")[0] for other in others]
+    at = titles.index(title) if title in titles else len(others)
+    return "\n".join(text.rstrip("\n") + "\n" for text in (head, *others[:at], section, *others[at + 1 :]))
+
+
+def section(result: dict[str, Any]) -> str:
+    """Return what was measured as a section of Markdown."""
+    title = f"{result['dataset']}{' from photographs' if result['photographs'] else ''}, {result['size']}×{result['size']}"
     lines = [
-        HEAD,
-        f"## {result['dataset']}, {result['size']}×{result['size']}, width {result['width']}, {result['seeds']} seeds\n",
+        f"## {title}, width {result['width']}, {result['seeds']} seeds\n",
         f"Features: `{result['features']}`; {result['samples']:,} samples against {result['real']:,} pictures; "
         f"one thread of {result['device']}, torch {result['torch']}.\n",
     ]
@@ -186,8 +202,10 @@ def page(result: dict[str, Any]) -> str:
         then = cell(early) if len(early) == len(row["equal_time"]) else "not measured so early"
         lines.append(f"| `{name}` | {registry.recipe(name).summary} | {' | '.join(last)} | {speed:.0f} | {then} |")
     arguments = {"dataset": "faces", "size": 32, "width": 16, "images": 20000, "seeds": 3}
-    changed = "".join(f" --{key} {result[key]}" for key, usual in arguments.items() if result[key] != usual)
-    command = f"python benchmarks/roadmap.py{changed} --markdown docs/results/roadmap.md"
+    changed = [] if set(result["recipes"]) == set(RECIPES) else list(result["recipes"])
+    changed += ["--data PICTURES"] if result["photographs"] else []
+    changed += [f"--{key} {result[key]}" for key, usual in arguments.items() if result[key] != usual]
+    command = " ".join(["python benchmarks/roadmap.py", *changed, "--markdown docs/results/roadmap.md"])
     lines += ["", "To make it:", "", "```sh", command, "```"]
     return "\n".join(lines) + "\n"
 

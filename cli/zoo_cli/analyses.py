@@ -265,7 +265,7 @@ def project(**choices: Any) -> None:
     if found:
         echo(f"found {found.how}")
         echo(f"difference: {found.error:.1f} levels of 255 (root mean square): {found.verdict}")
-        echo(f"nearest of 512 random samples: {found.nearest_sample:.1f}")
+        echo(f"nearest of {found.searched} random samples: {found.nearest_sample:.1f}")
 
 
 @click.command(no_args_is_help=True)

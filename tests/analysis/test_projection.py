@@ -24,7 +24,7 @@ def test_a_picture_that_the_model_drew_is_found_again(model: Model, tmp_path: Pa
         assert torch.allclose(model.generator(found.latent[None])[0], found.image, atol=1e-4)
     assert len(found.to_json()["latent"]) == 6
     assert (tmp_path / "out.png").is_file()
-    assert found.how == "by 60 steps of optimization"
+    assert (found.how, found.searched) == ("by 60 steps of optimization", 48)
 
 
 def test_latents_stay_where_the_generator_has_seen_some(model: Model) -> None:
@@ -52,6 +52,7 @@ def test_an_encoder_answers_at_once_and_steps_refine_it(classes: int, tmp_path: 
         assert torch.allclose(found.latent, code[0], atol=1e-5)
         assert torch.allclose(found.image, bigan.generator(code, labels)[0], atol=1e-4)
     assert (found.how, found.errors) == ("by the encoder", (found.error,))
+    assert (found.searched, zoo.project(bigan, picture, label=label).searched) == (8, 32)
     assert found.to_json()["how"] == "by the encoder"
     refined = zoo.project(bigan, picture, searched=8, label=label, steps=20)
     assert refined.how == "by the encoder and 20 steps of optimization"

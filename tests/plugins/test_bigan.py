@@ -76,6 +76,26 @@ def test_generator_and_encoder_learn_to_swap_the_pairs() -> None:
     assert theirs.item() == pytest.approx(torch.nn.functional.softplus(logits).mean().item(), rel=1e-2)
 
 
+def test_a_code_learns_to_draw_its_picture() -> None:
+    """With a reconstruction both networks are led to it, and how far it is stands in the log."""
+    made, logged = parts(), {}
+    step = a_step(made, logged)
+    algorithm = BiGAN(reconstruction=3.0)
+    list(algorithm.losses("discriminator", step))
+    (value,) = algorithm.losses("generator", step)
+    generator, encoder = made["generator"], made["encoder"]
+    assert isinstance(generator, nn.Module)
+    assert isinstance(encoder, nn.Module)
+    rebuilt = generator(torch.cat([step.z, encoder(step.real)]))[4:]  # drawn beside the others
+    expected = (rebuilt - step.real).square().mean()
+    assert logged["rebuilt"].item() == pytest.approx(expected.item(), rel=1e-3)
+    assert value.item() == pytest.approx((logged["g_loss"] + logged["e_loss"] + 3 * expected).item(), rel=1e-3)
+    for network in (generator, encoder):
+        found = torch.autograd.grad(value, [*network.parameters()], allow_unused=True, retain_graph=True)
+        assert any(g is not None and bool(g.any()) for g in found)
+    assert registry.recipe("bigan").options["algorithm.reconstruction"] > 0
+
+
 def test_a_discriminator_of_pairs_serves_without_a_latent() -> None:
     discriminator = JointDiscriminator(image=IMAGE, latent_dim=6, width=4, hidden=8).eval()
     x = torch.rand(3, *IMAGE.shape)

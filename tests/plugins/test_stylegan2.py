@@ -55,7 +55,15 @@ def test_as_many_parameters_as_the_authors_networks(
 
 def test_defaults_are_those_of_the_paper() -> None:
     options = schema(registry.load("generators", "stylegan2"))
-    wanted = {"latent_dim": 512, "style_dim": 512, "max_width": 512, "layers": 8, "mixing": 0.9, "noise_rate": 1.0}
+    wanted = {
+        "latent_dim": 512,
+        "style_dim": 512,
+        "max_width": 512,
+        "layers": 8,
+        "mixing": 0.9,
+        "noise_rate": 1.0,
+        "contrast": 1.0,
+    }
     assert {name: options[name].default for name in wanted} == wanted
 
 
@@ -96,6 +104,17 @@ def test_initial_weights() -> None:
     assert float(w.detach().square().mean()) == pytest.approx(1, abs=0.35)  # variance is kept
     x = torch.randn(64, 64, 8, 8)
     assert float(Modulated(64, 64, 6, 3)(x, torch.randn(64, 6)).detach().std()) == pytest.approx(1, rel=0.1)
+
+
+def test_colors_of_the_recipe_begin_within_the_range_of_tanh() -> None:
+    spreads = []
+    for contrast in (1.0, 0.25):
+        torch.manual_seed(0)
+        made = make("generators", 32, width=16, max_width=64, style_dim=32, contrast=contrast)
+        spreads.append(float(torch.atanh(made(torch.randn(32, 8)).double().clamp(-1 + 1e-7, 1 - 1e-7)).std().detach()))
+    assert spreads[0] == pytest.approx(1.6, rel=0.25)
+    assert spreads[1] == pytest.approx(spreads[0] / 4, rel=0.1)
+    assert registry.recipe("stylegan2-small").options["generator.contrast"] == 0.25
 
 
 def spread_zeros(x: Tensor) -> Tensor:

@@ -166,9 +166,25 @@ def test_the_roadmap(tmp_path: Path) -> None:
     assert row["limit"] == pytest.approx(limit, abs=0.02)
     mean = statistics.fmean(values[-1] for values in row["frechet"])
     assert f"| {mean:.3g} |" in (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert run("roadmap.py", *chosen) == found
+    before = (tmp_path / "page.md").read_text(encoding="utf-8")
+    (tmp_path / "page.md").write_text(f"{before}\n## another\n\nstays\n", encoding="utf-8")
+    assert run("roadmap.py", *chosen) == found  # the section is written again, what is beside it stays
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == f"{before}\n## another\n\nstays\n"
     ratio = run("roadmap.py", "r3gan-small", "--costs", "--size", 16, "--width", 8, "--rounds", 1)["costs"]["r3gan-small"]
     assert ratio["ratio"] == pytest.approx(ratio["with"] / ratio["without"], rel=0.05)
+
+
+def test_projecting_by_an_encoder_and_by_steps(tmp_path: Path) -> None:
+    tiny: tuple[object, ...] = ("--size", 16, "--width", 4, "--images", 64, "--pictures", 2, "--steps", 3, "--samples", 24)
+    data = ("--count", 40, "--out", tmp_path / "out", "--markdown", tmp_path / "page.md")
+    found = run("projecting.py", "--reconstruction", 20, *tiny, *data)
+    (name, row), *others = found["models"].items()
+    assert (name, others) == ("bigan-16-4-64-20", [])
+    assert row["worse"] == pytest.approx(row["encoder"] / row["steps"], abs=0.01)
+    assert row["faster"] == pytest.approx(row["steps_seconds"] / row["encoder_seconds"], rel=0.05)
+    assert row["steps"] <= row["nearest"] + 0.01
+    assert f"| `{name}` | {row['encoder']} |" in (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert (tmp_path / "out" / f"{name}.png").is_file()
 
 
 def test_recipes_before_and_after(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import Algorithm, Phase, Step
+from zoo_core.options import Range
 
 from .gan import check_plain_loss, log_logits
 
@@ -22,7 +23,8 @@ class BiGAN(Algorithm):
 
     The discriminator is called as (images, labels, latents). Generator and encoder learn together: the generator minimizes
     the loss's `generator` of its pairs' logits, the encoder that of its own pairs' negated ones, which swaps real and
-    generated for every loss that is symmetric (non-saturating, hinge).
+    generated for every loss that is symmetric (non-saturating, hinge). Pairs alone say little about which picture a code
+    draws: with `reconstruction` both learn that it be the encoded one (ALICE: Li et al. 2017, arXiv:1709.01215).
     """
 
     parts: ClassVar[Mapping[str, str]] = {
@@ -36,8 +38,15 @@ class BiGAN(Algorithm):
         "parts": {"generator": "dcgan", "encoder": "dcgan", "discriminator": "dcgan-joint", "loss": "non-saturating"},
     }
 
-    def __init__(self, *, conditional: Annotated[bool, "whether the networks are told the labels"] = False) -> None:
-        self.conditional = conditional
+    def __init__(
+        self,
+        *,
+        conditional: Annotated[bool, "whether the networks are told the labels"] = False,
+        reconstruction: Annotated[
+            float, "weight of the squared difference between a real image and what its code draws", Range(0, 1e6)
+        ] = 0.0,
+    ) -> None:
+        self.conditional, self.reconstruction = conditional, reconstruction
 
     def phases(self, parts: Mapping[str, Any]) -> Sequence[Phase]:
         check_plain_loss(parts["loss"], "bigan")
@@ -50,8 +59,8 @@ class BiGAN(Algorithm):
         """The discriminator learns to tell the pairs apart; the other phase goes on with their graphs."""
         discriminator, loss = step.parts["discriminator"], step.parts["loss"]
         with torch.set_grad_enabled(step.pieces == 1):
-            code, fake = self._draw(step)
-        step.memory.update(code=code, fake=fake)
+            code, fake, rebuilt = self._draw(step)
+        step.memory.update(code=code, fake=fake, rebuilt=rebuilt)
         real_logits = discriminator(step.real, step.labels, code.detach())  # [n]
         if loss.separable:
             yield loss.discriminator(real_logits, torch.zeros_like(real_logits))
@@ -65,16 +74,27 @@ class BiGAN(Algorithm):
     def _generator(self, step: Step) -> Iterator[Tensor]:
         """Each of the two learns to make its pairs look like the other's."""
         discriminator, loss = step.parts["discriminator"], step.parts["loss"]
-        code, fake = step.memory.pop("code"), step.memory.pop("fake")
+        code, fake, rebuilt = (step.memory.pop(name) for name in ("code", "fake", "rebuilt"))
         if step.pieces > 1:
-            code, fake = self._draw(step)
+            code, fake, rebuilt = self._draw(step)
         g_loss = loss.generator(discriminator(fake, step.labels, step.z))
-        yield g_loss
+        if rebuilt is None:
+            yield g_loss
         e_loss = loss.generator(-discriminator(step.real, step.labels, code))
-        yield e_loss
         step.log(g_loss=g_loss, e_loss=e_loss)
+        if rebuilt is None:
+            yield e_loss
+        else:
+            difference = (rebuilt - step.real).square().mean()
+            step.log(rebuilt=difference)
+            yield g_loss + e_loss + self.reconstruction * difference
 
-    @staticmethod
-    def _draw(step: Step) -> tuple[Tensor, Tensor]:
-        """Codes [n, latent_dim] of the real images, and images of the latents."""
-        return step.parts["encoder"](step.real, step.labels), step.parts["generator"](step.z, step.labels)
+    def _draw(self, step: Step) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Codes [n, latent_dim] of the real images, images of the latents, and of the codes if wanted: drawn together, as
+        batch normalization has the same statistics for both in evaluation."""
+        code, generator = step.parts["encoder"](step.real, step.labels), step.parts["generator"]
+        if not self.reconstruction:
+            return code, generator(step.z, step.labels), None
+        labels = None if step.labels is None else step.labels.repeat(2)
+        fake, rebuilt = generator(torch.cat([step.z, code.to(step.z.dtype)]), labels).chunk(2)
+        return code, fake, rebuilt

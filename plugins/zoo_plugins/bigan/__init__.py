@@ -16,8 +16,8 @@ plugin = Plugin(
             algorithm="bigan",
             discriminator="dcgan-joint",
             parts={"encoder": "dcgan"},
-            options={"training.size": 32},
-            summary="DCGAN with an encoder: zoo project finds a picture's latent at once",
+            options={"training.size": 32, "algorithm.reconstruction": 100.0},
+            summary="DCGAN with an encoder that learns to rebuild too: zoo project finds a picture's latent at once",
             paper=PAPER,
         )
     ],

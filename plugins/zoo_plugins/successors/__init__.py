@@ -227,8 +227,9 @@ plugin = Plugin(
             options={
                 **{f"{role}.{key}": value for role in ("generator", "discriminator") for key, value in NARROW.items()},
                 **{"generator.latent_dim": 128, "generator.style_dim": 128, "generator.layers": 2},
-                "generator.noise_rate": 0.1,
-                **{"loss.r1": 0.05, "training.batch": 32, "training.ema": 0.998, **_adam(2.5e-3, 0.0, 0.99)},
+                **{"generator.noise_rate": 0.01, "generator.contrast": 0.25},
+                **{"loss.r1": 0.05, "training.batch": 32, "training.ema": 0.998, **_adam(1e-2, 0.0, 0.99)},
+                **{"optimizer.schedule": "cosine", "optimizer.schedule_images": 1_000_000, "optimizer.schedule_floor": 0.25},
             },
             summary="StyleGAN2 for one small GPU, or a CPU at 32×32: styles, noise, path length",
             paper=KARRAS,

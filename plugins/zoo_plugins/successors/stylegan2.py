@@ -59,6 +59,9 @@ class StyleGAN2Generator(Generator):
         noise_rate: Annotated[
             float, "how fast strengths of noise learn, beside other weights", Range(above=0, most=1)
         ] = 1.0,
+        contrast: Annotated[
+            float, "standard deviation at first of the weights that make colors", Range(above=0, most=1)
+        ] = 1.0,
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
         check_channels(image)
@@ -70,7 +73,8 @@ class StyleGAN2Generator(Generator):
         for number, (inputs, maps) in enumerate(pairwise(widths[:1] + widths)):
             name = f"{side << number}x{side << number}"
             self.blocks[name] = Styled(inputs, maps, style_dim, side << number, noise_rate, first=not number)
-            self.colors[name] = Modulated(maps, image.channels, style_dim, 1, demodulate=False)
+            self.colors[name] = colors = Modulated(maps, image.channels, style_dim, 1, demodulate=False)
+            colors.weight.data.mul_(contrast)
         self.register_buffer("center", torch.zeros(style_dim))
         self.register_buffer("path_length", torch.zeros([]))
 

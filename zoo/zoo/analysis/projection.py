@@ -46,6 +46,7 @@ class Projection(Displayed):
     errors: tuple[float, ...]  # of every start; the encoder's latent is the only one
     nearest_sample: float  # the error of the nearest of some random samples; without an encoder they are the starts
     how: str  # "by the encoder", "by 200 steps of optimization", or "by the encoder and 200 steps of optimization"
+    searched: int = 512  # how many random samples those were
 
     @property
     def verdict(self) -> Verdict:
@@ -77,7 +78,7 @@ def project(
     *,
     starts: int = 8,
     steps: int | None = None,
-    searched: int = 512,
+    searched: int | None = None,
     seed: int = 0,
     label: Label = None,
     device: str = "auto",
@@ -93,7 +94,8 @@ def project(
         picture: a file, or a PIL picture; its central square is taken and resized.
         starts: how many latents are optimized where there is no encoder; the best of them is the result.
         steps: of the optimizer (Adam) for each; by default none with an encoder, else 200.
-        searched: random samples of which the nearest are the starts.
+        searched: random samples of which the nearest are the starts: by default 512, and 32 with an encoder, which needs
+            no starts and is compared with them alone.
         seed, label, device, out, report: as in `zoo.walk`.
 
     Raises:
@@ -108,6 +110,7 @@ def project(
     steps = steps if steps is not None else STEPS if encoder is None else 0
     check_count(starts, "the number of starts", 1)
     check_count(steps, "the number of steps", 1 if encoder is None else 0)
+    searched = searched if searched is not None else 512 if encoder is None else max(32, starts)
     check_count(searched, "the number of samples to search", starts)
     target = read_picture(picture, loaded.image.size, loaded.image.channels)
     pool = latents_for(loaded.generator, seed, range(searched))
@@ -128,7 +131,7 @@ def project(
     best = int(reached.argmin())
     each = tuple(reached.view(2 if steps else 1, -1).amin(0).tolist())
     how = "by " + " and ".join(ways)
-    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()), how)
+    found = Projection(target, images[best], latents[best], float(reached[best]), each, float(errors.min()), how, searched)
     if file is not None:
         save_picture(found.picture(), file)
     return found
