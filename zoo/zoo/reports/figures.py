@@ -93,9 +93,8 @@ class Curves:
             side = 1 if self.title else 0
             # A legend that is wider than the figure would squeeze the axes.
             inches = 0.5 + 0.085 * max(len(line.name) for line in self.lines)  # of a column
-            columns = max(1, min(4, int((axes.figure.bbox.width / axes.figure.dpi - 0.6) / inches)))
-            where = ("lower left", "lower right")[side]
-            axes.legend(loc=where, bbox_to_anchor=(side, 1.0), ncols=columns, borderaxespad=0.2)
+            ncols = max(1, min(4, int((axes.figure.bbox.width / axes.figure.dpi - 0.6) / inches)))
+            axes.legend(loc=("lower left", "lower right")[side], bbox_to_anchor=(side, 1.0), ncols=ncols, borderaxespad=0.2)
 
     def _points(self, line: Line) -> list[tuple[float, float]]:
         return [p for p in line.points if all(map(math.isfinite, p)) and (p[1] > 0 or not self.log)]
