@@ -132,11 +132,10 @@ def refuse_other(out: Path, wanted: Mapping[str, Any], plans: Mapping[str, Plan]
     lines += sorted(shared)
     lines += [f"{name}: {line}" for name, of_one in changed.items() for line in of_one if line not in shared]
     if lines:
-        raise UsageError(
-            f"{out} holds a comparison with other settings" + list_lines(lines),
-            hint="to go on with it, give it the same settings (more recipes and seeds may be named); "
-            "or choose another folder: --out DIR",
+        hint = (
+            "to go on with it, give it the same settings (more recipes and seeds may be named); or choose another --out DIR"
         )
+        raise UsageError(f"{out} holds a comparison with other settings" + list_lines(lines, hint), hint=hint)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def check_leaderboard(
         old, new = rows[standing.name].configuration, planned.row.configuration
         lines = differences(old, new, "the board") if planned.plan else [planned.row.problem]
         hint = "zoo leaderboard build --renew trains it anew"
-        raise UsageError(f"{standing.name} has changed since it was measured" + list_lines(lines), hint=hint)
+        raise UsageError(f"{standing.name} has changed since it was measured" + list_lines(lines, hint), hint=hint)
     # 2. New seeds, and one of the board's.
     known = [read_result(place, Cell(standing.recipe, standing.dataset, seed)) for seed in range(board.seeds)]
     first = next(

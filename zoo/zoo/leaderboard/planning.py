@@ -156,10 +156,8 @@ def _extend(folder: Path, old: Board, asked: dict[str, Any]) -> Board:
         asked[key] = tuple(dict.fromkeys([*getattr(old, key), *asked.get(key, ())]))
     board = replace(old, **asked)
     if lines := old.differences(board):
-        raise UsageError(
-            f"{folder} holds a board with other settings" + list_lines(lines),
-            hint="leave them out to go on with it (more recipes, datasets and seeds may be named), or choose another folder",
-        )
+        hint = "leave them out to go on with it (more recipes, datasets and seeds may be named), or choose another folder"
+        raise UsageError(f"{folder} holds a board with other settings" + list_lines(lines, hint), hint=hint)
     return board
 
 
@@ -257,7 +255,5 @@ def _refuse_changed(
             what = differences(old.configuration, new.configuration, "the board") if new.hash else [new.problem]
             lines += [f"{cell.row}: {line}" for line in what]
     if lines:
-        raise UsageError(
-            f"recipes of {folder} have changed since they were measured" + list_lines(lines),
-            hint="--renew trains what has changed anew; or choose another folder",
-        )
+        hint = "--renew trains what has changed anew; or choose another folder"
+        raise UsageError(f"recipes of {folder} have changed since they were measured" + list_lines(lines, hint), hint=hint)

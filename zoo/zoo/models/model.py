@@ -168,7 +168,7 @@ class Model(Displayed):
         Raises `UsageError` for `n` below 1, and a label that does not exist or that the model knows nothing of, `ModelError`
         where numbers overflow.
         """
-        return torch.cat(list(bring_back(self.batches(n, seed=seed, label=label, on_device=True))))
+        return _check_finite(torch.cat(list(bring_back(self.batches(n, seed=seed, label=label, on_device=True)))))
 
     @torch.no_grad()
     def batches(
@@ -189,12 +189,8 @@ class Model(Displayed):
             z = move_to(z.to(dtype), self.device)
             with seeded(seed, f"sample {start}", self.device), exact_float32():  # for what a network draws by itself
                 images = draw(z, labels)
-            if (start < first + CHUNK or images.device.type == "cpu") and not images.isfinite().all():  # others would wait
-                raise ModelError(
-                    "this model draws numbers that are not finite", hint="its weights are too large, or damaged"
-                )
             drawn = images[max(0, first - start) : n - start].float()
-            yield drawn if on_device else drawn.cpu()
+            yield drawn if on_device and drawn.device.type != "cpu" else _check_finite(drawn.cpu())
 
     def labels_of(self, numbers: Sequence[int], label: str | int | None = None) -> Tensor | None:
         """Return the classes [n] of samples by their numbers, None for an unconditional model; `label` as in `sample`."""
@@ -214,6 +210,13 @@ class Model(Displayed):
 
 ModelLike: TypeAlias = Model | Place
 """A model, or where one lies: a run or its folder, a model folder, a name of the catalog, user/name on the Hub."""
+
+
+def _check_finite(images: Tensor) -> Tensor:
+    """Return images on the CPU; raise `ModelError` where a number is not finite."""
+    if not images.isfinite().all():
+        raise ModelError("this model draws numbers that are not finite", hint="its weights are too large, or damaged")
+    return images
 
 
 def estimate_statistics(generator: Generator, latents: int = STATISTICS) -> None:

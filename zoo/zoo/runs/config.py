@@ -291,9 +291,6 @@ def _try_one(networks: Mapping[str, Any], image: ImageSpec) -> None:
         pass
 
 
-ROOM = 125  # characters of a message for what differs
-
-
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "the run") -> list[str]:
     """Return a line for each key whose value differs: "generator.width: 64 in the run, 128 now"."""
     absent = object()
@@ -306,11 +303,12 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "th
     return lines
 
 
-def list_lines(lines: Sequence[str]) -> str:
-    """Return differences as an error ends in them: so many that it stays short, and how many more there are."""
-    kept = [brief(lines[0], ROOM)]
+def list_lines(lines: Sequence[str], hint: str) -> str:
+    """Return differences as an error with this hint ends in them: four, or as many as keep it short, and how many more."""
+    room = max(100, 240 - len(hint))
+    kept = [brief(lines[0], room)]
     for line in lines[1:]:
-        if len("".join([*kept, line])) > ROOM:
+        if len(kept) >= 4 and len("".join([*kept, line])) > room:
             kept.append(f"and {len(lines) - len(kept)} more")
             break
         kept.append(line)

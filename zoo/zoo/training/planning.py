@@ -247,8 +247,8 @@ def refuse_existing(folder: Path, config: RunConfig) -> None:
     if is_run(folder):  # how many channels the pictures turned out to have is no matter
         old, new = ({**c.identity(), "channels": None} for c in (read_run(folder).config, config))
         lines = differences(old, new)
-        what = "with another configuration" + list_lines(lines) if lines else "with this very configuration"
         hint = f"go on with it: zoo train --resume {shlex.quote(str(folder))}; or choose another folder: --out DIR"
+        what = "with another configuration" + list_lines(lines, hint) if lines else "with this very configuration"
         raise UsageError(f"{folder} holds a run {what}", hint=hint)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="choose another folder: --out DIR")
@@ -302,7 +302,7 @@ def _resumed(
         config = replace(config, training=replace(config.training, **free), dataset=moved)
     if lines:
         hint = "leave these out to go on with the run, or begin another: zoo train … without --resume"
-        raise UsageError(f"{folder} was begun otherwise" + list_lines(lines), hint=hint)
+        raise UsageError(f"{folder} was begun otherwise" + list_lines(lines, hint), hint=hint)
     return config
 
 
