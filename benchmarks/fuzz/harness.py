@@ -227,14 +227,12 @@ def judge(attempt: Try, raises: tuple[type[BaseException], ...], seconds: float,
         kind, words = ("refused", "") if letters <= LETTERS else ("long message", text[:200])
     except Difference as error:
         kind, words = "silent difference", str(error)
-    except Endless:
-        kind, words = "endless", "".join(traceback.format_exc().splitlines(keepends=True)[-6:])
+    except Endless as error:
+        kind, words = "endless", f"at {_say_places(error)}"
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        where = traceback.extract_tb(error.__traceback__)[-3:]
-        places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(where))
-        kind, words = f"other exception ({type(error).__name__})", f"{str(error)[:160]} at {places}"
+        kind, words = f"other exception ({type(error).__name__})", f"{str(error)[:160]} at {_say_places(error)}"
     took = time.process_time() - computed
     if took > seconds and kind in ("returned", "refused"):
         kind, words = "endless", f"{took:.0f} s"
@@ -242,6 +240,12 @@ def judge(attempt: Try, raises: tuple[type[BaseException], ...], seconds: float,
     if grown > MEMORY and kind in ("returned", "refused"):
         kind, words = "memory", f"{grown / 1e9:.1f} GB"
     return kind, words, took, letters
+
+
+def _say_places(error: BaseException) -> str:
+    """Return the innermost three places of an exception, without folders: "adam.py:192 < adam.py:238"."""
+    where = traceback.extract_tb(error.__traceback__)[-3:]
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(where))
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -80,8 +80,8 @@ def write_fuzzers(found: Mapping[str, Any]) -> str:
 
 
 def _brief(example: str) -> str:
-    """What a try did to which file, without where in the code it ended."""
-    return f"`{example.partition(':   File')[0].splitlines()[0][:160].replace('`', '')}`"
+    """Return the beginning of what a try did to which file."""
+    return f"`{example.splitlines()[0][:160].replace('`', '')}`"
 
 
 def write_faults(found: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ import torch
 
 import zoo
 from helpers.training import samples
-from zoo.runs.config import RunConfig, add_later_settings, differences
+from zoo.runs.config import RunConfig, add_later_settings
+from zoo.runs.differences import list_differences
 from zoo.runs.options import split_options
 from zoo.training.planning import Plan
 from zoo_cli.train import train
@@ -107,8 +108,8 @@ def test_identity_is_what_a_run_may_not_change() -> None:
     assert one["optimizer.discriminator.lr"] == 2e-4
     assert not {key for key in one if key.split(".")[-1] in ("epochs", "keep", "log_every", "samples_every")}
     other = resolve(dataset="folder", data="/x", options={"training.keep": 9, "generator.width": 8}).identity()
-    assert differences(one, other) == ["generator.width: 64 in the run, 8 now"]
-    assert differences({"a": 1}, {"b": None}) == ["a: 1 in the run, nothing now", "b: nothing in the run, None now"]
+    assert list_differences(one, other) == ["generator.width: 64 in the run, 8 now"]
+    assert list_differences({"a": 1}, {"b": None}) == ["a: 1 in the run, nothing now", "b: nothing in the run, None now"]
 
 
 def test_what_an_earlier_version_wrote_is_completed_with_defaults_alone() -> None:

@@ -9,7 +9,7 @@ MODELS = {
             "config.json": "e80b03fa2a6bf5223fae914db27d074162e3df70dda8f426a2da89512044d0a9",
             "generator.safetensors": "41e339f084d6c4982ac6b0975e46171b2e6ce886f3c46ad4b055c159cf044f54",
             "discriminator.safetensors": "83ce91358bb618919a3e733582e9697000d0e840489d455e97f57fe532dc5b74",
-            "README.md": "1406a76a29b648df41ae1519d768e6ff10bf53ad70544d418470d2ad82f74475",
+            "README.md": "67d4e6e0784e39411954769d6b029880ac83b51895ccf06bcb444f53786b2d5d",
             "samples.png": "31c4039db05f3155a9ec77a49e3d51a2c1d977ffd7ba7c0d08aba84854cee9fd",
             "metrics.json": "8bda03b6b360f9b1bb250bab68797876f83661efe478cdabf0e35e5ee0418e60",
             "curves.png": "852a451e89cd96962bc3ecf4aa6ace39c444da940d901bbc55e038963b6ef5eb",

@@ -13,7 +13,8 @@ from zoo_core import CheckpointError, UsageError, registry
 from ..documents import fault, read_json
 from ..metrics.measuring import Criterion
 from ..runs.budget import Budget
-from ..runs.config import add_later_settings, differences, list_lines
+from ..runs.config import add_later_settings
+from ..runs.differences import list_differences, say_differences
 from ..schemas import MapOf, Whole, find_problem
 from ..training.planning import Plan, plan
 
@@ -119,7 +120,7 @@ def refuse_other(out: Path, wanted: Mapping[str, Any], plans: Mapping[str, Plan]
             raise UsageError(f"{out} exists and holds no comparison", hint="choose another folder: --out DIR")
         return
     found, where = _read(out / FILE), "the comparison"
-    lines = differences(found["settings"], wanted["settings"], where)
+    lines = list_differences(found["settings"], wanted["settings"], where)
     if missing := [name for name in found["recipes"] if name not in wanted["recipes"]]:
         lines.append(f"recipes: {', '.join(found['recipes'])} in the comparison, without {', '.join(missing)} now")
     if wanted["seeds"] < found["seeds"]:
@@ -127,7 +128,7 @@ def refuse_other(out: Path, wanted: Mapping[str, Any], plans: Mapping[str, Plan]
     if wanted["pictures"] and wanted["pictures"] != found["pictures"]:
         lines.append("the pictures themselves: others than those that it was begun with")
     known = {name: add_later_settings(old, plans[name].config) for name, old in found["recipes"].items() if name in plans}
-    changed = {name: differences(old, wanted["recipes"][name], where) for name, old in known.items()}
+    changed = {name: list_differences(old, wanted["recipes"][name], where) for name, old in known.items()}
     shared = set.intersection(*map(set, changed.values())) if changed else set()
     lines += sorted(shared)
     lines += [f"{name}: {line}" for name, of_one in changed.items() for line in of_one if line not in shared]
@@ -135,7 +136,7 @@ def refuse_other(out: Path, wanted: Mapping[str, Any], plans: Mapping[str, Plan]
         hint = (
             "to go on with it, give it the same settings (more recipes and seeds may be named); or choose another --out DIR"
         )
-        raise UsageError(f"{out} holds a comparison with other settings" + list_lines(lines, hint), hint=hint)
+        raise UsageError(f"{out} holds a comparison with other settings" + say_differences(lines, hint), hint=hint)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..notebook import reporter_for_caller
 from ..progress import Reporter
 from ..reports.displaying import Displayed
 from ..reports.page import number
-from ..runs.config import differences, list_lines
+from ..runs.differences import list_differences, say_differences
 from ..training.processor import compute_with
 from .building import CELLS, fill_cells
 from .cells import Bench
@@ -151,9 +151,9 @@ def check_leaderboard(
     planned = keep_row(rows[standing.name], plan_row(board, standing.recipe, standing.dataset, device))
     if planned.plan is None or planned.row.hash != standing.hash:
         old, new = rows[standing.name].configuration, planned.row.configuration
-        lines = differences(old, new, "the board") if planned.plan else [planned.row.problem]
+        lines = list_differences(old, new, "the board") if planned.plan else [planned.row.problem]
         hint = "zoo leaderboard build --renew trains it anew"
-        raise UsageError(f"{standing.name} has changed since it was measured" + list_lines(lines, hint), hint=hint)
+        raise UsageError(f"{standing.name} has changed since it was measured" + say_differences(lines, hint), hint=hint)
     # 2. New seeds, and one of the board's.
     known = [read_result(place, Cell(standing.recipe, standing.dataset, seed)) for seed in range(board.seeds)]
     first = next(

@@ -22,7 +22,8 @@ from ..models.config import NETWORKS
 from ..names import dataset_not_found, recipe_not_found
 from ..packs.request import parse_options
 from ..packs.selection import dataset_options
-from ..runs.config import add_later_settings, differences, list_lines
+from ..runs.config import add_later_settings
+from ..runs.differences import list_differences, say_differences
 from ..training.planning import Plan, plan
 from .configuration import FEATURES, METRICS, Board, Cell, Row, hash_row, is_board, read_board, refuse_other, write_board
 from .results import read_result
@@ -157,7 +158,7 @@ def _extend(folder: Path, old: Board, asked: dict[str, Any]) -> Board:
     board = replace(old, **asked)
     if lines := old.differences(board):
         hint = "leave them out to go on with it (more recipes, datasets and seeds may be named), or choose another folder"
-        raise UsageError(f"{folder} holds a board with other settings" + list_lines(lines, hint), hint=hint)
+        raise UsageError(f"{folder} holds a board with other settings" + say_differences(lines, hint), hint=hint)
     return board
 
 
@@ -252,8 +253,10 @@ def _refuse_changed(
             continue
         if any(read_result(folder, replace(cell, seed=seed)) for seed in range(board.seeds)):
             new = planned[cell.row].row
-            what = differences(old.configuration, new.configuration, "the board") if new.hash else [new.problem]
+            what = list_differences(old.configuration, new.configuration, "the board") if new.hash else [new.problem]
             lines += [f"{cell.row}: {line}" for line in what]
     if lines:
         hint = "--renew trains what has changed anew; or choose another folder"
-        raise UsageError(f"recipes of {folder} have changed since they were measured" + list_lines(lines, hint), hint=hint)
+        raise UsageError(
+            f"recipes of {folder} have changed since they were measured" + say_differences(lines, hint), hint=hint
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import Any
@@ -23,7 +23,6 @@ from ..models.config import NETWORKS
 from ..packs import PackRequest
 from ..packs.selection import SELECTION, dataset_options, split_selection
 from ..randomness import seeded
-from ..schemas import brief
 from ..version import __version__
 from .budget import Budget
 from .folders import name_run
@@ -289,30 +288,6 @@ def _try_one(networks: Mapping[str, Any], image: ImageSpec) -> None:
         raise OptionError(f"these networks cannot learn from minibatches of 1: {error}", hint="try: --batch 64") from error
     except (NotImplementedError, RuntimeError):  # not every network computes without numbers
         pass
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "the run") -> list[str]:
-    """Return a line for each key whose value differs: "generator.width: 64 in the run, 128 now"."""
-    absent = object()
-    lines = []
-    for key in sorted({*old, *new}):
-        before, now = old.get(key, absent), new.get(key, absent)
-        if before != now:
-            words = ["nothing" if value is absent else brief(repr(value), 45) for value in (before, now)]
-            lines.append(f"{brief(key, 60)}: {words[0]} in {where}, {words[1]} now")
-    return lines
-
-
-def list_lines(lines: Sequence[str], hint: str) -> str:
-    """Return differences as an error with this hint ends in them: four, or as many as keep it short, and how many more."""
-    room = max(100, 240 - len(hint))
-    kept = [brief(lines[0], room)]
-    for line in lines[1:]:
-        if len(kept) >= 4 and len("".join([*kept, line])) > room:
-            kept.append(f"and {len(lines) - len(kept)} more")
-            break
-        kept.append(line)
-    return ":\n  " + "\n  ".join(kept)
 
 
 def add_later_settings(old: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Whether a training does well: what stops it, and problems that the lines of `metrics.jsonl` tell.
 
-They are functions of what is written down alone, so a resumed run and `zoo diagnose` see what an undisturbed run saw.
+They are functions of what is written down alone, so a resumed run and `zoo diagnose` see what a run saw
+that was not interrupted.
 """
 
 from __future__ import annotations

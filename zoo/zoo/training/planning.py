@@ -28,7 +28,8 @@ from ..packs.selection import limit_options
 from ..reports.displaying import Displayed
 from ..runs.budget import Budget, Kind
 from ..runs.command import DEFAULT_SEED, name_place, replace_budget, replace_option, write_command
-from ..runs.config import RunConfig, add_later_settings, differences, list_lines
+from ..runs.config import RunConfig, add_later_settings
+from ..runs.differences import list_differences, say_differences
 from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
 from .finetuning import Parent, open_parent, resolve_child
@@ -246,9 +247,9 @@ def refuse_existing(folder: Path, config: RunConfig) -> None:
     """Raise `UsageError` unless a new run can be made at `folder`: nothing is there, or an empty folder."""
     if is_run(folder):  # how many channels the pictures turned out to have is no matter
         old, new = ({**c.identity(), "channels": None} for c in (read_run(folder).config, config))
-        lines = differences(old, new)
+        lines = list_differences(old, new)
         hint = f"go on with it: zoo train --resume {shlex.quote(str(folder))}; or choose another folder: --out DIR"
-        what = "with another configuration" + list_lines(lines, hint) if lines else "with this very configuration"
+        what = "with another configuration" + say_differences(lines, hint) if lines else "with this very configuration"
         raise UsageError(f"{folder} holds a run {what}", hint=hint)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="choose another folder: --out DIR")
@@ -271,7 +272,7 @@ def continue_run(folder: Path, config: RunConfig, planned: Plan) -> Plan:
     # Known only since its pictures were looked at, or decided by its budget, which the name tells.
     known = add_later_settings(record.config.identity(), config)
     old, new = ({k: v for k, v in found.items() if not _LATER.search(k)} for found in (known, config.identity()))
-    if differences(old, new):  # two configurations of one name, or of one that a part counts differently today
+    if list_differences(old, new):  # two configurations of one name, or of one that a part counts differently today
         refuse_existing(folder, config)
     free = {key: getattr(config.training, key) for key in FREE}
     resumed = replace(record.config, training=replace(record.config.training, **free))
@@ -289,20 +290,20 @@ def _resumed(
     old = {"recipe": config.recipe["name"], "dataset": config.dataset["name"]}
     asked = {"recipe": recipe, "dataset": named.get("dataset")}
     others = {key: name for key, name in asked.items() if name and name.rpartition(":")[2] != old[key]}
-    lines = differences(old, {**old, **others})
+    lines = list_differences(old, {**old, **others})
     if (named or options) and not lines:
         wanted = _wanted(config, named, options)
         # Data that moved are the same data; the pack tells. Channels that nobody names stay what they are.
         old = {"channels": None, **config.identity(), "data": None}
         new = {**wanted.identity(), "data": None, "channels": named.get("channels", old["channels"])}
         # Options that parts have gained since are at their defaults, which the run goes on with.
-        lines = differences(old, {key: value for key, value in new.items() if key in old or key in options})
+        lines = list_differences(old, {key: value for key, value in new.items() if key in old or key in options})
         free = {key: getattr(wanted.training, key) for key in FREE}
         moved = {**config.dataset, "data": named.get("data", config.dataset["data"])}
         config = replace(config, training=replace(config.training, **free), dataset=moved)
     if lines:
         hint = "leave these out to go on with the run, or begin another: zoo train … without --resume"
-        raise UsageError(f"{folder} was begun otherwise" + list_lines(lines, hint), hint=hint)
+        raise UsageError(f"{folder} was begun otherwise" + say_differences(lines, hint), hint=hint)
     return config
 
 
