@@ -17,7 +17,7 @@ import torch
 from zoo_core import OptionError, UsageError
 from zoo_core.settings import FREE
 
-from ..devices import check_device, resolve_precision
+from ..devices import check_device
 from ..files import LOCK, TEMPORARY, Place, path_of
 from ..models.model import ModelLike
 from ..names import dataset_not_found, infer_dataset, recipe_not_found
@@ -33,6 +33,7 @@ from ..runs.differences import list_differences, say_differences
 from ..runs.folders import RUNS, find_run, is_run
 from ..runs.run import read_run
 from .finetuning import Parent, open_parent, resolve_child
+from .precisions import choose_precision
 from .threads import check_threads
 from .tracking import resolve_trackers
 from .watch_choice import check_watch, choose_watch, watch_words
@@ -192,7 +193,7 @@ def plan(
         command = replace_budget(record.command, budget.words)
         for key, value in (("threads", threads), ("precision", precision)):
             command = command if value is None else replace_option(command, f"--{key}", str(value))
-        return Plan(config, budget, folder, True, where, resolve_precision(kind, where), command, trackers, **how)
+        return Plan(config, budget, folder, True, where, choose_precision(kind, config, where), command, trackers, **how)
     parent = open_parent(base) if base is not None else None
     recipe = recipe or (parent.recipe if parent else None)
     if recipe is None:
@@ -216,7 +217,7 @@ def plan(
         config = RunConfig.resolve(recipe, options=options, **given)
     budget = Budget.choose(budgets, Budget("epochs", config.training.epochs))
     config.with_schedule(budget, 1)  # refused before any picture is read
-    resolved = resolve_precision(precision or "auto", where)
+    resolved = choose_precision(precision or "auto", config, where)
     place = Path(out) if out is not None else RUNS / config.folder_name(budget)
     if out is None and is_run(place):
         how |= choose_watch(config, read_run(place), watch, evaluate_every, rescue)

@@ -21,7 +21,7 @@ from zoo_core import ImageSpec, TrainingError, UsageError
 from zoo_core.words import name_error
 
 from ..allocator import keep_freed_memory_during
-from ..devices import Runtime, check_device, name_device, resolve_precision, synchronize
+from ..devices import Runtime, check_device, name_device, synchronize
 from ..progress import Reporter
 from ..reports.displaying import Displayed
 from ..runs.budget import Budget
@@ -31,6 +31,7 @@ from .control import reproducible
 from .engine import Engine
 from .memory import refuse_too_large, translate_memory_errors
 from .planning import check_compiler
+from .precisions import choose_precision
 from .state import State
 from .threads import Threads, check_threads, choose_threads
 from .ways import Way, choose_ways, measure_way
@@ -116,11 +117,12 @@ def bench(
         raise UsageError(f"{rounds} rounds of {steps} steps are impossible; the least is 1 of 1")
     if compile:
         check_compiler(where)
-    asked, resolved = check_threads(threads), resolve_precision(precision, where)
+    asked = check_threads(threads)
     given = {key: value for key, value in (options or {}).items() if not key.startswith("dataset.")}
     config = RunConfig.resolve(recipe, size=size, channels=channels, batch=batch, options=given)
     image = ImageSpec(config.training.size, channels or 3, 10 if config.conditional else 0)
     config = config.with_image(image)
+    resolved = choose_precision(precision, config, where)
     scaler = torch.amp.GradScaler(where.type) if resolved == "fp16" else None
     runtime = Runtime(where, resolved, scaler=scaler, static=where.type == "cuda")
     refuse_too_large(config, runtime)
