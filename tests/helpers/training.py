@@ -64,6 +64,17 @@ def resume(run: Path, *, stop_at: float | None = None, **choices: Any) -> zoo.Ru
     return zoo.train(resume=run, **{**_quietly(stop_at), **choices})
 
 
+def train_by_halves(recipe: str, data: Path, out: Path, options: dict[str, Any], *, images: int = 32) -> zoo.Model:
+    """Train in one go and in two, four minibatches of images of 16 pixels; both must be the same, bit for bit."""
+    how: dict[str, Any] = {"options": {"generator.width": 4, "discriminator.width": 4, **options}, "watch": False}
+    how |= {"size": 16, "batch": images // 4}
+    whole = train(recipe, data, out / "whole", images=images, **how)
+    half = train(recipe, data, out / "half", images=images // 2, **how)
+    resume(half.path, images=images, watch=False)
+    assert differing(whole.path, half.path) == []
+    return zoo.load(whole.path)
+
+
 def _quietly(stop_at: float | None) -> dict[str, Any]:
     return {"device": "cpu", "precision": "fp32", "report": Heard(stop_at), "workers": 1}
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, batch_norm, conv2d, interpolate, relu, sigmoid
 
-import zoo
 from helpers.packs import pictures
+from helpers.training import train_by_halves
 from zoo_core import ImageSpec, OptionError, Step, registry
 from zoo_plugins.successors.fastgan import FastGAN, FastGANDiscriminator, FastGANGenerator, Gated, Noise, cut_quarter, double
 
@@ -199,14 +199,6 @@ def test_what_is_refused() -> None:
 
 
 def test_a_training_with_augmentation_and_noise_resumes_exactly(tmp_path: Path) -> None:
-    given = {"dataset": "folder", "data": pictures(tmp_path / "pictures", 12, colored={0}), "size": 16, "batch": 4}
-    how: dict[str, Any] = {"device": "cpu", "precision": "fp32", "workers": 1, "watch": False}
-    options = {"generator.width": 4, "discriminator.width": 4, "generator.latent_dim": 6}
-    whole = zoo.train("fastgan", images=16, options=options, out=tmp_path / "whole", **given, **how)
-    half = zoo.train("fastgan", images=8, options=options, out=tmp_path / "half", **given, **how)
-    zoo.train(resume=half.path, images=16, **how)
-    one, other = (zoo.load(run.path) for run in (whole, half))
+    data = pictures(tmp_path / "pictures", 12, colored={0})
+    one = train_by_halves("fastgan", data, tmp_path, {"generator.latent_dim": 6}, images=16)
     assert one.generator.blocks["8x8"].layers[2].factor.any()  # noise is learned
-    for role, network in one.networks.items():
-        theirs = other.networks[role].state_dict()
-        assert all(tensor.equal(theirs[key]) for key, tensor in network.state_dict().items()), role

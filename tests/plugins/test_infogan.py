@@ -12,6 +12,7 @@ from torch.nn.functional import log_softmax, one_hot, softplus
 
 import zoo
 from helpers.packs import pictures
+from helpers.training import train_by_halves
 from zoo_core import ImageSpec, OptionError, Step, registry
 from zoo_plugins.successors.infogan import CodedLinear, InfoGAN, InfoGANDiscriminator, InfoGANGenerator, choose
 
@@ -117,17 +118,9 @@ def test_what_is_refused() -> None:
         InfoGANGenerator(image=ImageSpec(16, 3, 2))
 
 
-def test_a_training_and_a_walk_along_a_code(tmp_path: Path) -> None:
+def test_a_training_resumes_exactly_and_a_walk_along_a_code(tmp_path: Path) -> None:
     data = pictures(tmp_path / "pictures", 20, colored={0})
-    small = {"generator.width": 4, "generator.latent_dim": 16, "discriminator.width": 4}
-    given: dict[str, Any] = {"dataset": "folder", "data": data, "size": 16, "batch": 8, "device": "cpu", "precision": "fp32"}
-    whole = zoo.train("infogan", images=64, options=small, out=tmp_path / "whole", workers=1, **given)
-    half = zoo.train("infogan", images=32, options=small, out=tmp_path / "half", workers=1, **given)
-    zoo.train(resume=half.path, images=64, device="cpu", precision="fp32", workers=1)
-    one, other = zoo.load(whole.path), zoo.load(half.path)
-    for role, network in one.networks.items():
-        theirs = other.networks[role].state_dict()
-        assert all(tensor.equal(theirs[key]) for key, tensor in network.state_dict().items()), role
+    one = train_by_halves("infogan", data, tmp_path, {"generator.latent_dim": 16})
     walked: Tensor = zoo.walk(one, latents=2, along="0-9").images
     assert walked.shape == (2, 10, 3, 16, 16)
     assert not walked[0, 0].equal(walked[0, 1])
