@@ -1,0 +1,77 @@
+"""The page of what each guideline is worth is written from what `zoo compare` measured."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "guidelines.py"
+DISTANCES = {  # recipe → seed → at 64 and 128 images
+    "dcgan": [(8.0, 4.0), (9.0, 4.4), (8.5, 4.2)],
+    "dcgan-nobn": [(24.0, 8.0), (26.0, 8.9), (25.0, 8.3)],
+    "dcgan-gap": [(4.1, 4.1), (4.4, 4.3), (4.2, 4.25)],
+    "dcgan-avgpool": [(7.0, 2.0), (8.0, 2.1), (7.5, 2.2)],
+}
+COLUMNS = ("recipe", "seed", "images", "distance", "diversity", "collapsed", "diverged", "images_per_s")
+
+
+@pytest.fixture
+def comparison(tmp_path: Path) -> Path:
+    folder = tmp_path / "comparison"
+    (folder / "runs" / "one").mkdir(parents=True)
+    with (folder / "comparison.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for recipe, seeds in DISTANCES.items():
+            for seed, values in enumerate(seeds):
+                for images, value in zip((64, 128), values, strict=True):
+                    rows.writerow([recipe, seed, images, value, 1.0, int(recipe == "dcgan-nobn" and seed == 0), "", 100])
+    settings = {"metric": "scattering", "samples": 8, "budget": "128 images", "points": 2, "precision": "fp32"}
+    (folder / "comparison.json").write_text(json.dumps({"settings": settings, "seeds": 3}))
+    machine = {"device": "cpu", "torch": "2", "processor": "a processor", "instructions": "AVX2", "threads": 1}
+    command = "zoo train dcgan --dataset faces --data /home/ada/pictures --size 16 --images 128 --no-watch --seed 2 --out x"
+    config = {"dataset": {"data": "/home/ada/pictures"}, "training": {"size": 16}}
+    (folder / "runs/one/run.json").write_text(json.dumps({"machine": machine, "command": command, "config": config}))
+    return folder
+
+
+def write(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_ratios_and_what_they_say(comparison: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- comparisons -->\nwhat was here\n<!-- end of comparisons -->\nAfter.\n")
+    done = write(comparison, "--markdown", page)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout.splitlines()[-1])
+    recipes: dict[str, dict[str, Any]] = found["recipes"]
+    logs = [math.log(one[1] / other[1]) for one, other in zip(DISTANCES["dcgan-nobn"], DISTANCES["dcgan"], strict=True)]
+    assert recipes["dcgan-nobn"]["late"]["ratio"] == pytest.approx(math.exp(sum(logs) / 3))
+    assert {name: one["late"]["verdict"] for name, one in recipes.items() if name != "dcgan"} == {
+        "dcgan-nobn": "helps",
+        "dcgan-gap": "cannot be told",
+        "dcgan-avgpool": "harms",
+    }
+    assert recipes["dcgan-gap"]["early"]["verdict"] == "harms"  # without the guideline it is nearer to the data
+    text = page.read_text()
+    assert text.startswith("Before.\n")
+    assert text.endswith("After.\n")
+    assert "what was here" not in text
+    assert "zoo compare dcgan dcgan-nobn dcgan-gap dcgan-avgpool --dataset faces --data DIR --size 16 --images 128" in text
+    assert "--no-watch" not in text
+    assert "--seed 2" not in text
+    assert "1 collapsed of 3" in text
+    assert "ada" not in text  # whose pictures they were
+
+    page.write_text("without the marks")
+    assert "lacks the lines <!-- comparisons -->" in write(comparison, "--markdown", page).stderr
+    assert page.read_text() == "without the marks"
