@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,7 +99,11 @@ def test_again_does_nothing_and_other_settings_are_refused(home: Path) -> None:
     assert finished_cells(again.stderr) == []
     other = run("leaderboard", "build", "board", "--images", 99, "--set", "generator.width=8", "--seeds", 1)
     assert other.exit_code == 2
-    for words in ("images: 64 in the board, 99 now", "seeds: 2 in the board, 1 now", "generator.width=8 now"):
+    for words in (
+        "images: 64 in the board, 99 now",
+        "seeds: 2 in the board, 1 now",
+        "generator.width: 4 in the board, 8 now",
+    ):
         assert words in other.stderr
     assert {path: path.read_bytes() for path in (home / "board").glob("*.json")} == before
 
@@ -212,6 +217,30 @@ def test_only_and_limit(home: Path) -> None:
     result = run("leaderboard", "build", "part", "--limit-minutes", 1e-9)
     assert "no other cell would be done within --limit-minutes" in result.stderr
     assert finished_cells(result.stderr) == []
+
+
+def test_a_recipe_that_is_new_brings_settings_of_its_own(home: Path) -> None:
+    shutil.copytree(home / "board", home / "grown")
+    before = results(home / "grown")
+    own = ["--set", "dcgan-gap/generator.width=2", "--set", "dcgan-gap/discriminator.width=2"]
+    wrong = run("leaderboard", "build", "grown", "--recipes", "dcgan-gap", "--set", "dcgan/generator.width=2")
+    assert wrong.exit_code == 2
+    assert "dcgan/generator.width: not set in the board, 2 now" in wrong.stderr  # dcgan has been measured as it was
+    more = run("leaderboard", "build", "grown", "--recipes", "dcgan-gap", *own)
+    assert more.exit_code == 0, more.output
+    found = results(home / "grown")
+    assert {name: found[name] for name in before} == before
+    rows = json.loads((home / "grown" / "board.json").read_text())["rows"]
+    assert [rows[f"{name}/folder:data=pictures"]["configuration"]["generator.width"] for name in ("dcgan-gap", "dcgan")] == [
+        2,
+        4,
+    ]
+    assert "4 of 4" not in more.stderr
+    again = run("leaderboard", "build", "grown", *own[:2])
+    assert again.exit_code == 0, again.output
+    assert finished_cells(again.stderr) == []
+    changed = run("leaderboard", "build", "grown", "--set", "dcgan-gap/generator.width=8")
+    assert "dcgan-gap/generator.width: 2 in the board, 8 now" in changed.stderr
 
 
 def test_a_changed_recipe_is_refused_until_it_is_renewed(home: Path) -> None:

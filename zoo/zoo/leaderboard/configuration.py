@@ -80,7 +80,11 @@ class Board:
         for key, old in asdict(self).items():
             new = getattr(other, key)
             grown = key in _MORE and (new >= old if isinstance(old, int) else set(old) <= set(new))
-            if old != new and not grown:
+            if key == "options":
+                for name in dict.fromkeys([*old, *new]):
+                    if old.get(name) != new.get(name):
+                        lines.append(f"{name}: {old.get(name, 'not set')} in the board, {new.get(name, 'not set')} now")
+            elif old != new and not grown:
                 lines.append(f"{key}: {_told(old)} in the board, {_told(new)} now")
         return lines
 
@@ -184,6 +188,4 @@ def refuse_other(folder: Path) -> None:
 
 
 def _told(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(f"{key}={item}" for key, item in value.items()) or "nothing"
     return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else repr(value)

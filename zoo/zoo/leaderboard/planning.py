@@ -152,14 +152,27 @@ def _check(asked: Mapping[str, Any]) -> None:
 
 
 def _extend(folder: Path, old: Board, asked: dict[str, Any]) -> Board:
-    """Return the board that is there with more recipes, datasets and seeds; raises `UsageError` for anything else."""
+    """Return the board that is there with more recipes, datasets and seeds, and settings of new recipes alone; raises
+    `UsageError` for anything else.
+    """
+    known = old
+    if given := asked.pop("options", None):
+        own = {key: value for key, value in given.items() if key not in old.options and _is_new(key, old.recipes)}
+        known = replace(old, options={**old.options, **own})
+        asked["options"] = {**known.options, **given}
     for key in ("recipes", "datasets"):
         asked[key] = tuple(dict.fromkeys([*getattr(old, key), *asked.get(key, ())]))
-    board = replace(old, **asked)
-    if lines := old.differences(board):
+    board = replace(known, **asked)
+    if lines := known.differences(board):
         hint = "leave them out to go on with it (more recipes, datasets and seeds may be named), or choose another folder"
         raise UsageError(f"{folder} holds a board with other settings" + say_differences(lines, hint), hint=hint)
     return board
+
+
+def _is_new(key: str, recipes: Iterable[str]) -> bool:
+    """Return whether a setting is RECIPE/KEY of recipes that are none of these."""
+    owner = key.rpartition("/")[0]
+    return bool(owner) and not any(fnmatchcase(recipe, owner) for recipe in recipes)
 
 
 def plan_rows(board: Board, device: str) -> dict[str, PlannedRow]:
