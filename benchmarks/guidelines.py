@@ -131,7 +131,8 @@ def section(found: dict[str, Any]) -> str:
     images = recipes[DCGAN]["images"]
     lines = [
         f"### {found['title']}\n",
-        f"{settings['budget']}, {found['seeds']} seeds, `{settings['metric']}` features of {settings['samples']:,} samples; "
+        f"{images[-1]:,} images, {found['seeds']} seeds, `{settings['metric'].rpartition(':')[2]}` features of "
+        f"{settings['samples']:,} samples; "
         f"{machine['threads']} thread of {machine['device']} ({machine['processor']}, {machine['instructions']}), "
         f"{settings['precision']}, torch {machine['torch']}.\n",
         "```sh",
@@ -146,7 +147,8 @@ def section(found: dict[str, Any]) -> str:
         beside = ["", ""] if name == DCGAN else [say(one[key]) for key in ("early", "late")]
         bad = [f"{one[key]} {key}" for key in ("diverged", "collapsed") if one[key]]
         ends = f"{', '.join(bad)} of {found['seeds']}" if bad else f"0 of {found['seeds']}"
-        lines.append(f"| `{name}` | {registry.recipe(name).summary} | {first} | {last} | {' | '.join(beside)} | {ends} |")
+        change = "nothing" if name == DCGAN else registry.recipe(name).summary
+        lines.append(f"| `{name}` | {change} | {first} | {last} | {' | '.join(beside)} | {ends} |")
     said = {
         verdict: [f"`{name}`" for name, one in recipes.items() if name != DCGAN and one["late"]["verdict"] == verdict]
         for verdict in ("helps", "harms", "cannot be told", "failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from torch import Tensor
 
 from helpers.packs import pictures
 from zoo.comparing.measuring import Point, mean_distance, measure_data, nearest_distance
-from zoo.comparing.page import summarize, write_csv
+from zoo.comparing.page import over_time, summarize, write_csv
 from zoo.comparing.spreads import Spread
 from zoo.comparing.trials import Trial, read_trial
 from zoo.metrics.measuring import open_criterion
 from zoo.packs import PackRequest, build_pack
 from zoo.progress import Reporter
+from zoo.reports.figures import OTHERS
 from zoo_core import FeatureExtractor, Plugin, ZooError, registry
 
 
@@ -34,6 +36,18 @@ def test_collapse() -> None:
     assert not healthy.collapsed
     assert replace(healthy, diversity=0.2).collapsed
     assert replace(healthy, nearest=0.05).collapsed
+
+
+def test_no_two_curves_look_alike(tmp_path: Path) -> None:
+    """Where colors come a second time, curves are dashed."""
+    names = [f"recipe-{number}" for number in range(len(OTHERS) + 3)]
+    colors = {name: OTHERS[number % len(OTHERS)] for number, name in enumerate(names)}
+    points = (Point(1000, 1.0, 5.0, 0.9, 0.8), Point(2000, 2.0, 4.0, 0.9, 0.8))
+    trials = [Trial(tmp_path, name, 0, points) for name in names]
+    drawn = over_time(trials, colors, names[len(OTHERS) :], False, "distance", 1.0, "the data")
+    curves = re.findall(r'<path d="M[^"]+"[^>]*style="([^"]*stroke: (#[0-9a-f]{6})[^"]*)"', drawn)
+    looks = {(color, "stroke-dasharray" in style) for style, color in curves if color in OTHERS}
+    assert len(looks) == len(names)
 
 
 class Blind(FeatureExtractor):

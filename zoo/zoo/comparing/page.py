@@ -104,6 +104,7 @@ def write_report(
 ) -> None:
     """Write the report; raises `ZooError` where it cannot be written. `described` is what `comparison.json` holds."""
     colors = {row.recipe: OTHERS[i % len(OTHERS)] for i, row in enumerate(rows)}
+    dashed = list(colors)[len(OTHERS) :]  # where colors come a second time
     means = [row.distance.mean for row in rows if row.distance.mean is not None]
     info = pack.info
     measures = {
@@ -123,11 +124,12 @@ def write_report(
         trials=trials,
         pack=pack,
         colors=colors,
+        dashed=dashed,
         done=sum(trial.done(settings) for trial in trials),
         credit="; ".join(info[key] for key in ("license", "credit") if info.get(key)),
         bounds=(COLLAPSED, REPEATING),
         best=(min if settings.criterion.metric.lower_is_better else max)(means, default=None),
-        measures={caption: _over_time(trials, colors, minutes, *measure) for caption, measure in measures.items()},
+        measures={caption: over_time(trials, colors, dashed, minutes, *measure) for caption, measure in measures.items()},
         losses={f"{recipe}: losses": _losses(recipe, trials) for recipe in colors},
         networks=NETWORKS,
         samples=_samples(pack, trials),
@@ -137,8 +139,14 @@ def write_report(
     )
 
 
-def _over_time(
-    trials: Sequence[Trial], colors: Mapping[str, str], minutes: bool, what: str, level: float, level_note: str
+def over_time(
+    trials: Sequence[Trial],
+    colors: Mapping[str, str],
+    dashed: Sequence[str],
+    minutes: bool,
+    what: str,
+    level: float,
+    level_note: str,
 ) -> str:
     """One curve for each recipe, the mean of its seeds as far as all that were begun have come, and their span."""
     lines = []
@@ -155,7 +163,7 @@ def _over_time(
         band = [(min(y for _, y in step), max(y for _, y in step)) for step in steps] if len(curves) > 1 else []
         if means:
             said = ", ".join(number(y) for _, y in means)
-            lines.append(Line("", means, color, f"{recipe}: {said}", band=band))
+            lines.append(Line("", means, color, f"{recipe}: {said}", dashed=recipe in dashed, band=band))
     if lines:
         end = max(x for line in lines for x, _ in line.points)
         lines.append(Line("", [(0.0, level), (end, level)], GRAY, f"{level_note}: {number(level)}", dashed=True))

@@ -210,13 +210,14 @@ def _write_csv(path: Path, rows: Sequence[ComparedRun], diagnoses: Sequence[Diag
 def _write_page(path: Path, found: RunComparison, diagnoses: Sequence[Diagnosis]) -> None:
     rows = found.rows
     colors = {row.name: COLORS[i % len(COLORS)] for i, row in enumerate(rows)}
+    dashed = list(colors)[len(COLORS) :]  # where colors come a second time
     charts = {}
     for name in list_measures(rows):
         for label, key, unit in (("real images shown", "images", 1), ("minutes of training", "seconds", 60)):
             lines = []
             for row, diagnosis in zip(rows, diagnoses, strict=True):
                 points = [(line[key] / unit, float(line[name])) for line in diagnosis.measures if name in line]
-                lines.append(Line("", points, colors[row.name], row.name))
+                lines.append(Line("", points, colors[row.name], row.name, dashed=row.name in dashed))
             charts[f"{name} over {label}"] = svg(Curves(lines, label, name, height=3), f"{name} over {label}")
     losses = {}
     for row, diagnosis in zip(rows, diagnoses, strict=True):
@@ -230,6 +231,7 @@ def _write_page(path: Path, found: RunComparison, diagnoses: Sequence[Diagnosis]
         lead="",
         found=found,
         colors=colors,
+        dashed=dashed,
         measures=list_measures(rows),
         evaluated=list(dict.fromkeys(name for row in rows for name in row.evaluated)),
         roles=list(dict.fromkeys(role for row in rows for role in row.parameters)),
