@@ -1,16 +1,17 @@
 """What each of DCGAN's guidelines is worth: the page of what `zoo compare` measured with each broken.
 
-    zoo compare dcgan dcgan-maxpool … mlp-gan --dataset faces --size 32 --seeds 3 --images 150000 --out comparison
-    python benchmarks/guidelines.py comparison [OTHER …] [--markdown docs/results/guidelines.md] [--json]
+    zoo compare dcgan dcgan-maxpool … --dataset faces --size 32 --seeds 3 --images 150000 --out comparison
+    python benchmarks/guidelines.py 'Drawn faces=comparison' [TITLE=OTHER …] [--markdown docs/results/guidelines.md] [--json]
 
 Each comparison is a section of the page; none of its numbers is typed. A recipe's distance is divided by `dcgan`'s with the
 same seed, at the first measurement (`early`) and at the last (`late`); over the seeds the mean logarithm of that ratio
 has a 95 % interval of Student's t. Where it lies above 0 the guideline helps, where it lies below it harms, else nothing can
-be told. A training that diverged or was collapsed at its end counts as failed, and is named; one that has no last distance
-has no ratio.
+be told. Seeds that diverged have no ratio and are counted, as those are that end collapsed; a comparison that is not
+finished, or of another metric than a Fréchet distance, is refused.
 
-Keys of the JSON object on the last line: for each comparison the `command` and for each recipe `distances` (a list for each
-seed), `early` and `late` (`ratio`, `low`, `high`, `verdict`), `collapsed`, `diverged`, `images_per_s`.
+The last line is a JSON list. For each comparison: `title`, `command`, `settings`, `seeds`, `machine`, `count` (images of the
+data) and `recipes`, of which each has `images`, `distances` (a list for each seed), `early` and `late` (`ratio`, `low`,
+`high`, `pairs`, `verdict`), `collapsed` and `diverged`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 from zoo.comparing.spreads import Spread
 from zoo_core import registry
 from zoo_core.intervals import mean_interval
+from zoo_core.words import plural
 
 MARKS = "<!-- comparisons -->", "<!-- end of comparisons -->"
 DCGAN = "dcgan"
@@ -37,11 +39,19 @@ DCGAN = "dcgan"
 def main() -> None:
     """Parse, read, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("comparisons", nargs="+", type=Path, help="folders that zoo compare wrote")
+    parser.add_argument("comparisons", nargs="+", metavar="TITLE=DIR", help="what zoo compare wrote, and what to call it")
     parser.add_argument("--markdown", type=Path, help="the page whose sections are written")
     parser.add_argument("--json", action="store_true", help="print only the last line")
     given = parser.parse_args()
-    found = [read(folder) for folder in given.comparisons]
+    found = []
+    for text in given.comparisons:
+        title, _, folder = text.rpartition("=")
+        if not title:
+            parser.error(f"{text} has no title: TITLE=DIR")
+        try:
+            found.append({"title": title, **read(Path(folder))})
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
     if given.markdown:
         before, begin, rest = given.markdown.read_text(encoding="utf-8").partition(MARKS[0])
         _, end, after = rest.partition(MARKS[1])
@@ -55,74 +65,72 @@ def main() -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Return what a comparison measured, and how it was asked for."""
+    """Return what a comparison measured, and how it was asked for; raises `ValueError` where it is none of this kind."""
     told = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    metric = told["settings"]["metric"]
+    if metric != "dcgan-zoo:scattering":
+        raise ValueError(f"{folder} compares by {metric}; the page is of Fréchet distances of scattering features")
     with (folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
-    courses = {name: read_courses(rows, name) for name in recipes}
-    found: dict[str, Any] = {}
-    for name in recipes:
-        ends = [course[-1] for course in courses[name]]
-        found[name] = {
-            "images": [int(row["images"]) for row in max(courses[name], key=len)],
-            "distances": [[number(row["distance"]) for row in course] for course in courses[name]],
-            "diversity": [number(row["diversity"]) for row in ends],
-            "collapsed": sum(row["collapsed"] == "1" for row in ends),
-            "diverged": sum(row["diverged"] == "1" for row in ends),
-            "images_per_s": fmean(float(row["images_per_s"]) for row in ends),
-            "early": ratio(courses[name], courses[DCGAN], 0),
-            "late": ratio(courses[name], courses[DCGAN], -1),
-        }
-    return {**describe(folder, told, recipes), "recipes": found}
+    names, seeds = list(dict.fromkeys(row["recipe"] for row in rows)), range(told["seeds"])
+    if DCGAN not in names:
+        raise ValueError(f"{folder} lacks {DCGAN}, which the others are beside")
+    recipes = {name: read_recipe(rows, name, seeds, told["settings"]["points"], folder) for name in names}
+    for one in recipes.values():
+        one |= {"early": ratio(one, recipes[DCGAN], 0), "late": ratio(one, recipes[DCGAN], -1)}
+    return {**describe(folder, told, names), "recipes": recipes}
 
 
-def read_courses(rows: Sequence[dict[str, str]], recipe: str) -> list[list[dict[str, str]]]:
-    """Return the measurements of each seed, in the order of their images."""
-    seeds = sorted({int(row["seed"]) for row in rows if row["recipe"] == recipe})
-    return [[row for row in rows if row["recipe"] == recipe and int(row["seed"]) == seed] for seed in seeds]
+def read_recipe(rows: Sequence[dict[str, str]], name: str, seeds: range, points: int, folder: Path) -> dict[str, Any]:
+    """Return a recipe's measurements, an empty list for a seed that diverged."""
+    found: dict[str, Any] = {"images": [], "distances": [], "collapsed": 0, "diverged": 0}
+    for seed in seeds:
+        own = [row for row in rows if row["recipe"] == name and row["seed"] == str(seed)]
+        course = [row for row in own if not row["diverged"]]
+        if len(course) < len(own):
+            found["diverged"] += 1
+            course = []
+        elif len(course) < points:
+            done = f"{name}, seed {seed} has {len(course)} of {points} measurements"
+            raise ValueError(f"{folder} is not finished: {done}; the same zoo compare goes on with it")
+        found["images"] = found["images"] or [int(row["images"]) for row in course]
+        found["distances"].append([float(row["distance"]) for row in course])
+        found["collapsed"] += bool(course) and course[-1]["collapsed"] == "1"
+    return found
 
 
-def number(text: str) -> float | None:
-    return float(text) if text else None
-
-
-def ratio(broken: list[list[dict[str, str]]], kept: list[list[dict[str, str]]], at: int) -> dict[str, Any]:
+def ratio(broken: dict[str, Any], kept: dict[str, Any], at: int) -> dict[str, Any]:
     """Return the ratio of distances over pairs of one seed, with its interval and what it says."""
-    pairs = [(number(one[at]["distance"]), number(other[at]["distance"])) for one, other in zip(broken, kept, strict=True)]
-    logs = [math.log(one / other) for one, other in pairs if one and other]
+    pairs = zip(broken["distances"], kept["distances"], strict=True)
+    logs = [math.log(one[at] / other[at]) for one, other in pairs if one and other]
     if not logs:
-        return {"ratio": None, "low": None, "high": None, "verdict": "failed"}
+        return {"ratio": None, "low": None, "high": None, "pairs": 0, "verdict": "failed"}
     span = mean_interval(logs)
     verdict = "cannot be told" if span is None or span[0] <= 0 <= span[1] else "helps" if span[0] > 0 else "harms"
     low, high = (None, None) if span is None else map(math.exp, span)
-    return {"ratio": math.exp(fmean(logs)), "low": low, "high": high, "verdict": verdict}
+    return {"ratio": math.exp(fmean(logs)), "low": low, "high": high, "pairs": len(logs), "verdict": verdict}
 
 
 def describe(folder: Path, told: dict[str, Any], recipes: list[str]) -> dict[str, Any]:
-    """Return what was compared, on what, and the command for it."""
-    run = json.loads(next((folder / "runs").glob("*/run.json")).read_text(encoding="utf-8"))
+    """Return what was compared, and the command: that of dcgan's first training with the comparison's own options."""
+    run = json.loads((folder / "runs" / f"{DCGAN}-seed-0" / "run.json").read_text(encoding="utf-8"))
     words = shlex.split(run["command"])[3:]  # behind zoo train RECIPE
-    left = ("--no-watch", "--no-rescue")
+    for key in ("--seed", "--out"):
+        if key in words:
+            del words[words.index(key) : words.index(key) + 2]
     if "--data" in words:
         words[words.index("--data") + 1] = "DIR"
-    words = [word for word in words if word not in left]
-    dropped = {words.index(key) + side for key in ("--seed", "--out") if key in words for side in (0, 1)}
-    words = [word for place, word in enumerate(words) if place not in dropped]
+    words = [word for word in words if word not in ("--no-watch", "--no-rescue")]
     settings = told["settings"]
     own = ["--seeds", told["seeds"], "--samples", settings["samples"], "--points", settings["points"], "--out", "comparison"]
-    dataset = run["config"]["dataset"]
     return {
-        "title": f"{'Photographs of faces' if dataset['data'] else 'Drawn faces'}, {size(run)} pixels",
         "command": shlex.join(["zoo", "compare", *recipes, *map(str, [*words, *own])]),
         "settings": settings,
         "seeds": told["seeds"],
         "machine": run["machine"],
+        "count": run["config"]["facts"]["count"],
+        "size": run["config"]["training"]["size"],
     }
-
-
-def size(run: dict[str, Any]) -> str:
-    return "{0}×{0}".format(run["config"]["training"]["size"])
 
 
 def section(found: dict[str, Any]) -> str:
@@ -130,11 +138,10 @@ def section(found: dict[str, Any]) -> str:
     settings, machine, recipes = found["settings"], found["machine"], found["recipes"]
     images = recipes[DCGAN]["images"]
     lines = [
-        f"### {found['title']}\n",
-        f"{images[-1]:,} images, {found['seeds']} seeds, `{settings['metric'].rpartition(':')[2]}` features of "
-        f"{settings['samples']:,} samples; "
-        f"{machine['threads']} thread of {machine['device']} ({machine['processor']}, {machine['instructions']}), "
-        f"{settings['precision']}, torch {machine['torch']}.\n",
+        f"### {found['title']}, {found['size']}×{found['size']}\n",
+        f"{found['count']:,} pictures, {images[-1]:,} images shown to each training; {found['seeds']} seeds; `scattering` "
+        f"features of {settings['samples']:,} samples; {plural(machine['threads'], 'CPU thread')} ({machine['processor']}, "
+        f"{machine['instructions']}), {settings['precision']}, torch {machine['torch']}.\n",
         "```sh",
         *wrap(found["command"]),
         "```\n",
@@ -143,7 +150,7 @@ def section(found: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, one in recipes.items():
-        first, last = (cell([course[at] for course in one["distances"]]) for at in (0, -1))
+        first, last = (cell([course[at] for course in one["distances"] if course]) for at in (0, -1))
         beside = ["", ""] if name == DCGAN else [say(one[key]) for key in ("early", "late")]
         bad = [f"{one[key]} {key}" for key in ("diverged", "collapsed") if one[key]]
         ends = f"{', '.join(bad)} of {found['seeds']}" if bad else f"0 of {found['seeds']}"
@@ -157,14 +164,14 @@ def section(found: dict[str, Any]) -> str:
         "helps": "The guideline helps, at the end, where it is broken by",
         "harms": "It harms where it is broken by",
         "cannot be told": "Nothing can be told of",
-        "failed": "No distance at the end have",
+        "failed": "Without a distance at the end:",
     }
     lines += ["", " ".join(f"{told[verdict]} {', '.join(names)}." for verdict, names in said.items() if names)]
     return "\n".join(lines) + "\n"
 
 
-def cell(values: Sequence[float | None]) -> str:
-    spread = Spread.of(value for value in values if value is not None)
+def cell(values: Sequence[float]) -> str:
+    spread = Spread.of(values)
     if spread.mean is None:
         return "none"
     half = spread.half_width

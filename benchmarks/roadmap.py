@@ -10,7 +10,7 @@ images they are compared after the last; at equal time after as many seconds of 
 all of its images, on a line between the measurements before and after. On a CPU seconds are those that the training had a
 processor for, so that it may share its machine. --markdown writes a section of the page and leaves the others. --width
 counts maps at half the images' size; R3GAN's networks, which count them at the full size, are given half of it, groups of as
-many, and at most 4 times as many at any stage; `r3gan-small`'s rate, which is for 32, grows as their weights do.
+many, and at most 4 times as many at any stage; `r3gan-small`'s rate, chosen for 32, is scaled by √(32 / maps).
 
 --costs measures something else instead: what a step with penalties takes, divided by a step without (`ratio`), by turns
 in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`, `precision`,
@@ -105,7 +105,7 @@ def narrow(name: str, given: argparse.Namespace) -> dict[str, Any]:
     half = max(1, given.width // 2)
     own = {"width": half, "group": half, "max_width": 4 * given.width}
     found: dict[str, Any] = {f"{role}.{key}": value for role in ("generator", "discriminator") for key, value in own.items()}
-    if name == "r3gan-small":  # initial weights are as one by the root of the maps, and Adam's steps have one length
+    if name == "r3gan-small":  # initial weights scale as 1/√maps, and Adam's steps do not depend on them
         recipe = registry.recipe(name).options
         found["optimizer.lr"] = recipe["optimizer.lr"] * math.sqrt(recipe["generator.width"] / half)
     return found

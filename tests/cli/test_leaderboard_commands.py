@@ -18,6 +18,7 @@ from click.testing import Result
 from torch import Tensor
 
 from helpers.workplace import run, workplace, write_noise
+from zoo.leaderboard.planning import enter_board, resolve_board
 from zoo_core import Loss, Plugin, Recipe, registry
 
 SMALL = ["--size", "16", "--batch", "8", "--device", "cpu", "--precision", "fp32", "--samples", "32", "--real", "32"]
@@ -241,6 +242,21 @@ def test_a_recipe_that_is_new_brings_settings_of_its_own(home: Path) -> None:
     assert finished_cells(again.stderr) == []
     changed = run("leaderboard", "build", "grown", "--set", "dcgan-gap/generator.width=8")
     assert "dcgan-gap/generator.width: 2 in the board, 8 now" in changed.stderr
+
+
+def test_settings_of_another_who_was_faster_are_planned_anew(home: Path) -> None:
+    """Two find a board as it was, and enter one after the other: what the second trains is what the board's file says."""
+    shutil.copytree(home / "board", home / "raced")
+    asked = {"recipes": ("dcgan-gap",)}
+    own = {**asked, "options": {"dcgan-gap/generator.width": "2", "dcgan-gap/discriminator.width": "2"}}
+    place, how = home / "raced", {"device": "cpu", "renew": False}
+    first, second = resolve_board(place, own, **how), resolve_board(place, asked, **how)
+    enter_board(place, own, *first, **how)
+    board, rows = enter_board(place, asked, *second, **how)
+    row = rows["dcgan-gap/folder:data=pictures"]
+    assert board.options["dcgan-gap/generator.width"] == "2"
+    assert row.plan is not None
+    assert row.plan.config.parts["generator"]["options"]["width"] == 2
 
 
 def test_a_changed_recipe_is_refused_until_it_is_renewed(home: Path) -> None:

@@ -38,8 +38,7 @@ def test_collapse() -> None:
     assert replace(healthy, nearest=0.05).collapsed
 
 
-def test_no_two_curves_look_alike(tmp_path: Path) -> None:
-    """Where colors come a second time, curves are dashed."""
+def test_a_color_that_comes_a_second_time_is_dashed(tmp_path: Path) -> None:
     names = [f"recipe-{number}" for number in range(len(OTHERS) + 3)]
     colors = {name: OTHERS[number % len(OTHERS)] for number, name in enumerate(names)}
     points = (Point(1000, 1.0, 5.0, 0.9, 0.8), Point(2000, 2.0, 4.0, 0.9, 0.8))

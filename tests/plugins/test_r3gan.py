@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d, leaky_relu
 from torch.overrides import TorchFunctionMode
 
 from zoo_core import ImageSpec, OptionError, registry
-from zoo_plugins.successors.r3gan import Basis, Convolve, Resample, ResidualBlock
+from zoo_plugins.successors.r3gan import Basis, Convolve, Filters, Resample, ResidualBlock
 from zoo_plugins.twice import convolve, rectify
 
 SMALL = {"width": 8, "max_width": 16, "group": 8}
@@ -128,6 +128,20 @@ def test_second_derivatives_are_those_of_torch(groups: int, stride: int, kernel:
     ours = derive(lambda x, w, b: convolve(x, w, b, stride, padding, groups), rectify)
     torchs = derive(lambda x, w, b: conv2d(x, w, b, stride, padding, 1, groups), lambda y: leaky_relu(y, 0.2))
     for mine, theirs in zip(ours, torchs, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_filters_are_a_depthwise_convolution() -> None:
+    torch.manual_seed(0)
+    filters = Filters(6, 4).double()
+    nn.init.normal_(filters.weight)
+    x = torch.randn(2, 6, 4, 4, dtype=torch.double, requires_grad=True)
+
+    def derive(out: Tensor) -> list[Tensor]:
+        (first,) = torch.autograd.grad(out.pow(3).sum(), x, create_graph=True)
+        return [out, first, *torch.autograd.grad(first.pow(2).sum(), [x, filters.weight])]
+
+    for mine, theirs in zip(derive(filters(x)), derive(conv2d(x, filters.weight, groups=6)), strict=True):
         torch.testing.assert_close(mine, theirs)
 
 

@@ -114,7 +114,7 @@ class R3GANDiscriminator(Discriminator):
             self.blocks[f"{side}x{side}"] = nn.Sequential(Resample(up=False), *pointwise(inputs, outputs), *layers)
         last, classes = widths[-1], image.num_classes
         units = last if classes else 1
-        filters = initialize(Filters(last, last, side, groups=last, bias=False))
+        filters = initialize(Filters(last, side))
         self.to_logit = nn.Sequential(filters, nn.Flatten(), initialize(nn.Linear(last, units, bias=False)))
         self.label = _make_embedding(classes, units, 1 / sqrt(units)) if classes else None
 
@@ -145,9 +145,15 @@ class Basis(nn.Module):
         return heights[:, :, None, None] * self.maps.to(heights.dtype)
 
 
-class Filters(nn.Conv2d):
-    """A convolution with one filter for each map, as large as the map. A product and a sum are that too, and they are cheap
-    to differentiate twice, where torch goes through the groups of a convolution one by one."""
+class Filters(nn.Module):
+    """One learned filter for each map, as large as the map: a depthwise convolution without padding.
+
+    As a product and a sum it is cheap to differentiate twice; torch goes through the groups of a convolution one by one.
+    """
+
+    def __init__(self, maps: int, side: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.empty(maps, 1, side, side)), None
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, maps, side, side] → [N, maps, 1, 1]."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo_core import UsageError
 
+from ..devices import check_device, resolve_precision
 from ..files import Place, path_of, remove_unfinished, translate_errors, write_json
 from ..locks import lock_folder
 from ..metrics.measuring import FEATURES, check_counts, open_criterion
@@ -105,7 +106,8 @@ def compare(
     if download and dataset is not None:
         data = fetch_dataset(dataset, path_of(data))
     choices: dict[str, Any] = {"data": data, "limit": limit, "size": size, "channels": channels, "batch": batch}
-    choices |= {"precision": precision, "device": device, "threads": threads}
+    kind = resolve_precision(precision or "auto", check_device(device))  # one for all
+    choices |= {"precision": kind, "device": device, "threads": threads}
     plans = plan_recipes(recipes, dataset, folder, images, minutes, options=own, **choices)
     first = next(iter(plans.values()))
     criterion = open_criterion(metric or FEATURES, options=theirs, device=first.device)

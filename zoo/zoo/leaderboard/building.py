@@ -124,7 +124,7 @@ def build_leaderboard(
     signal = ""
     with compute_with(board.threads):
         bench = Bench(open_measures(board, device, report), report, workers) if left else None
-        board, rows = enter_board(place, asked, rows, device, renew=renew)
+        board, rows = enter_board(place, asked, board, rows, device, renew=renew)
         started = disk_time(place)
         if bench is not None:
             until = None if limit_minutes is None else begun + 60 * limit_minutes

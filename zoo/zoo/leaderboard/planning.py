@@ -79,14 +79,15 @@ def resolve_board(
 
 
 def enter_board(
-    folder: Path, asked: Mapping[str, Any], planned: dict[str, PlannedRow], device: str, *, renew: bool
+    folder: Path, asked: Mapping[str, Any], board: Board, planned: dict[str, PlannedRow], device: str, *, renew: bool
 ) -> tuple[Board, dict[str, PlannedRow]]:
-    """Write what `resolve_board` has planned into the board's file, which others begin or grow at the same time.
+    """Write what `resolve_board` has found, the board and its rows, into the board's file, which others begin or grow at the
+    same time: then rows are planned anew.
 
     Returns and raises as `resolve_board` does.
     """
     with _alone(folder):
-        board, before, planned = _resolve(folder, asked, device, renew=renew, planned=planned)
+        board, before, planned = _resolve(folder, asked, device, renew=renew, known=(board, planned))
         rows = {name: one.row for name, one in planned.items()}
         if rows != before or read_board(folder)[0] != board:
             write_board(folder, board, rows)
@@ -94,18 +95,21 @@ def enter_board(
 
 
 def _resolve(
-    folder: Path, asked: Mapping[str, Any], device: str, *, renew: bool, planned: dict[str, PlannedRow] | None = None
+    folder: Path,
+    asked: Mapping[str, Any],
+    device: str,
+    *,
+    renew: bool,
+    known: tuple[Board, dict[str, PlannedRow]] | None = None,
 ) -> tuple[Board, dict[str, Row], dict[str, PlannedRow]]:
-    """Return the board, its rows as they are on disk, and as they are to be; `planned` holds those of the same names."""
+    """Return the board, its rows as they are on disk, and as they are to be; those of a board that is `known` are given."""
     before: dict[str, Row] = {}
     if is_board(folder):
         old, before = read_board(folder)
         board = _extend(folder, old, dict(asked))
     else:
         board = Board(**asked)
-    names = {Cell(*row, 0).row for row in board.rows}
-    if planned is None or set(planned) != names:
-        planned = plan_rows(board, device)
+    planned = known[1] if known is not None and known[0] == board else plan_rows(board, device)
     planned = {name: keep_row(before.get(name), one) for name, one in planned.items()}
     _refuse_changed(folder, board, before, planned, renew=renew)
     return board, before, planned
@@ -164,7 +168,8 @@ def _extend(folder: Path, old: Board, asked: dict[str, Any]) -> Board:
         asked[key] = tuple(dict.fromkeys([*getattr(old, key), *asked.get(key, ())]))
     board = replace(known, **asked)
     if lines := known.differences(board):
-        hint = "leave them out to go on with it (more recipes, datasets and seeds may be named), or choose another folder"
+        more = "more recipes, datasets and seeds may be named, and RECIPE/KEY=VALUE of new recipes"
+        hint = f"leave them out to go on with it ({more}), or choose another folder"
         raise UsageError(f"{folder} holds a board with other settings" + say_differences(lines, hint), hint=hint)
     return board
 

@@ -9,9 +9,10 @@ from ..runs.config import RunConfig
 
 
 def choose_precision(name: str, config: RunConfig, device: torch.device) -> str:
-    """As `zoo.devices.resolve_precision`, but that "auto" is fp32 on a CPU where each step penalizes gradients at the images
-    that the loss sees: these are computed in float32 by all means, on the graph of the loss only where that is float32 too,
-    and another pass costs more than bf16 gains.
+    """As `zoo.devices.resolve_precision`, except that "auto" is fp32 on a CPU if a loss has R1 or R2 in every step.
+
+    Penalties are always computed in float32. Beside a loss in bf16 they need a forward pass of their own, which costs more
+    than bf16 saves.
     """
     if name == "auto" and device.type == "cpu":
         losses = config.build_losses().values()
