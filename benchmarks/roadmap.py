@@ -2,7 +2,7 @@
 
     python benchmarks/roadmap.py [--dataset faces] [--size 32] [--width 16] [--images 20000] [--seeds 3] [--out DIR] [--json]
     python benchmarks/roadmap.py [RECIPE …] --markdown docs/results/roadmap.md
-    python benchmarks/roadmap.py --costs [--rounds 5]
+    python benchmarks/roadmap.py --costs [--rounds 5] [--markdown docs/results/roadmap.md]
 
 Each recipe is trained with each seed on the same pictures, with one thread, and measured after a 16th, an 8th, a quarter,
 half and all of --images: Fréchet distance, precision and recall of --samples samples against --real pictures. At equal
@@ -83,7 +83,10 @@ def main() -> None:
         parser.error(f"{wrong[0]} is none of {', '.join(RECIPES)}")
     torch.set_num_threads(1)
     if given.costs:
-        print(json.dumps({"costs": {name: cost(name, given) for name in given.recipes or RECIPES[1:]}}))
+        costs = {name: cost(name, given) for name in given.recipes or RECIPES[1:]}
+        if given.markdown:
+            write(given.markdown, section_of_costs(costs, given))
+        print(json.dumps({"costs": costs}))
         return
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.recipes or RECIPES}
     for seed in range(given.seeds):
@@ -93,8 +96,7 @@ def main() -> None:
                 print(json.dumps({"recipe": name, "seed": seed, **found[name][-1]}), flush=True)
     result = {**describe(given), "recipes": summarize(found)}
     if given.markdown:
-        before = given.markdown.read_text(encoding="utf-8") if given.markdown.exists() else HEAD
-        given.markdown.write_text(insert(section(result), before), encoding="utf-8")
+        write(given.markdown, section(result))
     print(json.dumps(result))
 
 
@@ -115,7 +117,12 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train, or go on, and measure on the way; what was written already is read."""
     folder = given.out / f"{name}-{given.dataset.replace(':', '-')}-{given.size}-{given.width}-{given.images}-{seed}"
     record = folder.with_suffix(".json")
-    found: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"images": [], "seconds": []}
+    options = narrow(name, given)
+    found: dict[str, Any] = {"options": options, "images": [], "seconds": []}
+    if record.exists():
+        found = json.loads(record.read_text())
+        if found.get("options") != options:
+            raise SystemExit(f"{record} was measured with other options; choose another folder: --out DIR")
     where: dict[str, Any] = {"dataset": given.dataset, "data": given.data}
     quiet: dict[str, Any] = {"device": given.device, "precision": given.precision, "report": SILENT, "threads": 1}
     quiet |= {"watch": False, "rescue": False}
@@ -128,7 +135,7 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
             if (folder / "run.json").exists():
                 zoo.train(resume=folder, images=images, **quiet)
             else:
-                own = {"size": given.size, "seed": seed, "options": narrow(name, given), "out": folder}
+                own = {"size": given.size, "seed": seed, "options": options, "out": folder}
                 zoo.train(name, **where, **own, images=images, **quiet)
         except TrainingError as error:
             found["stopped"] = error.message
@@ -178,6 +185,11 @@ def describe(given: argparse.Namespace) -> dict[str, Any]:
     return {**{key: getattr(given, key) for key in keys}, "photographs": given.data is not None, "torch": torch.__version__}
 
 
+def write(page: Path, section: str) -> None:
+    before = page.read_text(encoding="utf-8") if page.exists() else HEAD
+    page.write_text(insert(section, before), encoding="utf-8")
+
+
 def insert(section: str, page: str) -> str:
     """Return the page with the section in place of that of the same title, or behind all others."""
     head, *others = re.split(r"(?m)^(?=## )", page)
@@ -214,6 +226,20 @@ def section(result: dict[str, Any]) -> str:
     command = " ".join(["python benchmarks/roadmap.py", *changed, "--markdown docs/results/roadmap.md"])
     lines += ["", "To make it:", "", "```sh", command, "```"]
     return "\n".join(lines) + "\n"
+
+
+def section_of_costs(costs: dict[str, dict[str, float]], given: argparse.Namespace) -> str:
+    """Return what penalties cost as a section of Markdown."""
+    lines = [
+        "## What penalties cost\n",
+        f"A step with R1 or R2 and one without, by turns in one process, {given.size}×{given.size}, width {given.width}: medians of "
+        f"{given.rounds} seconds of the processor, one thread, float32, torch {torch.__version__}.\n",
+        "| recipe | ms with | ms without | ratio |",
+        "|---|---|---|---|",
+        *(f"| `{name}` | {one['with']:.0f} | {one['without']:.0f} | {one['ratio']:.2f} |" for name, one in costs.items()),
+    ]
+    words = [*given.recipes, "--costs", f"--rounds {given.rounds}", "--markdown docs/results/roadmap.md"]
+    return "\n".join([*lines, "", "```sh", " ".join(["python benchmarks/roadmap.py", *words]), "```"]) + "\n"
 
 
 def cell(values: list[float]) -> str:
