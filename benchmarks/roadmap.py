@@ -232,8 +232,8 @@ def section_of_costs(costs: dict[str, dict[str, float]], given: argparse.Namespa
     """Return what penalties cost as a section of Markdown."""
     lines = [
         "## What penalties cost\n",
-        f"A step with R1 or R2 and one without, by turns in one process, {given.size}×{given.size}, width {given.width}; time of "
-        f"the processor, medians of {given.rounds}, one thread, float32, torch {torch.__version__}.\n",
+        f"A step with R1 or R2 and one without, by turns in one process, {given.size}×{given.size}, width {given.width}; "
+        f"time of the processor, medians of {given.rounds}, one thread, float32, torch {torch.__version__}.\n",
         "| recipe | ms with | ms without | ratio |",
         "|---|---|---|---|",
         *(f"| `{name}` | {one['with']:.0f} | {one['without']:.0f} | {one['ratio']:.2f} |" for name, one in costs.items()),

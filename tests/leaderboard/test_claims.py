@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from zoo.files import remove_folder
 from zoo.leaderboard import claims
 from zoo.leaderboard.claims import CLAIM, STALE, claim, disk_time
+from zoo_core import ZooError
 
 HOLD = """
 import sys, time
@@ -90,3 +92,25 @@ def test_a_damaged_claim_is_none(tmp_path: Path) -> None:
     (tmp_path / "cell" / CLAIM).write_text("{")
     with claim(tmp_path / "cell") as mine:
         assert mine is not None
+
+
+def test_a_cell_that_is_taken_away_once_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a process that finished the board's last cell while this one waited for the lock."""
+
+    def vanish(file: Path, value: object) -> None:
+        remove_folder(tmp_path / "cells")
+        raise ZooError(f"{file} cannot be written: No such file or directory")
+
+    monkeypatch.setattr(claims, "write_json", vanish)
+    with claim(tmp_path / "cells" / "cell") as mine:
+        assert mine is None
+    assert not (tmp_path / "cells").exists()
+
+
+def test_a_cell_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(file: Path, value: object) -> None:
+        raise ZooError(f"{file} cannot be written")
+
+    monkeypatch.setattr(claims, "write_json", fail)
+    with pytest.raises(ZooError, match="cannot be written"), claim(tmp_path / "cell"):
+        pass

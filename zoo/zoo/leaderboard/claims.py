@@ -64,9 +64,15 @@ def claim(folder: Path) -> Iterator[Claim | None]:
         if _is_renewed_elsewhere(folder):
             yield None
             return
-        remove_unfinished(folder)
         mine, ended = Claim(folder), threading.Event()
-        write_json(mine.file, {"token": mine.token, "machine": _name_machine(), "process": os.getpid()})
+        try:
+            remove_unfinished(folder)
+            write_json(mine.file, {"token": mine.token, "machine": _name_machine(), "process": os.getpid()})
+        except ZooError:
+            if folder.exists():
+                raise
+            yield None  # others finished the last cell while this one waited for the lock, and took all folders away
+            return
         beat = threading.Thread(target=_renew, args=(mine, ended), daemon=True)
         beat.start()
         try:
