@@ -2,6 +2,7 @@
 
     python benchmarks/roadmap.py [--dataset faces] [--size 32] [--width 16] [--images 20000] [--seeds 3] [--out DIR] [--json]
     python benchmarks/roadmap.py [RECIPE …] --markdown docs/results/roadmap.md
+    python benchmarks/roadmap.py [RECIPE …] … --again efficientnet-lite0:side=96 [--markdown docs/results/roadmap.md]
     python benchmarks/roadmap.py --costs [--rounds 5] [--markdown docs/results/roadmap.md]
 
 Each recipe is trained with each seed on the same pictures, with one thread, and measured after a 16th, an 8th, a quarter,
@@ -12,11 +13,11 @@ processor for, so that it may share its machine. --markdown writes a section of 
 counts maps at half the images' size; R3GAN's networks, which count them at the full size, are given half of it, groups of as
 many, and at most 4 times as many at any stage; `r3gan-small`'s rate, chosen for 32, is scaled by √(32 / maps).
 
---costs measures something else instead: what a step with penalties takes, divided by a step without (`ratio`), by turns
-in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`, `precision`,
-`recall` (a list of measurements for each seed), `equal_time`; or `costs`. What is done is kept in --out: the same command
-goes on after a kill.
-"""
+--again measures what the same command without it has trained once more, at the end, by other features: NAME or
+NAME:OPTION=VALUE. --costs measures something else instead: what a step with penalties takes, divided by a step without
+(`ratio`), by turns in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`,
+`precision`, `recall` (a list of measurements for each seed), `equal_time`; or `costs`. What is done is kept in --out: the
+same command goes on after a kill."""
 
 from __future__ import annotations
 
@@ -37,6 +38,7 @@ from zoo.allocator import keep_freed_memory_during
 from zoo.comparing.spreads import Spread
 from zoo.devices import Runtime
 from zoo.files import write_json
+from zoo.leaderboard.spelling import read_choice
 from zoo.progress import SILENT
 from zoo.runs.config import RunConfig
 from zoo.runs.run import read_log
@@ -74,6 +76,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--out", type=Path, default=Path("roadmap"))
     parser.add_argument("--markdown", type=Path, help="write the page")
+    parser.add_argument("--again", metavar="FEATURES", help="other features, for models that are trained already")
     parser.add_argument("--costs", action="store_true")
     parser.add_argument("--rounds", type=int, default=5, help="of --costs; the median counts")
     parser.add_argument("--json", action="store_true", help="print only the last line")
@@ -87,6 +90,14 @@ def main() -> None:
         if given.markdown:
             write(given.markdown, section_of_costs(costs, given))
         print(json.dumps({"costs": costs}))
+        return
+    if given.again:
+        again = {
+            name: [measure_again(name, seed, given) for seed in range(given.seeds)] for name in given.recipes or RECIPES
+        }
+        if given.markdown:
+            write(given.markdown, section_again(again, given))
+        print(json.dumps({"again": again}))
         return
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.recipes or RECIPES}
     for seed in range(given.seeds):
@@ -115,7 +126,7 @@ def narrow(name: str, given: argparse.Namespace) -> dict[str, Any]:
 
 def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train, or go on, and measure on the way; what was written already is read."""
-    folder = given.out / f"{name}-{given.dataset.replace(':', '-')}-{given.size}-{given.width}-{given.images}-{seed}"
+    folder = place(name, seed, given)
     record = folder.with_suffix(".json")
     options = narrow(name, given)
     found: dict[str, Any] = {"options": options, "images": [], "seconds": []}
@@ -153,6 +164,27 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
             found.setdefault(metric, []).append(round(float(values[metric]), 4))
         write_json(record, found)
     return found
+
+
+def place(name: str, seed: int, given: argparse.Namespace) -> Path:
+    """Return the run folder of a training."""
+    folder = f"{name}-{given.dataset.replace(':', '-')}-{given.size}-{given.width}-{given.images}-{seed}"
+    return Path(given.out, folder)
+
+
+def measure_again(name: str, seed: int, given: argparse.Namespace) -> dict[str, float]:
+    """Return what a finished training's model is worth by other features."""
+    folder = place(name, seed, given)
+    if not (folder / "run.json").exists():
+        raise SystemExit(f"{folder} is not trained; the same command without --again does that")
+    choice = read_choice(given.again)
+    options = {key: json.loads(value) for key, value in choice.options.items()}
+    where = {"dataset": given.dataset, "data": given.data}
+    how = {"samples": given.samples, "real": given.real, "resamples": 0, "device": given.device, "write": False}
+    found = zoo.evaluate(
+        folder, **where, metrics=METRICS, features=choice.name, feature_options=options, report=SILENT, **how
+    )
+    return {metric: round(float(found.metrics[metric]), 4) for metric in METRICS}
 
 
 def summarize(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -226,6 +258,28 @@ def section(result: dict[str, Any]) -> str:
     command = " ".join(["python benchmarks/roadmap.py", *changed, "--markdown docs/results/roadmap.md"])
     lines += ["", "To make it:", "", "```sh", command, "```"]
     return "\n".join(lines) + "\n"
+
+
+def section_again(again: dict[str, list[dict[str, float]]], given: argparse.Namespace) -> str:
+    """Return what was measured by other features as a section of Markdown."""
+    title = f"{given.dataset}{' from photographs' if given.data else ''}, {given.size}×{given.size}"
+    lines = [
+        f"## {title}, width {given.width}, {given.seeds} seeds, by other features\n",
+        f"The same models after {given.images:,} images. Features: `{given.again}`; {given.samples:,} samples against "
+        f"{given.real:,} pictures.\n",
+        "| recipe | distance | precision | recall |",
+        "|---|---|---|---|",
+    ]
+    for name, seeds in again.items():
+        lines.append(f"| `{name}` | {' | '.join(cell([one[metric] for one in seeds]) for metric in METRICS)} |")
+    words = [
+        *given.recipes,
+        *(["--data PICTURES"] if given.data else []),
+        f"--images {given.images}",
+        f"--again {given.again}",
+    ]
+    command = " ".join(["python benchmarks/roadmap.py", *words, "--markdown docs/results/roadmap.md"])
+    return "\n".join([*lines, "", "```sh", command, "```"]) + "\n"
 
 
 def section_of_costs(costs: dict[str, dict[str, float]], given: argparse.Namespace) -> str:

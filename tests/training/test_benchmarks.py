@@ -170,6 +170,8 @@ def test_the_roadmap(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(f"{before}\n## another\n\nstays\n", encoding="utf-8")
     assert run("roadmap.py", *chosen) == found  # the section is written again, what is beside it stays
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == f"{before}\n## another\n\nstays\n"
+    (again,) = run("roadmap.py", "r3gan-small", *where, *tiny, "--again", "scattering")["again"]["r3gan-small"]
+    assert again["frechet"] == row["frechet"][0][-1]  # the same features say the same
     costs = ("--costs", "--size", 16, "--width", 8, "--rounds", 1, "--markdown", tmp_path / "page.md")
     ratio = run("roadmap.py", "r3gan-small", *costs)["costs"]["r3gan-small"]
     assert ratio["ratio"] == pytest.approx(ratio["with"] / ratio["without"], rel=0.05)
