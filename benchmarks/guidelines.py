@@ -57,10 +57,10 @@ def main() -> None:
         _, end, after = rest.partition(MARKS[1])
         if not begin or not end:
             parser.error(f"{given.markdown} lacks the lines {MARKS[0]} and {MARKS[1]}")
-        sections = "\n".join(section(one) for one in found)
+        sections = "\n".join(write_section(one) for one in found)
         given.markdown.write_text(f"{before}{begin}\n\n{sections}\n{end}{after}", encoding="utf-8")
     elif not given.json:
-        print("\n".join(section(one) for one in found))
+        print("\n".join(write_section(one) for one in found))
     print(json.dumps(found))
 
 
@@ -77,7 +77,7 @@ def read(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder} lacks {DCGAN}, which the others are beside")
     recipes = {name: read_recipe(rows, name, seeds, told["settings"]["points"], folder) for name in names}
     for one in recipes.values():
-        one |= {"early": ratio(one, recipes[DCGAN], 0), "late": ratio(one, recipes[DCGAN], -1)}
+        one |= {"early": compare(one, recipes[DCGAN], 0), "late": compare(one, recipes[DCGAN], -1)}
     return {**describe(folder, told, names), "recipes": recipes}
 
 
@@ -99,7 +99,7 @@ def read_recipe(rows: Sequence[dict[str, str]], name: str, seeds: range, points:
     return found
 
 
-def ratio(broken: dict[str, Any], kept: dict[str, Any], at: int) -> dict[str, Any]:
+def compare(broken: dict[str, Any], kept: dict[str, Any], at: int) -> dict[str, Any]:
     """Return the ratio of distances over pairs of one seed, with its interval and what it says."""
     pairs = zip(broken["distances"], kept["distances"], strict=True)
     logs = [math.log(one[at] / other[at]) for one, other in pairs if one and other]
@@ -133,7 +133,7 @@ def describe(folder: Path, told: dict[str, Any], recipes: list[str]) -> dict[str
     }
 
 
-def section(found: dict[str, Any]) -> str:
+def write_section(found: dict[str, Any]) -> str:
     """Return a comparison as a section of Markdown."""
     settings, machine, recipes = found["settings"], found["machine"], found["recipes"]
     images = recipes[DCGAN]["images"]
@@ -143,15 +143,15 @@ def section(found: dict[str, Any]) -> str:
         f"features of {settings['samples']:,} samples; {plural(machine['threads'], 'CPU thread')} ({machine['processor']}, "
         f"{machine['instructions']}), {settings['precision']}, torch {machine['torch']}.\n",
         "```sh",
-        *wrap(found["command"]),
+        *wrap_command(found["command"]),
         "```\n",
         f"| recipe | what it changes | distance at {images[0]:,} | at {images[-1]:,} "
         f"| over `{DCGAN}`'s, early | late | ends badly |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, one in recipes.items():
-        first, last = (cell([course[at] for course in one["distances"] if course]) for at in (0, -1))
-        beside = ["", ""] if name == DCGAN else [say(one[key]) for key in ("early", "late")]
+        first, last = (say_mean([course[at] for course in one["distances"] if course]) for at in (0, -1))
+        beside = ["", ""] if name == DCGAN else [say_ratio(one[key]) for key in ("early", "late")]
         bad = [f"{one[key]} {key}" for key in ("diverged", "collapsed") if one[key]]
         ends = f"{', '.join(bad)} of {found['seeds']}" if bad else f"0 of {found['seeds']}"
         change = "nothing" if name == DCGAN else registry.recipe(name).summary
@@ -170,7 +170,8 @@ def section(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cell(values: Sequence[float]) -> str:
+def say_mean(values: Sequence[float]) -> str:
+    """Return a mean with its interval."""
     spread = Spread.of(values)
     if spread.mean is None:
         return "none"
@@ -178,14 +179,15 @@ def cell(values: Sequence[float]) -> str:
     return f"{spread.mean:.3g}" + (f" ± {half:.2g}" if half is not None else "")
 
 
-def say(one: dict[str, Any]) -> str:
+def say_ratio(one: dict[str, Any]) -> str:
+    """Return a ratio with its interval, and what it says of the guideline."""
     if one["ratio"] is None:
         return "none"
     span = "" if one["low"] is None else f" ({one['low']:.2f} to {one['high']:.2f}) {one['verdict']}"
     return f"{one['ratio']:.2f}{span}"
 
 
-def wrap(command: str, width: int = 118) -> list[str]:
+def wrap_command(command: str, width: int = 118) -> list[str]:
     """Return a command in lines that end with a backslash, but the last."""
     lines = [""]
     for word in re.split(r" (?=--)|(?<! --set) (?!--)", command):

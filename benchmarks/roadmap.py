@@ -16,8 +16,9 @@ many, and at most 4 times as many at any stage; `r3gan-small`'s rate, chosen for
 --again measures what the same command without it has trained once more, at the end, by other features: NAME or
 NAME:OPTION=VALUE. --costs measures something else instead: what a step with penalties takes, divided by a step without
 (`ratio`), by turns in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`,
-`precision`, `recall` (a list of measurements for each seed), `equal_time`; or `costs`. What is done is kept in --out: the
-same command goes on after a kill."""
+`precision`, `recall` (a list of measurements for each seed), `equal_time`; or `again`; or `costs`. What is done is kept in
+--out: the same command goes on after a kill.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +89,7 @@ def main() -> None:
     if given.costs:
         costs = {name: cost(name, given) for name in given.recipes or RECIPES[1:]}
         if given.markdown:
-            write(given.markdown, section_of_costs(costs, given))
+            write_section(given.markdown, describe_costs(costs, given))
         print(json.dumps({"costs": costs}))
         return
     if given.again:
@@ -96,7 +97,7 @@ def main() -> None:
             name: [measure_again(name, seed, given) for seed in range(given.seeds)] for name in given.recipes or RECIPES
         }
         if given.markdown:
-            write(given.markdown, section_again(again, given))
+            write_section(given.markdown, describe_again(again, given))
         print(json.dumps({"again": again}))
         return
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.recipes or RECIPES}
@@ -107,7 +108,7 @@ def main() -> None:
                 print(json.dumps({"recipe": name, "seed": seed, **found[name][-1]}), flush=True)
     result = {**describe(given), "recipes": summarize(found)}
     if given.markdown:
-        write(given.markdown, section(result))
+        write_section(given.markdown, section(result))
     print(json.dumps(result))
 
 
@@ -126,7 +127,7 @@ def narrow(name: str, given: argparse.Namespace) -> dict[str, Any]:
 
 def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train, or go on, and measure on the way; what was written already is read."""
-    folder = place(name, seed, given)
+    folder = name_folder(name, seed, given)
     record = folder.with_suffix(".json")
     options = narrow(name, given)
     found: dict[str, Any] = {"options": options, "images": [], "seconds": []}
@@ -166,7 +167,7 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def place(name: str, seed: int, given: argparse.Namespace) -> Path:
+def name_folder(name: str, seed: int, given: argparse.Namespace) -> Path:
     """Return the run folder of a training."""
     folder = f"{name}-{given.dataset.replace(':', '-')}-{given.size}-{given.width}-{given.images}-{seed}"
     return Path(given.out, folder)
@@ -174,15 +175,15 @@ def place(name: str, seed: int, given: argparse.Namespace) -> Path:
 
 def measure_again(name: str, seed: int, given: argparse.Namespace) -> dict[str, float]:
     """Return what a finished training's model is worth by other features."""
-    folder = place(name, seed, given)
-    if not (folder / "run.json").exists():
-        raise SystemExit(f"{folder} is not trained; the same command without --again does that")
+    folder = name_folder(name, seed, given)
+    record = folder.with_suffix(".json")
+    if not record.exists() or len(json.loads(record.read_text())["images"]) < len(SHARES):
+        raise SystemExit(f"{folder} is not trained to its end; the same command without --again does that")
     choice = read_choice(given.again)
-    options = {key: json.loads(value) for key, value in choice.options.items()}
     where = {"dataset": given.dataset, "data": given.data}
     how = {"samples": given.samples, "real": given.real, "resamples": 0, "device": given.device, "write": False}
     found = zoo.evaluate(
-        folder, **where, metrics=METRICS, features=choice.name, feature_options=options, report=SILENT, **how
+        folder, **where, metrics=METRICS, features=choice.name, feature_options=choice.options, report=SILENT, **how
     )
     return {metric: round(float(found.metrics[metric]), 4) for metric in METRICS}
 
@@ -217,7 +218,8 @@ def describe(given: argparse.Namespace) -> dict[str, Any]:
     return {**{key: getattr(given, key) for key in keys}, "photographs": given.data is not None, "torch": torch.__version__}
 
 
-def write(page: Path, section: str) -> None:
+def write_section(page: Path, section: str) -> None:
+    """Write a section into the page, which is begun if need be."""
     before = page.read_text(encoding="utf-8") if page.exists() else HEAD
     page.write_text(insert(section, before), encoding="utf-8")
 
@@ -260,7 +262,7 @@ def section(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def section_again(again: dict[str, list[dict[str, float]]], given: argparse.Namespace) -> str:
+def describe_again(again: dict[str, list[dict[str, float]]], given: argparse.Namespace) -> str:
     """Return what was measured by other features as a section of Markdown."""
     title = f"{given.dataset}{' from photographs' if given.data else ''}, {given.size}×{given.size}"
     lines = [
@@ -282,7 +284,7 @@ def section_again(again: dict[str, list[dict[str, float]]], given: argparse.Name
     return "\n".join([*lines, "", "```sh", command, "```"]) + "\n"
 
 
-def section_of_costs(costs: dict[str, dict[str, float]], given: argparse.Namespace) -> str:
+def describe_costs(costs: dict[str, dict[str, float]], given: argparse.Namespace) -> str:
     """Return what penalties cost as a section of Markdown."""
     lines = [
         "## What penalties cost\n",

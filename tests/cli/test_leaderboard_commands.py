@@ -103,7 +103,7 @@ def test_again_does_nothing_and_other_settings_are_refused(home: Path) -> None:
     for words in (
         "images: 64 in the board, 99 now",
         "seeds: 2 in the board, 1 now",
-        "generator.width: 4 in the board, 8 now",
+        "generator.width: '4' in the board, '8' now",
     ):
         assert words in other.stderr
     assert {path: path.read_bytes() for path in (home / "board").glob("*.json")} == before
@@ -226,7 +226,7 @@ def test_a_recipe_that_is_new_brings_settings_of_its_own(home: Path) -> None:
     own = ["--set", "dcgan-gap/generator.width=2", "--set", "dcgan-gap/discriminator.width=2"]
     wrong = run("leaderboard", "build", "grown", "--recipes", "dcgan-gap", "--set", "dcgan/generator.width=2")
     assert wrong.exit_code == 2
-    assert "dcgan/generator.width: not set in the board, 2 now" in wrong.stderr  # dcgan has been measured as it was
+    assert "dcgan/generator.width: nothing in the board, '2' now" in wrong.stderr  # dcgan has been measured as it was
     more = run("leaderboard", "build", "grown", "--recipes", "dcgan-gap", *own)
     assert more.exit_code == 0, more.output
     found = results(home / "grown")
@@ -241,7 +241,7 @@ def test_a_recipe_that_is_new_brings_settings_of_its_own(home: Path) -> None:
     assert again.exit_code == 0, again.output
     assert finished_cells(again.stderr) == []
     changed = run("leaderboard", "build", "grown", "--set", "dcgan-gap/generator.width=8")
-    assert "dcgan-gap/generator.width: 2 in the board, 8 now" in changed.stderr
+    assert "dcgan-gap/generator.width: '2' in the board, '8' now" in changed.stderr
 
 
 def test_settings_of_another_who_was_faster_are_planned_anew(home: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from helpers.packs import pictures
 from zoo.comparing.measuring import Point, mean_distance, measure_data, nearest_distance
-from zoo.comparing.page import over_time, summarize, write_csv
+from zoo.comparing.page import draw_over_time, summarize, write_csv
 from zoo.comparing.spreads import Spread
 from zoo.comparing.trials import Trial, read_trial
 from zoo.metrics.measuring import open_criterion
@@ -43,7 +43,7 @@ def test_a_color_that_comes_a_second_time_is_dashed(tmp_path: Path) -> None:
     colors = {name: OTHERS[number % len(OTHERS)] for number, name in enumerate(names)}
     points = (Point(1000, 1.0, 5.0, 0.9, 0.8), Point(2000, 2.0, 4.0, 0.9, 0.8))
     trials = [Trial(tmp_path, name, 0, points) for name in names]
-    drawn = over_time(trials, colors, names[len(OTHERS) :], False, "distance", 1.0, "the data")
+    drawn = draw_over_time(trials, colors, names[len(OTHERS) :], False, "distance", 1.0, "the data")
     curves = re.findall(r'<path d="M[^"]+"[^>]*style="([^"]*stroke: (#[0-9a-f]{6})[^"]*)"', drawn)
     looks = {(color, "stroke-dasharray" in style) for style, color in curves if color in OTHERS}
     assert len(looks) == len(names)

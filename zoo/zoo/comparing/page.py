@@ -129,7 +129,9 @@ def write_report(
         credit="; ".join(info[key] for key in ("license", "credit") if info.get(key)),
         bounds=(COLLAPSED, REPEATING),
         best=(min if settings.criterion.metric.lower_is_better else max)(means, default=None),
-        measures={caption: over_time(trials, colors, dashed, minutes, *measure) for caption, measure in measures.items()},
+        measures={
+            caption: draw_over_time(trials, colors, dashed, minutes, *measure) for caption, measure in measures.items()
+        },
         losses={f"{recipe}: losses": _losses(recipe, trials) for recipe in colors},
         networks=NETWORKS,
         samples=_samples(pack, trials),
@@ -139,7 +141,7 @@ def write_report(
     )
 
 
-def over_time(
+def draw_over_time(
     trials: Sequence[Trial],
     colors: Mapping[str, str],
     dashed: Sequence[str],

@@ -14,6 +14,7 @@ from zoo_core import CheckpointError, UsageError
 
 from ..documents import fault, read_json
 from ..files import write_json
+from ..runs.differences import list_differences
 from ..schemas import ListOf, MapOf, Maybe, OneOf, Whole, find_problem
 from .spelling import read_choice
 
@@ -81,9 +82,7 @@ class Board:
             new = getattr(other, key)
             grown = key in _MORE and (new >= old if isinstance(old, int) else set(old) <= set(new))
             if key == "options":
-                for name in dict.fromkeys([*old, *new]):
-                    if old.get(name) != new.get(name):
-                        lines.append(f"{name}: {old.get(name, 'not set')} in the board, {new.get(name, 'not set')} now")
+                lines += list_differences(old, new, "the board")
             elif old != new and not grown:
                 lines.append(f"{key}: {_told(old)} in the board, {_told(new)} now")
         return lines
