@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo.metrics import choosing
 from zoo.metrics.choosing import choose_c, choose_some
+from zoo.progress import SILENT, Reporter
 
 from .test_svm import CLASSES, data
 
@@ -32,10 +33,10 @@ def script(monkeypatch: pytest.MonkeyPatch, accuracies: Mapping[tuple[int, float
     return asked
 
 
-def choose(count: int, held: int) -> float:
+def choose(count: int, held: int, report: Reporter = SILENT) -> float:
     labels = torch.zeros(count + held, dtype=torch.int64)
     numbers = torch.arange(count + held)
-    return choose_c(torch.zeros(count + held, 2), labels, 2, numbers[:count], numbers[count:]).c
+    return choose_c(torch.zeros(count + held, 2), labels, 2, numbers[:count], numbers[count:], report=report).c
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,31 @@ def test_c_is_raised_until_it_gets_worse(monkeypatch: pytest.MonkeyPatch, held: 
     asked = script(monkeypatch, {(100, c): a for c, a in zip(choosing.CS, accuracies, strict=True)})
     assert choose(100, held) == best
     assert asked == [(100, c) for c in choosing.CS[:tried]]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "said"),
+    [
+        ((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), ["C = 30 is the best, and no larger one is tried"]),
+        ((0.9, 0.8, 0.7), ["C = 0.01 is the best, and no smaller one is tried"]),
+        ((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.6), []),
+    ],
+)
+def test_a_best_value_at_the_end_of_those_that_are_tried_is_told(
+    monkeypatch: pytest.MonkeyPatch, accuracies: tuple[float, ...], said: list[str]
+) -> None:
+    class Listening(Reporter):
+        def __init__(self) -> None:
+            super().__init__()
+            self.warned: list[str] = []
+
+        def warn(self, text: str) -> None:
+            self.warned.append(text)
+
+    script(monkeypatch, {(100, c): a for c, a in zip(choosing.CS, accuracies, strict=False)})
+    report = Listening()
+    choose(100, 100, report)
+    assert [text.partition(":")[0] for text in report.warned] == said
 
 
 @pytest.mark.parametrize(

@@ -181,8 +181,11 @@ def test_kmeans_features_tell_what_patches_look_like() -> None:
     x = to_images(Stripes().gather(torch.arange(4)))
     (codes,) = features.features(x)
     assert codes.shape == (4, 6, 2, 2)
-    assert bool((codes >= 0).all())
     assert torch.allclose(codes[0], codes[2])
+    assert codes.mean(0).abs().max() < 0.2 * codes.abs().max()  # nearly what all images have on average is subtracted
+    sums = features.average + codes.mean(0)
+    assert bool((features.average + codes >= -1e-4).all())
+    assert sums.max() > 1
     assert not torch.allclose(codes[0], codes[1], atol=0.1)
     assert features(x).shape == (4,)
 

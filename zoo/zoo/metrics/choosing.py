@@ -33,6 +33,9 @@ def choose_c(
 ) -> Classifier:
     """Return the classifier whose C is right most often on held-out images; the smallest of equals.
 
+    Warns where that is the first or the last of `CS`. Features whose mean is far larger than their deviations, such as sums
+    of what is never negative, end there: subtract their mean first.
+
     Args:
         features: [n, d], on a memory map perhaps.
         labels: int64 [n].
@@ -43,11 +46,16 @@ def choose_c(
     many = solver != "sklearn" and len(fit) > 2 * GRAM
     some = choose_some(fit, labels[fit], GRAM) if many else fit
     best = _climb(Problem(features, labels, classes, rows=some, solver=solver, device=device), shown, truth, report)
-    if len(some) == len(fit):
-        return best
-    report.note(f"C = {best.c:g} is the best with {len(some):,} images; now with all {len(fit):,}")
-    problem = Problem(features, labels, classes, rows=fit, solver=solver, device=device)
-    return _look_around(problem, best, shown, truth, report)
+    if len(some) < len(fit):
+        report.note(f"C = {best.c:g} is the best with {len(some):,} images; now with all {len(fit):,}")
+        problem = Problem(features, labels, classes, rows=fit, solver=solver, device=device)
+        best = _look_around(problem, best, shown, truth, report)
+    if best.c in (CS[0], CS[-1]):
+        report.warn(
+            f"C = {best.c:g} is the best, and no {'smaller' if best.c == CS[0] else 'larger'} one is tried: "
+            "these features may be worth more than is found here"
+        )
+    return best
 
 
 def choose_some(rows: Tensor, labels: Tensor, most: int) -> Tensor:
