@@ -110,15 +110,20 @@ def test_trained_features_beat_random_ones_by_their_own_measure(bench: Passing) 
 
 @pytest.mark.parametrize(
     ("trained", "kind"),
-    [([0.64, 0.643, 0.641], "cannot tell"), ([0.72, 0.73, 0.725], "holds"), ([0.672, 0.673, 0.671], "does not hold here")],
+    [
+        ([0.64, 0.643, 0.641], "cannot tell"),  # as random weights
+        ([0.68, 0.70, 0.71], "cannot tell"),  # above them, and K-means within the interval
+        ([0.72, 0.73, 0.725], "holds"),
+        ([0.672, 0.673, 0.671], "does not hold here"),
+    ],
 )
-def test_on_cifar_features_must_not_lie_below_kmeans(trained: list[float], kind: str) -> None:
+def test_on_cifar_features_must_lie_above_kmeans(trained: list[float], kind: str) -> None:
     random = [0.64, 0.643, 0.641]
-    both = {"trained": trained, "random": random, "k-means": [0.6 if kind == "cannot tell" else 0.7]}
+    both = {"trained": trained, "random": random, "k-means": [0.6 if trained == random else 0.7]}
     facts = {"dataset": "cifar10", "stand_in": False, "labels": {"many": "all", "few": "400 a class"}, "chance": 0.1}
     assert Features().judge({**facts, "many": both, "few": both}).kind == kind
     stand_in = {**facts, "stand_in": True, "many": both, "few": both}
-    assert Features().judge(stand_in).kind == ("cannot tell" if kind == "cannot tell" else "holds")
+    assert Features().judge(stand_in).kind == ("cannot tell" if trained == random else "holds")
 
 
 @pytest.mark.parametrize("claim", [Forgetting(), Arithmetic()])
@@ -183,9 +188,9 @@ def test_kmeans_features_tell_what_patches_look_like() -> None:
     assert codes.shape == (4, 6, 2, 2)
     assert torch.allclose(codes[0], codes[2])
     assert codes.mean(0).abs().max() < 0.2 * codes.abs().max()  # nearly what all images have on average is subtracted
-    sums = features.average + codes.mean(0)
     assert bool((features.average + codes >= -1e-4).all())
-    assert sums.max() > 1
+    # what all patches have alike is amplified by no more than the 0.1 allows that Coates and Ng (2012) add to variances
+    assert torch.linalg.eigvalsh(features.whitening).max().item() == pytest.approx(0.1**-0.5, rel=1e-3)
     assert not torch.allclose(codes[0], codes[1], atol=0.1)
     assert features(x).shape == (4,)
 
