@@ -14,7 +14,7 @@ import zoo
 from helpers.packs import pictures
 from helpers.training import Heard, differing, newest, resume, samples, train
 from zoo.runs.run import read_run
-from zoo.training.planning import _resumed
+from zoo.training.continuing import resume_config
 from zoo_core import UnknownNameError, UsageError
 
 
@@ -74,7 +74,7 @@ def test_several_differences_are_all_named(place: Path) -> None:
 def test_the_drawn_faces_own_options(place: Path) -> None:
     config = zoo.plan("dcgan", dataset="faces", size=16, options={"dataset.count": 20}).config
     with pytest.raises(UsageError, match=r"dataset.count: 20 in the run, 30 now"):
-        _resumed(place, config, None, {}, {"dataset.count": "30"})
+        resume_config(place, config, None, {}, {"dataset.count": "30"})
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from ..runs.command import DEFAULT_SEED
 from ..runs.folders import is_run
 from ..runs.listing import RunSummary, summarize
 from ..runs.run import is_complete, read_run
-from .planning import Plan, continue_run, is_spent, plan
+from .continuing import continue_run, is_spent
+from .planning import Plan, plan
 from .train import execute
 from .watch_choice import choose_watch
 

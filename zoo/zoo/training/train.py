@@ -29,6 +29,7 @@ from ..runs.evaluation import Evaluation
 from ..runs.fitting import check_checkpoint_fits
 from .batches import Batches, share_of
 from .callbacks import Callbacks
+from .continuing import refuse_existing, refuse_finished
 from .control import TF32, Stop, reproducible
 from .engine import Engine
 from .feed import open_feed
@@ -37,7 +38,7 @@ from .framing import describe_machine, describe_move, describe_start, ended_sche
 from .graphs import NOT_CAPTURED, Graphs, StaticSteps, can_capture, make_graphs, pace_host
 from .health import DivergenceError
 from .memory import refuse_too_large, translate_memory_errors
-from .planning import Plan, refuse_existing, refuse_finished, resolve_pictures
+from .planning import Plan, resolve_pictures
 from .rescue import apply_interventions, intervene, remove_abandoned
 from .state import State, restore, save_checkpoint
 from .threads import Threads, choose_threads

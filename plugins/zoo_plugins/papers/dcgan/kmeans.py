@@ -89,7 +89,7 @@ def learn(pack: Any, count: int, *, patches: int, stride: int = STRIDE, seed: in
     features = KMeansFeatures(mean, whitening, centers, image=pack.spec, stride=stride)
     some = images[:: -(-patches // AVERAGED)]
     with torch.no_grad():
-        codes = [features.features(to_images(pack.gather(part)))[0].sum(0) for part in some.split(100)]
+        codes = [features.features(to_images(pack.gather(part)))[0].sum(0) for part in torch.split(some, 100)]
         features.average.copy_(torch.stack(codes).sum(0) / len(some))
     return features
 
