@@ -52,6 +52,13 @@ def test_the_discriminator_compares_pairs() -> None:
     assert {"d_loss", "d_real", "d_fake", "d_right", "real_logit", "fake_logit"} == set(logged)
 
 
+def test_a_loss_with_targets_cannot_be_swapped_by_a_sign() -> None:
+    made = {**parts(), "loss": registry.create("losses", "least-squares")}
+    with pytest.raises(OptionError, match="this loss has targets instead") as caught:
+        BiGAN().phases(made)
+    assert "non-saturating" in str(caught.value.hint)
+
+
 def test_generator_and_encoder_learn_to_swap_the_pairs() -> None:
     made, algorithm = parts(), BiGAN()
     step = a_step(made)

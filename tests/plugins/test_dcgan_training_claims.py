@@ -20,7 +20,7 @@ from zoo_core.testing.papers import PlanBench
 from zoo_plugins.papers.dcgan import guidelines, memorization, stable
 from zoo_plugins.papers.dcgan.copying import KINDS, MemorizingGenerator, find_copies
 from zoo_plugins.papers.dcgan.epochs import OneEpochAgainstFive
-from zoo_plugins.papers.dcgan.guidelines import BROKEN, Guidelines
+from zoo_plugins.papers.dcgan.guidelines import BESIDE, BROKEN, Guidelines
 from zoo_plugins.papers.dcgan.memorization import NoMemorization, measure_power
 from zoo_plugins.papers.dcgan.stable import DCGAN, PLAIN, StableTraining, draw_settings
 from zoo_plugins.papers.dcgan.trainings import is_healthy
@@ -141,7 +141,7 @@ def test_broken_guidelines_that_train_worse_make_the_claim_hold(tmp_path: Path) 
     bench = Pretending(tmp_path, point=point)
     bench.profile = "minutes"
     facts = Guidelines().measure(bench)
-    assert set(facts["courses"]) == {guidelines.DCGAN, *BROKEN}
+    assert set(facts["courses"]) == {guidelines.DCGAN, *BROKEN, *BESIDE}
     verdict = Guidelines().judge(facts)
     assert (verdict.kind, Guidelines().ours(facts)) == ("holds", "9 of 9 guidelines help here")
     assert len(Guidelines().figures(facts, bench)) == 3

@@ -87,6 +87,7 @@ def test_relu() -> None:
         ("dcgan-gap", {"discriminator.head": "gap"}),
         ("dcgan-fc", {"discriminator.hidden": 1024, "generator.hidden": 1024}),
         ("dcgan-nobn", {"discriminator.norm": "none", "generator.norm": "none"}),
+        ("dcgan-nobn-he", {**UNNORMALIZED, "generator.norm": "none", "generator.bias": True, "generator.init": "he"}),
         ("dcgan-allbn", {"discriminator.input_norm": True, "generator.output_norm": True}),
         ("dcgan-relu", {"discriminator.activation": "relu"}),
         ("dcgan-beta09", {"optimizer.beta1": 0.9}),

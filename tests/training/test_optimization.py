@@ -222,6 +222,17 @@ def augmented_by_hand(images: Tensor, seed: int) -> Tensor:
     return images
 
 
+@pytest.mark.parametrize(("side", "share", "holes"), [(8, 0.5, 4), (7, 0.5, 4), (6, 0.5, 3), (8, 0.1, 1)])
+def test_cutout_hides_each_end_alike(side: int, share: float, holes: int) -> None:
+    cutout = registry.create("augmentations", "cutout", {"share": share})
+    torch.manual_seed(0)
+    seen = cutout(torch.ones(20_000, 1, side, side))
+    rows = (seen == 0).any(3).squeeze(1)  # [N, S]
+    assert rows.sum(1).max() == holes
+    hidden = rows.float().mean(0)
+    assert torch.allclose(hidden, hidden.flip(0), atol=0.02)
+
+
 def test_augmentation_is_that_of_the_augmentations_called_by_hand() -> None:
     engine, state, config = engine_of(**{"training.augment": "color,translation,cutout"})
     network: Any = state.networks["discriminator"]

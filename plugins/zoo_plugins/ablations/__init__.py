@@ -3,13 +3,23 @@
 from zoo_core import Plugin, Recipe
 
 STRIDES = "pooling in D, nearest-neighbor upsampling in G, instead of strides"
+BOTH = "generator", "discriminator"
+UNNORMALIZED = {f"{network}.norm": "none" for network in BOTH}
 FC = "fully connected hidden layers at the smallest maps of both networks"
 BROKEN = (
     ("dcgan-maxpool", f"max {STRIDES}", {"discriminator.downsample": "max", "generator.upsample": "nearest"}),
     ("dcgan-avgpool", f"average {STRIDES}", {"discriminator.downsample": "avg", "generator.upsample": "nearest"}),
     ("dcgan-gap", "global average pooling at the end of D", {"discriminator.head": "gap"}),
     ("dcgan-fc", FC, {"discriminator.hidden": 1024, "generator.hidden": 1024}),
-    ("dcgan-nobn", "no batch normalization", {"discriminator.norm": "none", "generator.norm": "none"}),
+    ("dcgan-nobn", "no batch normalization", UNNORMALIZED),
+    (
+        "dcgan-nobn-he",
+        "no batch normalization, but biases and weights that keep the scale, of which dcgan has neither",
+        {
+            **UNNORMALIZED,
+            **{f"{network}.{key}": value for network in BOTH for key, value in (("bias", True), ("init", "he"))},
+        },
+    ),
     (
         "dcgan-allbn",
         "batch normalization at G's output and D's input too",

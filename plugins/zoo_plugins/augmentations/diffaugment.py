@@ -74,9 +74,10 @@ class Cutout(Augmentation):
 
     def __call__(self, images: Tensor) -> Tensor:
         n, _, side, _ = images.shape
-        half = max(1, round(side * self.share)) / 2
-        center = torch.randint(0, side, (2, n, 1), device=images.device)
-        near = (torch.arange(side, device=images.device) + 0.5 - center).abs() <= half  # [2, N, S]
+        count = max(1, round(side * self.share))  # rows and columns of the square
+        center = torch.randint(0, side + 1 - count % 2, (2, n, 1), device=images.device)
+        away = torch.arange(side, device=images.device) - center + count // 2
+        near = (away >= 0) & (away < count)  # [2, N, S]
         hole = near[0][:, :, None] & near[1][:, None, :]  # [N, S, S]
         return images * ~hole[:, None]
 

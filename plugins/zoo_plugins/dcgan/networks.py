@@ -14,6 +14,7 @@ of every layer, as constant maps where that input is a feature map.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
@@ -35,6 +36,8 @@ FullWidth = Annotated[int, "feature maps at the image's full size, doubled with 
 MaxWidth = Annotated[int, "most feature maps of any stage", Range(1, 65_536)]
 NormEps = Annotated[float, "added to the variance in batch normalization", Range(above=0, most=1)]
 ProjectionNorm = Annotated[Literal["channel", "unit"], "what the projection's batch norm averages over"]
+Bias = Annotated[bool, "added by all layers; 'batch' has shifts instead"]
+Init = Annotated[Literal["normal", "he"], "N(0, 0.02), or variance 2 / fan-in where nothing normalizes"]
 Hidden = Annotated[
     int, "units of a fully connected hidden layer beside the smallest maps; 0: none, as the paper advises", Range(0, 65_536)
 ]
@@ -80,12 +83,12 @@ def down(inputs: int, outputs: int, kernel: int, how: str = "strided", bias: boo
     return [same(inputs, outputs, kernel, bias), nn.MaxPool2d(2) if how == "max" else nn.AvgPool2d(2)]
 
 
-def up(inputs: int, outputs: int, kernel: int, how: str) -> list[nn.Module]:
+def up(inputs: int, outputs: int, kernel: int, how: str, bias: bool = False) -> list[nn.Module]:
     """Layers that double height and width: a fractionally-strided convolution, or nearest neighbors and a convolution."""
     if how == "transposed":
         padding, extra = (kernel - 1) // 2, kernel % 2
-        return [nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, output_padding=extra, bias=False)]
-    return [nn.Upsample(scale_factor=2, mode="nearest"), same(inputs, outputs, kernel)]
+        return [nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, output_padding=extra, bias=bias)]
+    return [nn.Upsample(scale_factor=2, mode="nearest"), same(inputs, outputs, kernel, bias)]
 
 
 def stage(layers: list[nn.Module], maps: int, eps: float | None, slope: float = 0.0) -> nn.Sequential:
@@ -108,14 +111,18 @@ def initialize(module: nn.Module) -> None:
 
 def initialize_he(module: nn.Module) -> None:
     """Weights of variance 2 / fan-in, which keep the scale of activations where nothing normalizes them: He et al. 2015,
-    arXiv:1502.01852."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    arXiv:1502.01852. What a fractionally-strided convolution draws is a sum of its inputs' share of the kernel.
+    """
+    if isinstance(module, nn.ConvTranspose2d):
+        fan_in = module.in_channels * math.prod(module.kernel_size) / math.prod(module.stride)
+        nn.init.normal_(module.weight, 0.0, (2 / fan_in) ** 0.5)
+    elif isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
 
 def zero_bias(module: nn.Module) -> None:
     """Set the bias of a convolution or linear layer to 0."""
-    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
@@ -126,10 +133,10 @@ class Projection(nn.Module):
     code), or each map over its positions too ("channel").
     """
 
-    def __init__(self, inputs: int, maps: int, side: int, norm: str, per: str, eps: float) -> None:
+    def __init__(self, inputs: int, maps: int, side: int, norm: str, per: str, eps: float, bias: bool = False) -> None:
         super().__init__()
         units = maps * side**2
-        self.linear = nn.Linear(inputs, units, bias=False)
+        self.linear = nn.Linear(inputs, units, bias=bias)
         self.unflatten = nn.Unflatten(1, (maps, side, side))
         self.unit = per == "unit"
         self.norm: nn.Module = nn.Identity()
@@ -162,6 +169,8 @@ class DCGANGenerator(StagedGenerator):
         projection_norm: ProjectionNorm = "channel",
         norm_eps: NormEps = 1e-5,
         hidden: Hidden = 0,
+        bias: Bias = False,
+        init: Init = "normal",
     ) -> None:
         super().__init__(image=image, latent_dim=latent_dim)
         check_channels(image)
@@ -176,14 +185,19 @@ class DCGANGenerator(StagedGenerator):
             layers += [nn.BatchNorm1d(hidden, norm_eps)] if norm == "batch" else []
             self.blocks["hidden"] = nn.Sequential(*layers, nn.ReLU(inplace=True))
             inputs = hidden
-        self.blocks[f"{side}x{side}"] = Projection(inputs + classes, widths[0], side, norm, projection_norm, norm_eps)
+        first = Projection(inputs + classes, widths[0], side, norm, projection_norm, norm_eps, bias)
+        self.blocks[f"{side}x{side}"] = first
         for inputs, outputs in pairwise(widths):
             side *= 2
-            self.blocks[f"{side}x{side}"] = stage(up(inputs + classes, outputs, kernel, upsample), outputs, eps)
-        layers = up(widths[-1] + classes, image.channels, kernel, upsample)
+            self.blocks[f"{side}x{side}"] = stage(up(inputs + classes, outputs, kernel, upsample, bias), outputs, eps)
+        layers = up(widths[-1] + classes, image.channels, kernel, upsample, bias)
         layers += [nn.BatchNorm2d(image.channels, norm_eps)] if output_norm else []
         self.to_image = nn.Sequential(*layers, nn.Tanh())
         self.apply(initialize)
+        if init == "he":
+            self.apply(initialize_he)
+        if bias:
+            self.apply(zero_bias)
 
 
 class DCGANDiscriminator(StagedDiscriminator):
@@ -214,7 +228,7 @@ class DCGANDiscriminator(StagedDiscriminator):
         bias: Annotated[
             bool, "added by all layers; 'batch' has shifts, without it any other can only tell directions"
         ] = False,
-        init: Annotated[Literal["normal", "he"], "N(0, 0.02), or variance 2 / fan-in where nothing normalizes"] = "normal",
+        init: Init = "normal",
         instance_noise: Annotated[float, "standard deviation of noise added to its input in training", Range(0, 100)] = 0.0,
     ) -> None:
         super().__init__(image=image)

@@ -108,7 +108,8 @@ class PathLength(NonSaturatingR1):
     arXiv:1912.04958, section 3.2.
 
     Lengths |Jᵀy| of random y, for half of a minibatch, are drawn to their moving average, which the generator keeps as
-    `path_length`. J is the derivative of its `draw` by its `styles`; of a generator without them, by its latents.
+    `path_length`; those of a generator that keeps none, to their mean in the minibatch, which may drift. J is the
+    derivative of its `draw` by its `styles`; of a generator without them, by its latents.
     """
 
     def __init__(
