@@ -196,7 +196,8 @@ def features(**choices: Any) -> None:
         echo("the images have no labels, so selectivity is not measured")
         return
     s = numbers["selectivity"]
-    echo(f"selectivity: {s['trained']:.3f}, with random weights {s['random']:.3f}: {s['verdict']}")
+    beside = f"with random weights {s['random']:.3f}, with labels of other images {s['shuffled']:.3f}"
+    echo(f"selectivity: {s['trained']:.3f}, {beside}: {s['verdict']}")
     rows = [(n, f"{v['trained']:.2f}", f"{v['random']:.2f}", v["verdict"]) for n, v in numbers["best_feature"].items()]
     print_table([("best feature for", "trained", "random weights", ""), *rows])
     echo(WHAT_IT_MEANS)

@@ -28,6 +28,8 @@ def test_trained_beside_random(model: Model, pack: zoo.Pack, tmp_path: Path) -> 
         assert responses.images.shape == responses.gradients.shape == (3, 4, 3, SIZE, SIZE)
         assert len(responses.selectivity) == 8
         assert responses.gradients.abs().max() > 0.5
+        assert responses.shuffled is not None
+        assert 0 < responses.shuffled < 0.5  # the best of several values tells something apart by chance
     assert found.filters is not None
     assert found.filters.shape == (8, 3, 4, 4)
     told = found.to_json()

@@ -11,6 +11,7 @@ from PIL import Image
 import zoo
 from helpers.painting import painted_model
 from zoo.analysis.attribute_classifier import AttributeClassifier
+from zoo.analysis.samples import GroupedProportion
 from zoo.models.model import Model
 from zoo_core import UsageError
 
@@ -27,11 +28,24 @@ def test_the_square_is_forgotten_and_the_rest_is_not(model: Model, pack: zoo.Pac
     assert found.rates.before.rate > 0.3
     assert found.rates.after.rate < 0.1
     assert found.rates.random.rate > found.rates.after.rate + 0.15
+    assert len(found.rates.random.groups) == 10
+    assert found.rates.random.of == 640
     assert min(found.rates.preservation.kept.values()) > 0.9
     assert found.inside is not None
     assert found.inside > 10 * found.outside
     with Image.open(tmp_path / "forget.png") as picture:
         assert picture.width > 300
+
+
+def test_what_is_not_independent_counts_by_groups() -> None:
+    happened = torch.tensor([1, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0, 0]).bool()  # of three groups: 3, 1 and 2 of 4
+    found = GroupedProportion.count_groups(happened, 3)
+    assert (found.count, found.of, found.groups) == (6, 12, (3, 1, 2))
+    half = 4.302653 * 0.25 / 3**0.5  # Student's t of 2 degrees, the deviation of 0.75, 0.25 and 0.5
+    assert found.interval == pytest.approx((max(0.0, 0.5 - half), min(1.0, 0.5 + half)), abs=1e-6)
+    assert found.to_json()["groups"] == [3, 1, 2]
+    alike = GroupedProportion.count_groups(torch.tensor([1, 0] * 4).bool(), 4)
+    assert alike.interval == (0.5, 0.5)
 
 
 def test_the_edited_generator_is_a_model_like_any(model: Model, pack: zoo.Pack, tmp_path: Path) -> None:

@@ -23,8 +23,11 @@ def data(n: int = 240, d: int = 320, *, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def objective(problem: Problem, found: svm.Classifier, features: Tensor) -> float:
-    x = features.double() * problem.scale
-    return compute_objective(x, problem.signs.double(), found.weights.double() / problem.scale, found.bias.double(), found.c)
+    mean = features.double().mean(0)
+    x = (features.double() - mean) * problem.scale
+    assert float(x.square().sum(1).mean()) == pytest.approx(1.0, rel=1e-4)
+    weights, bias = found.weights.double() / problem.scale, found.bias.double() + found.weights.double() @ mean
+    return compute_objective(x, problem.signs.double(), weights, bias, found.c)
 
 
 @pytest.mark.parametrize("c", [0.1, 1.0, 10.0])
@@ -35,7 +38,7 @@ def test_the_same_optimum_as_scikit_learn(matrix: type, c: float) -> None:
     theirs = Problem(features, labels, CLASSES, solver="sklearn")
     expected = theirs.solve(c)
     ours = Problem(features, labels, CLASSES, solver="torch")
-    ours.matrix = matrix(features, ours.rows, ours.scale)
+    ours.matrix = matrix(features, ours.rows, ours.mean, ours.scale)
     found = ours.solve(c)
     assert objective(ours, found, features) == pytest.approx(objective(theirs, expected, features), rel=1e-3)
     assert found.objective == pytest.approx(objective(ours, found, features), rel=1e-3)
@@ -51,7 +54,7 @@ def test_the_optimum_lies_within_the_gap(matrix: type) -> None:
     optimum = Problem(features, labels, CLASSES, solver="torch").solve(10.0, gap=1e-6).objective
     for gap in (0.3, 0.03, 0.003):
         problem = Problem(features, labels, CLASSES, solver="torch")
-        problem.matrix = matrix(features, problem.rows, problem.scale)
+        problem.matrix = matrix(features, problem.rows, problem.mean, problem.scale)
         found = problem.solve(10.0, gap=gap)
         assert found.gap <= gap
         assert optimum * (1 - 1e-5) <= found.objective <= optimum / (1 - found.gap) * (1 + 1e-5)
@@ -96,7 +99,7 @@ def test_a_classifier_is_the_start_of_another_problem(matrix: type) -> None:
     for name in ("nothing", "its own", "others"):
         start = {"nothing": None, "its own": found, "others": first}[name]
         problem = Problem(features, labels, CLASSES, solver="torch")
-        problem.matrix = matrix(features, problem.rows, problem.scale)
+        problem.matrix = matrix(features, problem.rows, problem.mean, problem.scale)
         found = problem.solve(1.0, start=start)
         assert found.gap <= svm.GAP
         steps[name] = found.steps
@@ -126,8 +129,23 @@ def test_what_cannot_be_learned() -> None:
     features, labels = data()
     with pytest.raises(DataError, match="no training image of class 1"):
         Problem(features[labels != 1], labels[labels != 1], CLASSES)
-    with pytest.raises(ZooError, match="all features are zero"):
+    with pytest.raises(ZooError, match="all images have the same features"):
         Problem(torch.zeros_like(features), labels, CLASSES)
+    with pytest.raises(ZooError, match="all images have the same features"):
+        Problem(features[:1].expand(len(labels), -1) + 3, labels, CLASSES)
+
+
+@pytest.mark.parametrize("matrix", [Gram, Streamed])
+def test_a_mean_that_all_features_have_changes_nothing(matrix: type) -> None:
+    features, labels = data()
+    test, _ = data(300, seed=1)
+    scores = []
+    for shift in (0.0, 8.0):
+        moved = features.float() + shift
+        problem = Problem(moved, labels, CLASSES, solver="torch")
+        problem.matrix = matrix(moved, problem.rows, problem.mean, problem.scale)
+        scores.append(problem.solve(1.0, gap=1e-5).scores(test.float() + shift))
+    assert torch.allclose(*scores, atol=5e-3)
 
 
 def test_an_optimum_out_of_reach_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

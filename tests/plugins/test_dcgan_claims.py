@@ -187,8 +187,7 @@ def test_kmeans_features_tell_what_patches_look_like() -> None:
     (codes,) = features.features(x)
     assert codes.shape == (4, 6, 2, 2)
     assert torch.allclose(codes[0], codes[2])
-    assert codes.mean(0).abs().max() < 0.2 * codes.abs().max()  # nearly what all images have on average is subtracted
-    assert bool((features.average + codes >= -1e-4).all())
+    assert bool((codes >= 0).all())
     # what all patches have alike is amplified by no more than the 0.1 allows that Coates and Ng (2012) add to variances
     assert torch.linalg.eigvalsh(features.whitening).max().item() == pytest.approx(0.1**-0.5, rel=1e-3)
     assert not torch.allclose(codes[0], codes[1], atol=0.1)

@@ -214,16 +214,27 @@ def test_a_search_that_would_not_see_copies_cannot_tell() -> None:
 def test_the_bound_of_the_copy_rate_takes_into_account_what_would_be_missed() -> None:
     facts = json.loads(json.dumps(NoMemorization.examples["holds"]))
     facts |= {"seen": 0, "samples": 1000}
-    facts["planted"] = {"exact": {"each": 1.0, "power": 1.0}}
-    assert memorization.bound_rate(facts) == pytest.approx(0.0029912, abs=1e-6)  # 1 − 0.05^(1/1000)
-    facts["planted"]["blurred"] = {"each": 0.5, "power": 1.0}
-    assert memorization.bound_rate(facts) == pytest.approx(2 * 0.0029912, abs=2e-6)
+    upper, lower = 1 - 0.025 ** (1 / 1000), 0.025 ** (1 / 200)  # of 0 among 1,000, of 200 among 200
+    facts["planted"] = {"exact": {"each": 1.0, "count": 200, "of": 200, "power": 1.0}}
+    assert memorization.bound_rate(facts) == pytest.approx(upper / lower, abs=1e-6)
+    facts["planted"]["blurred"] = {"each": 0.5, "count": 100, "of": 200, "power": 1.0}
+    assert memorization.bound_rate(facts) == pytest.approx(upper / 0.42865, abs=1e-5)  # Clopper and Pearson's of 100 of 200
 
 
 def test_the_power_is_that_of_plantings() -> None:
     lot, nothing = torch.Generator().manual_seed(0), torch.zeros(1000, dtype=torch.bool)
-    assert measure_power(torch.ones(50, dtype=torch.bool), nothing, lot) == {"each": 1.0, "power": 1.0}
-    assert measure_power(torch.zeros(50, dtype=torch.bool), nothing, lot) == {"each": 0.0, "power": 0.0}
+    assert measure_power(torch.ones(50, dtype=torch.bool), nothing, lot) == {
+        "each": 1.0,
+        "count": 50,
+        "of": 50,
+        "power": 1.0,
+    }
+    assert measure_power(torch.zeros(50, dtype=torch.bool), nothing, lot) == {
+        "each": 0.0,
+        "count": 0,
+        "of": 50,
+        "power": 0.0,
+    }
     half = measure_power(torch.arange(50) % 2 == 0, nothing, lot)
     assert half["power"] == pytest.approx(0.62, abs=0.12)  # 5 or more of 10
 

@@ -29,10 +29,10 @@ from ..reports.displaying import Displayed
 from ..reports.numbers import judge
 from ..reports.pictures import arrange, save_picture, sheet
 from .feature_maps import batches_for, capture_activations, guided_gradients, scale_gradients
-from .labels import ImageSource, attribute_labels, find_images, request_images, vocabulary_of
+from .labels import HIDDEN, ImageSource, attribute_labels, find_images, request_images, vocabulary_of
 from .samples import block, check_count, open_model, round_values
 
-_LEAST = 10  # images with a value, and without it, for the value to be counted
+_LEAST, _SHARE = 10, 0.05  # images with a value, and without it, for the value to be counted; share of all, at least
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Responses:
     features: Sequence[int]  # numbers of the strongest features, strongest first
     images: Tensor  # [k, n, C, S, S]: for each of them, the images to which it responds most
     gradients: Tensor  # [k, n, C, S, S]: the guided gradients there, made visible
-    # for all features of the stage, how well the best attribute value is told apart: |2·AUC − 1|, so that 0 is chance and 1
-    # is perfect; [] without labels
+    # for all features of the stage, how well the best attribute value is told apart: |2·AUC − 1|, 1 if perfectly; [] without
+    # labels. By chance one value has 0, and the best of many has more: `shuffled`
     selectivity: Sequence[float]
+    shuffled: float | None  # the mean of the same where labels belong to other images
     best: Sequence[str]  # for each of the strongest features, that value and its |2·AUC − 1|, as "glasses=round 0.62"
     by_attribute: Mapping[str, float]  # attribute → the same of its best feature
 
@@ -94,6 +95,7 @@ class FeatureComparison(Displayed):
             found["selectivity"] = {
                 "trained": trained.mean,
                 "random": random.mean,
+                "shuffled": trained.shuffled,
                 "ratio": trained.mean / max(random.mean, 1e-12),
                 "quantiles_above": sum(t > r for t, r in pairs) / len(trained.selectivity),
                 "verdict": judge(trained.mean, random.mean, 1.0),
@@ -162,10 +164,13 @@ def features(
     whole = len(real) - len(real) % 64 or len(real)  # a last small batch would count as much as the others
     estimate_batch_norm(untrained, lambda: [untrained(*batch) for batch in batches_for(untrained, real[:whole], labels)])
     values = {}  # "attribute=value" → 1, 0 or −1 (unknown) for each image [N], of values neither too rare nor too common
+    least = max(_LEAST, round(_SHARE * len(ids)))
     for name, table in attribute_labels(pack).items():
-        for i, value in enumerate(vocabulary_of(pack)[name]):
-            has_value = torch.where(table[ids] < 0, -1, (table[ids] == i).long())
-            if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= _LEAST:
+        words = list(vocabulary_of(pack)[name])
+        unknown = (table[ids] < 0) | (table[ids] == (words.index(HIDDEN) if HIDDEN in words else -1))
+        for i, value in enumerate(words):
+            has_value = torch.where(unknown, -1, (table[ids] == i).long())
+            if min(int((has_value == 1).sum()), int((has_value == 0).sum())) >= least:
                 values[f"{name}={value}"] = has_value
     with report.task("guided backpropagation", 2, "networks") as task:
         first = _examine(trained, real, labels, values, min(each, len(real)), shown)
@@ -200,9 +205,11 @@ def _examine(
         attribute = name.partition("=")[0]
         by_attribute[attribute] = max(by_attribute.get(attribute, 0.0), float(score.max()))
     selectivity = scores.amax(0).tolist() if names else []
+    others = torch.randperm(len(responses), generator=generator_for(0, "shuffled labels")).to(responses.device)
+    shuffled = float(selectivities(responses[others], values).amax(0).mean()) if names else None
     best = [f"{names[int(scores[:, f].argmax())]} {float(scores[:, f].max()):.2f}" for f in strongest] if names else []
     return Responses(
-        stage, strongest, torch.stack(images).cpu(), torch.stack(gradients).cpu(), selectivity, best, by_attribute
+        stage, strongest, torch.stack(images).cpu(), torch.stack(gradients).cpu(), selectivity, shuffled, best, by_attribute
     )
 
 

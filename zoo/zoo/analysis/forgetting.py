@@ -32,10 +32,10 @@ from .feature_maps import ablate_units, bake_ablation, second_highest_stage, sta
 from .judging import Accuracy, Preservation, compare_preservation
 from .labels import Concept, ImageSource, find_images, parse_fact, request_images
 from .localization import Detector, read_masks, resize_masks, weigh_maps
-from .samples import Label, Proportion, block, check_count, draw, open_model, search
+from .samples import GroupedProportion, Label, Proportion, block, check_count, draw, open_model, search
 
 SAMPLES = 150  # the paper's number of samples with boxes drawn on them
-_CONTROLS = 5
+_CONTROLS = 10  # choices of maps at random, each on the same latents
 SHARE = 6  # one in so many maps of the stage is silenced where nobody says how many; see docs/inside.md for the reason
 _SHOWN = 8
 
@@ -46,7 +46,7 @@ class Rates:
 
     before: Proportion  # how often the object is seen
     after: Proportion
-    random: Proportion  # the same after ablating as many maps at random, over several choices
+    random: GroupedProportion  # the same after ablating as many maps at random, a group for each choice
     preservation: Preservation  # of the other attributes
     accuracy: Accuracy  # of the classifier for the attribute
 
@@ -221,7 +221,7 @@ def _compare(before: Tensor, after: Tensor, controls: Tensor, detector: Detector
         rates = Rates(
             before=Proportion.count_true(shown),
             after=Proportion.count_true(detector.find(second)),
-            random=Proportion.count_true(detector.find(random)),
+            random=GroupedProportion.count_groups(detector.find(random), _CONTROLS),
             preservation=compare_preservation(first, second, random, {attribute}),
             accuracy=Accuracy.of(detector.classifier, [attribute]),
         )

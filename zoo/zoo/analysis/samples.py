@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo_core import UsageError
+from zoo_core.intervals import mean_interval
 
 from ..devices import bring_back, exact_float32, move_to
 from ..files import Place
@@ -133,6 +134,30 @@ class Proportion:
     def __str__(self) -> str:
         low, high = self.interval
         return f"{self.rate:.1%} ({100 * low:.1f} to {high:.1%} at 95% confidence; {self.count} of {self.of})"
+
+
+@dataclass(frozen=True)
+class GroupedProportion(Proportion):
+    """How often something happened in groups of equally many trials that are not independent of each other: the groups are."""
+
+    groups: tuple[int, ...]  # times in each group, at least two
+
+    @classmethod
+    def count_groups(cls, happened: Tensor, groups: int) -> GroupedProportion:
+        """Return how often a bool tensor [groups · N], one group after another, is true."""
+        counts = happened.reshape(groups, -1).sum(1).tolist()
+        return cls(sum(counts), happened.numel(), tuple(counts))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of Student's t over the groups, within 0 and 1."""
+        each = self.of / len(self.groups)
+        low, high = mean_interval([count / each for count in self.groups]) or (0.0, 1.0)
+        return max(0.0, low), min(1.0, high)
+
+    def to_json(self) -> Any:
+        """Return the numbers, as plain data."""
+        return {**super().to_json(), "groups": list(self.groups)}
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ def probe(
         "repeats": count,
         "test_images": len(shown),
         "classifier": f"one-vs-rest L2-SVM, squared hinge ({final.solver})",
+        "features": "their mean subtracted, scaled by one number",
         "c": ", ".join(f"{c:g}" for c in sorted(cs)),
         "c_chosen_from": ", ".join(f"{c:g}" for c in CS),
         "c_chosen_on": f"{len(choices[0][1]):,} held-out training images",

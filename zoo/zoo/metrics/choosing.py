@@ -15,7 +15,7 @@ from ..progress import SILENT, Reporter
 from ..randomness import generator_for
 from .svm import GRAM, Classifier, Problem, Solver
 
-CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # that are tried, for features whose mean squared length is 1
+CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # that are tried, for features whose mean squared length is 1
 CHOOSING, WIDE = 1e-2, 3e-2  # shares of its objective that a classifier may lie above its minimum; the second on all of many
 MANY = 2000  # held-out images of which one worse value of C is believed
 
@@ -33,8 +33,7 @@ def choose_c(
 ) -> Classifier:
     """Return the classifier whose C is right most often on held-out images; the smallest of equals.
 
-    Warns where that is the first or the last of `CS`. Features whose mean is far larger than their deviations, such as sums
-    of what is never negative, end there: subtract their mean first.
+    Warns where that is the first or the last of `CS`.
 
     Args:
         features: [n, d], on a memory map perhaps.

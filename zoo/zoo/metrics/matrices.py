@@ -61,13 +61,10 @@ class Streamed(Matrix):
     easily, as they are.
     """
 
-    def __init__(self, features: Tensor, rows: Tensor, scale: float, device: torch.device = CPU) -> None:
-        self.features, self.rows, self.scale = features, rows, scale
-        x = (
-            move_to(features[rows[_spread(len(rows), sample_size(len(rows), features.shape[1]))]], device)
-            .float()
-            .mul_(scale)
-        )
+    def __init__(self, features: Tensor, rows: Tensor, mean: Tensor, scale: float, device: torch.device = CPU) -> None:
+        self.features, self.rows, self.mean, self.scale = features, rows, mean.to(device), scale
+        some = rows[_spread(len(rows), sample_size(len(rows), features.shape[1]))]
+        x = move_to(features[some], device).float().sub_(self.mean).mul_(scale)
         super().__init__(torch.cat([x, x.new_ones(len(x), 1)], dim=1), len(rows))
         self.chunk = CHUNK if device.type == "cpu" else rows_that_fit(device, 4 * features.shape[1], CHUNK_ON_DEVICE)
         size = len(rows) * features.shape[1] * features.element_size()
@@ -90,7 +87,7 @@ class Streamed(Matrix):
             first, last = int(part[0]), int(part[-1])
             together = last - first + 1 == len(part)  # a run of rows is not copied first
             some = self.features[first : last + 1] if together else self.features[part]
-            x = buffer[: len(part)].copy_(move_to(some, self.device))
+            x = buffer[: len(part)].copy_(move_to(some, self.device)).sub_(self.mean)
             some = out[: len(x)]
             some[:, :k] = slack((x @ w)[:, :k] + weights[:, -1], slice(start, start + len(part)))  # [c, K]
             gradient.addmm_(some.T, x)
@@ -98,17 +95,19 @@ class Streamed(Matrix):
         return torch.cat([gradient[:k] * self.scale, bias[:, None]], dim=1)
 
     def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        return weights[:, :-1] * self.scale, weights[:, -1]
+        found = weights[:, :-1] * self.scale
+        return found, weights[:, -1] - found @ self.mean
 
     def begin(self, weights: Tensor, bias: Tensor) -> Tensor:
-        return torch.cat([weights / self.scale, bias[:, None]], dim=1)
+        return torch.cat([weights / self.scale, (bias + weights @ self.mean)[:, None]], dim=1)
 
 
 class Gram(Matrix):
     """Vectors of as many numbers as there are images: the Cholesky factor of their Gram matrix, in double precision."""
 
-    def __init__(self, features: Tensor, rows: Tensor, scale: float, device: torch.device = CPU) -> None:
-        x = move_to(features[rows], device).float().mul_(scale)  # [n, d]
+    def __init__(self, features: Tensor, rows: Tensor, mean: Tensor, scale: float, device: torch.device = CPU) -> None:
+        self.mean = mean.to(device)
+        x = move_to(features[rows], device).float().sub_(self.mean).mul_(scale)  # [n, d]
         kernel = x.new_ones(len(x), len(x), dtype=torch.float64)  # of the appended ones; only its lower half is read
         for part in torch.split(x, 4096, dim=1):
             for end in range(ROWS, len(x) + ROWS, ROWS):
@@ -122,11 +121,12 @@ class Gram(Matrix):
 
     def finish(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         images = torch.linalg.solve_triangular(self.factor.T, weights.T, upper=True)  # [n, K]
-        return (images.T.float() @ self.features) * self.scale, images.sum(0).float()
+        found = (images.T.float() @ self.features) * self.scale
+        return found, images.sum(0).float() - found @ self.mean
 
     def begin(self, weights: Tensor, bias: Tensor) -> Tensor:
         """The nearest to weights that are no combination of these images; L⁻¹ X w."""
-        scores = self.features @ (weights / self.scale).T + bias
+        scores = self.features @ (weights / self.scale).T + (bias + weights @ self.mean)
         found: Tensor = torch.linalg.solve_triangular(self.factor, scores.double(), upper=False)
         return found.T.contiguous()
 

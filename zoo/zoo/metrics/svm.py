@@ -1,12 +1,13 @@
 """A linear classifier: one-vs-rest support vector machines with squared hinge loss and L2 regularization.
 
-For each class, with y = ±1, a vector x scaled by one number s for all, and 1 appended for the bias b:
+For each class, with y = ±1, the mean m of the training vectors, one number s for all, and 1 appended for the bias b:
 
-    ½ (‖w‖² + b²) + C Σ max(0, 1 − y (w · s x + b))²
+    ½ (‖w‖² + b²) + C Σ max(0, 1 − y (w · s (x − m) + b))²
 
 This is the objective of scikit-learn's `LinearSVC` (liblinear: Fan et al. 2008), which solves it where the data are few.
+Features that are never negative lie far to one side of 0, and without m most of w would be spent on that.
 Else L-BFGS does, to the same optimum: how far the objective may lie above its minimum is told by its dual, which is never
-above it (α ≥ 0, one number for each image, y = ±1, u = Σ α y (s x, 1)),
+above it (α ≥ 0, one number for each image, y = ±1, u = Σ α y (s (x − m), 1)),
 
     Σ α − ½ ‖u‖² − Σ α² / 4C
 
@@ -65,15 +66,15 @@ class Problem:
     """Training images and labels, prepared once and solved for any C.
 
     Args:
-        features: [n, d], half or single precision, on a memory map perhaps. They are scaled to a mean squared length of 1,
-            so that a C means the same for all features.
+        features: [n, d], half or single precision, on a memory map perhaps. Their mean is subtracted, and they are scaled to
+            a mean squared length of 1, so that a C means the same for all features.
         labels: int64 [n], each class from 0 to `classes` − 1 among those of `rows`.
         rows: numbers of the images to train on, sorted; all by default.
         device: where torch solves; "auto" takes scikit-learn on a CPU only.
 
     Raises:
         DataError: a class has no image.
-        ZooError: scikit-learn is asked for and not installed; features are all zero.
+        ZooError: scikit-learn is asked for and not installed; all images have the same features.
     """
 
     def __init__(
@@ -93,14 +94,17 @@ class Problem:
         self.labels = labels[self.rows]
         if missing := (torch.bincount(self.labels, minlength=classes) == 0).nonzero()[:5, 0].tolist():
             raise DataError(f"there is no training image of class {', '.join(map(str, missing))}")
-        sums = torch.zeros((), dtype=torch.float64, device=self.device)
+        squares = torch.zeros((), dtype=torch.float64, device=self.device)
+        mean = torch.zeros(features.shape[1], dtype=torch.float64, device=self.device)
         for part in torch.split(self.rows, _chunk(features, self.device)):
-            some = move_to(features[part], self.device).float().flatten()
-            sums += some @ some
-        total = float(sums)
-        if not total:
-            raise ZooError("all features are zero: nothing can be learned from them")
-        self.scale = float((len(self.rows) / total) ** 0.5)
+            some = move_to(features[part], self.device).float()
+            mean += some.sum(0, dtype=torch.float64)
+            squares += some.flatten() @ some.flatten()
+        mean /= len(self.rows)
+        length, shared = float(squares) / len(self.rows), float(mean @ mean)
+        if length - shared <= 1e-6 * length:
+            raise ZooError("all images have the same features: nothing can be learned from them")
+        self.mean, self.scale = mean.float(), (length - shared) ** -0.5
         few = len(self.rows) * features.shape[1] <= SMALL and self.device.type == "cpu" and find_spec("sklearn")
         self.solver: Solver = ("sklearn" if few else "torch") if solver == "auto" else solver
         self.signs = torch.where(torch.nn.functional.one_hot(self.labels, classes).bool(), 1.0, -1.0)  # [n, K]
@@ -113,7 +117,7 @@ class Problem:
         few, device = n <= min(GRAM, d), self.device
         if few and device.type != "cpu" and 4 * n * d + 4 * 8 * n * n > free_bytes(device) // 2:
             device = CPU
-        return (Gram if few else Streamed)(self.features, self.rows, self.scale, device)
+        return (Gram if few else Streamed)(self.features, self.rows, self.mean, self.scale, device)
 
     def solve(
         self,
@@ -145,13 +149,14 @@ class Problem:
     def _by_sklearn(self, c: float) -> Classifier:
         from sklearn.svm import LinearSVC
 
-        x = self.features[self.rows].double().mul_(self.scale).numpy()
+        x = self.features[self.rows].double().sub_(self.mean).mul_(self.scale).numpy()
         found: Any = LinearSVC(C=c, tol=1e-5, max_iter=20_000, random_state=0).fit(x, self.labels.numpy())
         weights, bias = torch.from_numpy(found.coef_), torch.from_numpy(found.intercept_)
         if len(weights) == 1:  # two classes have one boundary
             weights, bias = torch.cat([-weights, weights]), torch.cat([-bias, bias])
         objective = compute_objective(torch.from_numpy(x), self.signs.double(), weights, bias, c)
-        return Classifier((weights * self.scale).float(), bias.float(), c, objective, float("nan"), 0)
+        weights = weights * self.scale
+        return Classifier(weights.float(), (bias - weights @ self.mean.double()).float(), c, objective, float("nan"), 0)
 
 
 def _chunk(features: Tensor, device: torch.device) -> int:

@@ -23,8 +23,8 @@ class Filters(Claim):
     )
     paper: ClassVar[str] = "shown, not measured: six features of the last stage beside a randomly initialized one (figure 5)"
     criterion: ClassVar[str] = (
-        "The selectivity of a feature is |2·AUC − 1| for the attribute value that it tells apart best: 0 by chance, 1 if "
-        "perfectly. Holds if the 95 % interval of the mean selectivity of all features of the last stage, over trainings "
+        "The selectivity of a feature is |2·AUC − 1| for the attribute value that it tells apart best: 1 if perfectly; what "
+        "chance gives, by labels of other images, stands beside it. Holds if the 95 % interval of the mean selectivity of all features of the last stage, over trainings "
         "with several seeds, lies above that of random weights. Does not hold here if it lies below. Else it cannot be told."
     )
     examples: ClassVar[Mapping[str, Facts]] = {
@@ -39,12 +39,12 @@ class Filters(Claim):
         return [*trainings, Work(f"guided backpropagation of {len(trainings)} discriminators", each * len(trainings))]
 
     def measure(self, bench: Bench) -> Facts:
-        facts: dict[str, Any] = {"trained": [], "random": [], "best": {}, "runs": []}
+        facts: dict[str, Any] = {"trained": [], "random": [], "shuffled": [], "best": {}, "runs": []}
         for training in list_trainings(bench):
             run = bench.train(training)
             told = bench.remember(f"seed-{training.seed}", lambda: look(bench, run, training.seed))  # noqa: B023
             facts["runs"].append(run.name)
-            for name in ("trained", "random"):
+            for name in ("trained", "random", "shuffled"):
                 facts[name].append(told[name])
             facts["best"] = facts["best"] or told["best"]
         return facts
@@ -59,7 +59,8 @@ class Filters(Claim):
         return f"selectivity {write_mean(facts['trained'])}, of random weights {write_mean(facts['random'])}"
 
     def figures(self, facts: Facts, bench: Bench) -> Sequence[Shown]:
-        means = {name: (fmean(facts[name]), mean_interval(facts[name])) for name in ("trained", "random")}
+        names = {"trained": "trained", "random": "random", "shuffled": "trained, labels of other images"}
+        means = {words: (fmean(facts[n]), mean_interval(facts[n])) for n, words in names.items() if facts.get(n)}
         shown: list[Shown] = [
             Figure("trained", "images and their guided gradients", "Strongest features of a trained discriminator"),
             Figure("random", "images and their guided gradients", "The same of random weights"),
@@ -96,4 +97,4 @@ def look(bench: Bench, model: Any, seed: int) -> dict[str, Any]:
         bench.picture("trained", found.responses_picture(found.trained))
         bench.picture("random", found.responses_picture(found.untrained))
     best = {name: [pair["trained"], pair["random"]] for name, pair in told.get("best_feature", {}).items()}
-    return {"trained": told["selectivity"]["trained"], "random": told["selectivity"]["random"], "best": best}
+    return {**{name: told["selectivity"][name] for name in ("trained", "random", "shuffled")}, "best": best}

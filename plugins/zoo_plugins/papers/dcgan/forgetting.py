@@ -30,8 +30,8 @@ class Forgetting(Claim):
     criterion: ClassVar[str] = (
         f"The object is {WORD} on drawn faces, and a classifier says who shows it, on the same latents before and after. "
         "Holds if the 95 % interval of the share that still shows it lies below that before, and below that after as "
-        "many random maps. Does not hold here if it lies above the latter. Else it cannot be told; nor where fewer than "
-        f"{LEAST} samples show it beforehand."
+        "many random maps, over several choices of them. Does not hold here if it lies above the latter. Else it cannot "
+        f"be told; nor where fewer than {LEAST} samples show it beforehand."
     )
     examples: ClassVar[Mapping[str, Facts]] = {
         kind: {
@@ -40,7 +40,7 @@ class Forgetting(Claim):
             "of_maps": 32,
             "before": {"count": before, "of": 256},
             "after": {"count": after, "of": 256},
-            "random": {"count": 420, "of": 1280},
+            "random": {"count": 840, "of": 2560, "interval": [0.27, 0.38]},
             "kept": [0.7, 0.75, 0.5],
         }
         for kind, before, after in (("holds", 100, 10), ("does not hold here", 100, 120), ("cannot tell", 100, 80))

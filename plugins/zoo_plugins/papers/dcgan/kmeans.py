@@ -16,7 +16,6 @@ from zoo_core import Discriminator, ImageSpec
 
 PATCH, STRIDE = 6, 1  # pixels
 CONTRAST, WHITENING = 10 / 127.5**2, 0.1  # added to variances: of a patch, and of a direction (Coates and Ng 2012)
-AVERAGED = 1000  # images whose mean codes are subtracted
 ITERATIONS = 10
 _BATCH = 2000  # patches that are assigned together
 
@@ -24,9 +23,7 @@ _BATCH = 2000  # patches that are assigned together
 class KMeansFeatures(Discriminator):
     """A discriminator without opinion, whose one stage are the codes of patches, summed over each quadrant: [N, K, 2, 2].
 
-    A code is how much nearer than the average of all centers a center is, 0 for those that are farther ("triangle"). What
-    images have on average is subtracted (`learn` does it): sums of what is never below 0 lie far from it, all to one side,
-    and a regularized classifier would spend most of its weights on that.
+    A code is how much nearer than the average of all centers a center is, 0 for those that are farther ("triangle").
 
     Args:
         mean, whitening: of patches, [d] and [d, d].
@@ -37,13 +34,11 @@ class KMeansFeatures(Discriminator):
     mean: Tensor
     whitening: Tensor
     centers: Tensor
-    average: Tensor  # [K, 2, 2]
 
     def __init__(self, mean: Tensor, whitening: Tensor, centers: Tensor, *, image: ImageSpec, stride: int = STRIDE) -> None:
         super().__init__(image=image)
         self.stride = stride
-        average = torch.zeros(len(centers), 2, 2)
-        for name, value in {"mean": mean, "whitening": whitening, "centers": centers, "average": average}.items():
+        for name, value in {"mean": mean, "whitening": whitening, "centers": centers}.items():
             setattr(self, name, nn.Parameter(value, requires_grad=False))
         self.codes = nn.Identity()  # the stage
 
@@ -53,7 +48,7 @@ class KMeansFeatures(Discriminator):
         away = torch.cdist((patches - self.mean) @ self.whitening, self.centers.expand(len(x), -1, -1))  # [N, P, K]
         near = (away.mean(2, keepdim=True) - away).clamp(min=0).transpose(1, 2).reshape(len(x), -1, side, side)
         maps = F.adaptive_avg_pool2d(near, 2) * (side / 2) ** 2  # sums, as in the paper; equal for all maps
-        codes: Tensor = self.codes(maps - self.average)
+        codes: Tensor = self.codes(maps)
         return codes.sum((1, 2, 3))
 
     def stages(self) -> Mapping[str, nn.Module]:
@@ -72,7 +67,8 @@ def learn(pack: Any, count: int, *, patches: int, stride: int = STRIDE, seed: in
     images = torch.randint(len(pack), (patches,), generator=rng).sort().values
     found = []
     for part in torch.split(images, 500):
-        every = cut(to_images(pack.gather(part)))
+        pixels = pack.gather(part).permute(0, 3, 1, 2).float() / 127.5 - 1
+        every = cut(pixels)
         found.append(every[torch.arange(len(part)), torch.randint(every.shape[1], (len(part),), generator=rng)])
     rows = torch.cat(found)
     mean = rows.mean(0)
@@ -86,14 +82,4 @@ def learn(pack: Any, count: int, *, patches: int, stride: int = STRIDE, seed: in
         counts = nearest.bincount(minlength=len(centers))[:, None]
         alone = torch.randint(len(rows), (len(centers),), generator=rng)  # a center without patches begins anew
         centers = torch.where(counts > 0, sums / counts.clamp(min=1), rows[alone])
-    features = KMeansFeatures(mean, whitening, centers, image=pack.spec, stride=stride)
-    some = images[:: -(-patches // AVERAGED)]
-    with torch.no_grad():
-        codes = [features.features(to_images(pack.gather(part)))[0].sum(0) for part in torch.split(some, 100)]
-        features.average.copy_(torch.stack(codes).sum(0) / len(some))
-    return features
-
-
-def to_images(batch: Tensor) -> Tensor:
-    """uint8 [N, S, S, C] → float32 [N, C, S, S] in [−1, 1]."""
-    return batch.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return KMeansFeatures(mean, whitening, centers, image=pack.spec, stride=stride)

@@ -22,13 +22,15 @@ def write_share(share: Mapping[str, Any]) -> str:
 
 
 def span(share: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the 95 % interval of {"count", "of"}."""
-    return share_interval(share["count"], share["of"])
+    """Return the 95 % interval of {"count", "of"}; one that has "groups" of trials keeps that of the groups, "interval"."""
+    low, high = share.get("interval") or share_interval(share["count"], share["of"])
+    return low, high
 
 
-def keep_share(told: Mapping[str, Any]) -> dict[str, int]:
+def keep_share(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a proportion as analyses tell it."""
-    return {"count": int(told["count"]), "of": int(told["of"])}
+    kept: dict[str, Any] = {"count": int(told["count"]), "of": int(told["of"])}
+    return {**kept, "interval": list(told["interval95"])} if "groups" in told else kept
 
 
 def beside(one: Interval, other: Interval) -> str:
