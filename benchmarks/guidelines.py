@@ -6,8 +6,8 @@
 Each comparison is a section of the page; none of its numbers is typed. A recipe's distance is divided by `dcgan`'s with the
 same seed, at the first measurement (`early`) and at the last (`late`); over the seeds the mean logarithm of that ratio
 has a 95 % interval of Student's t. Where it lies above 0 the guideline helps, where it lies below it harms, else nothing can
-be told. Seeds that diverged have no ratio and are counted, as those are that end collapsed; a comparison that is not
-finished, or of another metric than a Fréchet distance, is refused.
+be told. A seed that diverges has no ratio, and where only the broken one does, those that are left judge nothing
+(`diverges`); a comparison that is not finished, or of another metric than a Fréchet distance, is refused.
 
 The last line is a JSON list. For each comparison: `title`, `command`, `settings`, `seeds`, `machine`, `count` (images of the
 data) and `recipes`, of which each has `images`, `distances` (a list for each seed), `early` and `late` (`ratio`, `low`,
@@ -102,9 +102,12 @@ def read_recipe(rows: Sequence[dict[str, str]], name: str, seeds: range, points:
 def compare(broken: dict[str, Any], kept: dict[str, Any], at: int) -> dict[str, Any]:
     """Return the ratio of distances over pairs of one seed, with its interval and what it says."""
     pairs = zip(broken["distances"], kept["distances"], strict=True)
-    logs = [math.log(one[at] / other[at]) for one, other in pairs if one and other]
+    both = [(one, other) for one, other in pairs if other]
+    logs = [math.log(one[at] / other[at]) for one, other in both if one]
     if not logs:
-        return {"ratio": None, "low": None, "high": None, "pairs": 0, "verdict": "failed"}
+        return {"ratio": None, "low": None, "high": None, "pairs": 0, "verdict": "diverges" if both else "failed"}
+    if len(logs) < len(both):
+        return {"ratio": math.exp(fmean(logs)), "low": None, "high": None, "pairs": len(logs), "verdict": "diverges"}
     span = mean_interval(logs)
     verdict = "cannot be told" if span is None or span[0] <= 0 <= span[1] else "helps" if span[0] > 0 else "harms"
     low, high = (None, None) if span is None else map(math.exp, span)
@@ -158,13 +161,14 @@ def write_section(found: dict[str, Any]) -> str:
         lines.append(f"| `{name}` | {change} | {first} | {last} | {' | '.join(beside)} | {ends} |")
     said = {
         verdict: [f"`{name}`" for name, one in recipes.items() if name != DCGAN and one["late"]["verdict"] == verdict]
-        for verdict in ("helps", "harms", "cannot be told", "failed")
+        for verdict in ("helps", "diverges", "harms", "cannot be told", "failed")
     }
     told = {
         "helps": "The guideline helps, at the end, where it is broken by",
+        "diverges": "Some trainings diverge with it broken by",
         "harms": "It harms where it is broken by",
         "cannot be told": "Nothing can be told of",
-        "failed": "Without a distance at the end:",
+        "failed": "`dcgan` itself has no distance beside",
     }
     lines += ["", " ".join(f"{told[verdict]} {', '.join(names)}." for verdict, names in said.items() if names)]
     return "\n".join(lines) + "\n"

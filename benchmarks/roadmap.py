@@ -11,11 +11,14 @@ images they are compared after the last; at equal time after as many seconds of 
 all of its images, on a line between the measurements before and after. On a CPU seconds are those that the training had a
 processor for, so that it may share its machine. --markdown writes a section of the page and leaves the others. --width
 counts maps at half the images' size; R3GAN's networks, which count them at the full size, are given half of it, groups of as
-many, and at most 4 times as many at any stage; `r3gan-small`'s rate, chosen for 32, is scaled by √(32 / maps).
+many, and at most 4 times as many at any stage. Narrow networks take higher rates: each recipe has its own times √(its own
+width / the width here), the same factor for all.
 
 --again measures what the same command without it has trained once more, at the end, by other features: NAME or
-NAME:OPTION=VALUE. --costs measures something else instead: what a step with penalties takes, divided by a step without
-(`ratio`), by turns in one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`,
+NAME:OPTION=VALUE. Of fewer samples or pictures than twice the features' length a Fréchet distance is biased, the more so
+the more diverse the samples are: that is refused. A kernel distance (`kid`), which has no such bias, stands beside it.
+--costs measures something else instead: what a step with penalties takes, divided by a step without (`ratio`), by turns in
+one process. Keys of the JSON object on the last line: `recipes` → `images`, `seconds`, `frechet`,
 `precision`, `recall` (a list of measurements for each seed), `equal_time`; or `again`; or `costs`. What is done is kept in
 --out: the same command goes on after a kill.
 """
@@ -50,6 +53,7 @@ from zoo_core import ImageSpec, TrainingError, registry
 
 RECIPES = ("dcgan", *(name for name in sorted(registry.names("recipes")) if name.startswith("roadmap-")), "r3gan-small")
 METRICS = ("frechet", "precision", "recall")
+AGAIN = ("frechet", "kid", "precision", "recall")
 SHARES = (16, 8, 4, 2, 1)
 
 HEAD = """# From `dcgan` to R3GAN, one idea at a time
@@ -114,15 +118,14 @@ def main() -> None:
 
 def narrow(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """Return the options of a recipe's networks for a width."""
-    if registry.recipe(name).generator != "r3gan":
-        return {f"{role}.width": given.width for role in ("generator", "discriminator")}
-    half = max(1, given.width // 2)
-    own = {"width": half, "group": half, "max_width": 4 * given.width}
+    own = {"width": given.width}
+    if registry.recipe(name).generator == "r3gan":
+        half = max(1, given.width // 2)
+        own = {"width": half, "group": half, "max_width": 4 * given.width}
     found: dict[str, Any] = {f"{role}.{key}": value for role in ("generator", "discriminator") for key, value in own.items()}
-    if name == "r3gan-small":  # initial weights scale as 1/√maps, and Adam's steps do not depend on them
-        recipe = registry.recipe(name).options
-        found["optimizer.lr"] = recipe["optimizer.lr"] * math.sqrt(recipe["generator.width"] / half)
-    return found
+    usual = RunConfig.resolve(name, size=given.size).identity()
+    factor = math.sqrt(usual["generator.width"] / own["width"])
+    return {**found, **{key: factor * rate for key, rate in usual.items() if re.fullmatch(r"optimizer\.\w+\.lr", key)}}
 
 
 def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -180,12 +183,15 @@ def measure_again(name: str, seed: int, given: argparse.Namespace) -> dict[str, 
     if not record.exists() or len(json.loads(record.read_text())["images"]) < len(SHARES):
         raise SystemExit(f"{folder} is not trained to its end; the same command without --again does that")
     choice = read_choice(given.again)
+    length = registry.create("features", choice.name, choice.options).dim
+    if min(given.samples, given.real) < 2 * length:
+        raise SystemExit(f"{given.again} has {length:,} numbers: take --samples and --real of at least {2 * length:,}")
     where = {"dataset": given.dataset, "data": given.data}
     how = {"samples": given.samples, "real": given.real, "resamples": 0, "device": given.device, "write": False}
     found = zoo.evaluate(
-        folder, **where, metrics=METRICS, features=choice.name, feature_options=choice.options, report=SILENT, **how
+        folder, **where, metrics=AGAIN, features=choice.name, feature_options=choice.options, report=SILENT, **how
     )
-    return {metric: round(float(found.metrics[metric]), 4) for metric in METRICS}
+    return {metric: round(float(found.metrics[metric]), 5) for metric in AGAIN}
 
 
 def summarize(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -239,7 +245,8 @@ def section(result: dict[str, Any]) -> str:
     lines = [
         f"## {title}, width {result['width']}, {result['seeds']} seeds\n",
         f"Features: `{result['features']}`; {result['samples']:,} samples against {result['real']:,} pictures; "
-        f"one thread of {result['device']}, torch {result['torch']}.\n",
+        f"one thread of {result['device']}, torch {result['torch']}. Rates: each recipe's own times √(its own width / the "
+        "width here).\n",
     ]
     limit = next(iter(result["recipes"].values()))["limit"]
     head = f"distance after {result['images']:,} images", "precision", "recall", "images/s", f"distance after {limit:.0f} s"
@@ -269,15 +276,16 @@ def describe_again(again: dict[str, list[dict[str, float]]], given: argparse.Nam
         f"## {title}, width {given.width}, {given.seeds} seeds, by other features\n",
         f"The same models after {given.images:,} images. Features: `{given.again}`; {given.samples:,} samples against "
         f"{given.real:,} pictures.\n",
-        "| recipe | distance | precision | recall |",
-        "|---|---|---|---|",
+        "| recipe | distance | kernel distance | precision | recall |",
+        "|---|---|---|---|---|",
     ]
     for name, seeds in again.items():
-        lines.append(f"| `{name}` | {' | '.join(cell([one[metric] for one in seeds]) for metric in METRICS)} |")
+        lines.append(f"| `{name}` | {' | '.join(cell([one[metric] for one in seeds]) for metric in AGAIN)} |")
     words = [
         *given.recipes,
         *(["--data PICTURES"] if given.data else []),
         f"--images {given.images}",
+        f"--samples {given.samples} --real {given.real}",
         f"--again {given.again}",
     ]
     command = " ".join(["python benchmarks/roadmap.py", *words, "--markdown docs/results/roadmap.md"])
@@ -302,7 +310,7 @@ def cell(values: list[float]) -> str:
     """Return a mean with its interval."""
     spread = Spread.of(values)
     half = spread.half_width
-    return f"{spread.mean:.3g}" + (f" ± {half:.2g}" if half is not None else "")
+    return f"{spread.mean:.3g}" + (f" ± {half:.2g}" if half else "")  # seeds that are alike tell no interval
 
 
 def cost(name: str, given: argparse.Namespace) -> dict[str, float]:

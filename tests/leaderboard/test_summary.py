@@ -47,6 +47,31 @@ def test_rows_that_reach_the_best_ones_interval_are_said_to(tmp_path: Path) -> N
     assert str(entries["lsgan"]) == "20.10 ± 0.25"
 
 
+@pytest.mark.parametrize(
+    ("samples", "metrics", "order"),
+    [
+        (500, ("frechet", "kid"), "kid:scattering"),  # of so few, a Fréchet distance would prefer what has collapsed
+        (10_000, ("frechet", "kid"), "frechet:scattering"),
+        (500, ("frechet", "precision"), "frechet:scattering"),
+        (500, ("precision", "kid"), "precision:scattering"),
+    ],
+)
+def test_few_images_are_ordered_by_what_has_no_bias(
+    tmp_path: Path, samples: int, metrics: tuple[str, ...], order: str
+) -> None:
+    make_board(tmp_path, {"dcgan": [1.0, 1.0], "lsgan": [2.0, 2.0]}, metrics=metrics, samples=samples, real=10_000)
+    for recipe, frechet, kid in (("dcgan", 1.0, 5.0), ("lsgan", 2.0, 4.0)):
+        values = {"frechet": frechet, "kid": kid, "precision": frechet / 10}
+        for seed in range(2):
+            measured = {"scattering": {metric: values[metric] for metric in metrics}}
+            write_result(tmp_path, make_result(recipe, seed, 0.0, metrics=measured))
+    found = read_leaderboard(tmp_path)
+    assert found.order == order
+    best = "dcgan" if order.startswith("frechet") else "lsgan"
+    assert [make_tables(found)[0].order, found.of("faces")[0].recipe] == [order, best]
+    assert ("the kernel distance has no such bias" in write_markdown(found)) is (order == "kid:scattering")
+
+
 def test_more_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
     make_board(tmp_path, {"dcgan": [1.0, 1.0], "lsgan": [9.0, 9.0]})
     found = read_leaderboard(tmp_path)

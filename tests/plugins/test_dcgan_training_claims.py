@@ -223,18 +223,9 @@ def test_the_bound_of_the_copy_rate_takes_into_account_what_would_be_missed() ->
 
 def test_the_power_is_that_of_plantings() -> None:
     lot, nothing = torch.Generator().manual_seed(0), torch.zeros(1000, dtype=torch.bool)
-    assert measure_power(torch.ones(50, dtype=torch.bool), nothing, lot) == {
-        "each": 1.0,
-        "count": 50,
-        "of": 50,
-        "power": 1.0,
-    }
-    assert measure_power(torch.zeros(50, dtype=torch.bool), nothing, lot) == {
-        "each": 0.0,
-        "count": 0,
-        "of": 50,
-        "power": 0.0,
-    }
+    for seen in (50, 0):
+        told = measure_power(torch.full((50,), seen > 0), nothing, lot)
+        assert told == {"each": seen / 50, "count": seen, "of": 50, "power": seen / 50}
     half = measure_power(torch.arange(50) % 2 == 0, nothing, lot)
     assert half["power"] == pytest.approx(0.62, abs=0.12)  # 5 or more of 10
 

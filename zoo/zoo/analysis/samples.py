@@ -138,7 +138,7 @@ class Proportion:
 
 @dataclass(frozen=True)
 class GroupedProportion(Proportion):
-    """How often something happened in groups of equally many trials that are not independent of each other: the groups are."""
+    """How often something happened in groups of equally many trials, of which only the groups are independent."""
 
     groups: tuple[int, ...]  # times in each group, at least two
 

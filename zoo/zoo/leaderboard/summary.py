@@ -20,6 +20,7 @@ from .results import Result, read_result
 
 CHECKS = "checks"  # the folder of rows that were run again
 COSTS = ("images_per_s", "operations")
+ENOUGH = 10_000  # images of either kind, with which Fréchet distances order models rightly
 
 
 @dataclass(frozen=True)
@@ -118,18 +119,30 @@ class Leaderboard(Displayed):
         return self.done == self.wanted
 
     def of(self, dataset: str, sort: str | None = None) -> list[Standing]:
-        """Return the rows of a dataset, the best of a column first, by default of the first; rows without values last."""
+        """Return the rows of a dataset, the best of a column first, by default of `order`; rows without values last."""
         column = self.column(sort)
         rows = [row for row in self.rows if row.dataset == dataset]
         return sorted(rows, key=lambda row: _badness(column, row.value(column).mean))
 
+    @property
+    def order(self) -> str:
+        """The column that rows are sorted by: the first; but where it is a Fréchet distance of few images and there is a
+        kernel distance, that one, which has no bias (Bińkowski et al. 2018, arXiv:1801.01401). A Fréchet distance of few
+        images is too large, and the more so the more diverse they are: it would prefer models that have collapsed.
+        """
+        metric, _, features = self.columns[0].partition(":")
+        few = min(self.board.samples, self.board.real) < ENOUGH
+        unbiased = f"kid:{features}"
+        return unbiased if metric in ("frechet", "fid") and few and unbiased in self.columns else self.columns[0]
+
     def column(self, sort: str | None) -> str:
-        """Return the column that `--sort` names: METRIC:FEATURES, METRIC of the first features, images_per_s, operations.
+        """Return the column that `--sort` names: METRIC:FEATURES, METRIC of the first features, images_per_s, operations;
+        `order` where none is named.
 
         Raises `UsageError` for none of them.
         """
         if sort is None:
-            return self.columns[0]
+            return self.order
         first = [column for column in self.columns if column.partition(":")[0] == sort]
         valid = [*self.columns, *COSTS]
         if not first and sort not in valid:

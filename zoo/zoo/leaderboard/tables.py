@@ -142,7 +142,13 @@ def explain_intervals(board: Leaderboard, *, bold: bool = True) -> str:
     if count < 2:
         return f"One seed has no interval, and says nothing of another's; {costs}"
     best = "The best of a column is bold; " if bold else ""
-    return (
+    few = (
+        "Fréchet distances of so few images are too large, and the more so the more diverse the images and the longer the "
+        "features are; the kernel distance has no such bias. "
+        if board.order.startswith("kid:")
+        else ""
+    )
+    return few + (
         f"Numbers are means and 95 % confidence intervals over {count} seeds (Student's t). {best}"
         f"{OVERLAPS} stands before those whose interval reaches the best one's: these seeds do not tell them apart. "
         f"Of the costs, {costs}"

@@ -24,8 +24,9 @@ class Filters(Claim):
     paper: ClassVar[str] = "shown, not measured: six features of the last stage beside a randomly initialized one (figure 5)"
     criterion: ClassVar[str] = (
         "The selectivity of a feature is |2·AUC − 1| for the attribute value that it tells apart best: 1 if perfectly; what "
-        "chance gives, by labels of other images, stands beside it. Holds if the 95 % interval of the mean selectivity of all features of the last stage, over trainings "
-        "with several seeds, lies above that of random weights. Does not hold here if it lies below. Else it cannot be told."
+        "chance gives, by labels of other images, stands beside it. Holds if the 95 % interval of the mean selectivity of "
+        "all features of the last stage, over trainings with several seeds, lies above that of random weights. Does not "
+        "hold here if it lies below. Else it cannot be told."
     )
     examples: ClassVar[Mapping[str, Facts]] = {
         "holds": {"trained": [0.65, 0.66, 0.64], "random": [0.53, 0.52, 0.54], "best": {"glasses": [0.9, 0.5]}},
