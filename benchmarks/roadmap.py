@@ -62,6 +62,9 @@ Written by `benchmarks/roadmap.py --markdown` from what it measured. Each row ha
 it ([training](../training.md#from-dcgan-to-r3gan-one-idea-at-a-time)). A distance orders rows of this table and compares
 with no other; so short a training says what learns quickly, not where a long one ends. Means with 95 % intervals of
 Student's t over the seeds.
+
+Sections that do not say how rates were scaled are of an earlier version of the script, which scaled the rate of `r3gan-small`
+alone, by two. Narrow networks of the other recipes gain by higher rates too ([guidelines](guidelines.md)), so these sections favor it.
 """
 
 

@@ -48,9 +48,11 @@ class Generator(_OfImages):
         image: what it draws.
         latent_dim: length of a latent vector.
         latent: distribution of the latents; the zoo sets what the recipe says.
+        class_counts: of a conditional one, how many images of each class it learned from; () where equally many.
     """
 
     latent: Latent = "normal"
+    class_counts: tuple[int, ...] = ()
 
     def __init__(self, *, image: ImageSpec, latent_dim: int) -> None:
         super().__init__(image=image)

@@ -57,9 +57,11 @@ def choose_images(pack: Pack, most: int, *, seed: int = 0) -> Images:
 
 
 def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
-    """Return samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes in turn."""
+    """Return samples of a model, rounded to 8 bits as in a picture file; of a conditional one, classes as in its data."""
     if n < 1:
         raise OptionError(f"the number of samples must be at least 1, not {n}", hint="for example: --samples 10000")
+
+    model = model.as_data()
 
     def pieces(first: int, device: torch.device) -> Iterator[Tensor]:
         for images in model.batches(n, seed=seed, first=first, on_device=True):
@@ -69,6 +71,7 @@ def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
     made = {"generator": checksum(model.generator), "latent": model.generator.latent, "config": part}
     device = model.device.type  # kernels of another device round differently
     made |= {"sampler": model.sampler.describe()} if model.sampler else {}
+    made |= {"class_counts": model.generator.class_counts} if model.mixed else {}
     return Images(hash_json({**made, "seed": seed, "n": n, "device": device}), n, "samples", pieces)
 
 

@@ -47,6 +47,7 @@ _KEYS: dict[str, Any] = {
     "parts": {"generator": _COMPONENT, "*": _COMPONENT},
     "image": dict.fromkeys(LARGEST, int),
     "classes?": ListOf(str, most=LARGEST["num_classes"]),
+    "class_counts?": ListOf(Whole(0), most=LARGEST["num_classes"]),
     "latent": {"distribution": str},
     "weights?": str,
     "batch_norm?": str,
@@ -193,6 +194,9 @@ def _find_problem_of_image(config: Mapping[str, Any]) -> str:
         return error.message
     if classes and len(classes) != image.num_classes:
         return f"classes has {len(classes)} names, and image.num_classes is {image.num_classes}"
+    counts = config.get("class_counts", [])
+    if counts and (len(counts) != image.num_classes or not any(counts)):
+        return f"class_counts must be {image.num_classes} numbers, not all of them 0"
     return ""
 
 

@@ -107,6 +107,7 @@ def read_model(folder: Path) -> Model:
         read_into(network, headers[role], file, sums[file.name] if sums is not None else None)
         network.eval()
     networks["generator"].latent = config["latent"]["distribution"]
+    networks["generator"].class_counts = tuple(config.get("class_counts", ()))
     return Model.of(networks, config)
 
 

@@ -21,6 +21,7 @@ from ..randomness import generator_for, latents_for, seeded
 from ..reports.displaying import Displayed
 from ..reports.pictures import grid
 from .batch_norm import estimate_batch_norm
+from .class_mix import spread_classes
 from .samplers import Choosing
 
 CHUNK = 32
@@ -55,6 +56,7 @@ class Model(Displayed):
     config: dict[str, Any] = field(default_factory=dict)
     others: dict[str, nn.Module] = field(default_factory=dict)  # by role: an encoder, say
     sampler: Choosing | None = None  # what chooses the latents of samples, if something does
+    mixed: bool = False  # whether samples have classes as often as the data, instead of in turn
 
     def _describe(self) -> str:
         name = (self.config.get("recipe") or {}).get("name") or type(self.generator).__name__
@@ -161,6 +163,15 @@ class Model(Displayed):
             return self
         return replace(self, sampler=Choosing(self, name, options or {}))
 
+    def as_data(self) -> Model:
+        """Return this model, whose samples have each class as often as the images that it learned from: what is compared
+        with data must. The same where it is told no labels, or learned from equally many of each.
+        """
+        if self.mixed or not (self.image.num_classes and self.generator.class_counts):
+            return self
+        mixed = replace(self, mixed=True, sampler=None)
+        return mixed.with_sampler(self.sampler.name, self.sampler.options) if self.sampler else mixed
+
     def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> Tensor:
         """Draw `n` images [n, C, S, S], float32 in [−1, 1], on the CPU. Image i depends on `seed` and i alone.
 
@@ -200,7 +211,8 @@ class Model(Displayed):
                 raise UsageError("this model is unconditional: it knows no labels", hint="leave --label out")
             return None
         if label is None:
-            return move_to(torch.tensor([i % count for i in numbers]), self.device)
+            counts = self.generator.class_counts if self.mixed else ()
+            return move_to(spread_classes(counts or (1,) * count, numbers), self.device)
         names = self.classes or tuple(map(str, range(count)))
         if label not in names and not (str(label).isdigit() and int(label) < count):
             raise unknown("label", str(label), names)
@@ -220,19 +232,21 @@ def _check_finite(images: Tensor) -> Tensor:
 
 
 def estimate_statistics(generator: Generator, latents: int = STATISTICS) -> None:
-    """Set the generator's batch-norm statistics from fixed latents, 1,024 or fewer (classes in turn), and evaluation mode.
+    """Set the generator's batch-norm statistics from fixed latents, 1,024 or fewer (classes as in its data), and evaluation
+    mode.
 
     The paper samples with batch statistics, so that an image depends on its batch mates; statistics that are estimated once
     and stored do away with that. They are the means of the statistics of 8 minibatches of 128; see `estimate_batch_norm`.
     Global random states are left as they were.
     """
     device, classes = next(generator.parameters()).device, generator.image.num_classes
+    counts = generator.class_counts or (1,) * classes
 
     def run() -> None:
         with seeded(0, "statistics", device), exact_float32():
             for start in range(0, latents, BATCH):
                 z = move_to(generator.sample_latent(BATCH, generator_for(0, "statistics", start)), device)
-                labels = torch.arange(start, start + BATCH, device=device) % classes if classes else None
+                labels = move_to(spread_classes(counts, range(start, start + BATCH)), device) if classes else None
                 generator(z, labels)
 
     estimate_batch_norm(generator, run)

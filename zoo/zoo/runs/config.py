@@ -131,6 +131,11 @@ class RunConfig:
         """Whether the networks are told the labels."""
         return self.build_algorithm().conditional
 
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """How many images of each class a conditional training has; () where equally many, or nobody counted."""
+        return tuple(self.facts.get("class_counts", ()))
+
     def request(self) -> PackRequest:
         """Return the request for the pictures that the run is trained on."""
         assert self.dataset is not None
@@ -182,7 +187,7 @@ class RunConfig:
         assert self.image is not None
         with seeded(self.seed, "weights"):
             networks = build_networks(self.parts, self.image)
-        networks["generator"].latent = self.training.latent
+        networks["generator"].latent, networks["generator"].class_counts = self.training.latent, self.class_counts
         return networks
 
     def build_losses(self) -> dict[str, Any]:
@@ -312,6 +317,7 @@ def model_config(
         "parts": {role: config.parts[role] for role in config.roles},
         "image": asdict(image),
         "classes": list(config.facts.get("classes", ())) if image.num_classes else [],
+        **({"class_counts": list(config.class_counts)} if config.class_counts else {}),
         "latent": {"distribution": config.training.latent},
         "weights": weights,
         "batch_norm": "estimated once from 1,024 fixed latents, so that no image depends on its batch mates",

@@ -180,7 +180,7 @@ def read_model_of(record: RunRecord, choice: Choice, *, raw: bool = False) -> Mo
             weights.update({name: average[name] for name, _ in network.named_parameters()})
         fill(network, weights, choice.path / "networks.safetensors")
         network.eval()
-    networks["generator"].latent = config.training.latent
+    networks["generator"].latent, networks["generator"].class_counts = config.training.latent, config.class_counts
     estimate_statistics(networks["generator"])
     provenance = provenance_of(config, choice.described, record.command)
     provenance |= choice.to_json(record.watch, record.interventions)

@@ -265,5 +265,8 @@ def resolve_pictures(config: RunConfig, pack: Pack, budget: Budget) -> RunConfig
     classes = pack.spec.num_classes if config.conditional else 0
     facts = {key: pack.info[key] for key in ("count", "classes", "license", "credit")}
     facts |= {key: pack.info[key] for key in ("restriction", "hub") if pack.info.get(key)}
+    if classes and pack.labels is not None:
+        counts = torch.bincount(pack.labels.clamp(min=0), minlength=classes).tolist()
+        facts |= {"class_counts": counts} if len(set(counts)) > 1 else {}
     resolved = config.with_image(replace(pack.spec, num_classes=classes), pack=content, facts=facts)
     return resolved.with_schedule(budget, len(pack))
