@@ -63,8 +63,8 @@ it ([training](../training.md#from-dcgan-to-r3gan-one-idea-at-a-time)). A distan
 with no other; so short a training says what learns quickly, not where a long one ends. Means with 95 % intervals of
 Student's t over the seeds.
 
-Sections that do not say how rates were scaled are of an earlier version of the script, which scaled the rate of `r3gan-small`
-alone, by two. Narrow networks of the other recipes gain by higher rates too ([guidelines](guidelines.md)), so these sections favor it.
+Sections that do not say how rates were scaled are of an earlier version of the script, which scaled that of `r3gan-small`
+alone, by two. Narrow networks of the other recipes gain by higher rates too ([guidelines](guidelines.md)), so they favor it.
 """
 
 
