@@ -6,8 +6,8 @@
 DIR holds CIFAR-10. Each trial is recipe `dcgan-imagenet32` with one thing changed (`ssgan` has its networks), trained on the
 50,000 training images without labels; --list shows them. `ssgan` updates both networks with each minibatch, so what turns
 add is told beside `both updated`. `random` is the control, and --model NAME=PATH probes a model that is there (that of the
-authors, which `zoo import newmu` makes). Each is probed as `zoo probe` does, with all labels, stage by stage (--per-layer) and once more with features that are means of an image's and its mirror image's. `gain` is in points
-beside `as it is`.
+authors, which `zoo import newmu` makes). Each is probed as `zoo probe` does, with all labels, stage by stage (--per-layer)
+and once more with features that are means of an image's and its mirror image's. `gain` is in points beside `as it is`.
 
 What is done is kept in --out: the same command goes on after a kill, and other trials may be added. --markdown FILE writes
 what is there into the page, with the commands of what is not. 100 epochs of one trial are 5 million images.
