@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,15 @@ def test_a_helper_measures_what_nobody_has_taken(tmp_path: Path) -> None:
     assert heard.text.count("walks: ") == 2  # what is measured, and the verdict
 
 
+@pytest.fixture
+def in_the_background() -> Iterator[None]:
+    """As of a command that a shell begins in the background: Ctrl-C is ignored, also by the processes that it begins."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_the_background")
 def test_helpers_end_with_the_block_and_leave_what_can_be_gone_on_with(tmp_path: Path) -> None:
     begun = time.monotonic()
     with Helpers("dcgan", ["stable"], shop(tmp_path, Heard()), 2) as helpers:

@@ -102,6 +102,7 @@ class _Lines(Reporter):
 
 def main() -> None:
     """Measure claims until none is left, or the input ends."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell begins in the background ignores it
     told = json.loads(sys.stdin.readline())
 
     def stop_with_parent() -> None:
