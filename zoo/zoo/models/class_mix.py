@@ -13,19 +13,19 @@ def spread_classes(counts: Sequence[int], numbers: Sequence[int]) -> Tensor:
     """Return the classes of samples by their numbers, int64 [n]: the beginning of one endless order, in which each class
     comes as often as `counts` say, evenly spread. Where all counts are equal that is number mod classes.
     """
-    length = 1 << max(numbers, default=0).bit_length()
-    return _begin(tuple(counts), length)[torch.tensor(list(numbers), dtype=torch.int64)]
+    asked = torch.tensor(list(numbers), dtype=torch.int64)
+    if len(set(counts)) == 1:
+        return asked % len(counts)
+    return _begin(tuple(counts), 1 << max(numbers, default=0).bit_length())[asked]
 
 
 @lru_cache(maxsize=8)
 def _begin(counts: tuple[int, ...], length: int) -> Tensor:
     """Return the first classes of the order, at least `length`: the j-th image of class k comes at (j + ½) / share of k."""
     total = sum(counts)
-    times, classes = [], []
-    for number, count in enumerate(counts):
-        share = count / total
-        own = (torch.arange(int((length + len(counts)) * share) + 2 if count else 0) + 0.5).double() / max(share, 1e-300)
-        times.append(own)
-        classes.append(torch.full((len(own),), number))
-    order = torch.cat(times).sort(stable=True).indices[:length]
-    return torch.cat(classes)[order]
+    shares = torch.tensor([count / total for count in counts], dtype=torch.float64)
+    enough = ((length + len(counts)) * shares).long() + 2  # by then more than `length` have come
+    enough[shares == 0] = 0
+    classes = torch.repeat_interleave(torch.arange(len(counts)), enough)
+    number = torch.arange(len(classes)) - (enough.cumsum(0) - enough)[classes]
+    return classes[((number + 0.5) / shares[classes]).sort(stable=True).indices[:length]]

@@ -211,8 +211,8 @@ class Model(Displayed):
                 raise UsageError("this model is unconditional: it knows no labels", hint="leave --label out")
             return None
         if label is None:
-            counts = self.generator.class_counts if self.mixed else ()
-            return move_to(spread_classes(counts or (1,) * count, numbers), self.device)
+            counts = (self.mixed and self.generator.class_counts) or (1,) * count
+            return move_to(spread_classes(counts, numbers), self.device)
         names = self.classes or tuple(map(str, range(count)))
         if label not in names and not (str(label).isdigit() and int(label) < count):
             raise unknown("label", str(label), names)
