@@ -194,6 +194,10 @@ def measure_again(name: str, seed: int, given: argparse.Namespace) -> dict[str, 
     found = zoo.evaluate(
         folder, **where, metrics=AGAIN, features=choice.name, feature_options=choice.options, report=SILENT, **how
     )
+    if found.protocol["real_images"] < 2 * length:
+        raise SystemExit(
+            f"{given.again} has {length:,} numbers, and there are only {found.protocol['real_images']:,} pictures"
+        )
     return {metric: round(float(found.metrics[metric]), 5) for metric in AGAIN}
 
 

@@ -22,10 +22,14 @@ pytestmark = pytest.mark.slow
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def run(name: str, *arguments: object) -> dict[str, Any]:
+def start(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, BENCHMARKS / name, *arguments, "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(word) for word in command], env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.run([str(word) for word in command], env=environment, capture_output=True, text=True, timeout=600)
+
+
+def run(name: str, *arguments: object) -> dict[str, Any]:
+    done = start(name, *arguments)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     found: dict[str, Any] = json.loads(line)
@@ -170,8 +174,15 @@ def test_the_roadmap(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(f"{before}\n## another\n\nstays\n", encoding="utf-8")
     assert run("roadmap.py", *chosen) == found  # the section is written again, what is beside it stays
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == f"{before}\n## another\n\nstays\n"
-    (again,) = run("roadmap.py", "r3gan-small", *where, *tiny, "--again", "scattering")["again"]["r3gan-small"]
-    assert again["frechet"] == row["frechet"][0][-1]  # the same features say the same
+    scattering = ("roadmap.py", "r3gan-small", *where, *tiny, "--again", "scattering")
+    few = start(*scattering)
+    assert (few.returncode, "take --samples and --real of at least 608" in few.stderr) == (1, True)
+    few = start(*scattering, "--samples", 608, "--real", 608)
+    assert (few.returncode, "there are only 40 pictures" in few.stderr) == (1, True)
+    pictures(tmp_path / "many", 620)
+    (again,) = run(*scattering, "--samples", 608, "--real", 608, "--data", tmp_path / "many")["again"]["r3gan-small"]
+    assert set(again) == {"frechet", "kid", "precision", "recall"}
+    assert again["frechet"] > 0
     costs = ("--costs", "--size", 16, "--width", 8, "--rounds", 1, "--markdown", tmp_path / "page.md")
     ratio = run("roadmap.py", "r3gan-small", *costs)["costs"]["r3gan-small"]
     assert ratio["ratio"] == pytest.approx(ratio["with"] / ratio["without"], rel=0.05)
