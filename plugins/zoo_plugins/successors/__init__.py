@@ -160,7 +160,7 @@ plugin = Plugin(
             base="dcgan-imagenet32",
             algorithm="ssgan",
             discriminator="ssgan",
-            summary="dcgan-imagenet32, whose D also says how images are turned: its features tell more of their content",
+            summary="dcgan-imagenet32, both networks updated with each minibatch, whose D also says how images are turned",
             paper=CHEN_2019,
         ),
         Recipe(
