@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_classes_come_as_often_as_in_the_data_and_evenly(counts: tuple[int, ...]
     for length in (100, 777, 2000):
         found = order[:length].bincount(minlength=len(counts))
         assert all(abs(int(n) - length * count / sum(counts)) <= 1.5 for n, count in zip(found, counts, strict=True))
-    assert order[found_at := 1234] == spread_classes(counts, [found_at])  # however many are asked for
+    assert order[1234] == spread_classes(counts, [1234])  # however many are asked for
 
 
 def pictures(folder: Path) -> Path:
@@ -65,12 +66,10 @@ def test_a_model_knows_how_often_its_data_have_each_class(run: Path, tmp_path: P
     assert labels_drawn(model.with_sampler("truncation", {"psi": 0.5}), 32).count(1) == 8
 
 
-def test_counts_that_cannot_be(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", [[0, 0], [9], [9, -3]])
+def test_counts_that_cannot_be(run: Path, tmp_path: Path, wrong: list[int]) -> None:
     kept = zoo.load(run).save_pretrained(tmp_path / "model")
-    text = (kept / "config.json").read_text()
-    for wrong in ("[0, 0]", "[9]", "[9, -3]"):
-        (kept / "config.json").write_text(
-            text.replace(text[text.index("[", text.index("class_counts")) :].partition("]")[0] + "]", wrong)
-        )
-        with pytest.raises(ModelError, match="class_counts"):
-            zoo.load(kept)
+    config = json.loads((kept / "config.json").read_text())
+    (kept / "config.json").write_text(json.dumps({**config, "class_counts": wrong}))
+    with pytest.raises(ModelError, match="class_counts"):
+        zoo.load(kept)

@@ -58,7 +58,7 @@ class Reference:
 
 def measure(model: Model, criterion: Criterion, reference: Reference, samples: int) -> tuple[float, float, float]:
     """Return distance, diversity and nearest of `Point`, from `samples` pictures of latents that are always the same."""
-    drawn, features = criterion.inputs(model.as_data().batches(samples, on_device=True))
+    drawn, features = criterion.inputs(model.mix_classes().batches(samples, on_device=True))
     diversity = mean_distance(features) / reference.mean_distance
     nearest = nearest_distance(features) / (reference.nearest_distance or 1.0)  # 0: the data repeat themselves
     return criterion.measure(reference.real, drawn), diversity, nearest

@@ -61,7 +61,7 @@ def generate_images(model: Model, n: int, *, seed: int = 0) -> Images:
     if n < 1:
         raise OptionError(f"the number of samples must be at least 1, not {n}", hint="for example: --samples 10000")
 
-    model = model.as_data()
+    model = model.mix_classes()
 
     def pieces(first: int, device: torch.device) -> Iterator[Tensor]:
         for images in model.batches(n, seed=seed, first=first, on_device=True):

@@ -247,7 +247,7 @@ def watch(
         return criterion.inputs(images.pieces(0, criterion.extractor.device), total=images.count, report=report)[0]
 
     def measure(generator: Generator, seed: int) -> float:
-        model = Model(generator, None).as_data()
+        model = Model(generator, None).mix_classes()
         drawn = (to_images(to_uint8(images)) for images in model.batches(samples, seed=seed, on_device=True))
         return criterion.measure(real(generator.image), criterion.inputs(drawn)[0])
 

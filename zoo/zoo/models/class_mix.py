@@ -16,11 +16,11 @@ def spread_classes(counts: Sequence[int], numbers: Sequence[int]) -> Tensor:
     asked = torch.tensor(list(numbers), dtype=torch.int64)
     if len(set(counts)) == 1:
         return asked % len(counts)
-    return _begin(tuple(counts), 1 << max(numbers, default=0).bit_length())[asked]
+    return _order_classes(tuple(counts), 1 << max(numbers, default=0).bit_length())[asked]
 
 
 @lru_cache(maxsize=8)
-def _begin(counts: tuple[int, ...], length: int) -> Tensor:
+def _order_classes(counts: tuple[int, ...], length: int) -> Tensor:
     """Return the first classes of the order, at least `length`: the j-th image of class k comes at (j + ½) / share of k."""
     total = sum(counts)
     shares = torch.tensor([count / total for count in counts], dtype=torch.float64)

@@ -163,7 +163,7 @@ class Model(Displayed):
             return self
         return replace(self, sampler=Choosing(self, name, options or {}))
 
-    def as_data(self) -> Model:
+    def mix_classes(self) -> Model:
         """Return this model, whose samples have each class as often as the images that it learned from: what is compared
         with data must. The same where it is told no labels, or learned from equally many of each.
         """

@@ -66,7 +66,7 @@ def resume_config(
     others = {key: name for key, name in asked.items() if name and name.rpartition(":")[2] != old[key]}
     lines = list_differences(old, {**old, **others})
     if (named or options) and not lines:
-        wanted = _wanted(config, named, options)
+        wanted = _resolve_wanted(config, named, options)
         # Data that moved are the same data; the pack tells. Channels that nobody names stay what they are.
         old = {"channels": None, **config.identity(), "data": None}
         new = {**wanted.identity(), "data": None, "channels": named.get("channels", old["channels"])}
@@ -81,7 +81,7 @@ def resume_config(
     return config
 
 
-def _wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, Any]) -> RunConfig:
+def _resolve_wanted(config: RunConfig, named: Mapping[str, Any], options: Mapping[str, Any]) -> RunConfig:
     """Return the configuration that a run would have, had it been begun with these flags and options too."""
     assert config.dataset is not None
     # An optimizer.* key speaks for all networks, so it must win over what the run holds for each.
