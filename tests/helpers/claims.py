@@ -59,6 +59,13 @@ class Good(Claim):
         return ["zoo list"]
 
 
+class Changed(Good):
+    """The same claim some versions later: it remembers something else under the same key."""
+
+    def measure(self, bench: Bench) -> Facts:
+        return {"value": bench.remember("count", lambda: {"share": 2})["share"]}
+
+
 class Trained(Good):
     """Asks for the shared training, and measures it once."""
 

@@ -12,7 +12,7 @@ import pytest
 
 import zoo
 from helpers import claims
-from helpers.claims import MEASURED, TRAINING, Failing, Good, Needy, Trained, Walked
+from helpers.claims import MEASURED, TRAINING, Changed, Failing, Good, Needy, Trained, Walked
 from helpers.reporters import Heard
 from helpers.workplace import run as type_command
 from zoo.training import callbacks
@@ -134,6 +134,18 @@ def test_what_a_claim_has_kept_is_checked(text: str, tmp_path: Path) -> None:
     (out / "claims" / "good.json").unlink()
     (out / "measurements" / "good-count.json").write_text(text)
     assert "measurements/good-count.json is damaged" in reproduce(out, {"good": Good}).rows[0].error
+
+
+def test_a_claim_that_has_changed_since_it_was_measured_says_what_to_delete(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    reproduce(out, {"good": Good})
+    (out / "claims" / "good.json").unlink()
+    error = reproduce(out, {"good": Changed}).rows[0].error
+    kept = out / "measurements" / "good-count.json"
+    assert error.startswith("TypeError: ")
+    assert error.endswith(f"delete it and try again: {kept}")
+    kept.unlink()
+    assert kinds(reproduce(out, {"good": Changed})) == {"good": "holds"}
 
 
 @pytest.mark.parametrize(

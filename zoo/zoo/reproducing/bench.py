@@ -132,6 +132,7 @@ class WorkBench(Bench):
 
     def __init__(self, shop: Shop, claim: str) -> None:
         self.shop, self.claim, self.cost = shop, claim, Cost()
+        self.remembered: list[Path] = []  # files of measurements that were there already
         self.folder, self.profile, self.device, self.report = shop.folder, shop.profile, shop.device, shop.report
 
     def train(self, training: Training) -> Path:
@@ -168,6 +169,8 @@ class WorkBench(Bench):
             kept = {"seconds": round(max(0.0, time.monotonic() - begun - counted), 2), "value": value}
             write_kept(file, kept)
             kept = json.loads(json.dumps(kept))  # the same now as when it is read again
+        else:
+            self.remembered.append(file)
         self.cost.measuring += kept["seconds"]
         return kept["value"]
 

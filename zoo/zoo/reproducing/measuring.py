@@ -45,6 +45,9 @@ def measure_claim(name: str, claim: Claim, shop: Shop) -> None:
         error = " ".join(filter(None, (failure.message, failure.hint)))
     except Exception as failure:  # a claim of anybody's: the others go on
         error = name_error(failure)
+        if bench.remembered:
+            names = ", ".join(str(file) for file in bench.remembered)
+            error += f". If an earlier version of the claim measured what lies there, delete it and try again: {names}"
     if error:
         shop.report.warn(f"{name}: {error}")
     cost = bench.cost
