@@ -9,8 +9,9 @@ add is told beside `both updated`. `random` is the control, and --model NAME=PAT
 authors, which `zoo import newmu` makes). Each is probed as `zoo probe` does, with all labels, stage by stage (--per-layer)
 and once more with features that are means of an image's and its mirror image's. `gain` is in points beside `as it is`.
 
-What is done is kept in --out: the same command goes on after a kill, and other trials may be added. --markdown FILE writes
-what is there into the page, with the commands of what is not. 100 epochs of one trial are 5 million images.
+What is done is kept in --out: the same command goes on after a kill, and other trials may be added. --read says which of
+the three readings are made: `plain`, `mirrored`, and `layers`, which takes the longest. --markdown FILE writes what is there
+into the page, with the commands of what is not. 100 epochs of one trial are 5 million images.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ from zoo_core import Plugin, Recipe, registry
 
 RECIPE, PAPER = "dcgan-imagenet32", 0.828
 IMAGES = 50_000
+READINGS = ("plain", "mirrored", "layers")
 MARKS = "<!-- trials -->", "<!-- end of trials -->"
 TRIALS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "mirror": {"training.mirror": True},
     "normal latents": {"training.latent": "normal"},
     "both updated": {"algorithm.updates": "both"},
+    "both updated, minibatches of 32": {"algorithm.updates": "both", "training.batch": 32},
+    "both updated, minibatches of 16": {"algorithm.updates": "both", "training.batch": 16},
     "R1": {"loss": "non-saturating-r1"},
     "least squares": {"loss": "least-squares"},
     "augmented": {"training.augment": "color,translation,cutout"},
@@ -61,6 +65,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, help="most test images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, help="of trainings")
+    parser.add_argument("--read", action="append", choices=READINGS, help="only these; repeatable")
     parser.add_argument("--out", type=Path, default=Path("probe-gap"))
     parser.add_argument("--tiny", action="store_true", help="sizes that say nothing, to try this script")
     parser.add_argument("--list", action="store_true", help="show the trials, train nothing")
@@ -76,7 +82,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.data:
         with registry.add(Plugin(recipes=[as_recipe(name) for name in TRIALS]), distribution="gap"):
-            for name in ["random", *(given.trial or TRIALS)]:
+            for name in [*(given.trial or TRIALS), "random"]:
                 keep(name, given)
             for text in given.model:
                 name, _, path = text.partition("=")
@@ -99,13 +105,16 @@ def key(name: str) -> str:
 
 
 def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
-    """Train and probe, unless that was done already with the same choices."""
+    """Train, and probe in each of the ways that are asked for; what was done already with the same choices is left."""
     file = given.out / f"{key(name)}-{given.width}-{given.epochs:g}-{given.seed}-{given.labels}.json"
-    if file.exists():
-        return
     report = SILENT if given.json else PlainReporter()
     options = {f"{role}.width": given.width for role in ("generator", "discriminator")}
     told: dict[str, Any] = {"name": name, "width": given.width, "seed": given.seed, "labels": given.labels}
+    if file.exists():
+        told = json.loads(file.read_text(encoding="utf-8"))
+    readings = [reading for reading in given.read or READINGS if reading not in told]
+    if not readings:
+        return
     if name == "random":
         target: Any = zoo.create(RECIPE, options=options)
     elif model:
@@ -113,15 +122,18 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
     else:
         run = given.out / f"{key(name)}-{given.width}-{given.epochs:g}-{given.seed}"
         choices: dict[str, Any] = {"images": round(given.epochs * IMAGES), "device": given.device, "watch": False}
-        start = time.perf_counter()
-        if run.exists():
+        choices |= {"threads": given.threads} if given.threads else {}
+        if "epochs" in told:
+            target = run
+        elif run.exists():
             target = zoo.train(resume=run, report=report, device=given.device).path
         else:
             where = {"dataset": "cifar10", "data": given.data, "seed": given.seed, "options": options}
             target = zoo.train(key(name), out=run, report=report, **where, **choices).path
-        told |= {"epochs": given.epochs, "training_seconds": round(time.perf_counter() - start, 1)}
+        told |= {"epochs": given.epochs}
+        write_json(file, told)
     labels = "all" if given.labels == "all" else int(given.labels)
-    for read, mirror in (("plain", False), ("mirrored", True)):
+    for reading in readings:
         start = time.perf_counter()
         found = zoo.probe(
             target,
@@ -131,46 +143,57 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
             repeats=1,
             test=given.test,
             untrained=name == "random",
-            mirror=mirror,
-            per_layer=not mirror,
+            mirror=reading == "mirrored",
+            per_layer=reading == "layers",
             seed=given.seed,
             device=given.device,
             write=False,
             report=report,
         )
-        told[read] = {"accuracy": found.metrics["probe_accuracy"], "c": found.protocol["c"]}
-        told[read] |= {"seconds": round(time.perf_counter() - start, 1), "layers": found.details.get("layers", [])}
+        told[reading] = {"accuracy": found.metrics["probe_accuracy"], "c": found.protocol["c"]}
+        told[reading] |= {"seconds": round(time.perf_counter() - start, 1)}
+        if reading == "layers":
+            told[reading]["layers"] = found.details["layers"]
+            told.setdefault("plain", dict(told[reading]))  # a plain reading is part of it
         told |= {"test_images": found.protocol["test_images"], "real_images": found.protocol["real_images"]}
-    write_json(file, told)
+        write_json(file, told)
 
 
 def summarize(folder: Path) -> dict[str, Any]:
     """Return all that lies in a folder, beside the recipe as it is, with what is missing."""
     rows = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("gap-*.json"))]
+    rows = [row for row in rows if any(reading in row for reading in READINGS)]  # others are only trained
     for row in rows:
         alike = [
             o for o in rows if o["name"] == "as it is" and all(o[k] == row[k] for k in ("width", "labels", "test_images"))
         ]
-        if alike:
+        if alike and "plain" in row and "plain" in alike[0]:
             row["gain"] = round(100 * (row["plain"]["accuracy"] - alike[0]["plain"]["accuracy"]), 2)
-        row["mirror_gain"] = round(100 * (row["mirrored"]["accuracy"] - row["plain"]["accuracy"]), 2)
-    done = {row["name"] for row in rows if row["labels"] == "all" and row["width"] == 128 and row["test_images"] == 10_000}
-    best = max((r[w]["accuracy"] for r in rows for w in ("plain", "mirrored")), default=None)
-    return {"paper": PAPER, "best": best, "trials": rows, "not_run_in_full": [n for n in TRIALS if n not in done]}
+        if "plain" in row and "mirrored" in row:
+            row["mirror_gain"] = round(100 * (row["mirrored"]["accuracy"] - row["plain"]["accuracy"]), 2)
+    full = [row for row in rows if (row["labels"], row["width"], row["test_images"]) == ("all", 128, 10_000)]
+    best = max((row[reading]["accuracy"] for row in rows for reading in READINGS if reading in row), default=None)
+    missing = [name for name in TRIALS if name not in {row["name"] for row in full}]
+    return {"paper": PAPER, "best": best, "trials": rows, "not_run_in_full": missing}
 
 
 def write_table(file: Path, result: dict[str, Any]) -> None:
     """Write the table of trials, and the commands of what is missing, between the marks of a page."""
     head = ("trial", "epochs", "width", "labeled images", "test images", "accuracy", "gain", "with mirror images")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"] if result["trials"] else []
-    for row in result["trials"]:
+    for row in sorted(result["trials"], key=lambda row: (row["labels"] == "all", row["width"]), reverse=True):
+        plain, mirrored = (f"{row[name]['accuracy']:.2%}" if name in row else "–" for name in ("plain", "mirrored"))
         gain = "–" if "gain" not in row else f"{row['gain']:+.2f}"
         cells = [row["name"], f"{row['epochs']:g}" if "epochs" in row else "–", f"{row['width']}", f"{row['real_images']:,}"]
-        cells += [f"{row['test_images']:,}", f"{row['plain']['accuracy']:.2%}", gain, f"{row['mirrored']['accuracy']:.2%}"]
+        cells += [f"{row['test_images']:,}", plain, gain, mirrored]
         lines.append(f"| {' | '.join(cells)} |")
     for row in result["trials"]:
-        each = [f"{s['stage']} {s['alone']:.1%}, with those below {s['up_to']:.1%}" for s in row["plain"]["layers"]]
-        lines += ["", f"Stages of “{row['name']}” (width {row['width']}): {'; '.join(each)}."]
+        each = [
+            f"{s['stage']} {s['alone']:.1%}, with those below {s['up_to']:.1%}"
+            for s in row.get("layers", {}).get("layers", [])
+        ]
+        if each:
+            lines += ["", f"Stages of “{row['name']}” (width {row['width']}): {'; '.join(each)}."]
     if result["not_run_in_full"]:
         lines += ["", "Not run yet with all labels, all test images and 28,672 features:", "", "```sh"]
         lines += [

@@ -186,7 +186,7 @@ def measure_again(name: str, seed: int, given: argparse.Namespace) -> dict[str, 
     if not record.exists() or len(json.loads(record.read_text())["images"]) < len(SHARES):
         raise SystemExit(f"{folder} is not trained to its end; the same command without --again does that")
     choice = read_choice(given.again)
-    length = registry.create("features", choice.name, choice.options).dim
+    length = zoo.extractor(choice.name, options=choice.options).dim
     if min(given.samples, given.real) < 2 * length:
         raise SystemExit(f"{given.again} has {length:,} numbers: take --samples and --real of at least {2 * length:,}")
     where = {"dataset": given.dataset, "data": given.data}

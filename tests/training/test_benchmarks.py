@@ -174,13 +174,13 @@ def test_the_roadmap(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(f"{before}\n## another\n\nstays\n", encoding="utf-8")
     assert run("roadmap.py", *chosen) == found  # the section is written again, what is beside it stays
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == f"{before}\n## another\n\nstays\n"
-    scattering = ("roadmap.py", "r3gan-small", *where, *tiny, "--again", "scattering")
-    few = start(*scattering)
-    assert (few.returncode, "take --samples and --real of at least 608" in few.stderr) == (1, True)
-    few = start(*scattering, "--samples", 608, "--real", 608)
+    pixels = ("roadmap.py", "r3gan-small", *where, *tiny, "--again", "pixels:size=4")
+    few = start(*pixels)
+    assert (few.returncode, "take --samples and --real of at least 96" in few.stderr) == (1, True)
+    few = start(*pixels, "--samples", 96, "--real", 96)
     assert (few.returncode, "there are only 40 pictures" in few.stderr) == (1, True)
-    pictures(tmp_path / "many", 620)
-    (again,) = run(*scattering, "--samples", 608, "--real", 608, "--data", tmp_path / "many")["again"]["r3gan-small"]
+    pictures(tmp_path / "many", 100)
+    (again,) = run(*pixels, "--samples", 96, "--real", 96, "--data", tmp_path / "many")["again"]["r3gan-small"]
     assert set(again) == {"frechet", "kid", "precision", "recall"}
     assert again["frechet"] > 0
     costs = ("--costs", "--size", 16, "--width", 8, "--rounds", 1, "--markdown", tmp_path / "page.md")
