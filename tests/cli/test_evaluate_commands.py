@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import zoo as api
+from helpers.datasets import colored_cifar10
 from helpers.workplace import run, workplace
 from zoo.models.folder import write_model
 
@@ -23,15 +22,7 @@ pytest.importorskip("faiss")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """CIFAR-10 as class folders, a color for each class, and an untrained model."""
     folder = tmp_path_factory.mktemp("ein Heim")
-    rng = np.random.default_rng(0)
-    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-    for split, count in (("train", 12), ("test", 4)):
-        for k, name in enumerate(names):
-            for i in range(count):
-                path = folder / "cifar" / split / name / f"{i}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                pixels = rng.integers(0, 40, (16, 16, 3)) + np.array([20 * k, 200 - 20 * k, 10 * (k % 3)])
-                Image.fromarray(pixels.astype(np.uint8)).save(path)
+    colored_cifar10(folder / "cifar", train=12, test=4)
     with workplace(folder):
         model = api.create("dcgan", size=16, options={"generator.width": 4, "discriminator.width": 8})
         model.config["provenance"] = {"dataset": {"name": "cifar10", "split": "train"}}

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from zoo_core import registry
+from zoo_plugins.datasets.cifar10 import CLASSES
 
 
 def encoded(number: int = 0, *, form: str = "JPEG", size: tuple[int, int] = (40, 32)) -> bytes:
@@ -22,6 +23,19 @@ def encoded(number: int = 0, *, form: str = "JPEG", size: tuple[int, int] = (40,
     buffer = io.BytesIO()
     Image.new("RGB", size, (number * 37 % 256, number * 91 % 256, 120)).save(buffer, form)
     return buffer.getvalue()
+
+
+def colored_cifar10(folder: Path, *, train: int, test: int) -> Path:
+    """CIFAR-10 as class folders, so many pictures of each class, which has its own color."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", train), ("test", test)):
+        for number, name in enumerate(CLASSES):
+            for i in range(count):
+                path = folder / split / name / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pixels = rng.integers(0, 40, (16, 16, 3)) + np.array([20 * number, 200 - 20 * number, 10 * (number % 3)])
+                Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return folder
 
 
 def dataset(name: str, data: Path | str | None, **options: Any) -> Any:

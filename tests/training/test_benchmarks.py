@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import zoo
+from helpers.datasets import colored_cifar10
 from helpers.packs import pictures
 
 pytestmark = pytest.mark.slow
@@ -187,6 +188,31 @@ def test_the_roadmap(tmp_path: Path) -> None:
     ratio = run("roadmap.py", "r3gan-small", *costs)["costs"]["r3gan-small"]
     assert ratio["ratio"] == pytest.approx(ratio["with"] / ratio["without"], rel=0.05)
     assert f"| {ratio['ratio']:.2f} |" in (tmp_path / "page.md").read_text(encoding="utf-8")
+
+
+def test_what_brings_features_nearer_to_the_paper(tmp_path: Path) -> None:
+    """Trained once, read in one way and then in another; the page has what is there and the commands of what is not."""
+    data = colored_cifar10(tmp_path / "cifar", train=40, test=4)
+    page = tmp_path / "page.md"
+    page.write_text("before\n\n<!-- trials -->\nold\n<!-- end of trials -->\n\nbehind\n", encoding="utf-8")
+    name = "both updated, minibatches of 16"
+    chosen = ("probe_gap.py", "--tiny", "--data", data, "--trial", name, "--threads", 1, "--out", tmp_path / "out")
+    found = run(*chosen, "--read", "mirrored", "--markdown", page)
+    assert [row["name"] for row in found["trials"]] == [name, "random"]
+    assert all("plain" not in row and row["mirrored"]["accuracy"] > 0.3 for row in found["trials"])
+    log = tmp_path / "out" / "gap-both-updated-minibatches-of-16-8-0.02-0" / "metrics.jsonl"
+    trained = log.read_text(encoding="utf-8")
+    found = run(*chosen, "--read", "mirrored", "--read", "layers", "--markdown", page)
+    assert log.read_text(encoding="utf-8") == trained
+    row = found["trials"][0]
+    assert [stage["stage"] for stage in row["layers"]["layers"]][-1] == "4x4"
+    assert row["mirror_gain"] == pytest.approx(100 * (row["mirrored"]["accuracy"] - row["plain"]["accuracy"]), abs=0.01)
+    text = page.read_text(encoding="utf-8")
+    mirrored, plain = (f"{row[reading]['accuracy']:.2%}" for reading in ("mirrored", "plain"))
+    assert f"| {name} | 0.02 | 8 | 300 | 40 | {plain} | – | {mirrored} |" in text
+    assert "Stages of “random” (width 8): " in text
+    assert "--trial 'both updated'" in text
+    assert (text.startswith("before\n"), text.endswith("\nbehind\n"), "old" in text) == (True, True, False)
 
 
 def test_projecting_by_an_encoder_and_by_steps(tmp_path: Path) -> None:
