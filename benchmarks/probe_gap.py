@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from whole import train_whole
+
 import zoo
 from zoo.files import write_json
 from zoo.progress import SILENT, PlainReporter
@@ -126,10 +128,10 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
         if "epochs" in told:
             target = run
         elif run.exists():
-            target = zoo.train(resume=run, report=report, device=given.device).path
+            target = train_whole(resume=run, report=report, **choices).path
         else:
             where = {"dataset": "cifar10", "data": given.data, "seed": given.seed, "options": options}
-            target = zoo.train(key(name), out=run, report=report, **where, **choices).path
+            target = train_whole(key(name), out=run, report=report, **where, **choices).path
         told |= {"epochs": given.epochs}
         write_json(file, told)
     labels = "all" if given.labels == "all" else int(given.labels)

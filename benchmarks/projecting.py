@@ -24,6 +24,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from whole import train_whole
 
 import zoo
 from zoo.analysis.samples import block
@@ -79,12 +80,12 @@ def train(weight: float, given: argparse.Namespace) -> Path:
     quiet: dict[str, Any] = {"device": "cpu", "threads": 1, "report": SILENT, "watch": False, "rescue": False}
     if (folder / "run.json").exists():
         if read_log(folder / "metrics.jsonl")[-1]["images"] < given.images:
-            zoo.train(resume=folder, images=given.images, **quiet)
+            train_whole(resume=folder, images=given.images, **quiet)
     else:
         options = {"algorithm.reconstruction": weight, **{f"{role}.width": given.width for role in ROLES}}
         options["dataset.count"] = given.count
         own: dict[str, Any] = {"size": given.size, "seed": given.seed, "out": folder}
-        zoo.train("bigan", dataset="faces", images=given.images, options=options, **own, **quiet)
+        train_whole("bigan", dataset="faces", images=given.images, options=options, **own, **quiet)
     return folder
 
 

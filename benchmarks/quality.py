@@ -32,8 +32,8 @@ import torch
 from plain_loop import PlainLoop
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from whole import train_whole
 
-import zoo
 from zoo.allocator import keep_freed_memory
 from zoo.files import atomic_file, write_json
 from zoo.loading import load
@@ -119,11 +119,11 @@ def ours(side: str, given: argparse.Namespace, images: int, seed: int, folder: P
     try:
         if not folder.exists():
             choices = {"channels": 1, **CHOICES[side]}
-            zoo.train(
+            train_whole(
                 "dcgan", dataset="faces", data=given.data, size=given.size, images=images, seed=seed, out=folder, **choices
             )
         elif not is_complete(folder):
-            zoo.train(resume=folder)
+            train_whole(resume=folder)
     finally:
         State.update_average = update  # type: ignore[method-assign]
     model, raw = load(folder), load(folder, raw=True)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from whole import train_whole
 
 import zoo
 from zoo.files import write_json
@@ -171,9 +172,9 @@ def train(
     try:
         if not (folder / "run.json").exists():
             own = {"size": given.size, "channels": given.channels, "seed": seed, "options": options, "out": folder}
-            zoo.train(recipe, **where, **own, **quiet)
+            train_whole(recipe, **where, **own, **quiet)
         elif not (folder / "model").exists():
-            zoo.train(resume=folder, **quiet)
+            train_whole(resume=folder, **quiet)
     except TrainingError as error:
         return {"stopped": error.message}
     log = [line for line in read_log(folder / "metrics.jsonl") if "real_logit" in line]

@@ -13,6 +13,8 @@ import json
 import sys
 from pathlib import Path
 
+from whole import train_whole
+
 import zoo
 from zoo.progress import SILENT
 from zoo.runs.run import read_log, read_run
@@ -65,10 +67,10 @@ def train(recipe: str, health: str, given: argparse.Namespace, *, say: bool) -> 
     try:
         if (folder / "run.json").exists():
             if not (folder / "model").exists():
-                zoo.train(resume=folder, **choices)
+                train_whole(resume=folder, **choices)
         else:
             own = {"options": options, "size": 32, "out": folder, "rescue": False, "evaluate_every": given.images // 12}
-            zoo.train(recipe, dataset="faces", **own, **choices)
+            train_whole(recipe, dataset="faces", **own, **choices)
     except TrainingError as error:  # a sick one may
         sys.stderr.write(f"{folder}: {error.message}\n")
     lines, record = read_log(folder / "metrics.jsonl"), read_run(folder)

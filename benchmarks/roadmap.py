@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from whole import train_whole
 
 import zoo
 from zoo.allocator import keep_freed_memory_during
@@ -151,10 +152,10 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
         clock, worked = time.perf_counter(), time.process_time()
         try:
             if (folder / "run.json").exists():
-                zoo.train(resume=folder, images=images, **quiet)
+                train_whole(resume=folder, images=images, **quiet)
             else:
                 own = {"size": given.size, "seed": seed, "options": options, "out": folder}
-                zoo.train(name, **where, **own, images=images, **quiet)
+                train_whole(name, **where, **own, images=images, **quiet)
         except TrainingError as error:
             found["stopped"] = error.message
             write_json(record, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 import zoo
 from helpers.datasets import colored_cifar10
 from helpers.packs import pictures
+from helpers.reporters import Heard
+from zoo.training import callbacks
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +46,20 @@ def test_killed_and_resumed(runs: int, flags: tuple[str, ...]) -> None:
     found = run("kill_resume.py", "--runs", runs, *flags)
     assert (found["identical"], found["runs"], found["stray"], found["wrong"]) == (runs, runs, 0, [])
     assert sum(found["killed_in"].values()) == runs
+
+
+def test_a_training_that_is_interrupted_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setattr(callbacks, "TICK", 0.0)  # progress at every step
+    from whole import train_whole
+
+    tiny = {"generator.width": 4, "discriminator.width": 4, "dataset.count": 24}
+    own: dict[str, Any] = {"size": 16, "batch": 8, "options": tiny, "out": tmp_path / "run"}
+    quiet: dict[str, Any] = {"images": 64, "device": "cpu", "precision": "fp32", "watch": False}
+    with pytest.raises(SystemExit) as stopped:
+        train_whole("dcgan", dataset="faces", **own, **quiet, report=Heard(24, signal.SIGTERM))
+    assert stopped.value.code == 130
+    assert train_whole(resume=tmp_path / "run", **quiet, report=Heard()).images == 64
 
 
 def test_first_minutes() -> None:
