@@ -63,9 +63,6 @@ Written by `benchmarks/roadmap.py --markdown` from what it measured. Each row ha
 it ([training](../training.md#from-dcgan-to-r3gan-one-idea-at-a-time)). A distance orders rows of this table and compares
 with no other; so short a training says what learns quickly, not where a long one ends. Means with 95 % intervals of
 Student's t over the seeds.
-
-Sections that do not say how rates were scaled are of an earlier version of the script, which scaled that of `r3gan-small`
-alone, by two. Narrow networks of the other recipes gain by higher rates too ([guidelines](guidelines.md)), so they favor it.
 """
 
 
@@ -318,7 +315,12 @@ def cell(values: list[float]) -> str:
     """Return a mean with its interval."""
     spread = Spread.of(values)
     half = spread.half_width
-    return f"{spread.mean:.3g}" + (f" ± {half:.2g}" if half else "")  # seeds that are alike tell no interval
+    return shorten(spread.mean, 3) + (f" ± {shorten(half, 2)}" if half else "")  # seeds that are alike tell no interval
+
+
+def shorten(value: float, digits: int) -> str:
+    """Return a number with so many digits, and all of those before the point."""
+    return f"{value:,.0f}" if value >= 10**digits else f"{value:.{digits}g}"
 
 
 def cost(name: str, given: argparse.Namespace) -> dict[str, float]:
