@@ -3,7 +3,8 @@
     zoo compare dcgan dcgan-maxpool … --dataset faces --size 32 --seeds 3 --images 150000 --out comparison
     python benchmarks/guidelines.py 'Drawn faces=comparison' [TITLE=OTHER …] [--markdown docs/results/guidelines.md] [--json]
 
-Each comparison is a section of the page; none of its numbers is typed. A recipe's distance is divided by `dcgan`'s with the
+Each comparison is a section of the page, in place of that with its title or behind the others, which stay; none of its
+numbers is typed. A recipe's distance is divided by `dcgan`'s with the
 same seed, at the first measurement (`early`) and at the last (`late`); over the seeds the mean logarithm of that ratio
 has a 95 % interval of Student's t. Where it lies above 0 the guideline helps, where it lies below it harms, else nothing can
 be told. A seed that diverges has no ratio, and where only the broken one does, those that are left judge nothing
@@ -54,14 +55,20 @@ def main() -> None:
             parser.error(str(error))
     if given.markdown:
         before, begin, rest = given.markdown.read_text(encoding="utf-8").partition(MARKS[0])
-        _, end, after = rest.partition(MARKS[1])
+        there, end, after = rest.partition(MARKS[1])
         if not begin or not end:
             parser.error(f"{given.markdown} lacks the lines {MARKS[0]} and {MARKS[1]}")
-        sections = "\n".join(write_section(one) for one in found)
+        sections = "\n".join(insert(there, [write_section(one) for one in found]))
         given.markdown.write_text(f"{before}{begin}\n\n{sections}\n{end}{after}", encoding="utf-8")
     elif not given.json:
         print("\n".join(write_section(one) for one in found))
     print(json.dumps(found))
+
+
+def insert(there: str, written: Sequence[str]) -> list[str]:
+    """Return the sections of a page with those just written in place of the ones with their titles, or behind all others."""
+    sections = {text.partition("\n")[0]: text.rstrip("\n") + "\n" for text in re.split(r"(?m)^(?=### )", there)[1:]}
+    return list((sections | {text.partition("\n")[0]: text for text in written}).values())
 
 
 def read(folder: Path) -> dict[str, Any]:

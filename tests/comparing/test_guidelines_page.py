@@ -87,6 +87,14 @@ def test_ratios_and_what_they_say(comparison: Path, tmp_path: Path) -> None:
     assert "1,234 pictures, 128 images shown to each training; 3 seeds" in text
     assert "ada" not in text  # whose pictures they were
 
+    done = write(f"Photographs={comparison}", "--markdown", page)
+    assert done.returncode == 0, done.stderr
+    section = text.partition("### Painted faces")[2].partition("<!-- end")[0].strip()
+    both = page.read_text()
+    assert (both.count(section), "### Photographs, 16×16" in both) == (2, True)  # the first stays
+    assert write(f"Painted faces={comparison}", "--markdown", page).returncode == 0
+    assert page.read_text() == both
+
     page.write_text("without the marks")
     assert "lacks the lines <!-- comparisons -->" in write(f"Painted faces={comparison}", "--markdown", page).stderr
     assert page.read_text() == "without the marks"
