@@ -28,6 +28,7 @@ from whole import train_whole
 import zoo
 from zoo.files import write_json
 from zoo.progress import SILENT, PlainReporter
+from zoo.runs.run import is_complete
 from zoo_core import Plugin, Recipe, registry
 
 RECIPE, PAPER = "dcgan-imagenet32", 0.828
@@ -125,7 +126,7 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
         run = given.out / f"{key(name)}-{given.width}-{given.epochs:g}-{given.seed}"
         choices: dict[str, Any] = {"images": round(given.epochs * IMAGES), "device": given.device, "watch": False}
         choices |= {"threads": given.threads} if given.threads else {}
-        if "epochs" in told:
+        if is_complete(run):
             target = run
         elif run.exists():
             target = train_whole(resume=run, report=report, **choices).path
@@ -133,7 +134,6 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
             where = {"dataset": "cifar10", "data": given.data, "seed": given.seed, "options": options}
             target = train_whole(key(name), out=run, report=report, **where, **choices).path
         told |= {"epochs": given.epochs}
-        write_json(file, told)
     labels = "all" if given.labels == "all" else int(given.labels)
     for reading in readings:
         start = time.perf_counter()
@@ -164,7 +164,6 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
 def summarize(folder: Path) -> dict[str, Any]:
     """Return all that lies in a folder, beside the recipe as it is, with what is missing."""
     rows = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("gap-*.json"))]
-    rows = [row for row in rows if any(reading in row for reading in READINGS)]  # others are only trained
     for row in rows:
         alike = [
             o for o in rows if o["name"] == "as it is" and all(o[k] == row[k] for k in ("width", "labels", "test_images"))
@@ -205,7 +204,7 @@ def write_table(file: Path, result: dict[str, Any]) -> None:
         lines += ["```"]
     text = file.read_text(encoding="utf-8")
     before, after = text.partition(MARKS[0])[0], text.partition(MARKS[1])[2]
-    file.write_text(f"{before}{MARKS[0]}\n" + "\n".join(lines) + f"\n{MARKS[1]}{after}", encoding="utf-8")
+    file.write_text(f"{before}{MARKS[0]}\n\n" + "\n".join(lines) + f"\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
