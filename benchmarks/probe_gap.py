@@ -1,6 +1,7 @@
 """What brings a discriminator's features nearer to the paper's 82.8 % on CIFAR-10, without labels and without ImageNet.
 
-    python benchmarks/probe_gap.py --data DIR [--epochs 100] [--trial NAME …] [--model NAME=PATH …] [--out DIR] [--json]
+    python benchmarks/probe_gap.py --data DIR [--epochs 100] [--trial NAME …] [--model NAME=PATH …]
+        [--read READING …] [--threads N] [--out DIR] [--markdown FILE] [--json]
     python benchmarks/probe_gap.py --data DIR --tiny
 
 DIR holds CIFAR-10. Each trial is recipe `dcgan-imagenet32` with one thing changed (`ssgan` has its networks), trained on the
@@ -10,8 +11,8 @@ authors, which `zoo import newmu` makes). Each is probed as `zoo probe` does, wi
 and once more with features that are means of an image's and its mirror image's. `gain` is in points beside `as it is`.
 
 What is done is kept in --out: the same command goes on after a kill, and other trials may be added. --read says which of
-the three readings are made: `plain`, `mirrored`, and `layers`, which takes the longest. --markdown FILE writes what is there
-into the page, with the commands of what is not. 100 epochs of one trial are 5 million images.
+the readings are made: `plain`, `mirrored`, and `layers`, which takes the longest and has the plain one in it. --markdown
+FILE writes what is there into the page, with the commands of what is not. 100 epochs of one trial are 5 million images.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from zoo_core import Plugin, Recipe, registry
 
 RECIPE, PAPER = "dcgan-imagenet32", 0.828
 IMAGES = 50_000
-READINGS = ("plain", "mirrored", "layers")
+READINGS = ("layers", "plain", "mirrored")
 MARKS = "<!-- trials -->", "<!-- end of trials -->"
 TRIALS: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -68,8 +69,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, help="most test images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, help="of trainings")
-    parser.add_argument("--read", action="append", choices=READINGS, help="only these; repeatable")
+    parser.add_argument("--threads", type=int, help="CPU threads of each training")
+    parser.add_argument("--read", action="append", choices=READINGS, help="which readings to make; repeatable")
     parser.add_argument("--out", type=Path, default=Path("probe-gap"))
     parser.add_argument("--tiny", action="store_true", help="sizes that say nothing, to try this script")
     parser.add_argument("--list", action="store_true", help="show the trials, train nothing")
@@ -109,21 +110,25 @@ def key(name: str) -> str:
 
 def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
     """Train, and probe in each of the ways that are asked for; what was done already with the same choices is left."""
-    file = given.out / f"{key(name)}-{given.width}-{given.epochs:g}-{given.seed}-{given.labels}.json"
+    trained = not model and name != "random"
+    choice = f"{key(name)}-{given.width}-{f'{given.epochs:g}' if trained else 'untrained'}-{given.seed}"
+    file = given.out / f"{choice}-{given.labels}.json"
     report = SILENT if given.json else PlainReporter()
     options = {f"{role}.width": given.width for role in ("generator", "discriminator")}
     told: dict[str, Any] = {"name": name, "width": given.width, "seed": given.seed, "labels": given.labels}
+    told |= {"epochs": given.epochs if trained else None, "test": given.test, "model": model}
     if file.exists():
-        told = json.loads(file.read_text(encoding="utf-8"))
-    readings = [reading for reading in given.read or READINGS if reading not in told]
-    if not readings:
-        return
+        found = json.loads(file.read_text(encoding="utf-8"))
+        for word in ("test", "model"):
+            if found[word] != told[word]:
+                raise SystemExit(f"{file} was read with --{word} {found[word]}; choose another folder: --out DIR")
+        told = found
     if name == "random":
         target: Any = zoo.create(RECIPE, options=options)
     elif model:
-        target, told["model"] = model, Path(model).name
+        target = model
     else:
-        run = given.out / f"{key(name)}-{given.width}-{given.epochs:g}-{given.seed}"
+        run = given.out / choice
         choices: dict[str, Any] = {"images": round(given.epochs * IMAGES), "device": given.device, "watch": False}
         choices |= {"threads": given.threads} if given.threads else {}
         if is_complete(run):
@@ -133,9 +138,10 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
         else:
             where = {"dataset": "cifar10", "data": given.data, "seed": given.seed, "options": options}
             target = train_whole(key(name), out=run, report=report, **where, **choices).path
-        told |= {"epochs": given.epochs}
     labels = "all" if given.labels == "all" else int(given.labels)
-    for reading in readings:
+    for reading in given.read or READINGS:
+        if reading in told:
+            continue
         start = time.perf_counter()
         found = zoo.probe(
             target,
@@ -152,30 +158,37 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
             write=False,
             report=report,
         )
-        told[reading] = {"accuracy": found.metrics["probe_accuracy"], "c": found.protocol["c"]}
-        told[reading] |= {"seconds": round(time.perf_counter() - start, 1)}
+        accuracy = {"accuracy": found.metrics["probe_accuracy"], "c": found.protocol["c"]}
+        told[reading] = {**accuracy, "seconds": round(time.perf_counter() - start, 1)}
         if reading == "layers":
             told[reading]["layers"] = found.details["layers"]
-            told.setdefault("plain", dict(told[reading]))  # a plain reading is part of it
+            told.setdefault("plain", accuracy)  # which is part of it
         told |= {"test_images": found.protocol["test_images"], "real_images": found.protocol["real_images"]}
         write_json(file, told)
 
 
 def summarize(folder: Path) -> dict[str, Any]:
     """Return all that lies in a folder, beside the recipe as it is, with what is missing."""
-    rows = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("gap-*.json"))]
+    return compare([json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("gap-*.json"))])
+
+
+def compare(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return trials with what they gain on the recipe as it is, trained and read alike, and the names of those to run."""
+    alike = ("width", "labels", "test_images", "epochs", "seed")
     for row in rows:
-        alike = [
-            o for o in rows if o["name"] == "as it is" and all(o[k] == row[k] for k in ("width", "labels", "test_images"))
-        ]
-        if alike and "plain" in row and "plain" in alike[0]:
-            row["gain"] = round(100 * (row["plain"]["accuracy"] - alike[0]["plain"]["accuracy"]), 2)
+        others = [o for o in rows if o["name"] == "as it is" and all(o[k] == row[k] for k in alike)]
+        if others and "plain" in row and "plain" in others[0]:
+            row["gain"] = round(100 * (row["plain"]["accuracy"] - others[0]["plain"]["accuracy"]), 2)
         if "plain" in row and "mirrored" in row:
             row["mirror_gain"] = round(100 * (row["mirrored"]["accuracy"] - row["plain"]["accuracy"]), 2)
-    full = [row for row in rows if (row["labels"], row["width"], row["test_images"]) == ("all", 128, 10_000)]
+    whole = {row["name"] for row in rows if "mirrored" in row and "plain" in row and is_full(row)}
     best = max((row[reading]["accuracy"] for row in rows for reading in READINGS if reading in row), default=None)
-    missing = [name for name in TRIALS if name not in {row["name"] for row in full}]
-    return {"paper": PAPER, "best": best, "trials": rows, "not_run_in_full": missing}
+    return {"paper": PAPER, "best": best, "trials": rows, "not_run_in_full": [name for name in TRIALS if name not in whole]}
+
+
+def is_full(row: dict[str, Any]) -> bool:
+    """Return whether a trial was trained for 100 epochs at the paper's width, and read with all labels."""
+    return (row["epochs"], row["labels"], row["width"], row["test_images"]) == (100, "all", 128, 10_000)
 
 
 def write_table(file: Path, result: dict[str, Any]) -> None:
@@ -185,7 +198,12 @@ def write_table(file: Path, result: dict[str, Any]) -> None:
     for row in sorted(result["trials"], key=lambda row: (row["labels"] == "all", row["width"]), reverse=True):
         plain, mirrored = (f"{row[name]['accuracy']:.2%}" if name in row else "–" for name in ("plain", "mirrored"))
         gain = "–" if "gain" not in row else f"{row['gain']:+.2f}"
-        cells = [row["name"], f"{row['epochs']:g}" if "epochs" in row else "–", f"{row['width']}", f"{row['real_images']:,}"]
+        cells = [
+            row["name"],
+            "–" if row["epochs"] is None else f"{row['epochs']:g}",
+            f"{row['width']}",
+            f"{row['real_images']:,}",
+        ]
         cells += [f"{row['test_images']:,}", plain, gain, mirrored]
         lines.append(f"| {' | '.join(cells)} |")
     for row in result["trials"]:
@@ -196,7 +214,7 @@ def write_table(file: Path, result: dict[str, Any]) -> None:
         if each:
             lines += ["", f"Stages of “{row['name']}” (width {row['width']}): {'; '.join(each)}."]
     if result["not_run_in_full"]:
-        lines += ["", "Not run yet with all labels, all test images and 28,672 features:", "", "```sh"]
+        lines += ["", "Not run yet for 100 epochs, with all labels, all test images and 28,672 features:", "", "```sh"]
         lines += [
             f"python benchmarks/probe_gap.py --data ~/cifar10 --epochs 100 --trial {shlex.quote(name)}"
             for name in result["not_run_in_full"]

@@ -7,8 +7,8 @@
 
 Each recipe is trained with each seed on the same pictures, with one thread, and measured after a 16th, an 8th, a quarter,
 half and all of --images: Fréchet distance, precision and recall of --samples samples against --real pictures. At equal
-images they are compared after the last; at equal time after as many seconds of training as the fastest recipe takes for
-all of its images, on a line between the measurements before and after. On a CPU seconds are those that the training had a
+images they are compared after the last; at equal time after as many seconds of training as the fastest of all takes for
+its images, on a line between the measurements before and after. On a CPU seconds are those that the training had a
 processor for, so that it may share its machine. --markdown writes a section of the page and leaves the others. --width
 counts maps at half the images' size; R3GAN's networks, which count them at the full size, are given half of it, groups of as
 many, and at most 4 times as many at any stage. Narrow networks take higher rates: each recipe has its own times √(its own
@@ -55,6 +55,7 @@ from zoo_core import ImageSpec, TrainingError, registry
 RECIPES = ("dcgan", *(name for name in sorted(registry.names("recipes")) if name.startswith("roadmap-")), "r3gan-small")
 METRICS = ("frechet", "precision", "recall")
 AGAIN = ("frechet", "kid", "precision", "recall")
+AGAIN_TITLE = ", by other features"
 SHARES = (16, 8, 4, 2, 1)
 
 HEAD = """# From `dcgan` to R3GAN, one idea at a time
@@ -62,7 +63,7 @@ HEAD = """# From `dcgan` to R3GAN, one idea at a time
 Written by `benchmarks/roadmap.py --markdown` from what it measured. Each row has its own idea and those of the rows above
 it ([training](../training.md#from-dcgan-to-r3gan-one-idea-at-a-time)). A distance orders rows of this table and compares
 with no other; so short a training says what learns quickly, not where a long one ends. Means with 95 % intervals of
-Student's t over the seeds.
+Student's t over the seeds: rows whose intervals overlap are not told apart, and three seeds make wide ones.
 """
 
 
@@ -136,9 +137,7 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     options = narrow(name, given)
     found: dict[str, Any] = {"options": options, "images": [], "seconds": []}
     if record.exists():
-        found = json.loads(record.read_text())
-        if found.get("options") != options:
-            raise SystemExit(f"{record} was measured with other options; choose another folder: --out DIR")
+        found = read_record(record, options)
     where: dict[str, Any] = {"dataset": given.dataset, "data": given.data}
     quiet: dict[str, Any] = {"device": given.device, "precision": given.precision, "report": SILENT, "threads": 1}
     quiet |= {"watch": False, "rescue": False}
@@ -149,7 +148,8 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
         clock, worked = time.perf_counter(), time.process_time()
         try:
             if (folder / "run.json").exists():
-                train_whole(resume=folder, images=images, **quiet)
+                if count_images(folder) < images:  # else it was killed before it was measured
+                    train_whole(resume=folder, images=images, **quiet)
             else:
                 own = {"size": given.size, "seed": seed, "options": options, "out": folder}
                 train_whole(name, **where, **own, images=images, **quiet)
@@ -171,6 +171,19 @@ def measure(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def read_record(record: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what was measured of a training with these options, and refuse that of others."""
+    found: dict[str, Any] = json.loads(record.read_text())
+    if found.get("options") != options:
+        raise SystemExit(f"{record} was measured with other options; choose another folder: --out DIR")
+    return found
+
+
+def count_images(folder: Path) -> int:
+    """Return how many images a training has seen."""
+    return int(max((line["images"] for line in read_log(folder / "metrics.jsonl") if "images" in line), default=0))
+
+
 def name_folder(name: str, seed: int, given: argparse.Namespace) -> Path:
     """Return the run folder of a training."""
     folder = f"{name}-{given.dataset.replace(':', '-')}-{given.size}-{given.width}-{given.images}-{seed}"
@@ -181,7 +194,7 @@ def measure_again(name: str, seed: int, given: argparse.Namespace) -> dict[str, 
     """Return what a finished training's model is worth by other features."""
     folder = name_folder(name, seed, given)
     record = folder.with_suffix(".json")
-    if not record.exists() or len(json.loads(record.read_text())["images"]) < len(SHARES):
+    if not record.exists() or len(read_record(record, narrow(name, given))["images"]) < len(SHARES):
         raise SystemExit(f"{folder} is not trained to its end; the same command without --again does that")
     choice = read_choice(given.again)
     length = zoo.extractor(choice.name, options=choice.options).dim
@@ -202,8 +215,7 @@ def measure_again(name: str, seed: int, given: argparse.Namespace) -> dict[str, 
 def summarize(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Return recipe → lists of each seed, and the distance of each at the fastest recipe's time."""
     done = {name: [trial for trial in trials if "stopped" not in trial] for name, trials in found.items()}
-    times = {name: statistics.fmean(trial["seconds"][-1] for trial in trials) for name, trials in done.items() if trials}
-    limit = min(times.values()) if times else 0.0
+    limit = min((trial["seconds"][-1] for trials in done.values() for trial in trials), default=0.0)
     rows: dict[str, Any] = {}
     for name, trials in found.items():
         rows[name] = {key: [trial.get(key, []) for trial in trials] for key in ("images", "seconds", *METRICS)}
@@ -236,12 +248,16 @@ def write_section(page: Path, section: str) -> None:
 
 
 def insert(section: str, page: str) -> str:
-    """Return the page with the section in place of that of the same title, or behind all others."""
+    """Return the page with the section in place of that of its title, else behind that of its trainings, else last."""
     head, *others = re.split(r"(?m)^(?=## )", page)
     title = section.partition("\n")[0]
     titles = [other.partition("\n")[0] for other in others]
     at = titles.index(title) if title in titles else len(others)
-    return "\n".join(text.rstrip("\n") + "\n" for text in (head, *others[:at], section, *others[at + 1 :]))
+    kept = others[at + 1 :]
+    if at == len(others) and title.removesuffix(AGAIN_TITLE) in titles:
+        at = titles.index(title.removesuffix(AGAIN_TITLE)) + 1
+        kept = others[at:]
+    return "\n".join(text.rstrip("\n") + "\n" for text in (head, *others[:at], section, *kept))
 
 
 def section(result: dict[str, Any]) -> str:
@@ -278,7 +294,7 @@ def describe_again(again: dict[str, list[dict[str, float]]], given: argparse.Nam
     """Return what was measured by other features as a section of Markdown."""
     title = f"{given.dataset}{' from photographs' if given.data else ''}, {given.size}×{given.size}"
     lines = [
-        f"## {title}, width {given.width}, {given.seeds} seeds, by other features\n",
+        f"## {title}, width {given.width}, {given.seeds} seeds{AGAIN_TITLE}\n",
         f"The same models after {given.images:,} images. Features: `{given.again}`; {given.samples:,} samples against "
         f"{given.real:,} pictures.\n",
         "| recipe | distance | kernel distance | precision | recall |",
@@ -320,7 +336,7 @@ def cell(values: list[float]) -> str:
 
 def shorten(value: float, digits: int) -> str:
     """Return a number with so many digits, and all of those before the point."""
-    return f"{value:,.0f}" if value >= 10**digits else f"{value:.{digits}g}"
+    return f"{value:,.0f}" if value >= 10**digits - 0.5 else f"{value:.{digits}g}"
 
 
 def cost(name: str, given: argparse.Namespace) -> dict[str, float]:

@@ -143,7 +143,7 @@ def test_a_claim_that_has_changed_since_it_was_measured_says_what_to_delete(tmp_
     error = reproduce(out, {"good": Changed}).rows[0].error
     kept = out / "measurements" / "good-count.json"
     assert error.startswith("TypeError: ")
-    assert error.endswith(f"delete it and try again: {kept}")
+    assert error.endswith(f"delete what it kept and try again: {kept}")
     kept.unlink()
     assert kinds(reproduce(out, {"good": Changed})) == {"good": "holds"}
 

@@ -184,7 +184,7 @@ def test_the_roadmap(tmp_path: Path) -> None:
     row = found["recipes"]["r3gan-small"]
     assert row["images"] == [[32, 64, 128, 256, 512]]
     assert all(0 < first < last for first, *_, last in row["seconds"])
-    limit = min(statistics.fmean(each[-1] for each in one["seconds"]) for one in found["recipes"].values())
+    limit = min(each[-1] for one in found["recipes"].values() for each in one["seconds"])
     assert row["limit"] == pytest.approx(limit, abs=0.02)
     mean = statistics.fmean(values[-1] for values in row["frechet"])
     assert f"| {mean:.3g} |" in (tmp_path / "page.md").read_text(encoding="utf-8")
@@ -230,6 +230,36 @@ def test_what_brings_features_nearer_to_the_paper(tmp_path: Path) -> None:
     assert "Stages of “random” (width 8): " in text
     assert "--trial 'both updated'" in text
     assert (text.startswith("before\n"), text.endswith("\nbehind\n"), "old" in text) == (True, True, False)
+
+
+def test_numbers_and_sections_of_the_roadmap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import roadmap
+
+    numbers = ((0.12345, 3), (99.7, 2), (999.6, 3), (1377.2, 3), (97.84, 3))
+    assert [roadmap.shorten(*number) for number in numbers] == ["0.123", "100", "1,000", "1,377", "97.8"]
+    page = "head\n\n## a\n\none\n\n## b\n\ntwo\n"
+    assert roadmap.insert("## b\n\nthree\n", page) == page.replace("two", "three")
+    assert roadmap.insert("## c\n\nthree\n", page) == f"{page}\n## c\n\nthree\n"
+    again = "## a, by other features\n\nthree\n"
+    assert roadmap.insert(again, page) == page.replace("## b", f"{again}\n## b")
+    assert roadmap.insert(again, roadmap.insert(again, page)) == roadmap.insert(again, page)
+
+
+def test_trials_are_beside_the_recipe_that_was_trained_and_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import probe_gap
+
+    same: dict[str, Any] = {"width": 128, "labels": "all", "test_images": 10_000, "epochs": 100.0, "seed": 0}
+    recipe = {**same, "name": "as it is", "plain": {"accuracy": 0.7}, "mirrored": {"accuracy": 0.74}}
+    turned = {**same, "name": "turns", "plain": {"accuracy": 0.72}}
+    others = [{**turned, **change} for change in ({"epochs": 2.0}, {"seed": 1}, {"labels": "400"}, {"test_images": 200})]
+    found = probe_gap.compare([recipe, turned, *others])
+    assert found["trials"][1]["gain"] == pytest.approx(2)
+    assert not any("gain" in row for row in found["trials"][2:])
+    assert found["trials"][0]["mirror_gain"] == pytest.approx(4)
+    assert found["best"] == 0.74
+    assert set(probe_gap.TRIALS) - set(found["not_run_in_full"]) == {"as it is"}  # turns were not read with mirror images
 
 
 def test_projecting_by_an_encoder_and_by_steps(tmp_path: Path) -> None:

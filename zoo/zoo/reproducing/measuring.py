@@ -47,7 +47,7 @@ def measure_claim(name: str, claim: Claim, shop: Shop) -> None:
         error = name_error(failure)
         if bench.remembered:
             names = ", ".join(str(file) for file in bench.remembered)
-            error += f". If an earlier version of the claim measured what lies there, delete it and try again: {names}"
+            error += f". Where an earlier version of the claim measured, delete what it kept and try again: {names}"
     if error:
         shop.report.warn(f"{name}: {error}")
     cost = bench.cost
