@@ -199,9 +199,10 @@ def say_ratio(one: dict[str, Any]) -> str:
 
 
 def wrap_command(command: str, width: int = 118) -> list[str]:
-    """Return a command in lines that end with a backslash, but the last."""
+    """Return a command in lines that end with a backslash, but the last; an option stays beside its value."""
+    names, *options = re.split(r" (?=--)", command)
     lines = [""]
-    for word in re.split(r" (?=--)|(?<! --set) (?!--)", command):
+    for word in [*names.split(" "), *options]:
         if lines[-1] and len(lines[-1]) + len(word) + 3 > width:
             lines[-1] += " \\"
             lines.append("   ")
