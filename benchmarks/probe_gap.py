@@ -161,7 +161,7 @@ def keep(name: str, given: argparse.Namespace, model: str = "") -> None:
         accuracy = {"accuracy": found.metrics["probe_accuracy"], "c": found.protocol["c"]}
         told[reading] = {**accuracy, "seconds": round(time.perf_counter() - start, 1)}
         if reading == "layers":
-            told[reading]["layers"] = found.details["layers"]
+            told[reading] |= {word: found.details[word] for word in ("layers", "layers_of")}
             told.setdefault("plain", accuracy)  # which is part of it
         told |= {"test_images": found.protocol["test_images"], "real_images": found.protocol["real_images"]}
         write_json(file, told)
@@ -212,7 +212,8 @@ def write_table(file: Path, result: dict[str, Any]) -> None:
             for s in row.get("layers", {}).get("layers", [])
         ]
         if each:
-            lines += ["", f"Stages of “{row['name']}” (width {row['width']}): {'; '.join(each)}."]
+            read = f"width {row['width']}, {row['layers']['layers_of']:,} labeled images"
+            lines += ["", f"Stages of “{row['name']}” ({read}): {'; '.join(each)}."]
     if result["not_run_in_full"]:
         lines += ["", "Not run yet for 100 epochs, with all labels, all test images and 28,672 features:", "", "```sh"]
         lines += [

@@ -227,7 +227,7 @@ def test_what_brings_features_nearer_to_the_paper(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     mirrored, plain = (f"{row[reading]['accuracy']:.2%}" for reading in ("mirrored", "plain"))
     assert f"| {name} | 0.02 | 8 | 300 | 40 | {plain} | – | {mirrored} |" in text
-    assert "Stages of “random” (width 8): " in text
+    assert "Stages of “random” (width 8, 300 labeled images): " in text
     assert "--trial 'both updated'" in text
     assert (text.startswith("before\n"), text.endswith("\nbehind\n"), "old" in text) == (True, True, False)
 
